@@ -1,0 +1,84 @@
+# Every command of the project. `make demo` and `make test` set up all that they need; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+SOURCES := crds operator importer webhook dev tests
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 16
+
+# --- set-up ------------------------------------------------------------------
+
+# Rebuilt whenever a lock file or the project's own metadata changes; half an environment never passes for a whole one.
+$(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+	@echo "setting up the Python environment in $(VENV)" >&2
+	@rm -rf $(VENV) && python3 -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: lock
+lock: $(VENV)/ready  ## resolve the dependencies anew into requirements/*.txt (pinned, hashed)
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements/runtime.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
+	@{ echo "# uv alone, by pip; uv then installs the rest. Written by make lock."; \
+	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt
+
+# --- the cluster ---------------------------------------------------------------
+
+.PHONY: up
+up: $(VENV)/ready  ## a Kubernetes on this machine with both images in it (or the cluster that KUBECONFIG names)
+	@$(PY) -m dev.cluster up
+
+.PHONY: down
+down: $(VENV)/ready  ## end it; what was built stays in the cache
+	@$(PY) -m dev.cluster down
+
+.PHONY: env
+env: $(VENV)/ready  ## print the exports that point kubectl and helm at it: eval "$$(make -s env)"
+	@$(PY) -m dev.cluster env
+
+.PHONY: demo
+demo: up  ## the whole way, once: webhook to presigned URLs
+	@$(PY) -m dev.demo
+
+# --- checks ----------------------------------------------------------------------
+
+.PHONY: test
+test: lint types verify unit e2e  ## all that CI runs
+
+.PHONY: lint
+lint: $(VENV)/ready  ## ruff and the import contracts
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/lint-imports
+
+.PHONY: types
+types: $(VENV)/ready  ## mypy, strict
+	$(VENV)/bin/mypy
+
+.PHONY: unit
+unit: $(VENV)/ready  ## tests that need no cluster
+	$(VENV)/bin/pytest -q tests/unit
+
+.PHONY: e2e
+e2e: up  ## tests on the real cluster
+	$(VENV)/bin/pytest -q tests/e2e
+
+.PHONY: generate
+generate: $(VENV)/ready  ## write the files that are made from types: the CRD
+	@$(PY) -m mediaimport_api.crd crds/mediaimports.yaml
+
+.PHONY: verify
+verify: $(VENV)/ready  ## prove that those files are current
+	@$(PY) -m mediaimport_api.crd --check crds/mediaimports.yaml
+
+# --- figures ---------------------------------------------------------------------
+
+bench-%: up  ## bench-webhook, bench-import: print a table, write build/bench/NAME.json
+	@$(PY) -m dev.bench.$*

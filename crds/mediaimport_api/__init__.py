@@ -1,0 +1,1 @@
+"""The MediaImport resource: its types, names and reasons, shared by the three programs."""

@@ -1,0 +1,1 @@
+"""The importer: the program inside the Job, from a source URL to a stored asset."""

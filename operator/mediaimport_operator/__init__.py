@@ -1,0 +1,1 @@
+"""The operator: turns each MediaImport into Jobs and writes its status."""
