@@ -1,1 +1,1 @@
-"""The MediaImport resource: its types, names and reasons, shared by the three programs."""
+"""The MediaImport resource and all that the three programs agree on: types, names, reasons, settings they share."""

@@ -1,0 +1,81 @@
+"""What an importer tells the operator: its result in the termination message, its progress in log lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from mediaimport_api.model import Count, Lenient, Word
+from mediaimport_api.reasons import Reason
+from mediaimport_api.status import Asset, Media, Message, Progress, Thumbnail
+
+MAX_RESULT_BYTES = 4096
+"""The kubelet keeps no more of a termination message, and cuts off the head of a longer one."""
+
+MAX_LOG_LINE_BYTES = 8 * 1024
+
+
+class ThumbnailOutcome(Lenient):
+    """How the thumbnail fared; `thumbnail` exactly when the reason is ThumbnailStored."""
+
+    reason: Literal[Reason.THUMBNAIL_STORED, Reason.THUMBNAIL_FAILED, Reason.NO_PICTURE]
+    message: Message
+    thumbnail: Thumbnail | None = None
+
+    @model_validator(mode="after")
+    def _thumbnail_iff_stored(self) -> ThumbnailOutcome:
+        if (self.thumbnail is not None) != (self.reason is Reason.THUMBNAIL_STORED):
+            raise ValueError("thumbnail is there exactly when reason is ThumbnailStored")
+        return self
+
+
+class Result(Lenient):
+    """The end of one attempt: what was imported, or why not."""
+
+    version: Literal[1] = 1
+    reason: Reason
+    message: Message
+    http_status: Annotated[int, Field(ge=100, le=599)] | None = None
+    retry_after_seconds: Annotated[Count, Field(le=86400)] | None = None
+    asset: Asset | None = None
+    media: Media | None = None
+    thumbnail: ThumbnailOutcome | None = None
+
+    @model_validator(mode="after")
+    def _whole_iff_imported(self) -> Result:
+        parts = (self.asset is not None, self.media is not None, self.thumbnail is not None)
+        if any(parts) != (self.reason is Reason.IMPORTED) or len(set(parts)) != 1:
+            raise ValueError("asset, media and thumbnail are there exactly when reason is Imported")
+        if self.reason.facts.exit_code is None:
+            raise ValueError(f"{self.reason} is not an importer's to say")
+        return self
+
+    def encode(self) -> bytes:
+        """Return the termination message; ValueError if it is longer than MAX_RESULT_BYTES."""
+        encoded = json.dumps(self.to_wire(), separators=(",", ":"), ensure_ascii=False).encode()
+        if len(encoded) > MAX_RESULT_BYTES:
+            raise ValueError(f"the result has {len(encoded)} bytes; a termination message holds {MAX_RESULT_BYTES}")
+        return encoded
+
+    @classmethod
+    def decode(cls, message: str | bytes | None) -> Result | None:
+        """Return the result in a termination message, None if there is no valid one."""
+        try:
+            return cls.model_validate_json(message or b"")
+        except ValidationError:
+            return None
+
+
+class LogLine(Lenient):
+    """One line of the importer's log. `seq` grows by one: a reader that reconnects passes over what it has seen."""
+
+    ts: Annotated[str, Field(max_length=32)]
+    level: Literal["debug", "info", "warning", "error"]
+    msg: Annotated[str, Field(max_length=1024)]
+    seq: Count
+    progress: Progress | None = None
+    bytes_per_second: Count | None = None
+    reason: Reason | None = None
+    step: Word | None = None

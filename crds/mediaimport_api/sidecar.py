@@ -1,0 +1,57 @@
+"""`asset.json`: the permanent record beside a stored asset. Where it is, the asset is whole."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+from mediaimport_api.model import Lenient, Sha256, Timestamp
+from mediaimport_api.spec import MediaType, Provider
+from mediaimport_api.status import Asset, Media, Thumbnail
+
+
+def source_fingerprint(url: str) -> str:
+    """Return what tells one source from another without giving its URL away: SHA-256 of the whole URL, in hex."""
+    return hashlib.sha256(url.encode()).hexdigest()
+
+
+class Owner(Lenient):
+    """The MediaImport that stored the asset."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class Provenance(Lenient):
+    """What the spec said about the media's origin and use."""
+
+    source_host: str | None = None
+    provider: Provider | None = None
+    name: str | None = None
+    type: MediaType = MediaType.AUTO
+    user_id: str
+    tags: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Sidecar(Lenient):
+    """The whole record. `ffprobe` is ffprobe's own JSON, complete."""
+
+    version: Literal[1] = 1
+    owner: Owner
+    source_fingerprint: Sha256
+    imported_at: Timestamp
+    provenance: Provenance
+    asset: Asset
+    media: Media
+    thumbnail: Thumbnail | None = None
+    ffprobe: dict[str, Any]
+
+    def belongs_to(self, owner: Owner, fingerprint: str) -> bool:
+        """Tell whether this is the asset of that resource: of the same namespace, name and source.
+
+        The uid may differ: a reinstalled resource finds its own asset again.
+        """
+        same_name = (self.owner.namespace, self.owner.name) == (owner.namespace, owner.name)
+        return same_name and self.source_fingerprint == fingerprint

@@ -1,0 +1,89 @@
+"""Which URLs and addresses a source may have. Pure: who resolves and connects asks here, for every address."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import urlsplit
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_DENIED = tuple(
+    ipaddress.ip_network(net)
+    for net in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+        "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+        "::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
+        "fc00::/7", "fe80::/9", "ff00::/8",
+    )
+)  # fmt: skip
+"""The IANA special-purpose registries, with 6to4, its relay, site-local and the rest that `is_global` lets pass."""
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def _embedded(address: Address) -> Address:
+    """Return the IPv4 address inside a mapped or NAT64 one: that is where its packets go."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
+@dataclass(frozen=True)
+class SourcePolicy:
+    """What configuration allows: ports, and networks that would otherwise be refused as not public."""
+
+    allowed_networks: tuple[Network, ...] = ()
+    ports: frozenset[int] = frozenset({80, 443})
+
+    def address_refusal(self, address: Address) -> str | None:
+        """Return why no connection may go to that address; None if it may."""
+        target = _embedded(address)
+        if any(target in net for net in self.allowed_networks if net.version == target.version):
+            return None
+        if not target.is_global or any(target in net for net in _DENIED if net.version == target.version):
+            return f"{address} is not a public address"
+        return None
+
+    def url_refusal(self, url: str) -> str | None:
+        """Return why that http(s) URL is refused before anything is resolved; None if nothing speaks against it."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            return "it is not a valid URL"
+        if parts.scheme not in {"http", "https"}:
+            return f"its scheme is {parts.scheme or 'missing'}; use http or https"
+        if parts.username is not None or parts.password is not None:
+            return "it carries credentials"
+        if not parts.hostname:
+            return "it names no host"
+        if port not in self.ports:
+            return f"port {port} is not allowed"
+        return self._literal_refusal(parts.hostname)
+
+    def _literal_refusal(self, host: str) -> str | None:
+        try:
+            return self.address_refusal(ipaddress.ip_address(host))
+        except ValueError:
+            return self._name_refusal(host.rstrip(".").lower())
+
+    def _name_refusal(self, host: str) -> str | None:
+        if self.allowed_networks:
+            return None
+        private = host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+        return f"{host} is not a public name" if private else None
+
+
+def url_host(url: str) -> str | None:
+    """Return the host of an http(s) URL in lower case; None for a data: URI or no URL."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
