@@ -13,8 +13,8 @@ help:  ## this list
 
 # --- set-up ------------------------------------------------------------------
 
-# Rebuilt whenever a lock file or the project's own metadata changes; half an environment never passes for a whole one.
-$(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+# Rebuilt whenever a lock file changes; half an environment never passes for a whole one.
+$(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt
 	@echo "setting up the Python environment in $(VENV)" >&2
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
