@@ -1,0 +1,37 @@
+import pytest
+from mediaimport_api.reasons import ExitCode, Reason, Retry
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_has_a_sentence_and_a_remedy(reason: Reason) -> None:
+    assert reason.facts.sentence.endswith(".")
+    assert reason.facts.remedy.endswith(".")
+
+
+def test_every_exit_code_belongs_to_a_reason() -> None:
+    assert {reason.facts.exit_code for reason in Reason} == {*ExitCode, None}
+
+
+def test_the_exit_codes_are_those_that_operators_of_every_version_know() -> None:
+    known = {
+        Reason.IMPORTED: 0,
+        Reason.SPEC_INVALID: 10,
+        Reason.SOURCE_NOT_FOUND: 11,
+        Reason.NOT_MEDIA: 12,
+        Reason.CHECKSUM_MISMATCH: 13,
+        Reason.STORE_DENIED: 14,
+        Reason.SCRATCH_EXCEEDED: 15,
+        Reason.SOURCE_UNAVAILABLE: 20,
+        Reason.TRUNCATED: 20,
+        Reason.STORE_UNAVAILABLE: 21,
+        Reason.INTERRUPTED: 30,
+    }
+    assert {reason: reason.facts.exit_code for reason in known} == known
+
+
+def test_what_is_the_authors_to_mend_is_not_retried() -> None:
+    assert not any(reason.retryable for reason in Reason if 10 <= (reason.facts.exit_code or 0) < 20)
+
+
+def test_an_interruption_does_not_count_as_an_attempt() -> None:
+    assert Reason.INTERRUPTED.facts.retry is Reason.DISRUPTED.facts.retry is Retry.UNCOUNTED

@@ -1,0 +1,24 @@
+"""What must hold of the tree itself."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_operator_is_a_folder_and_never_a_package() -> None:
+    assert not (ROOT / "operator/__init__.py").exists(), "it would shadow the standard library's operator"
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)
+def test_every_requirement_is_pinned_and_hashed_and_names_no_host(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    requirements = re.findall(
+        r"^\S+?(?:\[.*?\])?(==\S+)?(?: ;.*?)? \\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", text, re.MULTILINE
+    )
+    names = re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)
+    assert len(requirements) == len(names) > 0
+    assert all(version for version, _ in requirements)
