@@ -81,4 +81,4 @@ verify: $(VENV)/ready  ## prove that those files are current
 # --- figures ---------------------------------------------------------------------
 
 bench-%: up  ## bench-webhook, bench-import: print a table, write build/bench/NAME.json
-	@$(PY) -m dev.bench.$*
+	@$(PY) -m dev.bench $*

@@ -1,0 +1,69 @@
+"""What a benchmark measured, as a table for people and as build/bench/NAME.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / "build/bench"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure should be: at most, or at least, so much."""
+
+    bound: float
+    at_most: bool = True
+
+    def holds(self, value: float) -> bool:
+        """Tell whether the value is on the right side."""
+        return value <= self.bound if self.at_most else value >= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement. `limit`: the physical limit measured or known beside it."""
+
+    figure: str
+    value: float
+    unit: str
+    limit: float | None = None
+    bar: Bar | None = None
+
+    def row(self) -> dict[str, object]:
+        """Return what the JSON file holds of it."""
+        return {
+            "figure": self.figure,
+            "value": round(self.value, 4),
+            "unit": self.unit,
+            "limit": self.limit,
+            "bar": str(self.bar) if self.bar else None,
+            "holds": self.bar.holds(self.value) if self.bar else None,
+        }
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """Return the nearest-rank percentile."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def report(name: str, figures: list[Figure]) -> None:
+    """Print the table and write the file."""
+    rows = [each.row() for each in figures]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(json.dumps({"figures": rows}, indent=2, ensure_ascii=False) + "\n")
+    width = max(len(each.figure) for each in figures)
+    print(f"{'figure':{width}}  {'value':>10}  {'unit':8}  {'limit':>8}  {'bar':>8}  holds")
+    for row in rows:
+        cells = {key: "" if value is None else value for key, value in row.items()}
+        holds = "" if row["holds"] is None else "yes" if row["holds"] else "NO"
+        print(
+            f"{cells['figure']:{width}}  {cells['value']:>10}  {cells['unit']:8}  {cells['limit']:>8}  "
+            f"{cells['bar']:>8}  {holds}"
+        )
