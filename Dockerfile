@@ -1,0 +1,63 @@
+# Two images from one file: `mediaimport` (operator, shim and importer) and `mediaimport-ffmpeg` (the prober).
+# The layers that change with our own code come last and are small.
+
+FROM debian:trixie-slim AS python
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+# Kopf asks for the user's name, and an arbitrary uid has none in /etc/passwd. Bytecode is made beforehand, because
+# the root file system is read-only.
+ENV PATH=/opt/mediaimport/bin:$PATH \
+    LOGNAME=mediaimport \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /opt/mediaimport
+
+FROM python AS tools
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv /opt/tools
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+
+FROM tools AS dependencies
+RUN python3 -m venv --without-pip /opt/mediaimport
+COPY requirements/runtime.txt requirements/
+RUN /opt/tools/bin/pip --python bin/python install --no-compile --only-binary :all: --require-hashes -r requirements/runtime.txt \
+ && rm -r requirements \
+ && bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash lib
+
+FROM tools AS package
+WORKDIR /src
+COPY requirements/build.txt requirements/
+RUN /opt/tools/bin/pip install --only-binary :all: --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY crds/mediaimport_api crds/mediaimport_api
+COPY operator/mediaimport_operator operator/mediaimport_operator
+COPY importer/mediaimport_importer importer/mediaimport_importer
+COPY webhook/mediaimport_webhook webhook/mediaimport_webhook
+RUN /opt/tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
+ && /opt/tools/bin/pip install --no-deps --no-index --no-compile --target site dist/*.whl \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash site
+
+FROM python AS base
+COPY --from=dependencies /opt/mediaimport /opt/mediaimport
+LABEL org.opencontainers.image.title="mediaimport" \
+      org.opencontainers.image.description="Saves what AI models on Replicate make, for good" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+FROM base AS base-ffmpeg
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ffmpeg \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+LABEL org.opencontainers.image.title="mediaimport-ffmpeg"
+
+FROM base-ffmpeg AS mediaimport-ffmpeg
+COPY --from=package /src/site lib/python3.13/site-packages
+USER 65532:65532
+
+# The last stage is what `docker build .` makes.
+FROM base AS mediaimport
+COPY --from=package /src/site lib/python3.13/site-packages
+USER 65532:65532

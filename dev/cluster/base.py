@@ -1,0 +1,45 @@
+"""The two images that no registry here has: Debian, and the container that holds a pod together."""
+
+from pathlib import Path
+
+from dev.cluster.buildah import SETTINGS, Buildah
+from dev.cluster.commands import run_enclosed
+from dev.cluster.places import Places
+
+DEBIAN = "docker.io/library/debian:trixie-slim"
+PAUSE = "localhost/pause:1"
+
+
+def store_debian(places: Places, buildah: Buildah) -> None:
+    """Store Debian 13 under the name that an ordinary Dockerfile's FROM gives it."""
+    if buildah.has(DEBIAN):
+        return
+    tar = places.scratch / "trixie.tar"
+    run_enclosed(
+        ("mmdebstrap", "--variant=minbase", "--include=ca-certificates", "trixie", tar),
+        log=places.logs / "mmdebstrap.log",
+    )
+    buildah.import_tar(tar, DEBIAN, "--cmd", "bash")
+    tar.unlink()
+
+
+def pause_program(places: Places) -> Path:
+    """Return where the static program is that waits for ever: a pod's first process, and the node's."""
+    return places.programs / "pause"
+
+
+def store_pause(places: Places, buildah: Buildah) -> None:
+    """Store it as an image."""
+    if not buildah.has(PAUSE):
+        buildah.import_tar(pause_program(places), PAUSE, "--entrypoint", '["/pause"]')
+
+
+def make_pause(places: Places) -> None:
+    """Compile it."""
+    if not pause_program(places).exists():
+        unfinished = places.scratch / "pause"
+        places.programs.mkdir(parents=True, exist_ok=True)
+        run_enclosed(
+            ("gcc", "-Os", "-static", "-s", "-o", unfinished, SETTINGS / "pause.c"), log=places.logs / "pause.log"
+        )
+        unfinished.rename(pause_program(places))

@@ -1,0 +1,79 @@
+"""buildah with images and settings of its own, so that nobody else's on this machine matter."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from dev.cluster.commands import output, run_enclosed
+from dev.cluster.errors import CommandFailedError
+from dev.cluster.places import Places
+
+SETTINGS = Path(__file__).parent / "settings"
+MACHINE_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+@dataclass(frozen=True)
+class Buildah:
+    """Runs buildah's commands; what they say goes to one log."""
+
+    env: Mapping[str, str]
+    policy: Path
+    log: Path
+
+    @classmethod
+    def at(cls, places: Places) -> "Buildah":
+        """Write the settings and return what uses them."""
+        places.buildah.mkdir(parents=True, exist_ok=True)
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        folders = {"graphroot": places.buildah / "images", "runroot": places.buildah / f"run-{boot}"}
+        for name in ("storage.conf", "registries.conf", "policy.json"):
+            settings = Template((SETTINGS / "buildah" / name).read_text()).substitute(folders)
+            (places.buildah / name).write_text(settings)
+        env = {
+            **os.environ,
+            "CONTAINERS_STORAGE_CONF": str(places.buildah / "storage.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(places.buildah / "registries.conf"),
+            "BUILDAH_ISOLATION": "chroot",
+            "TMPDIR": str(places.scratch),
+        }
+        return cls(env=env, policy=places.buildah / "policy.json", log=places.logs / "buildah.log")
+
+    def run(self, command: str, *arguments: str | Path) -> None:
+        """Run one of buildah's commands."""
+        run_enclosed(("buildah", command, *arguments), env=self.env, log=self.log)
+
+    def has(self, image: str) -> bool:
+        """Tell whether an image is stored."""
+        try:
+            output(("buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", image), env=self.env)
+        except CommandFailedError:
+            return False
+        return True
+
+    def import_tar(self, tar: Path, image: str, *options: str) -> None:
+        """Store a root file system, from a tar or a single file, as an image."""
+        container = output(("buildah", "from", "scratch"), env=self.env)
+        self.run("add", container, tar, "/")
+        if options:
+            self.run("config", *options, container)
+        self.run("commit", "--rm", "--quiet", container, image)
+
+    def build(self, context: Path, *, dockerfile: Path, target: str, image: str, arguments: Mapping[str, str]) -> None:
+        """Build one target of a Dockerfile, from images that are here."""
+        bundle = MACHINE_CA_BUNDLE
+        # A mount, not a copy: a proxy's certificate authority is this machine's business and stays out of the image.
+        trust = ["--volume", f"{bundle}:{bundle}:ro"] if bundle.exists() else []
+        build_arguments = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        self.run(
+            "build",
+            *("--layers", "--pull-never", "--isolation", "chroot", *trust, *build_arguments),
+            *("--file", dockerfile, "--target", target, "--tag", image, context),
+        )
+
+    def push(self, image: str, destination: str) -> None:
+        """Push to the node's registry, which speaks plain HTTP."""
+        self.run(
+            "push", "--quiet", "--tls-verify=false", "--signature-policy", self.policy, image, f"docker://{destination}"
+        )

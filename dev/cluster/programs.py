@@ -1,0 +1,132 @@
+"""The programs of the cluster, built from Go modules and kept for as long as nothing they are made of changes."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.cluster.commands import output, run_enclosed
+from dev.cluster.errors import CannotRunHereError
+from dev.cluster.lock import held
+from dev.cluster.places import Places
+
+MODULES = Path(__file__).parent / "modules"
+KUBERNETES_VERSION = "v1.36.4"
+
+# Without them the API server says v0.0.0-master and charts with a kubeVersion refuse it.
+_STAMPS = {
+    "gitVersion": KUBERNETES_VERSION,
+    "gitMajor": "1",
+    "gitMinor": "36",
+    "gitTreeState": "clean",
+    "gitCommit": "module",
+    "buildDate": "1970-01-01T00:00:00Z",
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder with a go.mod of its own (in one graph, one program's requirements would move another's versions)."""
+
+    name: str
+    # The package to build under a chosen name, where Go would name the program `v3` or `server`; else all `tool`s.
+    package: str = ""
+    link_flags: str = "-s -w"
+
+    @property
+    def folder(self) -> Path:
+        """Where its go.mod is."""
+        return MODULES / self.name
+
+    def build_arguments(self, folder: Path) -> list[str]:
+        """Return the command line that builds it into the folder."""
+        into, what = (folder / self.name, self.package) if self.package else (folder, "tool")
+        return [
+            "go",
+            "build",
+            "-trimpath",
+            "-mod=readonly",
+            "-ldflags",
+            self.link_flags,
+            "-o",
+            f"{into}{_slash(into, folder)}",
+            what,
+        ]
+
+
+def _slash(into: Path, folder: Path) -> str:
+    return "/" if into == folder else ""
+
+
+KUBERNETES = Module(
+    "kubernetes",
+    link_flags=" ".join(
+        ["-s -w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in _STAMPS.items())]
+    ),
+)
+ETCD = Module("etcd", package="go.etcd.io/etcd/server/v3")
+COREDNS = Module("coredns")
+HELM = Module("helm")
+VERSITYGW = Module("versitygw")
+TOXIPROXY = Module("toxiproxy", package="github.com/Shopify/toxiproxy/v2/cmd/server")
+KWOK = Module("kwok")
+
+NEEDED: tuple[Module, ...] = (KUBERNETES, ETCD, VERSITYGW, COREDNS, HELM)
+ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK)
+
+
+def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[str]) -> str:
+    """Name all that a built program depends on in 16 characters."""
+    digest = hashlib.sha256()
+    for part in (*module_files, go_version.encode(), *(argument.encode() for argument in arguments)):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:16]
+
+
+def home(module: Module, places: Places, *, go_version: str) -> Path:
+    """Return the folder that holds, or will hold, the module's programs."""
+    files = [(module.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
+    arguments = module.build_arguments(Path("/"))
+    return places.programs / f"{module.name}-{key(files, go_version=go_version, arguments=arguments)}"
+
+
+def go_version() -> str:
+    """Return Go's version, or say that it is missing."""
+    if not shutil.which("go"):
+        raise CannotRunHereError(
+            "Go is not on PATH and the cluster's programs are compiled with it: install Go 1.26 (or any from 1.21 on, "
+            "with GOTOOLCHAIN=auto), or set KUBECONFIG to a cluster that is there already"
+        )
+    return output(["go", "env", "GOVERSION", "GOARCH"])
+
+
+def build(module: Module, places: Places, *, go_version: str) -> Path:
+    """Return the folder with the module's programs, compiling them only if nobody has yet."""
+    finished = home(module, places, go_version=go_version)
+    if finished.exists():
+        return finished
+    unfinished = places.scratch / finished.name
+    unfinished.mkdir(parents=True)
+    run_enclosed(
+        module.build_arguments(unfinished),
+        cwd=module.folder,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        log=places.logs / f"build-{module.name}.log",
+    )
+    finished.parent.mkdir(parents=True, exist_ok=True)
+    return unfinished.rename(finished)
+
+
+def homes(places: Places) -> dict[str, Path]:
+    """Return the folder of each needed module's programs, built or not."""
+    version = go_version()
+    return {module.name: home(module, places, go_version=version) for module in NEEDED}
+
+
+def build_on_request(name: str, places: Places) -> Path:
+    """Return the program of a module that the cluster does without, compiling it if need be."""
+    (module,) = (module for module in ON_REQUEST if module.name == name)
+    with held(places):
+        return build(module, places, go_version=go_version()) / name

@@ -1,0 +1,61 @@
+"""The node's S3 server, as its clients see it."""
+
+import json
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dev.cluster import addresses
+from dev.cluster.places import Places
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "media"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class S3Keys:
+    """What the S3 server asks of its clients."""
+
+    access_key_id: str
+    secret_access_key: str
+
+    @classmethod
+    def read(cls, places: Places) -> "S3Keys":
+        """Return what `make` chose."""
+        return cls(**json.loads((places.pki / "s3-keys.json").read_text()))
+
+
+def client(places: Places) -> "S3Client":
+    """Return a client of the node's S3 server."""
+    import boto3  # noqa: PLC0415 (half a second that an `up` with nothing to do need not wait)
+    from botocore.config import Config  # noqa: PLC0415
+
+    keys = S3Keys.read(places)
+    return boto3.client(
+        "s3",
+        endpoint_url=f"https://{addresses.S3}",
+        region_name=REGION,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        verify=str(places.pki / "ca.crt"),
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+
+
+def make_bucket(places: Places) -> None:
+    """Make the bucket; nothing if it is there (the server keeps buckets as folders)."""
+    if not (places.node / "s3" / BUCKET).exists():
+        client(places).create_bucket(Bucket=BUCKET)
+
+
+def listening(address: str) -> bool:
+    """Tell whether someone accepts connections there."""
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,17 @@
+"""Waiting for something to become true."""
+
+import time
+from collections.abc import Callable
+
+from dev.cluster.errors import NotReadyError
+
+INTERVAL_S = 0.05
+
+
+def until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
+    """Return once the condition holds; raise NotReadyError if it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise NotReadyError(f"{what}: not so after {timeout_s:.0f} s")
+        time.sleep(INTERVAL_S)
