@@ -1,0 +1,140 @@
+"""The wiring: what is made of what, and a route a line."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from mediaimport_webhook import problems
+from mediaimport_webhook.access_log import AccessLog
+from mediaimport_webhook.auth import gate
+from mediaimport_webhook.callbacks import Callbacks
+from mediaimport_webhook.catalogue import Catalogue
+from mediaimport_webhook.cluster import ClusterUnavailableError
+from mediaimport_webhook.imports import Imports
+from mediaimport_webhook.owners import Owners
+from mediaimport_webhook.presented import Presenter
+from mediaimport_webhook.providers.replicate import Replicate
+from mediaimport_webhook.reads import Reads
+from mediaimport_webhook.reflector import Reflector
+from mediaimport_webhook.routes.health import HealthRoutes
+from mediaimport_webhook.routes.media import MediaRoutes
+from mediaimport_webhook.routes.replicate import WEBHOOK_PATH, ReplicateRoutes
+from mediaimport_webhook.store import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from mediaimport_webhook.cluster import Cluster
+    from mediaimport_webhook.presented import UrlSigner
+    from mediaimport_webhook.reads import SidecarReader
+    from mediaimport_webhook.settings import Settings
+
+
+@dataclass(frozen=True)
+class Outside:
+    """All that the shim talks to."""
+
+    cluster: Cluster
+    signer: UrlSigner
+    sidecars: SidecarReader
+    http: httpx.AsyncClient
+
+
+def build(settings: Settings, outside: Outside) -> Starlette:
+    """Return the shim; BadSettingError if the tokens file is wrong."""
+    catalogue = Catalogue()
+    reflector = Reflector(outside.cluster, catalogue)
+    imports = Imports(outside.cluster, catalogue)
+    owners = Owners(outside.cluster)
+    presenter = Presenter(outside.signer)
+    entrance = gate(settings)
+    media = MediaRoutes(
+        gate=entrance,
+        sources=settings.sources,
+        imports=imports,
+        catalogue=catalogue,
+        reads=Reads(catalogue, outside.cluster, outside.sidecars),
+        presenter=presenter,
+    )
+    replicate = ReplicateRoutes(
+        settings=settings,
+        gate=entrance,
+        replicate=Replicate(settings, outside.http),
+        callbacks=Callbacks(
+            cluster=outside.cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id
+        ),
+        owners=owners,
+        catalogue=catalogue,
+        presenter=presenter,
+    )
+    health = HealthRoutes(reflector, catalogue)
+    routes = [
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route(WEBHOOK_PATH, replicate.webhook, methods=["POST"]),
+        Route("/api/v1/replicate/predictions/{id}", replicate.show),
+        Route("/api/v1/replicate/{alias}", replicate.generate, methods=["POST"]),
+        Route("/api/v1/media/import-from-url", media.import_from_url, methods=["POST"]),
+        Route("/api/v1/media/", media.list_assets),
+        Route("/api/v1/media/{id}", media.show),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=_middleware(settings),
+        exception_handlers={
+            problems.Problem: problems.answer_problem,
+            HTTPException: problems.answer_http_error,
+            ClusterUnavailableError: _answer_no_cluster,
+            StoreUnavailableError: _answer_no_store,
+            Exception: problems.answer_defect,
+        },
+        lifespan=lambda _: _reflecting(reflector),
+    )
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    kept = [Middleware(AccessLog)]
+    if settings.cors_origins:
+        kept.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(settings.cors_origins),
+                allow_methods=["GET", "POST", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            )
+        )
+    return kept
+
+
+@asynccontextmanager
+async def _reflecting(reflector: Reflector) -> AsyncIterator[None]:
+    """Feed the cache as long as the shim runs."""
+    feeding = asyncio.create_task(reflector.run())
+    try:
+        yield
+    finally:
+        feeding.cancel()
+        with suppress(asyncio.CancelledError):
+            await feeding
+
+
+async def _answer_no_cluster(_: Request, error: Exception) -> Response:
+    retry_after_s = error.retry_after_s if isinstance(error, ClusterUnavailableError) else problems.RETRY_AFTER_SECONDS
+    return problems.unavailable("The API server", retry_after_s=retry_after_s).response()
+
+
+async def _answer_no_store(_: Request, __: Exception) -> Response:
+    return problems.unavailable("The store").response()

@@ -1,0 +1,119 @@
+"""What becomes of a generator's callback: one import an output, all of them persisted before it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import ValidationError
+
+from mediaimport_webhook.cluster import ClusterError
+from mediaimport_webhook.imports import Created, Creation, Imports, generated_manifest
+from mediaimport_webhook.owners import Owner
+from mediaimport_webhook.problems import first_error
+from mediaimport_webhook.providers import Outcome, Output
+from mediaimport_webhook.providers.outputs import media_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediaimport_webhook.cluster import Cluster
+    from mediaimport_webhook.owners import Owners
+    from mediaimport_webhook.providers import Prediction
+
+_LOG = logging.getLogger(__name__)
+_OUTPUT_LIVES = timedelta(hours=1)
+_AT_ONCE = 8
+_MOST_OUTPUTS = 500
+_EVENT_TAKES_S = 2.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """What became of one output."""
+
+    output: Output
+    created: Created
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of a callback: `imported`, or `ignored` with the reason."""
+
+    status: Literal["imported", "ignored"]
+    reason: str = ""
+    items: tuple[Item, ...] = ()
+
+
+class Callbacks:
+    """Takes verified predictions in, by webhook, by sweep or by hand: each makes the same imports."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        imports: Imports,
+        owners: Owners,
+        default_user_id: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._cluster = cluster
+        self._imports = imports
+        self._owners = owners
+        self._default = Owner(default_user_id)
+        self._clock = clock
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def take(self, prediction: Prediction) -> Outcomes:
+        """Create what is missing; ClusterUnavailableError when not all is persisted: what exists stays."""
+        if prediction.outcome is Outcome.RUNNING:
+            return Outcomes("ignored", reason=f"its state is {prediction.state}")
+        if prediction.outcome is Outcome.FAILED:
+            return await self._ignore(prediction, "PredictionNotSucceeded", f"its state is {prediction.state}")
+        outputs = media_outputs(prediction.output)
+        if not outputs:
+            return await self._ignore(prediction, "NoMediaOutput", "its output has no media URL")
+        if len(outputs) > _MOST_OUTPUTS:
+            await self._note(prediction, "OutputsLeftOut", f"of {len(outputs)} outputs {_MOST_OUTPUTS} are taken")
+        place = {"provider": prediction.provider, "prediction": prediction.id}
+        owner = await self._owners.recorded(**place) or self._default
+        return Outcomes("imported", items=await self._create_all(prediction, outputs[:_MOST_OUTPUTS], owner))
+
+    async def _create_all(self, prediction: Prediction, outputs: list[Output], owner: Owner) -> tuple[Item, ...]:
+        """Try every output, so that one that fails now holds up no other; then tell of the failure."""
+        expires_at = (prediction.completed_at or self._clock()) + _OUTPUT_LIVES
+        tries = (self._create(prediction, each, owner, expires_at) for each in outputs)
+        results = await asyncio.gather(*tries, return_exceptions=True)
+        for each in results:
+            if isinstance(each, BaseException):
+                raise each
+        return tuple(each for each in results if isinstance(each, Item))
+
+    async def _create(self, prediction: Prediction, output: Output, owner: Owner, expires_at: datetime) -> Item:
+        try:
+            manifest = generated_manifest(prediction, output, owner=owner, expires_at=expires_at)
+        except ValidationError as error:
+            created = Created(Creation.REFUSED, message=first_error(error))
+        else:
+            async with self._slots:
+                created = await self._imports.create(manifest)
+        if created.creation in {Creation.REFUSED, Creation.TAKEN}:
+            await self._note(prediction, "OutputRefused", f"output {output.pointer or '/'}: {created.message}")
+        return Item(output, created)
+
+    async def _ignore(self, prediction: Prediction, reason: str, detail: str) -> Outcomes:
+        await self._note(prediction, reason, detail)
+        return Outcomes("ignored", reason=detail)
+
+    async def _note(self, prediction: Prediction, reason: str, detail: str) -> None:
+        """Write to the log and post an Event; neither holds up the answer's truth."""
+        about = {"provider": prediction.provider, "prediction": prediction.id, "reason": reason, "detail": detail}
+        _LOG.warning("a callback led to no import", extra=about)
+        try:
+            async with asyncio.timeout(_EVENT_TAKES_S):
+                await self._cluster.tell(reason=reason, message=f"{prediction.provider} {prediction.id}: {detail}")
+        except (ClusterError, TimeoutError):
+            _LOG.warning("the event could not be posted", extra={"reason": reason})

@@ -1,0 +1,168 @@
+"""The JSON that a frontend polls: made from a resource, or from the sidecar of one that is gone. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.reasons import Reason
+from mediaimport_api.status import Asset, ConditionType, Media, Phase, Status
+from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from mediaimport_api.sidecar import Sidecar
+
+    from mediaimport_webhook.cluster import Resource
+
+AssetStatus = Literal["uploading", "ready", "failed"]
+_SHOWN: dict[Phase, AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One asset as the shim shows it. `document` lacks only what is signed at the moment of asking."""
+
+    resource_name: str
+    version: int
+    asset_id: str
+    user_id: str
+    created_at: str
+    status: AssetStatus
+    type: str | None
+    tags: tuple[str, ...]
+    job_id: str | None
+    original_key: str | None
+    thumbnail_key: str | None
+    size_bytes: int
+    document: dict[str, Any]
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        """Return what lists are ordered by; no two entries share it."""
+        return self.created_at, self.asset_id, self.resource_name
+
+
+def entry_of(resource: Resource) -> Entry:
+    """Return the entry of a MediaImport."""
+    about, spec, status = resource["metadata"], resource["spec"], _status(resource)
+    keys = AssetKeys(spec.get("userId", "default"), spec.get("assetId") or about["uid"])
+    job_id = (spec["source"].get("provider") or {}).get("id")
+    phase = status.phase or Phase.PENDING
+    shown = _SHOWN.get(phase, "uploading")
+    kind = _type(status.asset, spec.get("type", "auto"))
+    tags = spec.get("tags") or []
+    document = {
+        "id": keys.asset_id,
+        "name": spec.get("name") or about["name"],
+        "status": shown,
+        "url": None,
+        "thumbnail_url": None,
+        "type": kind,
+        "metadata": (spec.get("metadata") or {}) | _measured(status, failed=shown == "failed"),
+        "progress": None if status.progress is None else status.progress.model_dump(mode="json"),
+        "phase": phase.value,
+        "reason": _reason(status, phase),
+        "tags": tags,
+        "job_id": job_id,
+        "import_job_id": about["name"],
+        "created_at": about["creationTimestamp"],
+        "expires_at": None,
+    }
+    return Entry(
+        resource_name=about["name"],
+        version=int(about["resourceVersion"]),
+        asset_id=keys.asset_id,
+        user_id=keys.user_id,
+        created_at=about["creationTimestamp"],
+        status=shown,
+        type=kind,
+        tags=tuple(tags),
+        job_id=job_id,
+        original_key=_original_key(status, keys) if shown == "ready" else None,
+        thumbnail_key=_thumbnail_key(status, keys) if shown == "ready" else None,
+        size_bytes=status.asset.size_bytes if status.asset else 0,
+        document=document,
+    )
+
+
+def entry_of_sidecar(sidecar: Sidecar) -> Entry:
+    """Return the entry of an asset whose resource is gone, as that would have shown it."""
+    provenance = sidecar.provenance
+    status = Status(phase=Phase.READY, asset=sidecar.asset, media=sidecar.media, thumbnail=sidecar.thumbnail)
+    spec = provenance.model_dump(mode="json", by_alias=True, exclude={"source_host", "provider"}) | {
+        "assetId": str(sidecar.asset.id),
+        "source": {"provider": provenance.provider.to_wire() if provenance.provider else None},
+    }
+    about = {
+        "name": sidecar.owner.name,
+        "uid": sidecar.owner.uid,
+        "resourceVersion": "0",
+        "creationTimestamp": sidecar.imported_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return entry_of({"metadata": about, "spec": spec, "status": status.to_wire()})
+
+
+def _status(resource: Resource) -> Status:
+    """Return the status; one that another version of the operator wrote may not fit, and counts as not there yet."""
+    try:
+        return Status.model_validate(resource.get("status") or {})
+    except ValidationError:
+        return Status()
+
+
+def _type(asset: Asset | None, wanted: str) -> str | None:
+    if asset is not None:
+        return asset.kind.value
+    return None if wanted == "auto" else wanted
+
+
+def _reason(status: Status, phase: Phase) -> str | None:
+    condition = status.condition(ConditionType.READY)
+    if condition is not None:
+        return condition.reason
+    return Reason.IMPORTED.value if phase is Phase.READY else None
+
+
+def _measured(status: Status, *, failed: bool) -> dict[str, Any]:
+    """Return what was measured: always all of these keys, so that a user's own of the same name never shows through."""
+    media = status.media
+    return {
+        "duration": None if media is None or media.duration_ms is None else media.duration_ms / 1000,
+        "width": media and media.width,
+        "height": media and media.height,
+        "codec": _codec(media),
+        "bitrate": media and media.bit_rate_bps,
+        "frame_rate": _frame_rate(media),
+        "format": media and media.format_name,
+        "aspect_ratio": media and media.aspect_ratio,
+        "size_bytes": status.asset and status.asset.size_bytes,
+        "content_type": status.asset and status.asset.content_type,
+        "sha256": status.asset and status.asset.sha256,
+        "error": status.error.message if failed and status.error else None,
+    }
+
+
+def _codec(media: Media | None) -> str | None:
+    stream = media and (media.video or media.audio)
+    return stream.codec_name if stream else None
+
+
+def _frame_rate(media: Media | None) -> float | None:
+    """Return frames per second of a fraction such as "30000/1001", to three places."""
+    if media is None or media.video is None or media.video.avg_frame_rate is None:
+        return None
+    try:
+        return round(float(Fraction(media.video.avg_frame_rate)), 3)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _original_key(status: Status, keys: AssetKeys) -> str | None:
+    """Return the key only if it is one that this asset can have: nothing else is ever signed."""
+    return status.asset.key if status.asset and keys.is_original(status.asset.key) else None
+
+
+def _thumbnail_key(status: Status, keys: AssetKeys) -> str | None:
+    return keys.thumbnail if status.thumbnail and status.thumbnail.key == keys.thumbnail else None

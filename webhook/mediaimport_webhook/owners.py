@@ -1,0 +1,105 @@
+"""Who a prediction belongs to: written down before the caller hears of it, as a ConfigMap that lives about a day."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mediaimport_api import names
+
+from mediaimport_webhook.cluster import ClusterError, NameTakenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediaimport_webhook.cluster import Cluster, Resource
+
+_LOG = logging.getLogger(__name__)
+_LABEL_RECORD = f"{names.GROUP}/record"
+_LABEL_DAY = f"{names.GROUP}/record-day"
+_CLEAN_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A user, and the tags that the user wants on what the prediction makes."""
+
+    user_id: str
+    tags: tuple[str, ...] = ()
+
+
+class Owners:
+    """The records of one namespace."""
+
+    def __init__(self, cluster: Cluster, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._cleaned: datetime | None = None
+
+    async def record(self, *, provider: str, prediction: str, owner: Owner) -> None:
+        """Write the owner down; ClusterUnavailableError, or NameTakenError if it is recorded as another's."""
+        try:
+            await self._cluster.create_record(_manifest(provider, prediction, owner, self._clock()))
+        except NameTakenError:
+            if await self.recorded(provider=provider, prediction=prediction) != owner:
+                raise
+
+    async def recorded(self, *, provider: str, prediction: str) -> Owner | None:
+        """Return the recorded owner, None if nobody recorded one; ClusterUnavailableError.
+
+        Asked of the API server itself, never of a cache: the webhook may come right after the record.
+        """
+        record = await self._cluster.get_record(_name(provider, prediction))
+        if record is None:
+            return None
+        return Owner(record["data"]["user"], tuple(json.loads(record["data"]["tags"])))
+
+    async def clean(self) -> None:
+        """Delete the records of the days before yesterday, if that was not done within the hour."""
+        now = self._clock()
+        if self._cleaned is not None and now - self._cleaned < _CLEAN_EVERY:
+            return
+        self._cleaned = now
+        kept = ",".join(_day(now - timedelta(days=days)) for days in (0, 1))
+        try:
+            for name in await self._cluster.list_record_names(
+                f"{_LABEL_RECORD}=prediction,{_LABEL_DAY} notin ({kept})"
+            ):
+                await self._cluster.delete_record(name)
+        except ClusterError as error:
+            _LOG.warning("old owner records could not be removed", extra={"error": str(error)})
+
+
+def _name(provider: str, prediction: str) -> str:
+    digest = hashlib.sha256(f"{provider}\0{prediction}".encode()).hexdigest()
+    return f"mediaimport-prediction-{digest[:20]}"
+
+
+def _day(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d")
+
+
+def _manifest(provider: str, prediction: str, owner: Owner, now: datetime) -> Resource:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": _name(provider, prediction),
+            "labels": {
+                names.MANAGED_BY: "mediaimport-webhook",
+                _LABEL_RECORD: "prediction",
+                _LABEL_DAY: _day(now),
+            },
+        },
+        "data": {
+            "provider": provider,
+            "prediction": prediction,
+            "user": owner.user_id,
+            "tags": json.dumps(owner.tags),
+        },
+        "immutable": True,
+    }

@@ -1,0 +1,40 @@
+"""An entry as it is answered: its document with the URLs signed now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mediaimport_webhook.documents import Entry
+    from mediaimport_webhook.store import SignedUrl
+
+
+class UrlSigner(Protocol):
+    """Who signs."""
+
+    async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
+        """Return a presigned URL; with a name, one that a browser saves under it."""
+
+
+@dataclass(frozen=True)
+class Presenter:
+    """Fills in what depends on the moment."""
+
+    signer: UrlSigner
+
+    async def present(self, entry: Entry, *, download: bool = False) -> dict[str, Any]:
+        """Return the asset's JSON; `download`: its URL saves the file under the asset's name."""
+        if entry.original_key is None:
+            return entry.document
+        name = entry.document["name"] if download else ""
+        original = await self.signer.url(entry.original_key, download_name=name)
+        expires_at, thumbnail_url = original.expires_at, None
+        if entry.thumbnail_key is not None:
+            thumbnail = await self.signer.url(entry.thumbnail_key)
+            expires_at, thumbnail_url = min(expires_at, thumbnail.expires_at), thumbnail.url
+        return entry.document | {
+            "url": original.url,
+            "thumbnail_url": thumbnail_url,
+            "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }

@@ -1,0 +1,1 @@
+"""What each route does. The wiring is in `app`."""

@@ -1,0 +1,89 @@
+"""Assets: import one from a URL, list them, show one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse
+
+from mediaimport_webhook import bodies
+from mediaimport_webhook.imports import Creation, ImportRequest, requested_manifest
+from mediaimport_webhook.pages import encode_cursor, parse_query
+from mediaimport_webhook.problems import FieldError, Problem, invalid
+
+if TYPE_CHECKING:
+    from mediaimport_api.source_policy import SourcePolicy
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from mediaimport_webhook.auth import Gate
+    from mediaimport_webhook.catalogue import Catalogue
+    from mediaimport_webhook.imports import Created, Imports
+    from mediaimport_webhook.presented import Presenter
+    from mediaimport_webhook.reads import Reads
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True)
+class MediaRoutes:
+    """The routes under `media`."""
+
+    gate: Gate
+    sources: SourcePolicy
+    imports: Imports
+    catalogue: Catalogue
+    reads: Reads
+    presenter: Presenter
+
+    async def import_from_url(self, request: Request) -> Response:
+        """Create an import for the caller: 202, before anything is fetched."""
+        caller = self.gate.caller(request)
+        key = _idempotency_key(request)
+        wanted = await bodies.read_as(request, ImportRequest)
+        refusal = self.sources.url_refusal(wanted.url)
+        if refusal is not None:
+            raise invalid([FieldError("/url", refusal)])
+        manifest = requested_manifest(wanted, user_id=caller.user_id, key=key)
+        return _accepted(await self.imports.create(manifest))
+
+    async def list_assets(self, request: Request) -> Response:
+        """Answer the caller's assets, newest first, one page."""
+        caller = self.gate.caller(request)
+        query = parse_query(request.query_params.multi_items())
+        user_id = query.user if caller.admin else caller.user_id
+        page = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, wanted=query.wants)
+        assets = [await self.presenter.present(each) for each in page.entries]
+        return JSONResponse({"assets": assets, "next": encode_cursor(page.last) if page.last else None})
+
+    async def show(self, request: Request) -> Response:
+        """Answer one asset of the caller."""
+        caller = self.gate.caller(request)
+        entry = await self.reads.asset(request.path_params["id"], caller)
+        return JSONResponse(await self.presenter.present(entry))
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and _KEY.fullmatch(key) is None:
+        detail = "Idempotency-Key must be 1 to 255 visible ASCII characters."
+        raise Problem(HTTPStatus.BAD_REQUEST, "invalid-idempotency-key", detail)
+    return key
+
+
+def _accepted(created: Created) -> Response:
+    if created.creation is Creation.REFUSED:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
+    if created.entry is None:
+        detail = "This Idempotency-Key was used for another import; use a new one."
+        raise Problem(HTTPStatus.CONFLICT, "idempotency-key-reused", detail)
+    entry = created.entry
+    content: dict[str, Any] = {
+        "asset_id": entry.asset_id,
+        "import_job_id": entry.resource_name,
+        "status": entry.status,
+    }
+    return JSONResponse(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})

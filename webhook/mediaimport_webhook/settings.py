@@ -1,0 +1,136 @@
+"""What the shim is told by its environment, read once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from mediaimport_api.environment import BadSettingError
+from mediaimport_api.spec import Spec
+from mediaimport_api.store_settings import StoreSettings
+from pydantic import ValidationError
+
+from mediaimport_webhook.models import ModelAlias, read_models
+from mediaimport_webhook.problems import first_error
+from mediaimport_webhook.signatures import usable_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mediaimport_api.environment import Environment
+    from mediaimport_api.source_policy import SourcePolicy
+
+AuthMode = Literal["tokens", "none"]
+
+_LEVELS = frozenset({"debug", "info", "warning", "error"})
+_MAX_PRESIGN_SECONDS = 7 * 24 * 3600
+"""S3's own limit of a presigned URL's life."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it. What is None makes the routes that need it answer 503 and name the variable."""
+
+    host: str
+    port: int
+    namespace: str
+    pod_name: str
+    deployment_name: str | None
+    default_user_id: str
+    auth_mode: AuthMode
+    auth_tokens_file: Path | None
+    store: StoreSettings
+    sources: SourcePolicy
+    presign_seconds: int
+    replicate_base_url: str
+    replicate_api_token: str | None = field(repr=False)
+    replicate_webhook_secrets: tuple[str, ...] = field(repr=False)
+    replicate_models: Mapping[str, ModelAlias] | None
+    public_base_url: str | None
+    cors_origins: tuple[str, ...]
+    log_level: str
+
+    @classmethod
+    def read(cls, env: Environment) -> Settings:
+        """Return the settings; BadSettingError names the first variable that is wrong."""
+        return cls(
+            host=env.text("HOST", "0.0.0.0"),  # noqa: S104 - the address of a pod is not known before
+            port=env.integer("PORT", 8080, least=1),
+            namespace=env.text("NAMESPACE"),
+            pod_name=env.text("POD_NAME", "mediaimport-webhook"),
+            deployment_name=env.optional("DEPLOYMENT_NAME"),
+            default_user_id=_user_id("DEFAULT_USER_ID", env.text("DEFAULT_USER_ID", "default")),
+            auth_mode=cast("AuthMode", _one_of(env, "AUTH_MODE", {"tokens", "none"}, default="tokens")),
+            auth_tokens_file=_path(env.optional("AUTH_TOKENS_FILE")),
+            store=StoreSettings.read(env),
+            sources=env.source_policy(),
+            presign_seconds=_presign_seconds(env),
+            replicate_base_url=_base_url(env, "REPLICATE_BASE_URL") or "https://api.replicate.com",
+            replicate_api_token=env.optional("REPLICATE_API_TOKEN"),
+            replicate_webhook_secrets=_secrets(env),
+            replicate_models=_models(env),
+            public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
+            cors_origins=env.words("CORS_ORIGINS"),
+            log_level=_one_of(env, "LOG_LEVEL", _LEVELS, default="info"),
+        )
+
+
+def user_id_refusal(text: str) -> str | None:
+    """Return why that cannot be a user's id; None if it can."""
+    try:
+        Spec.model_validate({"source": {"url": "https://example.com/"}, "userId": text})
+    except ValidationError as error:
+        return first_error(error)
+    return None
+
+
+def _user_id(name: str, text: str) -> str:
+    if (refusal := user_id_refusal(text)) is not None:
+        raise BadSettingError(f"{name} is {text!r}: {refusal}")
+    return text
+
+
+def _one_of(env: Environment, name: str, allowed: set[str] | frozenset[str], *, default: str) -> str:
+    value = env.text(name, default).lower()
+    if value not in allowed:
+        raise BadSettingError(f"{name} is {value!r}; it must be one of {', '.join(sorted(allowed))}")
+    return value
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _presign_seconds(env: Environment) -> int:
+    seconds = env.integer("PRESIGN_SECONDS", 3600, least=60)
+    if seconds > _MAX_PRESIGN_SECONDS:
+        raise BadSettingError(f"PRESIGN_SECONDS is {seconds}; it must be at most {_MAX_PRESIGN_SECONDS}")
+    return seconds
+
+
+def _base_url(env: Environment, name: str) -> str | None:
+    value = env.optional(name)
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise BadSettingError(f"{name} is {value!r}; it must start with https:// or http://")
+    return None if value is None else value.rstrip("/")
+
+
+def _secrets(env: Environment) -> tuple[str, ...]:
+    secrets = env.words("REPLICATE_WEBHOOK_SECRETS")
+    if not all(usable_secret(each) for each in secrets):
+        raise BadSettingError("REPLICATE_WEBHOOK_SECRETS has one that is not whsec_ and base64; copy it again")
+    return secrets
+
+
+def _models(env: Environment) -> Mapping[str, ModelAlias] | None:
+    path = _path(env.optional("REPLICATE_MODELS_FILE"))
+    if path is None:
+        return None
+    try:
+        return read_models(json.loads(path.read_text()))
+    except ValidationError as error:
+        raise BadSettingError(f"REPLICATE_MODELS_FILE: {first_error(error)}") from None
+    except (OSError, ValueError) as error:
+        raise BadSettingError(f"REPLICATE_MODELS_FILE: {error}") from None

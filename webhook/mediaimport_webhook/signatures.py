@@ -1,0 +1,56 @@
+"""Standard Webhooks signatures: https://www.standardwebhooks.com. Pure; the clock comes in."""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from standardwebhooks import Webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TOLERANCE_S = 300
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix that all secrets share
+_TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}")
+_MEMBER = re.compile(r"v1,[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
+"""Base64 of 32 bytes in its one canonical form; members of other versions, or broken ones, are passed over."""
+
+
+def usable_secret(secret: str) -> bool:
+    """Tell whether a secret is `whsec_` and base64 of at least one byte."""
+    encoded = secret.removeprefix(_SECRET_PREFIX)
+    try:
+        return encoded != secret and len(binascii.a2b_base64(encoded + "==", strict_mode=False)) > 0
+    except ValueError:
+        return False
+
+
+def refusal(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now: datetime) -> str | None:
+    """Return why that message is not signed with one of the secrets, within 300 s of `now`; None if it is."""
+    message_id, sent, members = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    if not (message_id and sent and members):
+        return "webhook-id, webhook-timestamp or webhook-signature is missing"
+    if _TIMESTAMP.fullmatch(sent) is None:
+        return "webhook-timestamp is not a number of seconds"
+    if abs(now.timestamp() - int(sent)) > TOLERANCE_S:
+        return f"webhook-timestamp is more than {TOLERANCE_S} s away from now"
+    if not _matches(message_id, int(sent), body, members, secrets):
+        return "no signature matches"
+    return None
+
+
+def _matches(message_id: str, sent: int, body: bytes, members: str, secrets: Iterable[str]) -> bool:
+    """Compare every member with every secret, so that the time taken tells nothing about which came near."""
+    try:
+        text = body.decode()
+        moment = datetime.fromtimestamp(sent, UTC)
+        expected = [Webhook(secret).sign(message_id, moment, text).encode() for secret in secrets]
+    except ValueError:
+        return False
+    given = [member.encode() for member in members.split(" ") if _MEMBER.fullmatch(member)]
+    matches = [hmac.compare_digest(mine, theirs) for mine in expected for theirs in given]
+    return any(matches)
