@@ -138,7 +138,7 @@ class VideoMedia(Lenient):
     pix_fmt: Word | None = None
     coded_width: Count | None = None
     coded_height: Count | None = None
-    rotation: Annotated[int, Field(ge=0, lt=360, description="degrees clockwise that a viewer applies")] | None = None
+    rotation: Annotated[int, Field(ge=0, le=359, description="degrees clockwise that a viewer applies")] | None = None
     sample_aspect_ratio: Word | None = None
     avg_frame_rate: Annotated[Word, Field(description='a fraction, "24/1"')] | None = None
     variable_frame_rate: bool | None = None
