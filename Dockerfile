@@ -2,6 +2,7 @@
 # The layers that change with our own code come last and are small.
 
 FROM debian:trixie-slim AS python
+ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
@@ -15,6 +16,7 @@ ENV PATH=/opt/mediaimport/bin:$PATH \
 WORKDIR /opt/mediaimport
 
 FROM python AS tools
+ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
  && rm -rf /var/lib/apt/lists/*
@@ -48,6 +50,7 @@ LABEL org.opencontainers.image.title="mediaimport" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 FROM base AS base-ffmpeg
+ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
