@@ -1,0 +1,64 @@
+{{/* Pod Security `restricted`. */}}
+{{- define "mediaimport.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "mediaimport.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Where pods go; call with the workload's values. */}}
+{{- define "mediaimport.placement" -}}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .topologySpreadConstraints }}
+topologySpreadConstraints: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The pod's own name and uid. */}}
+{{- define "mediaimport.podEnv" -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_UID
+  valueFrom: {fieldRef: {fieldPath: metadata.uid}}
+{{- end -}}
+
+{{/* S3_… and SOURCE_…, as importer and shim read them. */}}
+{{- define "mediaimport.storeConfig" -}}
+{{- with .Values.s3 -}}
+S3_BUCKET_NAME: {{ .bucket | quote }}
+S3_REGION: {{ .region | quote }}
+S3_ENDPOINT_URL: {{ .endpointUrl | quote }}
+S3_PUBLIC_ENDPOINT_URL: {{ .publicEndpointUrl | quote }}
+S3_ADDRESSING_STYLE: {{ .addressingStyle | quote }}
+S3_SSE: {{ .sse | quote }}
+S3_CHECKSUMS: {{ .checksums | quote }}
+S3_CONDITIONAL_WRITES: {{ .conditionalWrites | quote }}
+{{- end }}
+SOURCE_ALLOWED_NETWORKS: {{ join "," .Values.source.allowedNetworks | quote }}
+SOURCE_ALLOWED_PORTS: {{ include "mediaimport.integers" .Values.source.allowedPorts | quote }}
+{{- end -}}
+
+{{/* Helm reads numbers as floats: 5368709120 would become 5.36870912e+09. */}}
+{{- define "mediaimport.integers" -}}
+{{- $whole := list -}}
+{{- range . }}{{ $whole = append $whole (int64 .) }}{{ end -}}
+{{- join "," $whole -}}
+{{- end -}}
