@@ -1,0 +1,33 @@
+"""`python -m mediaimport_operator`: the environment is read here, once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from mediaimport_api.environment import BadSettingError, Environment
+
+from mediaimport_operator import logs
+from mediaimport_operator.engine import run
+from mediaimport_operator.settings import Settings
+
+
+def main() -> int:
+    """Run the operator; 2 for a bad setting, 1 for a failure."""
+    try:
+        settings = Settings.read(Environment(os.environ))
+    except BadSettingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logs.configure(settings.log_level)
+    try:
+        asyncio.run(run(settings))
+    except Exception as error:  # noqa: BLE001  the last line of the log says why
+        print(f"operator ended: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

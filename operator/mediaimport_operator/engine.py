@@ -1,0 +1,159 @@
+"""The parts put together, and their life: Lease, first sweep, workers; and the end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import kopf
+
+from mediaimport_operator import reconciler, shell, sweep
+from mediaimport_operator.apply import Applier
+from mediaimport_operator.cluster import Cluster
+from mediaimport_operator.follow import Followers
+from mediaimport_operator.gather import Gatherer
+from mediaimport_operator.lease import Lease, lease_name
+from mediaimport_operator.reconciler import Reconciler
+from mediaimport_operator.slots import Slots
+from mediaimport_operator.sweep import Sweeper
+from mediaimport_operator.workqueue import WorkQueue
+from mediaimport_operator.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mediaimport_operator.observed import Refusal
+    from mediaimport_operator.settings import Settings
+
+_STUCK_S = 120.0
+_DRAIN_S = 15.0
+
+log = logging.getLogger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Engine:
+    """The operator but for its watches."""
+
+    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+        self.world = World()
+        self.queue = WorkQueue()
+        self.stopped = asyncio.Event()
+        self.failure: BaseException | None = None
+        slots = Slots(cap=settings.max_in_flight, cap_per_user=settings.max_in_flight_per_user, on_grant=self.queue.add)
+        refusals: dict[str, Refusal] = {}
+        self._followers = Followers(cluster, on_progress=self.queue.add)
+        self._lease = Lease(
+            cluster,
+            namespace=settings.operator_namespace,
+            name=lease_name(settings.instance),
+            identity=settings.pod_uid,
+        )
+        self._sweeper = Sweeper(settings=settings, cluster=cluster, world=self.world, queue=self.queue, slots=slots)
+        self._reconciler = Reconciler(
+            queue=self.queue,
+            gatherer=Gatherer(
+                settings=settings,
+                cluster=cluster,
+                world=self.world,
+                slots=slots,
+                followers=self._followers,
+                refusals=refusals,
+                clock=_now,
+            ),
+            applier=Applier(
+                cluster=cluster, world=self.world, slots=slots, followers=self._followers, refusals=refusals
+            ),
+            slots=slots,
+            clock=_now,
+        )
+        self._life: asyncio.Task[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin; the Lease may be long in coming, so this does not wait for it."""
+        self._life = asyncio.create_task(self._live(), name="life")
+
+    async def _live(self) -> None:
+        """Wait for the Lease, fill the caches, work. Any failure stops the whole process: a new one starts clean."""
+        try:
+            await self._lease.acquire()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._lease.keep())
+                await self._sweeper.first()
+                tasks.create_task(self._sweeper.forever())
+                self._workers = [
+                    asyncio.create_task(self._reconciler.work(self._lease.held), name=f"worker {number}")
+                    for number in range(reconciler.WORKERS)
+                ]
+        except Exception as error:
+            log.exception("operator fails")
+            self.failure = error
+            self.stopped.set()
+
+    async def stop(self) -> None:
+        """Finish the passes that are being made, then give the Lease back."""
+        self.queue.close()
+        await self._drain()
+        await self._followers.close()
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+        await self._lease.release()
+        log.info("operator stopped")
+
+    async def _drain(self) -> None:
+        """Wait for the workers; not if they may not work."""
+        if not self._workers:
+            return
+        _, late = await asyncio.wait(self._workers, timeout=_DRAIN_S if self._lease.held.is_set() else 0)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def complaint(self) -> str | None:
+        """Return what is wrong, if anything is: an old sweep, or a key that no worker takes."""
+        last = self._sweeper.last_at
+        if last is not None and (_now() - last).total_seconds() > 3 * sweep.INTERVAL_S:
+            return f"the last sweep was at {last:%H:%M:%S} UTC"
+        if self._workers and self._lease.held.is_set() and self.queue.oldest_age_s > _STUCK_S:
+            return f"an import has waited {self.queue.oldest_age_s:.0f} s for its pass"
+        return None
+
+
+async def run(settings: Settings) -> None:
+    """Run the operator until SIGTERM; raise what ended it otherwise."""
+    async with _engine(settings) as engine:
+        handlers = shell.registry(
+            world=engine.world,
+            queue=engine.queue,
+            start=engine.start,
+            stop=engine.stop,
+            complaint=engine.complaint,
+        )
+        await kopf.operator(
+            registry=handlers,
+            settings=shell.kopf_settings(settings),
+            # kopf would ask for the user's name, which an arbitrary uid does not have.
+            identity=cast("Any", settings.pod_name),
+            standalone=True,
+            namespaces=settings.namespaces,
+            liveness_endpoint=f"http://0.0.0.0:{settings.probe_port}/healthz",
+            stop_flag=engine.stopped,
+        )
+    if engine.failure is not None:
+        raise engine.failure
+
+
+@asynccontextmanager
+async def _engine(settings: Settings) -> AsyncIterator[Engine]:
+    """Open the API client with a connection for each worker and each followed log."""
+    connections = reconciler.WORKERS + settings.max_in_flight + 8
+    async with Cluster.connect(connections=connections) as cluster:
+        yield Engine(settings, cluster)

@@ -1,0 +1,81 @@
+"""Kubernetes Events: one for each change that a person may want to know of, its reason that of the condition."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+from mediaimport_api import names
+from mediaimport_api.reasons import Reason
+from mediaimport_api.status import ConditionType, Phase
+
+from mediaimport_operator.cluster import ClusterError, ConflictError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mediaimport_api.status import Condition, Status
+
+    from mediaimport_operator.cluster import Cluster
+    from mediaimport_operator.resource import Resource
+    from mediaimport_operator.wire import Object
+
+SOURCE = "mediaimport-operator"
+_SILENT = frozenset({Reason.QUEUED, Reason.IMPORTING})
+"""Too many to tell: the status does."""
+_NORMAL = frozenset({Phase.READY, Phase.IMPORTING, Phase.SUSPENDED})
+
+log = logging.getLogger(__name__)
+
+
+def event(resource: Resource, status: Status, *, now: datetime) -> Object | None:
+    """Return the Event of a change to that status; None if nothing changed that it would tell."""
+    before, after = resource.status.condition(ConditionType.READY), status.condition(ConditionType.READY)
+    if after is None or after.reason in _SILENT or (before is not None and before.reason == after.reason):
+        return None
+    return _event(resource, status, after, now=now)
+
+
+def _event(resource: Resource, status: Status, condition: Condition, *, now: datetime) -> Object:
+    quiet = status.phase in _NORMAL or condition.reason == Reason.STARTING
+    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": _name(resource, status, condition), "namespace": resource.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "namespace": resource.namespace,
+            "name": resource.name,
+            "uid": resource.uid,
+            "resourceVersion": resource.version,
+        },
+        "type": "Normal" if quiet else "Warning",
+        "reason": condition.reason,
+        "message": condition.message,
+        "source": {"component": SOURCE},
+        "reportingComponent": SOURCE,
+        "reportingInstance": SOURCE,
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+    }
+
+
+def _name(resource: Resource, status: Status, condition: Condition) -> str:
+    """Return a name that is the same for the same change, so that a repeated pass tells it once."""
+    started = status.tally.started if status.tally else 0
+    same = "\0".join((resource.uid, resource.run, str(started), str(resource.generation), condition.reason))
+    return f"{resource.name[:236]}.{hashlib.sha256(same.encode()).hexdigest()[:16]}"
+
+
+async def post(cluster: Cluster, namespace: str, told: Object) -> None:
+    """Post an Event; that it cannot be posted is no reason to stop."""
+    try:
+        await cluster.create_event(namespace, told)
+    except ConflictError:
+        return
+    except ClusterError as error:
+        log.info("event not posted", extra={"reason": told["reason"], "error": str(error)})

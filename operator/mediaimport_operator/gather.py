@@ -1,0 +1,111 @@
+"""I/O in: one import's world as a frozen value. From the caches; the API is asked only where they leave a doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mediaimport_api.reasons import Reason
+
+from mediaimport_operator import job, pod, resource
+from mediaimport_operator.attempt import Ended
+from mediaimport_operator.cluster import AbsentError
+from mediaimport_operator.manifest import selector
+from mediaimport_operator.observed import Observed, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from mediaimport_operator.cluster import Cluster
+    from mediaimport_operator.follow import Followers
+    from mediaimport_operator.observed import Refusal
+    from mediaimport_operator.settings import Settings
+    from mediaimport_operator.slots import Slots
+    from mediaimport_operator.world import World
+
+
+class Gatherer:
+    """Gathers what one pass decides by."""
+
+    def __init__(  # noqa: PLR0913  these are all the places that an import's world is spread over
+        self,
+        *,
+        settings: Settings,
+        cluster: Cluster,
+        world: World,
+        slots: Slots,
+        followers: Followers,
+        refusals: dict[str, Refusal],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._world = world
+        self._slots = slots
+        self._followers = followers
+        self._refusals = refusals
+        self._clock = clock
+
+    async def gather(self, key: str) -> Observed | None:
+        """Return the world of that import, None if it is gone."""
+        observed = self.look(key)
+        if observed is None or observed.resource.spec is None or observed.resource.completed:
+            return observed
+        ended = observed.history.state
+        if isinstance(ended, Ended) and not ended.seen:
+            await self._ask_again(observed)
+            observed = self.look(key)
+        return observed and await self._with_tail(observed)
+
+    def look(self, key: str) -> Observed | None:
+        """Return what the caches hold of that import."""
+        item = self._world.imports.get(key)
+        if item is None:
+            return None
+        relics = self._world.relics.get(key, {}).values()
+        seen = resource.read(item)
+        held = self._slots.holds(key)
+        return Observed(
+            now=self._clock(),
+            settings=self._settings,
+            resource=seen,
+            jobs=tuple(job.read(each) for each in self._world.jobs.of(key)),
+            pods=(
+                *(pod.read(each) for each in self._world.pods.of(key)),
+                *(pod.read(each, gone=True) for each in relics),
+            ),
+            slot=Slot(held=held, full="" if held else self._slots.full_for(seen.claim.user)),
+            progress=self._followers.progress(key),
+            refusal=self._refusals.get(key),
+        )
+
+    async def _ask_again(self, observed: Observed) -> None:
+        """Look where the caches show nothing: a watch may lag behind another."""
+        owner, history = observed.resource, observed.history
+        listed, _ = await self._cluster.pods(
+            owner.namespace, f"{selector(self._settings.instance)},mediaimport.dev/uid={owner.uid}"
+        )
+        for each in listed:
+            self._world.pods.see(each)
+        if history.last is not None:
+            await self._ask_for_job(owner.namespace, history.last.job_name, owner.uid)
+
+    async def _ask_for_job(self, namespace: str, name: str, uid: str) -> None:
+        try:
+            found = await self._cluster.get_job(namespace, name)
+        except AbsentError:
+            for each in self._world.jobs.of(uid):
+                if each["metadata"]["name"] == name:
+                    self._world.jobs.forget(each)
+            return
+        if job.owned_by(found, uid):
+            self._world.jobs.see(found)
+
+    async def _with_tail(self, observed: Observed) -> Observed:
+        ended = observed.history.state
+        if not isinstance(ended, Ended) or ended.reason is Reason.IMPORTED or ended.pod_name is None:
+            return observed
+        owner = observed.resource
+        tail = await self._followers.tail(owner.uid, namespace=owner.namespace, pod=ended.pod_name)
+        return replace(observed, log_tail=tail)

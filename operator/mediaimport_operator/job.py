@@ -1,0 +1,64 @@
+"""What a Job says about its attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mediaimport_api import names
+
+from mediaimport_operator import wire
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mediaimport_operator.wire import Object
+
+
+@dataclass(frozen=True)
+class Job:
+    """One Job of ours. `failure_reason` is there as soon as the Job controller has decided so."""
+
+    name: str
+    uid: str
+    run_hash: str
+    attempt: int
+    created_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    complete: bool
+    failure_reason: str | None
+    failure_message: str | None
+    deleting: bool
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the Job controller has spoken."""
+        return self.complete or self.failure_reason is not None
+
+
+def read(item: Object) -> Job:
+    """Return the Job in the API's object."""
+    meta, status = item["metadata"], item.get("status") or {}
+    failed = wire.true_condition(item, "Failed")
+    # FailureTarget comes first, when the decision has fallen and the pods are still on their way out.
+    failing = failed or wire.true_condition(item, "FailureTarget") or {}
+    return Job(
+        name=meta["name"],
+        uid=meta["uid"],
+        run_hash=wire.label(item, names.LABEL_RUN) or "",
+        attempt=wire.number_label(item, names.LABEL_ATTEMPT),
+        created_at=wire.moment(meta.get("creationTimestamp")),
+        started_at=wire.moment(status.get("startTime")),
+        finished_at=wire.moment(status.get("completionTime") or (failed or {}).get("lastTransitionTime")),
+        complete=wire.true_condition(item, "Complete") is not None,
+        failure_reason=(failing.get("reason") or "Failed") if failing else None,
+        failure_message=failing.get("message"),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def owned_by(item: Object, uid: str) -> bool:
+    """Tell whether the object's controller is the one of that uid."""
+    owners = item["metadata"].get("ownerReferences") or []
+    return any(each.get("uid") == uid and each.get("controller") for each in owners)

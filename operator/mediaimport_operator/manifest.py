@@ -1,0 +1,232 @@
+"""The Job of one attempt, for Pod Security `restricted`. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mediaimport_api import names
+from mediaimport_api.task import IMPORTER_CONTAINER, PROBER_CONTAINER, TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
+
+from mediaimport_operator import quantity
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mediaimport_operator.resource import Resource
+    from mediaimport_operator.settings import ImporterSettings, Settings
+    from mediaimport_operator.wire import Object
+
+MANAGER = "mediaimport"
+SCRATCH = "/scratch"
+SOCKET_DIRECTORY = "/run/prober"
+SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
+STORE_CA_DIRECTORY = "/etc/mediaimport/store-ca"
+IMPORTER_UID, PROBER_UID = 65532, 65533
+_GRACE_S = 30
+_PROBER_MEMORY_REQUEST_BYTES = 128 * 1024**2
+_DISK_BESIDE_SCRATCH_BYTES = 256 * 1024**2
+"""Logs and the small /tmp volumes."""
+
+
+def selector(instance: str) -> str:
+    """Return the label selector of all Jobs and pods of this operator."""
+    return f"{names.MANAGED_BY}={MANAGER},{names.LABEL_INSTANCE}={instance}"
+
+
+def task(resource: Resource, settings: Settings, *, attempt: int) -> Task:
+    """Return what the importer is told, with its limits settled."""
+    spec = resource.spec
+    if spec is None:
+        raise ValueError("an import without a valid spec has no task")
+    return Task(
+        owner=resource.owner,
+        asset_id=resource.asset_id,
+        spec=spec,
+        run=resource.run,
+        attempt=attempt,
+        max_size_bytes=spec.limits.max_size_bytes or settings.max_size_bytes,
+        deadline_seconds=spec.limits.deadline_seconds or settings.deadline_s,
+    )
+
+
+def job(resource: Resource, settings: Settings, *, attempt: int, more_memory: bool = False) -> Object:
+    """Return the Job of that attempt. Its name is the same each time, so that creating it twice makes one."""
+    told = task(resource, settings, attempt=attempt)
+    labels = _labels(resource, settings, attempt=attempt)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": names.job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=attempt),
+            "namespace": resource.namespace,
+            "labels": labels,
+            "ownerReferences": [_owner(resource)],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "activeDeadlineSeconds": told.deadline_seconds,
+            "template": {
+                "metadata": {"labels": labels | _NO_MESH, "annotations": _POD_ANNOTATIONS},
+                "spec": _pod(told, settings, more_memory=more_memory),
+            },
+        },
+    }
+
+
+_NO_MESH = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
+_POD_ANNOTATIONS = {
+    "linkerd.io/inject": "disabled",
+    # An import that is moved starts again; its URL may not live that long.
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+}
+
+
+def _labels(resource: Resource, settings: Settings, *, attempt: int) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": MANAGER,
+        "app.kubernetes.io/component": IMPORTER_CONTAINER,
+        names.MANAGED_BY: MANAGER,
+        names.LABEL_INSTANCE: settings.instance,
+        names.LABEL_UID: resource.uid,
+        names.LABEL_RUN: names.run_hash(resource.run),
+        names.LABEL_ATTEMPT: str(attempt),
+        names.LABEL_USER: resource.claim.user,
+    }
+
+
+def _owner(resource: Resource) -> Object:
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": resource.name,
+        "uid": resource.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _pod(told: Task, settings: Settings, *, more_memory: bool) -> Object:
+    importer = settings.importer
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "fsGroup": IMPORTER_UID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **({"serviceAccountName": importer.service_account} if importer.service_account else {}),
+        **({"imagePullSecrets": [{"name": each} for each in importer.pull_secrets]} if importer.pull_secrets else {}),
+        "initContainers": [_prober(importer)],
+        "containers": [_importer(told, importer, more_memory=more_memory)],
+        "volumes": _volumes(importer),
+    }
+
+
+def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
+    memory = quantity.times(importer.memory, 2) if more_memory else importer.memory
+    scratch_bytes = quantity.size_bytes(importer.scratch_size)
+    ca = {"S3_CA_BUNDLE": f"{STORE_CA_DIRECTORY}/ca.crt"} if importer.store_ca_config_map else {}
+    environment = {
+        TASK_VARIABLE: told.model_dump_json(by_alias=True, exclude_none=True),
+        "SCRATCH_DIRECTORY": SCRATCH,
+        "SCRATCH_SIZE_BYTES": str(scratch_bytes),
+        "PROBER_SOCKET": SOCKET,
+        **ca,
+    }
+    disk = str(scratch_bytes + _DISK_BESIDE_SCRATCH_BYTES)
+    return {
+        "name": IMPORTER_CONTAINER,
+        "image": importer.image,
+        "imagePullPolicy": importer.pull_policy,
+        "command": ["python", "-m", "mediaimport_importer"],
+        "env": _env(environment),
+        "envFrom": _env_from(importer),
+        "terminationMessagePath": TERMINATION_MESSAGE_PATH,
+        # Never the log: media could have written into it.
+        "terminationMessagePolicy": "File",
+        "securityContext": _confined(IMPORTER_UID),
+        "resources": {
+            # A request for the whole scratch space would keep most nodes from ever taking the pod.
+            "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
+            "limits": {"memory": memory, "ephemeral-storage": disk},
+        },
+        "volumeMounts": [
+            {"name": "scratch", "mountPath": SCRATCH},
+            {"name": "prober", "mountPath": SOCKET_DIRECTORY},
+            {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+            *([{"name": "store-ca", "mountPath": STORE_CA_DIRECTORY, "readOnly": True}] if ca else []),
+        ],
+    }
+
+
+def _prober(importer: ImporterSettings) -> Object:
+    memory_bytes = min(_PROBER_MEMORY_REQUEST_BYTES, quantity.size_bytes(importer.prober_memory))
+    return {
+        "name": PROBER_CONTAINER,
+        "image": importer.prober_image,
+        "imagePullPolicy": importer.pull_policy,
+        "restartPolicy": "Always",
+        "command": ["python", "-m", "mediaimport_importer.prober"],
+        "env": _env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}),
+        # It waits by itself: a probe that fails is repeated only after a whole second.
+        "startupProbe": {
+            "exec": {"command": ["sh", "-c", f"until test -S {SOCKET}; do sleep 0.02; done"]},
+            "timeoutSeconds": 20,
+            "periodSeconds": 1,
+            "failureThreshold": 3,
+        },
+        "securityContext": _confined(PROBER_UID),
+        "resources": {
+            "requests": {
+                "cpu": importer.prober_cpu_request,
+                "memory": str(memory_bytes),
+                "ephemeral-storage": "16Mi",
+            },
+            "limits": {"memory": importer.prober_memory, "ephemeral-storage": str(_DISK_BESIDE_SCRATCH_BYTES)},
+        },
+        "volumeMounts": [
+            {"name": "scratch", "mountPath": SCRATCH, "readOnly": True},
+            {"name": "prober", "mountPath": SOCKET_DIRECTORY},
+            {"name": "prober-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+        ],
+    }
+
+
+def _confined(uid: int) -> Object:
+    return {
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _env(variables: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def _env_from(importer: ImporterSettings) -> list[dict[str, Any]]:
+    config = [{"configMapRef": {"name": importer.config_map}}] if importer.config_map else []
+    secret = [{"secretRef": {"name": importer.store_secret}}] if importer.store_secret else []
+    return [*config, *secret]
+
+
+def _volumes(importer: ImporterSettings) -> list[Object]:
+    volumes: list[Object] = [
+        {"name": "scratch", "emptyDir": {"sizeLimit": importer.scratch_size}},
+        {"name": "prober", "emptyDir": {"sizeLimit": "1Mi"}},
+        {"name": "importer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {"name": "prober-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+    if importer.store_ca_config_map:
+        volumes.append({"name": "store-ca", "configMap": {"name": importer.store_ca_config_map}})
+    return volumes

@@ -1,0 +1,84 @@
+"""All that a pass decides by: one import's world at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mediaimport_operator import history
+from mediaimport_operator.expectation import Expectation
+from mediaimport_operator.retry import Rules
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mediaimport_api.reasons import Reason
+    from mediaimport_api.spec import Spec
+    from mediaimport_api.status import Progress
+
+    from mediaimport_operator.history import History
+    from mediaimport_operator.job import Job
+    from mediaimport_operator.pod import Pod
+    from mediaimport_operator.resource import Resource
+    from mediaimport_operator.settings import Settings
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Whether the import holds a slot; if not, why it would wait."""
+
+    held: bool = False
+    full: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The API server would not take the Job; it is asked again at `retry_at`."""
+
+    reason: Reason
+    message: str
+    since: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One import, its Jobs and pods, the clock. `resource` has a valid spec."""
+
+    now: datetime
+    settings: Settings
+    resource: Resource
+    jobs: tuple[Job, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    slot: Slot = field(default_factory=Slot)
+    progress: Progress | None = None
+    log_tail: str | None = None
+    refusal: Refusal | None = None
+
+    @cached_property
+    def spec(self) -> Spec:
+        """Return the spec; to be asked only where there is one."""
+        if self.resource.spec is None:
+            raise ValueError(f"the spec of {self.resource.name} is not valid")
+        return self.resource.spec
+
+    @cached_property
+    def history(self) -> History:
+        """Return the run's attempts as they stand."""
+        return history.observe(self.resource, jobs=self.jobs, pods=self.pods, expected=self.expectation, now=self.now)
+
+    @property
+    def expectation(self) -> Expectation:
+        """Return what a result of this import must be about."""
+        return Expectation(bucket=self.settings.bucket, user_id=self.spec.user_id, asset_id=self.resource.asset_id)
+
+    @property
+    def rules(self) -> Rules:
+        """Return the rules for retries."""
+        return Rules(
+            attempts=self.spec.limits.attempts,
+            first_wait=timedelta(seconds=self.settings.retry_wait_s),
+            source_expires_at=self.spec.source.expires_at,
+        )

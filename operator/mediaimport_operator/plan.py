@@ -1,0 +1,247 @@
+"""What to do next for one import. Pure: `Observed` in, `Plan` out; the first policy that has an answer gives it.
+
+Nothing here decides by `status.phase`. An import is over when `completedAt` is set for the run that the spec asks for,
+an attempt when the status holds its reason; everything else is read from Jobs and pods.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from mediaimport_api.names import job_name, run_hash
+from mediaimport_api.reasons import Reason
+
+from mediaimport_operator import history, retry
+from mediaimport_operator.attempt import Ended, Running
+from mediaimport_operator.statuses import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mediaimport_api.status import Status
+
+    from mediaimport_operator.history import History
+    from mediaimport_operator.job import Job
+    from mediaimport_operator.observed import Observed
+
+GRACE = timedelta(seconds=30)
+"""How long a pod may take to start before its trouble is shown."""
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Create the Job of that attempt; more memory after one that ran out of it."""
+
+    attempt: int
+    more_memory: bool
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete that very Job, and its pod with it."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class DeleteResource:
+    """Delete the MediaImport; what it stored stays."""
+
+
+Action = CreateJob | DeleteJob | DeleteResource
+
+
+class Slot(Enum):
+    """What the import needs of the ledger."""
+
+    NONE = auto()
+    WANTED = auto()
+    USED = auto()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do. `status` None: leave it. `follow`: the pod whose log tells the progress."""
+
+    status: Status | None = None
+    actions: tuple[Action, ...] = ()
+    slot: Slot = Slot.NONE
+    follow: str | None = None
+    wake_at: datetime | None = None
+
+    def also(self, actions: tuple[Action, ...], wake_at: datetime | None) -> Plan:
+        """Return the plan with more actions and an earlier time to wake, if that is earlier."""
+        times = [at for at in (self.wake_at, wake_at) if at is not None]
+        return replace(self, actions=(*self.actions, *actions), wake_at=min(times, default=None))
+
+
+def plan(observed: Observed) -> Plan:
+    """Return what to do next."""
+    made = next(made for policy in POLICIES if (made := policy(observed)) is not None)
+    return made.also(*_tidy(observed))
+
+
+def _being_deleted(o: Observed) -> Plan | None:
+    """Start nothing for a resource on its way out; its Jobs go with it."""
+    return Plan() if o.resource.deleting else None
+
+
+def _invalid(o: Observed) -> Plan | None:
+    if o.resource.problem is None or o.resource.completed:
+        return None
+    draft = Draft(o, history.remembered(o.resource))
+    return Plan(status=draft.failed(Reason.SPEC_INVALID, o.resource.problem))
+
+
+def _over(o: Observed) -> Plan | None:
+    """Leave what is over, until its time to live ends."""
+    resource = o.resource
+    if not resource.completed:
+        return None
+    expiry = _expiry(o)
+    if expiry is not None and o.now >= expiry:
+        return Plan(actions=(DeleteResource(),))
+    stale = resource.status.observed_generation != resource.generation
+    draft = Draft(o, history.remembered(resource))
+    return Plan(status=draft.seen() if stale else None, wake_at=expiry)
+
+
+def _expiry(o: Observed) -> datetime | None:
+    completed_at, spec = o.resource.status.completed_at, o.resource.spec
+    if completed_at is None or spec is None or spec.ttl_seconds_after_finished is None:
+        return None
+    return completed_at + timedelta(seconds=spec.ttl_seconds_after_finished)
+
+
+def _ended(o: Observed) -> Plan | None:
+    """Enter the end of an attempt into the status before anything follows from it."""
+    ended = o.history.state
+    if not isinstance(ended, Ended):
+        return None
+    past = history.end(o.history, ended, log_tail=o.log_tail, now=o.now)
+    if ended.reason is Reason.IMPORTED and ended.result is not None:
+        return Plan(status=Draft(o, past).ready(ended.result))
+    match retry.after(ended, tally=past.tally, rules=o.rules, now=o.now):
+        case retry.GiveUp(reason, message):
+            http_status = ended.result.http_status if ended.result else None
+            return Plan(status=Draft(o, past).failed(reason, message, http_status))
+        case retry.Again(at):
+            waiting = replace(past, next_attempt_at=at)
+            return Plan(status=_between(o, waiting), wake_at=at)
+
+
+def _between(o: Observed, past: History) -> Status:
+    draft = Draft(o, past)
+    return draft.suspended() if o.spec.suspend else draft.waiting()
+
+
+def _suspended(o: Observed) -> Plan | None:
+    if not o.spec.suspend:
+        return None
+    if o.history.state is None:
+        return Plan(status=Draft(o, o.history).suspended())
+    stopped = history.stop(o.history, Reason.SUSPENDED, now=o.now)
+    jobs = [job for job in o.jobs if _is_current(o, job)]
+    return Plan(status=Draft(o, stopped).suspended(), actions=tuple(DeleteJob(job.name, job.uid) for job in jobs))
+
+
+def _is_current(o: Observed, job: Job) -> bool:
+    return job.run_hash == run_hash(o.resource.run) and job.attempt == o.history.number
+
+
+def _running(o: Observed) -> Plan | None:
+    state = o.history.state
+    if not isinstance(state, Running):
+        return None
+    draft = Draft(o, o.history)
+    if state.importing_since is not None:
+        return Plan(status=draft.importing(), slot=Slot.USED, follow=state.pod_name)
+    last = o.history.last
+    shown_at = ((last.started_at if last else None) or o.now) + GRACE
+    if state.trouble is None or o.now < shown_at:
+        status = draft.pending(Reason.STARTING, f"attempt {o.history.number} is being started")
+        return Plan(status=status, slot=Slot.USED, wake_at=shown_at if o.now < shown_at else None)
+    return Plan(status=draft.pending(state.trouble.reason, state.trouble.message), slot=Slot.USED)
+
+
+def _waiting(o: Observed) -> Plan | None:
+    at = o.history.next_attempt_at
+    if at is None or o.now >= at:
+        return None
+    return Plan(status=Draft(o, o.history).waiting(), wake_at=at)
+
+
+def _refused(o: Observed) -> Plan | None:
+    """Wait for the cause to go, and say what it is. A name that is taken must not hold a slot; a quota may."""
+    refusal = o.refusal
+    if refusal is None or o.now >= refusal.retry_at:
+        return None
+    shown = o.now >= refusal.since + GRACE or refusal.reason is Reason.JOB_NAME_TAKEN
+    draft = Draft(o, o.history)
+    status = draft.pending(refusal.reason, refusal.message) if shown else None
+    slot = Slot.NONE if refusal.reason is Reason.JOB_NAME_TAKEN else Slot.USED
+    return Plan(status=status, slot=slot, wake_at=refusal.retry_at)
+
+
+def _start(o: Observed) -> Plan | None:
+    if not o.slot.held:
+        return Plan(status=Draft(o, o.history).queued(), slot=Slot.WANTED)
+    number = o.history.number + 1
+    resource = o.resource
+    name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
+    begun = history.begin(o.history, number=number, name=name, at=o.now)
+    return Plan(
+        status=Draft(o, begun).pending(Reason.STARTING, f"attempt {number} is being started"),
+        actions=(CreateJob(attempt=number, more_memory=begun.tally.out_of_memory > 0),),
+        slot=Slot.USED,
+    )
+
+
+POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (
+    _being_deleted,
+    _invalid,
+    _over,
+    _ended,
+    _suspended,
+    _running,
+    _waiting,
+    _refused,
+    _start,
+)
+"""In the order in which they are asked; the last one always answers."""
+
+
+def _tidy(o: Observed) -> tuple[tuple[Action, ...], datetime | None]:
+    """Return deletions of Jobs that have served, and when the next one is due."""
+    if o.resource.deleting:
+        return (), None
+    due = [(job, at) for job in o.jobs if not job.deleting and (at := _delete_at(o, job)) is not None]
+    actions = tuple(DeleteJob(job.name, job.uid) for job, at in due if at <= o.now)
+    return actions, min((at for _, at in due if at > o.now), default=None)
+
+
+def _delete_at(o: Observed, job: Job) -> datetime | None:
+    """Return when a Job is to go: never before its attempt's end is in the status as the API server has it."""
+    of_this_run = job.run_hash == run_hash(o.resource.run)
+    known = history.recorded(o.resource, job.attempt) if of_this_run else None
+    if of_this_run and known is None:
+        return None
+    if not job.finished:
+        return None if _is_ending(o, job) else o.now
+    kept_s = o.settings.failed_job_s
+    if known is not None and known.reason is Reason.IMPORTED:
+        kept_s = o.settings.successful_job_s
+    return (job.finished_at or job.created_at or o.now) + timedelta(seconds=kept_s)
+
+
+def _is_ending(o: Observed, job: Job) -> bool:
+    """Tell whether the importer has ended by itself, so that the Job will soon be finished."""
+    return any(
+        pod.importer.terminated is not None
+        for pod in o.pods
+        if (pod.run_hash, pod.attempt) == (job.run_hash, job.attempt)
+    )

@@ -1,0 +1,98 @@
+"""A MediaImport, parsed: a spec that cannot be met is a sentence, a status that cannot be read an empty one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mediaimport_api.sidecar import Owner
+from mediaimport_api.spec import MAX_METADATA_BYTES, Spec
+from mediaimport_api.status import Status
+from pydantic import ValidationError
+
+from mediaimport_operator import wire
+from mediaimport_operator.slots import Claim
+
+if TYPE_CHECKING:
+    from mediaimport_operator.wire import Object
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One MediaImport. Exactly one of `spec` and `problem` is there."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    generation: int | None
+    created_at: datetime
+    deleting: bool
+    run: str
+    spec: Spec | None
+    problem: str | None
+    status: Status
+    status_wire: dict[str, Any]
+
+    @property
+    def asset_id(self) -> str:
+        """Return the asset's id: the spec's, or the resource's own uid."""
+        return str(self.spec.asset_id) if self.spec and self.spec.asset_id else self.uid
+
+    @property
+    def owner(self) -> Owner:
+        """Return what names this resource in a sidecar."""
+        return Owner(namespace=self.namespace, name=self.name, uid=self.uid)
+
+    @property
+    def claim(self) -> Claim:
+        """Return this import's place in the queue."""
+        user, expires_at = (self.spec.user_id, self.spec.source.expires_at) if self.spec else ("", None)
+        return Claim(key=self.uid, user=user, created_at=self.created_at, expires_at=expires_at)
+
+    @property
+    def completed(self) -> bool:
+        """Tell whether the run that the spec asks for has come to its end."""
+        return self.status.completed_at is not None and self.status.run == self.run
+
+
+def read(item: Object) -> Resource:
+    """Return the resource in the API's object."""
+    meta, raw = item["metadata"], item.get("spec") or {}
+    spec, problem = _spec(raw)
+    return Resource(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=meta.get("resourceVersion", ""),
+        generation=meta.get("generation"),
+        created_at=wire.moment(meta.get("creationTimestamp")) or datetime.max.replace(tzinfo=UTC),
+        deleting="deletionTimestamp" in meta,
+        run=str(raw.get("run") or ""),
+        spec=spec,
+        problem=problem,
+        status=_status(item.get("status") or {}),
+        status_wire=item.get("status") or {},
+    )
+
+
+def _spec(raw: dict[str, Any]) -> tuple[Spec | None, str | None]:
+    try:
+        spec = Spec.model_validate(raw)
+    except ValidationError as error:
+        # Without the input: a URL's query is no one's business.
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        return None, f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    size_bytes = len(wire.json_bytes(spec.metadata or {}))
+    if size_bytes > MAX_METADATA_BYTES:
+        return None, f"spec.metadata has {size_bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are kept"
+    return spec, None
+
+
+def _status(raw: dict[str, Any]) -> Status:
+    try:
+        return Status.model_validate(raw)
+    except ValidationError:
+        # Written by hand or by another version. Jobs tell what runs, and an asset that is stored is found again.
+        return Status()

@@ -1,0 +1,134 @@
+"""kopf as a shell: login, watches, probe, signals. Handlers only note what they saw and queue the import's key."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, cast
+
+import kopf
+from mediaimport_api import names
+
+from mediaimport_operator.cluster import configuration
+from mediaimport_operator.manifest import selector
+from mediaimport_operator.world import owner_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from mediaimport_operator.settings import Settings
+    from mediaimport_operator.wire import Object
+    from mediaimport_operator.workqueue import WorkQueue
+    from mediaimport_operator.world import World
+
+
+_IMPORTS = (names.GROUP, names.VERSION, names.PLURAL)
+_JOBS = ("batch", "v1", "jobs")
+_PODS = ("", "v1", "pods")
+
+
+class Backoffs:
+    """Waits between retries of kopf's requests, without end: its own give up after a minute and end the process."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield 0.5, 1, 2, then about 3 for ever; with jitter, so that watches do not return as one."""
+        for wait_s in (0.5, 1.0, 2.0):
+            yield wait_s * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+        while True:
+            yield random.uniform(2.5, 3.5)  # noqa: S311  no secret
+
+
+def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
+    """Return kopf's settings: watches with our selectors in pages, nothing written, nothing scanned, no peering."""
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.scanning.disabled = True
+    made.peering.standalone = True
+    made.watching.chunk_size = 500
+    made.watching.server_timeout = 600
+    made.watching.connect_timeout = 10
+    for kind in (_JOBS, _PODS):
+        made.watching.label_selectors[cast("Any", kind)] = selector(settings.instance)
+    made.networking.request_timeout = 30
+    made.networking.connect_timeout = 10
+    made.networking.error_backoffs = cast("Any", Backoffs())
+    # A worker lingers so long after each object's last event.
+    made.queueing.idle_timeout = 0.5
+    made.queueing.exit_timeout = 10
+    return made
+
+
+def registry(
+    *,
+    world: World,
+    queue: WorkQueue,
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+    complaint: Callable[[], str | None],
+) -> kopf.OperatorRegistry:
+    """Return the handlers: `start` and `stop` frame the work, `complaint` says what is wrong with it, if anything."""
+    made = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=made)
+    async def started(**_: object) -> None:
+        await start()
+
+    @kopf.on.cleanup(registry=made)
+    async def stopping(**_: object) -> None:
+        await stop()
+
+    @kopf.on.login(registry=made)
+    async def login(**_: object) -> kopf.ConnectionInfo:
+        return await connection()
+
+    @kopf.on.probe(registry=made, id="operator")
+    async def probe(**_: object) -> str:
+        if (wrong := complaint()) is not None:
+            # Anything else is retried inside the probe, and the request hangs.
+            raise kopf.PermanentError(wrong)
+        return "ok"
+
+    _watch(made, queue, _IMPORTS, see=world.imports.see, forget=world.imports.forget, key=_uid)
+    _watch(made, queue, _JOBS, see=world.jobs.see, forget=world.jobs.forget, key=owner_of)
+    _watch(made, queue, _PODS, see=world.pods.see, forget=world.forget_pod, key=owner_of)
+    return made
+
+
+def _watch(  # noqa: PLR0913  one line for each kind above
+    made: kopf.OperatorRegistry,
+    queue: WorkQueue,
+    kind: tuple[str, str, str],
+    *,
+    see: Callable[[Object], bool],
+    forget: Callable[[Object], bool],
+    key: Callable[[Object], str],
+) -> None:
+    """Watch a kind: note each event's object, and queue the import's key if it was news."""
+
+    @kopf.on.event(*kind, registry=made, id=f"{kind[2]}-seen")
+    async def seen(event: kopf.RawEvent, **_: object) -> None:
+        item = cast("Object", event["object"])
+        if (forget if event["type"] == "DELETED" else see)(item):
+            queue.add(key(item))
+
+
+def _uid(item: Object) -> str:
+    return str(item["metadata"]["uid"])
+
+
+async def connection() -> kopf.ConnectionInfo:
+    """Return the way to the API for kopf, the same as our own requests take. Asked again when a token has expired."""
+    config = await configuration()
+    header = await config.get_api_key_with_prefix("BearerToken")
+    scheme, _, token = (header or "").rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=config.host,
+        ca_path=config.ssl_ca_cert,
+        ca_data=config.ca_cert_data,
+        insecure=not config.verify_ssl,
+        certificate_path=config.cert_file,
+        private_key_path=config.key_file,
+        username=config.username or None,
+        password=config.password or None,
+        scheme=scheme.title() or None,
+        token=token or None,
+    )

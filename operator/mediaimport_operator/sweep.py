@@ -1,0 +1,90 @@
+"""Lists everything in pages: once before the first pass, then every few minutes for what a watch has missed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mediaimport_operator import job, resource
+from mediaimport_operator.cluster import ClusterError
+from mediaimport_operator.manifest import selector
+from mediaimport_operator.slots import order
+from mediaimport_operator.world import owner_of
+
+if TYPE_CHECKING:
+    from mediaimport_operator.cluster import Cluster
+    from mediaimport_operator.settings import Settings
+    from mediaimport_operator.slots import Slots
+    from mediaimport_operator.workqueue import WorkQueue
+    from mediaimport_operator.world import World
+
+INTERVAL_S = 300.0
+_RETRY_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Fills and repairs the caches."""
+
+    def __init__(self, *, settings: Settings, cluster: Cluster, world: World, queue: WorkQueue, slots: Slots) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._world = world
+        self._queue = queue
+        self._slots = slots
+        self.last_at: datetime | None = None
+
+    async def first(self) -> None:
+        """Fill the caches, trying until it works; enter what runs into the ledger; queue all, most urgent first."""
+        while not await self._try():
+            await asyncio.sleep(_RETRY_S)
+        self._enter_running()
+        self._queue.add_all(_by_urgency(self._world))
+        log.info("caches filled", extra={"imports": len(self._world.imports), "jobs": len(self._world.jobs)})
+
+    async def forever(self) -> None:
+        """Sweep again and again."""
+        while True:
+            await asyncio.sleep(INTERVAL_S if await self._try() else _RETRY_S)
+
+    async def _try(self) -> bool:
+        try:
+            news = await self._sweep()
+        except ClusterError as error:
+            log.warning("sweep failed", extra={"error": str(error)})
+            return False
+        self.last_at = datetime.now(UTC)
+        self._queue.add_all(news)
+        return True
+
+    async def _sweep(self) -> list[str]:
+        """List all kinds in all namespaces; return the keys of the imports of which there is news."""
+        self._world.forget_deletions()
+        labels = selector(self._settings.instance)
+        keys: dict[str, None] = {}
+        for namespace in self._settings.namespaces:
+            # Jobs and pods first: an import must not be seen without what already runs for it.
+            for cache, listed in (
+                (self._world.jobs, self._cluster.jobs(namespace, labels)),
+                (self._world.pods, self._cluster.pods(namespace, labels)),
+            ):
+                keys.update(dict.fromkeys(map(owner_of, cache.replace(namespace, *await listed))))
+            news = self._world.imports.replace(namespace, *await self._cluster.imports(namespace))
+            keys.update(dict.fromkeys(each["metadata"]["uid"] for each in news))
+        return [key for key in keys if key]
+
+    def _enter_running(self) -> None:
+        """Take slots for the Jobs that run, before anyone else is given one."""
+        for item in self._world.jobs:
+            owner = self._world.imports.get(owner_of(item))
+            if owner is not None and not job.read(item).finished:
+                self._slots.use(resource.read(owner).claim)
+
+
+def _by_urgency(world: World) -> list[str]:
+    """Return all imports, those that are not over first, in the order in which they get slots."""
+    seen = [resource.read(item) for item in world.imports]
+    return [each.uid for each in sorted(seen, key=lambda each: (each.completed, order(each.claim)))]

@@ -1,0 +1,44 @@
+"""Kubernetes' own forms in raw objects."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+Object = dict[str, Any]
+"""An object of the API as the JSON that it is."""
+
+
+def moment(text: object) -> datetime | None:
+    """Return an RFC 3339 time as an aware datetime, None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else None
+
+
+def label(item: Object, name: str) -> str | None:
+    """Return the value of a label."""
+    value = (item["metadata"].get("labels") or {}).get(name)
+    return value if isinstance(value, str) else None
+
+
+def number_label(item: Object, name: str) -> int:
+    """Return a label's whole number, 0 if it is none."""
+    value = label(item, name) or ""
+    return int(value) if value.isascii() and value.isdigit() else 0
+
+
+def true_condition(item: Object, kind: str) -> Object | None:
+    """Return the condition of that type if its status is True."""
+    conditions = (item.get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each.get("type") == kind and each.get("status") == "True"), None)
+
+
+def json_bytes(data: object) -> bytes:
+    """Return the data as the API stores it: JSON without spaces."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
