@@ -68,6 +68,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         catalogue=catalogue,
         reads=Reads(catalogue, outside.cluster, outside.sidecars),
         presenter=presenter,
+        reflector=reflector,
     )
     replicate = ReplicateRoutes(
         settings=settings,

@@ -59,7 +59,7 @@ class ImportRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: Annotated[str, Field(min_length=6, max_length=MAX_URL_BYTES)]
+    url: Annotated[str, Field(min_length=6, max_length=MAX_URL_BYTES, pattern=r"^[^\s\x00-\x1f\x7f]*$")]
     name: Annotated[str, Field(min_length=1, max_length=_MAX_NAME)] | None = None
     type: MediaType = MediaType.AUTO
     metadata: Annotated[dict[str, Any], Field(max_length=256), AfterValidator(_small)] | None = None

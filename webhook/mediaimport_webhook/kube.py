@@ -163,7 +163,7 @@ def _refuse(response: aiohttp.ClientResponse, body: bytes) -> NoReturn:
     message = _message(body)
     match response.status:
         case 404:
-            raise _AbsentError(message)
+            raise _AbsentError(f"404: {message}")
         case 409 if response.method == "POST":
             raise NameTakenError(message)
         case 410:
@@ -178,7 +178,7 @@ def _message(body: bytes) -> str:
     try:
         return str(json.loads(body)["message"])[:1024]
     except (ValueError, KeyError, TypeError):
-        return "no reason given"
+        return body[:200].decode(errors="replace").strip() or "no reason given"
 
 
 def _change(event: Resource) -> Change:

@@ -41,12 +41,18 @@ class Reflector:
         self._pause_s = first_pause_s
         self._last_event: float | None = None
         self._version: int | None = None
+        self._failing = False
         self.synced = asyncio.Event()
 
     @property
     def last_event_age_s(self) -> float | None:
         """Return seconds since the cluster was last heard of, None before the first list."""
         return None if self._last_event is None else self._monotonic() - self._last_event
+
+    @property
+    def stale_s(self) -> int | None:
+        """Return how old the cache is while the cluster does not answer, None while it does."""
+        return int(self.last_event_age_s or 0) if self._failing else None
 
     async def run(self) -> None:
         """Go on for ever; every failure is a pause and another try."""
@@ -58,6 +64,7 @@ class Reflector:
                 self._version = None
                 await self._pause()
             except ClusterError as error:
+                self._failing = True
                 _LOG.warning("the cluster cannot be read", extra={"error": str(error)})
                 await self._pause()
             except Exception:  # noqa: BLE001 - a defect must not leave the cache to age for ever
@@ -105,6 +112,7 @@ class Reflector:
     def _heard(self) -> None:
         self._last_event = self._monotonic()
         self._pause_s = self._first_pause_s
+        self._failing = False
 
     async def _pause(self) -> None:
         """Wait, longer each time and never in step with another replica."""

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from mediaimport_webhook import bodies
 from mediaimport_webhook.imports import Creation, ImportRequest, requested_manifest
 from mediaimport_webhook.pages import encode_cursor, parse_query
-from mediaimport_webhook.problems import FieldError, Problem, invalid
+from mediaimport_webhook.problems import FieldError, Problem, invalid, unavailable
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.imports import Created, Imports
     from mediaimport_webhook.presented import Presenter
     from mediaimport_webhook.reads import Reads
+    from mediaimport_webhook.reflector import Reflector
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -38,6 +39,7 @@ class MediaRoutes:
     catalogue: Catalogue
     reads: Reads
     presenter: Presenter
+    reflector: Reflector
 
     async def import_from_url(self, request: Request) -> Response:
         """Create an import for the caller: 202, before anything is fetched."""
@@ -55,15 +57,27 @@ class MediaRoutes:
         caller = self.gate.caller(request)
         query = parse_query(request.query_params.multi_items())
         user_id = query.user if caller.admin else caller.user_id
+        self._must_be_synced()
         page = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, wanted=query.wants)
         assets = [await self.presenter.present(each) for each in page.entries]
-        return JSONResponse({"assets": assets, "next": encode_cursor(page.last) if page.last else None})
+        content = {"assets": assets, "next": encode_cursor(page.last) if page.last else None}
+        return JSONResponse(content, headers=self._age())
 
     async def show(self, request: Request) -> Response:
         """Answer one asset of the caller."""
         caller = self.gate.caller(request)
         entry = await self.reads.asset(request.path_params["id"], caller)
-        return JSONResponse(await self.presenter.present(entry))
+        return JSONResponse(await self.presenter.present(entry), headers=self._age())
+
+    def _must_be_synced(self) -> None:
+        """Refuse to show a list that lacks what was not read yet."""
+        if not self.reflector.synced.is_set():
+            raise unavailable("The API server")
+
+    def _age(self) -> dict[str, str]:
+        """Return how old a read is, in seconds, while the API server does not answer."""
+        stale_s = self.reflector.stale_s
+        return {} if stale_s is None else {"Age": str(stale_s)}
 
 
 def _idempotency_key(request: Request) -> str | None:

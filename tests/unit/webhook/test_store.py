@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from mediaimport_api.environment import Environment
+from mediaimport_api.store_settings import StoreSettings
+from mediaimport_webhook.store import Presigner, SignedUrl
+
+KEY = "media/alice/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54/video.mp4"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def signer(clock: Clock, **changes: str) -> Presigner:
+    variables = {
+        "S3_BUCKET_NAME": "bucket",
+        "S3_ACCESS_KEY_ID": "AKIA",
+        "S3_SECRET_ACCESS_KEY": "secret",
+        "S3_ENDPOINT_URL": "http://store.internal:9000",
+        "S3_PUBLIC_ENDPOINT_URL": "https://cdn.example.com",
+        "S3_ADDRESSING_STYLE": "path",
+    }
+    return Presigner(StoreSettings.read(Environment(variables | changes)), lifetime_s=3600, clock=clock)
+
+
+def sign(presigner: Presigner, **arguments: str) -> SignedUrl:
+    return asyncio.run(presigner.url(KEY, **arguments))
+
+
+def test_url_is_under_the_public_name_and_ends_when_it_says() -> None:
+    clock = Clock()
+    signed = sign(signer(clock))
+    parts = urlsplit(signed.url)
+    assert (parts.scheme, parts.netloc, parts.path) == ("https", "cdn.example.com", f"/bucket/{KEY}")
+    query = parse_qs(parts.query)
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Expires"] == ["3600"]
+    assert signed.expires_at == clock.now + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("style", "host"), [("virtual", "bucket.cdn.example.com"), ("path", "cdn.example.com")])
+def test_addressing_style_is_kept(style: str, host: str) -> None:
+    assert urlsplit(sign(signer(Clock(), S3_ADDRESSING_STYLE=style)).url).netloc == host
+
+
+def test_url_is_used_again_for_half_its_life() -> None:
+    clock = Clock()
+    presigner = signer(clock)
+    first = sign(presigner)
+    clock.now += timedelta(minutes=29)
+    assert sign(presigner) is first
+    clock.now += timedelta(minutes=2)
+    assert sign(presigner).expires_at == clock.now + timedelta(hours=1)
+
+
+def test_download_name_of_hostile_characters_stays_one_parameter() -> None:
+    signed = sign(signer(Clock()), download_name='a"\r\nX: y;é.mp4')
+    (disposition,) = parse_qs(urlsplit(signed.url).query)["response-content-disposition"]
+    assert disposition == "attachment; filename*=UTF-8''a%22%0D%0AX%3A%20y%3B%C3%A9.mp4"
