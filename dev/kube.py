@@ -1,0 +1,87 @@
+"""kubectl and helm, pointed at one cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Object = dict[str, Any]
+
+
+class KubeError(Exception):
+    """A command failed; the text is what it said."""
+
+
+@dataclass(frozen=True)
+class Kube:
+    """Runs the commands that a person would type."""
+
+    variables: Mapping[str, str]
+    """What points them at the cluster: KUBECONFIG and PATH."""
+
+    def kubectl(self, *arguments: str, namespace: str = "", given: str | None = None) -> str:
+        """Return what kubectl prints."""
+        return self._run(["kubectl", *(("--namespace", namespace) if namespace else ()), *arguments], given)
+
+    def helm(self, *arguments: str, given: str | None = None) -> str:
+        """Return what helm prints."""
+        return self._run(["helm", *arguments], given)
+
+    def get(self, *what: str, namespace: str = "") -> Object:
+        """Return an object, or a list of them."""
+        found: Object = json.loads(self.kubectl("get", *what, "-o", "json", namespace=namespace))
+        return found
+
+    def apply(self, manifests: Sequence[Object]) -> None:
+        """Make the objects what the manifests say."""
+        self.kubectl("apply", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+
+    def wait_for_rollout(self, deployment: str, *, namespace: str, timeout_s: int = 120) -> None:
+        """Return when all pods of a Deployment are its newest and ready."""
+        target = f"deployment/{deployment}"
+        self.kubectl("rollout", "status", target, f"--timeout={timeout_s}s", namespace=namespace)
+
+    @contextmanager
+    def forward(self, target: str, port: int, *, namespace: str) -> Iterator[str]:
+        """Reach a Service (`service/NAME`) or a pod from this machine; yields its URL."""
+        command = ["kubectl", "--namespace", namespace, "port-forward", target, f":{port}"]
+        with tempfile.TemporaryFile("w+") as complaints:
+            process = subprocess.Popen(
+                command, env=self._environment(), stdout=subprocess.PIPE, stderr=complaints, text=True
+            )
+            try:
+                yield f"http://127.0.0.1:{_local_port(process.stdout, complaints, target=target)}"
+            finally:
+                process.terminate()
+                process.wait()
+
+    def _run(self, command: list[str], given: str | None) -> str:
+        environment = self._environment()
+        done = subprocess.run(command, env=environment, input=given, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise KubeError(f"{' '.join(command)} failed ({done.returncode}): {done.stderr.strip()}")
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | self.variables
+
+
+def _local_port(said: IO[str] | None, complaints: IO[str], *, target: str) -> int:
+    """Return the port that kubectl chose; go on reading, since a full pipe would stop it."""
+    if said is None:
+        raise ValueError("kubectl's words must come through a pipe")
+    first = said.readline()
+    if not first.startswith("Forwarding from 127.0.0.1:"):
+        complaints.seek(0)
+        raise KubeError(f"cannot reach {target}: {complaints.read().strip()}")
+    threading.Thread(target=said.read, daemon=True).start()
+    return int(first.split(":")[1].split(" ")[0])
