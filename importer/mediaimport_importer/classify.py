@@ -1,0 +1,258 @@
+"""What the bytes are, by their first 64 KiB: never by the source's name or Content-Type. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mediaimport_api.reasons import Reason
+from mediaimport_api.status import Kind
+
+from mediaimport_importer.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Format:
+    """Of what kind the media is, and how its object is named and served."""
+
+    kind: Kind
+    extension: str
+    content_type: str
+    animated: bool = False
+    """A moving picture in an image's format: a video by what it is, yet good where an image is asked for."""
+
+    def heard_and_seen(self, *, has_video: bool, has_audio: bool) -> Format:
+        """Return this format corrected by which streams there are: a container alone does not tell film from sound."""
+        if self.kind is Kind.VIDEO and not has_video and has_audio:
+            return _AUDIO_TWIN.get(self.extension, replace(self, kind=Kind.AUDIO))
+        if self.kind is Kind.AUDIO and has_video:
+            return _VIDEO_TWIN.get(self.extension, replace(self, kind=Kind.VIDEO))
+        return self
+
+    def moving(self, *, frames: int | None) -> Format:
+        """Return this image format as a video when it has several frames, as an image when it has one."""
+        if self.extension not in _ANIMATED or frames is None:
+            return self
+        return _animated(self, animated=frames > 1)
+
+
+def _animated(image: Format, *, animated: bool) -> Format:
+    return replace(image, kind=Kind.VIDEO if animated else Kind.IMAGE, animated=animated)
+
+
+_V, _I, _A = Kind.VIDEO, Kind.IMAGE, Kind.AUDIO
+MP4 = Format(_V, "mp4", "video/mp4")
+MOV = Format(_V, "mov", "video/quicktime")
+THREE_GP = Format(_V, "3gp", "video/3gpp")
+WEBM = Format(_V, "webm", "video/webm")
+MKV = Format(_V, "mkv", "video/x-matroska")
+TS = Format(_V, "ts", "video/mp2t")
+MPG = Format(_V, "mpg", "video/mpeg")
+AVI = Format(_V, "avi", "video/x-msvideo")
+FLV = Format(_V, "flv", "video/x-flv")
+WMV = Format(_V, "wmv", "video/x-ms-wmv")
+OGV = Format(_V, "ogv", "video/ogg")
+JPEG = Format(_I, "jpg", "image/jpeg")
+PNG = Format(_I, "png", "image/png")
+GIF = Format(_I, "gif", "image/gif")
+WEBP = Format(_I, "webp", "image/webp")
+AVIF = Format(_I, "avif", "image/avif")
+MP3 = Format(_A, "mp3", "audio/mpeg")
+M4A = Format(_A, "m4a", "audio/mp4")
+AAC = Format(_A, "aac", "audio/aac")
+WAV = Format(_A, "wav", "audio/wav")
+FLAC = Format(_A, "flac", "audio/flac")
+OGG = Format(_A, "ogg", "audio/ogg")
+OPUS = Format(_A, "opus", "audio/ogg")
+WMA = Format(_A, "wma", "audio/x-ms-wma")
+
+_ANIMATED = {"gif", "webp", "png", "avif"}
+_AUDIO_TWIN = {
+    "mp4": M4A,
+    "mov": M4A,
+    "3gp": Format(_A, "3gp", "audio/3gpp"),
+    "webm": Format(_A, "webm", "audio/webm"),
+    "mkv": Format(_A, "mka", "audio/x-matroska"),
+    "wmv": WMA,
+    "ogv": OGG,
+}
+_VIDEO_TWIN = {"m4a": MP4, "ogg": OGV, "opus": OGV, "wma": WMV}
+
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
+_SOUND_BRANDS = {b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "}
+_OLD_QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+
+
+def _iso(head: bytes) -> Format | None:
+    """Return what an ISO base media file (MP4 and its family) says in its `ftyp` box."""
+    if head[4:8] != b"ftyp":
+        return MOV if head[4:8] in _OLD_QUICKTIME else None
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))}
+    major = head[8:12]
+    if brands & _AVIF_BRANDS:
+        return _animated(AVIF, animated=major == b"avis")
+    if major in _HEIF_BRANDS:
+        raise unsupported("HEIF")
+    if major in _SOUND_BRANDS:
+        return M4A
+    if major == b"qt  ":
+        return MOV
+    return THREE_GP if major.startswith((b"3gp", b"3g2")) else MP4
+
+
+def _ebml(head: bytes) -> Format | None:
+    if not head.startswith(b"\x1aE\xdf\xa3"):
+        return None
+    return WEBM if b"webm" in head[:128] else MKV
+
+
+def _riff(head: bytes) -> Format | None:
+    if head[:4] not in {b"RIFF", b"RF64"}:
+        return None
+    if head[8:12] == b"WEBP":
+        return _animated(WEBP, animated=head[12:16] == b"VP8X" and bool(head[20:21]) and bool(head[20] & 2))
+    return {b"WAVE": WAV, b"AVI ": AVI}.get(head[8:12])
+
+
+def _gif(head: bytes) -> Format | None:
+    if not head.startswith((b"GIF87a", b"GIF89a")):
+        return None
+    return _animated(GIF, animated=b"NETSCAPE2.0" in head)
+
+
+def _png(head: bytes) -> Format | None:
+    if not head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    return _animated(PNG, animated=b"acTL" in head.partition(b"IDAT")[0])
+
+
+def _ogg(head: bytes) -> Format | None:
+    if not head.startswith(b"OggS"):
+        return None
+    if b"\x80theora" in head[:4096]:
+        return OGV
+    return OPUS if b"OpusHead" in head[:4096] else OGG
+
+
+def _transport_stream(head: bytes) -> Format | None:
+    """Return TS when packets of 188 bytes (or 192, with a time code before each) begin with their sync byte."""
+    for size, first in ((188, 0), (192, 4)):
+        marks = head[first : first + 5 * size : size]
+        if len(marks) >= 2 and set(marks) == {0x47}:
+            return TS
+    return None
+
+
+def _mpeg_audio(head: bytes) -> Format | None:
+    if head.startswith(b"ID3"):
+        return MP3
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:
+        return AAC
+    layer, rate, sampling = head[1] & 0x06, head[2] >> 4, (head[2] >> 2) & 3
+    return MP3 if layer and rate not in {0, 15} and sampling != 3 else None
+
+
+_BY_START: tuple[tuple[bytes, Format], ...] = (
+    (b"\xff\xd8\xff", JPEG),
+    (b"fLaC", FLAC),
+    (b"FLV\x01", FLV),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", WMV),
+    (b"\x00\x00\x01\xba", MPG),
+)
+_BY_STRUCTURE: tuple[Callable[[bytes], Format | None], ...] = (
+    _iso, _ebml, _riff, _gif, _png, _ogg, _mpeg_audio, _transport_stream,
+)  # fmt: skip
+
+_UNSUPPORTED: tuple[tuple[bytes, str], ...] = (
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"8BPS", "Photoshop"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"FORM", "AIFF"),
+    (b"MThd", "MIDI"),
+    (b"#!AMR", "AMR"),
+    (b".RMF", "RealMedia"),
+    (b"caff", "CAF"),
+)
+_NOT_MEDIA: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "a zip archive"),
+    (b"\x1f\x8b", "gzip data"),
+    (b"%PDF", "a PDF document"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x28\xb5\x2f\xfd", "zstd data"),
+    (b"Rar!", "a rar archive"),
+    (b"\x7fELF", "a program"),
+    (b"#EXTM3U", "an HLS playlist, which only points at media"),
+    (b"ffconcat", "a concat script, which only points at media"),
+)
+_TEXT: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (re.compile(rb"<(!doctype html|html|head|body|title|script)\b"), "an HTML page"),
+    (re.compile(rb"<svg\b|<\?xml.{0,512}<svg\b", re.DOTALL), "an SVG drawing"),
+    (re.compile(rb"<(\?xml|[a-z!])"), "an XML document"),
+    (re.compile(rb"[{\[]"), "a JSON document"),
+)
+
+
+def classify(head: bytes) -> Format:
+    """Return the format of the file that begins so; NotMedia or UnsupportedFormat with a sentence otherwise."""
+    if not head:
+        raise not_media("an empty answer")
+    for start, known in _BY_START:
+        if head.startswith(start):
+            return known
+    for look in _BY_STRUCTURE:
+        found = look(head)
+        if found is not None:
+            return found
+    raise _refusal(head)
+
+
+def _refusal(head: bytes) -> RefusedError:
+    for start, name in _NOT_MEDIA:
+        if head.startswith(start):
+            return not_media(name)
+    for start, name in _UNSUPPORTED:
+        if head.startswith(start):
+            return unsupported(name)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1024].lower()
+    for pattern, name in _TEXT:
+        if pattern.match(text):
+            return not_media(name)
+    if not text.strip(b"\x00"):
+        return not_media("nothing but zeros or blanks")
+    return not_media("plain text" if _is_text(head) else "data of no known media format")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head[:1024].decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(head[:1024]) - 4
+    return all(char.isprintable() or char.isspace() for char in text)
+
+
+def not_media(what: str) -> RefusedError:
+    """Return the refusal of what is no media."""
+    return RefusedError(
+        Reason.NOT_MEDIA, f"the source served {what}, not a video, image or audio; look at what the URL answers"
+    )
+
+
+def unsupported(what: str) -> RefusedError:
+    """Return the refusal of media that is not taken."""
+    return RefusedError(Reason.UNSUPPORTED_FORMAT, f"the media is {what}, which is not taken; convert it")

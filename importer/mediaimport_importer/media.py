@@ -1,0 +1,215 @@
+"""What ffprobe's JSON says, in the words of `status.media`. Pure.
+
+The JSON comes from a process that a hostile file may have taken over: every value is checked or left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from mediaimport_api.status import AudioMedia, DurationSource, Kind, Media, MediaWarning, VideoMedia
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mediaimport_importer.classify import Format
+
+Document = dict[str, Any]
+
+_MAX_COUNT = 2**53
+_HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
+_ALPHA_FORMATS = ("yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "ayuv", "vuya")
+_VARIABLE_BEYOND = 0.02
+
+
+def _objects(value: object) -> list[Document]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _object(value: object) -> Document:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: object) -> str | None:
+    """Return a short printable word, None for what means nothing."""
+    if not isinstance(value, str | int):
+        return None
+    word = "".join(char for char in str(value) if char.isascii() and char.isprintable())[:128].strip()
+    return None if word.lower() in {"", "unknown", "n/a", "reserved"} else word
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and abs(number) < _MAX_COUNT else None
+
+
+def _count(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number > 0 else None
+
+
+def _fraction(value: object, separator: str) -> Fraction | None:
+    above, _, below = value.partition(separator) if isinstance(value, str) else ("", "", "")
+    over, under = _count(above), _count(below)
+    return Fraction(over, under) if over and under else None
+
+
+@dataclass(frozen=True)
+class Streams:
+    """ffprobe's document, taken apart."""
+
+    document: Document
+    format: Document = field(init=False)
+    video: Document | None = field(init=False)
+    audio: Document | None = field(init=False)
+    has_cover: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        streams = [each for each in _objects(self.document.get("streams")) if _word(each.get("codec_name"))]
+        pictures = [each for each in streams if each.get("codec_type") == "video"]
+        films = [each for each in pictures if not _is_cover(each)]
+        sounds = [each for each in streams if each.get("codec_type") == "audio"]
+        object.__setattr__(self, "format", _object(self.document.get("format")))
+        object.__setattr__(self, "video", films[0] if films else None)
+        object.__setattr__(self, "audio", sounds[0] if sounds else None)
+        object.__setattr__(self, "has_cover", len(films) < len(pictures))
+
+    @property
+    def duration(self) -> tuple[int, DurationSource] | None:
+        """Return the duration in ms that the container names, else the longest that a stream names."""
+        whole = _number(self.format.get("duration"))
+        if whole is not None and whole > 0:
+            return round(whole * 1000), DurationSource.CONTAINER
+        named = [_number(each.get("duration")) for each in (self.video, self.audio) if each is not None]
+        longest = max((each for each in named if each is not None), default=0.0)
+        return (round(longest * 1000), DurationSource.STREAM) if longest > 0 else None
+
+    @property
+    def hdr(self) -> bool:
+        """Tell whether the picture has to be tone-mapped for an ordinary screen."""
+        return self.video is not None and self.video.get("color_transfer") in _HDR_TRANSFERS
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Return width and height of the picture as stored, None if there is none."""
+        video = self.video or {}
+        width, height = _count(video.get("width")), _count(video.get("height"))
+        return (width, height) if width and height else None
+
+    @property
+    def rotation(self) -> int:
+        """Return by how many degrees clockwise a viewer turns the picture: 0, 90, 180 or 270."""
+        frame = next(iter(_objects(self.document.get("frames"))), {})
+        for holder in (self.video or {}, frame):
+            for data in _objects(holder.get("side_data_list")):
+                counterclockwise = _number(data.get("rotation"))
+                if counterclockwise is not None:
+                    return round(-counterclockwise / 90) * 90 % 360
+        return 0
+
+
+def _is_cover(stream: Mapping[str, Any]) -> bool:
+    return _object(stream.get("disposition")).get("attached_pic") == 1
+
+
+def describe(streams: Streams, form: Format, *, size_bytes: int, duration: tuple[int, DurationSource] | None) -> Media:
+    """Return what the media is. `duration` in ms with its source, None for stills and where it cannot be known."""
+    width, height = _display_size(streams) if form.kind is not Kind.AUDIO else (None, None)
+    duration_ms, source = duration or (None, None)
+    unknown = duration is None and form.kind is not Kind.IMAGE
+    return Media(
+        format_name=_word(streams.format.get("format_name")) or form.extension,
+        duration_ms=duration_ms,
+        duration_source=source,
+        bit_rate_bps=_bit_rate(streams, size_bytes, duration_ms) if form.kind is not Kind.IMAGE else None,
+        width=width,
+        height=height,
+        aspect_ratio=_aspect_ratio(width, height),
+        video=_video(streams, form) if form.kind is not Kind.AUDIO else None,
+        audio=_audio(streams.audio),
+        warnings=[MediaWarning.DURATION_UNKNOWN] if unknown else None,
+    )
+
+
+def _bit_rate(streams: Streams, size_bytes: int, duration_ms: int | None) -> int | None:
+    named = _count(streams.format.get("bit_rate"))
+    return named or (size_bytes * 8000 // duration_ms if duration_ms else None)
+
+
+def _display_size(streams: Streams) -> tuple[int | None, int | None]:
+    """Return width and height as a viewer sees them: with square pixels, turned."""
+    if streams.size is None:
+        return None, None
+    stretch = _sample_aspect_ratio(streams) or Fraction(1)
+    width, height = max(1, round(streams.size[0] * stretch)), streams.size[1]
+    return (height, width) if streams.rotation in {90, 270} else (width, height)
+
+
+def _sample_aspect_ratio(streams: Streams) -> Fraction | None:
+    return _fraction((streams.video or {}).get("sample_aspect_ratio"), ":")
+
+
+def _aspect_ratio(width: int | None, height: int | None) -> str | None:
+    if not width or not height:
+        return None
+    ratio = Fraction(width, height)
+    return f"{ratio.numerator}:{ratio.denominator}"
+
+
+def _video(streams: Streams, form: Format) -> VideoMedia | None:
+    video = streams.video
+    if video is None:
+        return None
+    still = form.kind is Kind.IMAGE
+    pixels = _word(video.get("pix_fmt"))
+    sample = _sample_aspect_ratio(streams)
+    return VideoMedia(
+        codec_name=_word(video.get("codec_name")) or "?",
+        profile=_word(video.get("profile")),
+        pix_fmt=pixels,
+        coded_width=_count(video.get("coded_width")) or _count(video.get("width")),
+        coded_height=_count(video.get("coded_height")) or _count(video.get("height")),
+        rotation=streams.rotation,
+        sample_aspect_ratio=f"{sample.numerator}:{sample.denominator}" if sample else None,
+        avg_frame_rate=None if still else _rate_text(video.get("avg_frame_rate")),
+        variable_frame_rate=None if still else _is_variable(video),
+        frame_count=None if still else _count(video.get("nb_frames")),
+        color_transfer=_word(video.get("color_transfer")),
+        hdr=streams.hdr,
+        has_alpha=_has_alpha(video, pixels),
+    )
+
+
+def _rate_text(value: object) -> str | None:
+    rate = _fraction(value, "/")
+    return f"{rate.numerator}/{rate.denominator}" if rate else None
+
+
+def _is_variable(video: Document) -> bool | None:
+    average, base = _fraction(video.get("avg_frame_rate"), "/"), _fraction(video.get("r_frame_rate"), "/")
+    if average is None or base is None:
+        return None
+    return abs(average - base) > base * Fraction(_VARIABLE_BEYOND)
+
+
+def _has_alpha(video: Document, pixels: str | None) -> bool | None:
+    if _object(video.get("tags")).get("alpha_mode") == "1":
+        return True
+    # A palette may or may not have a transparent colour: unknown.
+    return None if pixels in {None, "pal8"} else str(pixels).startswith(_ALPHA_FORMATS)
+
+
+def _audio(audio: Document | None) -> AudioMedia | None:
+    if audio is None:
+        return None
+    return AudioMedia(
+        codec_name=_word(audio.get("codec_name")) or "?",
+        channels=_count(audio.get("channels")),
+        sample_rate_hz=_count(audio.get("sample_rate")),
+    )

@@ -1,0 +1,1 @@
+"""ffprobe and ffmpeg behind a Unix socket: what reads hostile media holds no secret and no network."""

@@ -1,0 +1,139 @@
+"""What importer and prober say to each other over their socket. docs/prober-protocol.md tells it in words.
+
+A message is a length of 4 bytes (big-endian), that many bytes of JSON, then `payloadBytes` of payload. One request,
+one response, one connection. Either side takes the other for hostile: every length is bounded before it is believed.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from mediaimport_api.model import Model
+from mediaimport_api.spec import ThumbnailFrame
+from pydantic import Field, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = 1
+MAX_REQUEST_BYTES = 4 * 1024
+MAX_RESPONSE_BYTES = 512 * 1024
+MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+_LENGTH = struct.Struct("!I")
+
+
+class ProtocolError(Exception):
+    """The other side does not keep to the protocol."""
+
+
+class Picture(StrEnum):
+    """What a thumbnail is made of: the main video stream, or the cover attached to it."""
+
+    MAIN = "main"
+    ATTACHED = "attached"
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+"""Of a file in the scratch directory: no path, no suffix, nothing that ffmpeg reads a meaning into."""
+
+
+class ProbeRequest(Model):
+    """Asks what is in the file."""
+
+    version: Literal[1] = 1
+    operation: Literal["probe"] = "probe"
+    file: Name
+
+
+class PacketsRequest(Model):
+    """Asks which packets it has, from `from_s` on."""
+
+    version: Literal[1] = 1
+    operation: Literal["packets"] = "packets"
+    file: Name
+    from_s: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
+
+
+class ThumbnailRequest(Model):
+    """Asks for a JPEG of it, no wider than that."""
+
+    version: Literal[1] = 1
+    operation: Literal["thumbnail"] = "thumbnail"
+    file: Name
+    width_pixels: Annotated[int, Field(ge=16, le=1920)]
+    frame: ThumbnailFrame = ThumbnailFrame.FIRST
+    picture: Picture = Picture.MAIN
+    tone_map: bool = False
+
+
+Request = ProbeRequest | PacketsRequest | ThumbnailRequest
+_REQUESTS: dict[str, type[ProbeRequest | PacketsRequest | ThumbnailRequest]] = {
+    "probe": ProbeRequest,
+    "packets": PacketsRequest,
+    "thumbnail": ThumbnailRequest,
+}
+
+
+class Failure(StrEnum):
+    """Why there is no answer."""
+
+    BAD_REQUEST = "badRequest"
+    NO_FILE = "noFile"
+    NOT_ALLOWED = "notAllowed"
+    """A container or codec that is not on the list."""
+    TOO_MANY_PIXELS = "tooManyPixels"
+    TOOL_FAILED = "toolFailed"
+    """ffprobe or ffmpeg ended with an error; `message` is the last of what it said."""
+    TOO_LONG = "tooLong"
+    """It did not end within its clock."""
+    TOO_MUCH = "tooMuch"
+    """It said more than it may."""
+
+
+class Response(Model):
+    """The answer. `document` for probe and packets, a payload for thumbnail, `failure` when there is neither."""
+
+    version: Literal[1] = 1
+    failure: Failure | None = None
+    message: Annotated[str, Field(max_length=512)] = ""
+    document: dict[str, Any] | None = None
+    luma: Annotated[float, Field(ge=0, le=65535)] | None = None
+    """Mean brightness of the picture that the thumbnail was made of, 0 to 255."""
+    payload_bytes: Annotated[int, Field(ge=0, le=MAX_PAYLOAD_BYTES)] = 0
+
+
+def encode(message: Request | Response, payload: bytes = b"") -> bytes:
+    """Return the message as it goes over the socket."""
+    text = json.dumps(message.to_wire(), separators=(",", ":")).encode()
+    return _LENGTH.pack(len(text)) + text + payload
+
+
+def _read_json(read_exactly: Callable[[int], bytes], max_bytes: int) -> bytes:
+    (length,) = _LENGTH.unpack(read_exactly(_LENGTH.size))
+    if not len(b"{}") <= length <= max_bytes:
+        raise ProtocolError(f"a message of {length} bytes")
+    return read_exactly(length)
+
+
+def read_request(read_exactly: Callable[[int], bytes]) -> Request:
+    """Return the request; ProtocolError if it is none."""
+    text = _read_json(read_exactly, MAX_REQUEST_BYTES)
+    try:
+        fields = json.loads(text)
+        kind = _REQUESTS[fields["operation"]]
+        return kind.model_validate(fields)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ProtocolError("not a request of this version") from error
+
+
+def read_response(read_exactly: Callable[[int], bytes]) -> tuple[Response, bytes]:
+    """Return the response and its payload; ProtocolError if it is none."""
+    text = _read_json(read_exactly, MAX_RESPONSE_BYTES)
+    try:
+        response = Response.model_validate_json(text)
+    except (ValidationError, RecursionError) as error:
+        raise ProtocolError("not a response of this version") from error
+    return response, read_exactly(response.payload_bytes) if response.payload_bytes else b""

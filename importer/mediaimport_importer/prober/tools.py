@@ -1,0 +1,150 @@
+"""Answers a request by running ffprobe or ffmpeg on a file of the scratch directory."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from mediaimport_importer.prober import commands, sandbox
+from mediaimport_importer.prober.protocol import (
+    MAX_PAYLOAD_BYTES,
+    Failure,
+    PacketsRequest,
+    ProbeRequest,
+    Request,
+    Response,
+    ThumbnailRequest,
+)
+from mediaimport_importer.prober.sandbox import Ending, Limits, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_LUMA = re.compile(rb"lavfi\.signalstats\.YAVG=([0-9.]{1,12})")
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+PACKETS_BYTES = 64 * 1024 * 1024
+"""Two hours at 60 frames and 47 sounds a second are 20 MB of lines; nothing of them is kept but sums."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a request may touch: plain files of one directory."""
+
+    directory: Path
+    limits: Limits = field(default_factory=Limits)
+
+    def answer(self, request: Request) -> tuple[Response, bytes]:
+        """Return the response and its payload."""
+        file = self.directory / request.file
+        if not _is_plain(file):
+            return Response(failure=Failure.NO_FILE, message=f"{request.file} is no file of the scratch directory"), b""
+        if isinstance(request, ThumbnailRequest):
+            return self._thumbnail(file, request)
+        if isinstance(request, PacketsRequest):
+            return self._packets(file, request), b""
+        return self._probe(file, request), b""
+
+    def _run(self, command: Sequence[str], *, stdout_bytes: int | None = None) -> Run:
+        limits = self.limits
+        if stdout_bytes is not None:
+            limits = replace(limits, stdout_bytes=stdout_bytes)
+        return sandbox.run(command, limits)
+
+    def _probe(self, file: Path, _request: ProbeRequest) -> Response:
+        ran = self._run(commands.probe(file))
+        failure = _failure(ran)
+        if failure is not None:
+            return failure
+        document = _json(ran.stdout)
+        if any(each.get("codec_type") == "video" for each in document.get("streams", [])):
+            document["frames"] = _json(self._run(commands.first_frame(file)).stdout).get("frames", [])[:1]
+        return Response(document=document)
+
+    def _packets(self, file: Path, request: PacketsRequest) -> Response:
+        ran = self._run(commands.packets(file, request), stdout_bytes=PACKETS_BYTES)
+        return _failure(ran) or Response(document=_sums(ran.stdout))
+
+    def _thumbnail(self, file: Path, request: ThumbnailRequest) -> tuple[Response, bytes]:
+        ran = self._run(commands.thumbnail(file, request), stdout_bytes=MAX_PAYLOAD_BYTES)
+        failure = _failure(ran)
+        if failure is not None:
+            return failure, b""
+        if not (ran.stdout.startswith(_JPEG_START) and ran.stdout.endswith(_JPEG_END)):
+            return Response(failure=Failure.TOOL_FAILED, message="ffmpeg found no picture to write"), b""
+        luma = _LUMA.search(ran.stderr)
+        return Response(luma=float(luma[1]) if luma else None, payload_bytes=len(ran.stdout)), ran.stdout
+
+
+def _is_plain(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(file.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _failure(ran: Run) -> Response | None:
+    if ran.ending is Ending.TOO_LONG:
+        return Response(failure=Failure.TOO_LONG, message="it did not come to an end within its clock")
+    if ran.ending is Ending.TOO_MUCH:
+        return Response(failure=Failure.TOO_MUCH, message="it said more than it may")
+    if b"exceeds specified max pixel count" in ran.stderr:
+        return Response(failure=Failure.TOO_MANY_PIXELS, message="a picture has more pixels than are decoded")
+    if b"not on whitelist" in ran.stderr:
+        return Response(failure=Failure.NOT_ALLOWED, message=_refused_name(ran.stderr))
+    if ran.exit_code == 0:
+        return None
+    ended = f"signal {-ran.exit_code}" if ran.exit_code < 0 else f"exit code {ran.exit_code}"
+    return Response(failure=Failure.TOOL_FAILED, message=f"{last_words(ran.stderr)} ({ended})")
+
+
+def _refused_name(stderr: bytes) -> str:
+    """Return which container or codec the whitelist refused."""
+    found = re.search(rb"(Codec \(|Format not on whitelist ')([a-z0-9_,]{1,64})", stderr, re.IGNORECASE)
+    return found[2].decode() if found else "of a kind that is not on the list"
+
+
+def last_words(stderr: bytes) -> str:
+    """Return the last line that a tool said, without the path, printable and short."""
+    lines = [line.strip() for line in stderr.decode("ascii", "replace").splitlines() if line.strip()]
+    line = lines[-1] if lines else "nothing said"
+    plain = "".join(char if char.isascii() and char.isprintable() else "?" for char in line)
+    return re.sub(r"file:\S*/", "", plain)[:400]
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _sums(lines: bytes) -> dict[str, Any]:
+    """Return for each stream how many packets there are and when the last one ends, in seconds."""
+    streams: dict[str, dict[str, Any]] = {}
+    for line in lines.splitlines():
+        index, _, times = line.decode("ascii", "replace").partition(",")
+        if not index.isdigit() or len(streams) >= commands.MAX_STREAMS:
+            continue
+        stream = streams.setdefault(index, {"packets": 0, "endS": None})
+        stream["packets"] += 1
+        end_s = _end(times)
+        if end_s is not None and (stream["endS"] is None or end_s > stream["endS"]):
+            stream["endS"] = end_s
+    return {"streams": streams}
+
+
+def _end(times: str) -> float | None:
+    start, _, length = times.partition(",")
+    try:
+        begun_s = float(start)
+    except ValueError:
+        return None
+    try:
+        return begun_s + float(length.strip(","))
+    except ValueError:
+        return begun_s

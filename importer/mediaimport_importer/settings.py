@@ -1,0 +1,52 @@
+"""What the importer is told, read once from its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediaimport_api.environment import BadSettingError
+from mediaimport_api.store_settings import StoreSettings
+from mediaimport_api.task import TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
+from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from mediaimport_api.environment import Environment
+    from mediaimport_api.source_policy import SourcePolicy
+
+DEFAULT_SCRATCH_BYTES = 10 * 1024**3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One attempt's surroundings."""
+
+    task: Task
+    store: StoreSettings
+    policy: SourcePolicy
+    scratch_directory: Path
+    scratch_bytes: int
+    prober_socket: Path
+    termination_log: Path
+
+    @classmethod
+    def read(cls, env: Environment) -> Settings:
+        """Return the settings; BadSettingError for what is missing or wrong."""
+        return cls(
+            task=_task(env.text(TASK_VARIABLE)),
+            store=StoreSettings.read(env),
+            policy=env.source_policy(),
+            scratch_directory=Path(env.text("SCRATCH_DIRECTORY")),
+            scratch_bytes=env.integer("SCRATCH_SIZE_BYTES", DEFAULT_SCRATCH_BYTES, least=1),
+            prober_socket=Path(env.text("PROBER_SOCKET")),
+            termination_log=Path(env.text("TERMINATION_LOG", TERMINATION_MESSAGE_PATH)),
+        )
+
+
+def _task(text: str) -> Task:
+    try:
+        return Task.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "it"
+        raise BadSettingError(f"{TASK_VARIABLE} is not a task of this version: {where} is wrong") from None

@@ -1,0 +1,1 @@
+"""Where the bytes come from: http, https or a data: URI."""

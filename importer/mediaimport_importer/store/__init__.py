@@ -1,0 +1,1 @@
+"""Where the bytes go: one S3 bucket."""

@@ -1,0 +1,161 @@
+"""The way of what has no known length, is too long for one request, or goes to an http:// store."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from awscrt.checksums import crc64nvme
+
+from mediaimport_importer import background
+from mediaimport_importer.store.bucket import bare_etag, encode_checksum
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from mediaimport_importer.spool import Reader
+    from mediaimport_importer.store.bucket import Bucket, Target
+
+
+MIB = 1024 * 1024
+LEAST_PART_BYTES = 8 * MIB
+MAX_PARTS = 10_000
+IN_FLIGHT = 3
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Return the size of a part with which so many bytes fit into MAX_PARTS: whole MiB, 8 or more."""
+    needed = -(-size_bytes // MAX_PARTS)
+    return max(LEAST_PART_BYTES, -(-needed // MIB) * MIB)
+
+
+@dataclass
+class _Parts:
+    """What is on its way: at most IN_FLIGHT parts in memory, beside the one that is being read."""
+
+    bucket: Bucket
+    target: Target
+    upload_id: str
+
+    def __post_init__(self) -> None:
+        self._room = threading.Semaphore(IN_FLIGHT)
+        self._sent: list[Future[dict[str, Any]]] = []
+
+    def send(self, body: bytes) -> None:
+        """Start to send the next part, when there is room."""
+        self._room.acquire()
+        number = len(self._sent) + 1
+        self._sent.append(background.start(f"part-{number}", lambda: self._send(number, body)))
+        for each in self._sent:
+            if each.done():
+                each.result()
+
+    def finished(self) -> list[dict[str, Any]]:
+        """Wait for all of them; return what the store wants to hear of each."""
+        return [each.result() for each in self._sent]
+
+    def settle(self) -> None:
+        """Wait until none is on its way: an abort before that would leave late parts behind."""
+        for each in self._sent:
+            with suppress(Exception):
+                each.result()
+
+    def _send(self, number: int, body: bytes) -> dict[str, Any]:
+        checksum = {"ChecksumAlgorithm": "CRC64NVME"} if self.bucket.settings.checksums else {}
+
+        def send() -> dict[str, Any]:
+            answer: dict[str, Any] = dict(
+                self.bucket.client.upload_part(
+                    Bucket=self.bucket.name,
+                    Key=self.target.key,
+                    UploadId=self.upload_id,
+                    PartNumber=number,
+                    Body=body,
+                    **checksum,  # type: ignore[arg-type]
+                )
+            )
+            part = {"PartNumber": number, "ETag": answer["ETag"]}
+            return part | {name: answer[name] for name in ("ChecksumCRC64NVME",) if name in answer}
+
+        try:
+            return self.bucket.repeated(send)
+        finally:
+            self._room.release()
+
+
+def upload(bucket: Bucket, target: Target, reader: Reader, *, expected_bytes: int) -> str:
+    """Store what the reader gives while it still grows, in parts; return its etag. On any failure nothing is left.
+
+    `expected_bytes`: how many there are, or can be at most.
+    """
+    size = part_bytes(expected_bytes)
+    first = reader.read_exactly(size)
+    if len(first) < size:
+        exclusive = target.replaces is None
+        return bucket.put(target.key, first, content_type=target.content_type, exclusive=exclusive, mark=target.mark)
+    abort_orphans(bucket, target.key)
+    parts = _Parts(bucket, target, _create(bucket, target))
+    try:
+        crc, total = _send_all(parts, first, reader, size)
+        return _complete(parts, crc=crc, total_bytes=total)
+    except BaseException:
+        parts.settle()
+        _abort(bucket, target.key, parts.upload_id)
+        raise
+
+
+def _create(bucket: Bucket, target: Target) -> str:
+    arguments = bucket.writing(content_type=target.content_type, mark=target.mark)
+    if bucket.settings.checksums:
+        arguments |= {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
+    return bucket.repeated(
+        lambda: bucket.client.create_multipart_upload(Bucket=bucket.name, Key=target.key, **arguments)["UploadId"]
+    )
+
+
+def _send_all(parts: _Parts, first: bytes, reader: Reader, size: int) -> tuple[int, int]:
+    crc, total, body = 0, 0, first
+    while body:
+        crc, total = crc64nvme(body, crc), total + len(body)
+        parts.send(body)
+        body = reader.read_exactly(size)
+    return crc, total
+
+
+def _complete(parts: _Parts, *, crc: int, total_bytes: int) -> str:
+    bucket, target = parts.bucket, parts.target
+    arguments = bucket.condition(target.key, exclusive=True, replaces=target.replaces)
+    if bucket.settings.checksums:
+        arguments |= {
+            "ChecksumType": "FULL_OBJECT",
+            "ChecksumCRC64NVME": encode_checksum(f"{crc:016x}"),
+            "MpuObjectSize": total_bytes,
+        }
+    sent = parts.finished()
+    return bucket.once(
+        lambda: bare_etag(
+            bucket.client.complete_multipart_upload(
+                Bucket=bucket.name,
+                Key=target.key,
+                UploadId=parts.upload_id,
+                MultipartUpload={"Parts": sent},  # type: ignore[typeddict-item]
+                **arguments,
+            ).get("ETag")
+        )
+    )
+
+
+def _abort(bucket: Bucket, key: str, upload_id: str) -> None:
+    with suppress(Exception):
+        bucket.repeated(lambda: bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id))
+
+
+def abort_orphans(bucket: Bucket, key: str) -> None:
+    """Abort what a killed attempt left under this key. A policy may forbid to look: a lifecycle rule serves too."""
+    with suppress(Exception):
+        listed = bucket.client.list_multipart_uploads(Bucket=bucket.name, Prefix=key).get("Uploads", [])
+        for each in listed:
+            if each.get("Key") == key and each.get("UploadId"):
+                _abort(bucket, key, each["UploadId"])
