@@ -73,10 +73,12 @@ e2e: up  ## tests on the real cluster
 .PHONY: generate
 generate: $(VENV)/ready  ## write the files that are made from types: the CRD
 	@$(PY) -m mediaimport_api.crd crds/mediaimports.yaml
+	@$(PY) -m mediaimport_api.crd charts/mediaimport/files/mediaimports.yaml
 
 .PHONY: verify
 verify: $(VENV)/ready  ## prove that those files are current
 	@$(PY) -m mediaimport_api.crd --check crds/mediaimports.yaml
+	@$(PY) -m mediaimport_api.crd --check charts/mediaimport/files/mediaimports.yaml
 
 # --- figures ---------------------------------------------------------------------
 

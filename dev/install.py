@@ -56,7 +56,9 @@ def install(
     kube, namespace = installation.kube, installation.namespace
     chosen = merged(values_of(environment, installation, replicate), values or {})
     kube.apply([_namespace(namespace)])
-    options = ("--namespace", namespace, "--values", "-", "--wait", "--timeout", TIMEOUT)
+    # The resource definition is the cluster's one: another release, or a hand, may have brought it.
+    ownership = ("--take-ownership", "--force-conflicts")
+    options = ("--namespace", namespace, "--values", "-", *ownership, "--wait", "--timeout", TIMEOUT)
     kube.helm("upgrade", "--install", installation.release, str(CHART), *options, given=json.dumps(chosen))
 
 

@@ -34,6 +34,9 @@ def structural(model: type[BaseModel]) -> Schema:
 def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
     node = _resolve(node, definitions)
     converted = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes-")}
+    if isinstance(node.get("default"), dict):
+        # The API server refuses a null for a field that is not nullable, here too.
+        converted["default"] = {name: value for name, value in node["default"].items() if value is not None}
     if "const" in node:
         converted["enum"] = [node["const"]]
     if node.get("type") == "integer":
