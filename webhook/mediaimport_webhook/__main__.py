@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import uvicorn
 from mediaimport_api.environment import BadSettingError, Environment
@@ -16,7 +17,24 @@ from mediaimport_webhook.providers.replicate import client
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store import Presigner, Sidecars
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 _DRAIN_S = 25
+
+
+class Server(uvicorn.Server):
+    """Tells what would go on for long that it is time to end."""
+
+    def __init__(self, config: uvicorn.Config, *, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take the signal in."""
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._stopping.set)
 
 
 async def serve(settings: Settings) -> None:
@@ -29,9 +47,9 @@ async def serve(settings: Settings) -> None:
             deployment_name=settings.deployment_name,
         )
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)
-        app = build(settings, Outside(cluster, signer, Sidecars(settings.store), http))
+        outside = Outside(cluster, signer, Sidecars(settings.store), http)
         config = uvicorn.Config(
-            app,
+            build(settings, outside),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -40,7 +58,7 @@ async def serve(settings: Settings) -> None:
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        await uvicorn.Server(config).serve()
+        await Server(config, stopping=outside.stopping).serve()
 
 
 def main() -> int:

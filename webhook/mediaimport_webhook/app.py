@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -25,9 +25,11 @@ from mediaimport_webhook.presented import Presenter
 from mediaimport_webhook.providers.replicate import Replicate
 from mediaimport_webhook.reads import Reads
 from mediaimport_webhook.reflector import Reflector
+from mediaimport_webhook.routes.events import EventRoutes
 from mediaimport_webhook.routes.health import HealthRoutes
 from mediaimport_webhook.routes.media import MediaRoutes
 from mediaimport_webhook.routes.replicate import WEBHOOK_PATH, ReplicateRoutes
+from mediaimport_webhook.routes.stats import StatsRoutes
 from mediaimport_webhook.store import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class Outside:
     signer: UrlSigner
     sidecars: SidecarReader
     http: httpx.AsyncClient
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server begins to drain: what would go on for long ends."""
 
 
 def build(settings: Settings, outside: Outside) -> Starlette:
@@ -61,12 +65,13 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     owners = Owners(outside.cluster)
     presenter = Presenter(outside.signer)
     entrance = gate(settings)
+    reads = Reads(catalogue, outside.cluster, outside.sidecars)
     media = MediaRoutes(
         gate=entrance,
         sources=settings.sources,
         imports=imports,
         catalogue=catalogue,
-        reads=Reads(catalogue, outside.cluster, outside.sidecars),
+        reads=reads,
         presenter=presenter,
         reflector=reflector,
     )
@@ -81,6 +86,9 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         catalogue=catalogue,
         presenter=presenter,
     )
+    events = EventRoutes(
+        gate=entrance, catalogue=catalogue, reads=reads, presenter=presenter, stopping=outside.stopping
+    )
     health = HealthRoutes(reflector, catalogue)
     routes = [
         Route("/healthz", health.alive),
@@ -91,6 +99,9 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         Route("/api/v1/media/import-from-url", media.import_from_url, methods=["POST"]),
         Route("/api/v1/media/", media.list_assets),
         Route("/api/v1/media/{id}", media.show),
+        Route("/api/v1/media/{id}/retry", media.retry, methods=["POST"]),
+        Route("/api/v1/media/{id}/events", events.follow),
+        Route("/api/v1/stats", StatsRoutes(entrance, catalogue, reflector).show),
     ]
     return Starlette(
         routes=routes,

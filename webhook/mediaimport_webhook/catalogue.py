@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left, insort
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,12 +30,12 @@ class Slice:
 class Catalogue:
     """All entries in memory, by name, by asset id and in order."""
 
-    def __init__(self, *, on_change: Callable[[Entry], None] = lambda _: None) -> None:
+    def __init__(self) -> None:
         self._by_name: dict[str, Entry] = {}
         self._names_by_asset: defaultdict[str, set[str]] = defaultdict(set)
         self._orders: defaultdict[str | None, list[Order]] = defaultdict(list)
         self._seen_version = 0
-        self._on_change = on_change
+        self._followers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -77,6 +79,26 @@ class Catalogue:
             self._put(entry)
         return entry
 
+    def named(self, resource_name: str) -> Entry | None:
+        """Return the entry of that resource, None if it is gone."""
+        return self._by_name.get(resource_name)
+
+    def all_of(self, user_id: str | None) -> Iterator[Entry]:
+        """Return the entries of that user, of all for None, newest first."""
+        return self._backwards(user_id, None)
+
+    @contextmanager
+    def following(self, resource_name: str) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever that resource changes or goes."""
+        changed = asyncio.Event()
+        self._followers[resource_name].add(changed)
+        try:
+            yield changed
+        finally:
+            self._followers[resource_name].discard(changed)
+            if not self._followers[resource_name]:
+                del self._followers[resource_name]
+
     def find(self, asset_id: str, *, user_id: str | None) -> Entry | None:
         """Return the asset, of that user only unless None; of two resources with one asset id the older."""
         entries = (self._by_name[name] for name in self._names_by_asset.get(asset_id.lower(), ()))
@@ -109,10 +131,15 @@ class Catalogue:
         self._names_by_asset[entry.asset_id.lower()].add(entry.resource_name)
         for owner in (None, entry.user_id):
             insort(self._orders[owner], entry.order)
-        self._on_change(entry)
+        self._tell(entry.resource_name)
+
+    def _tell(self, resource_name: str) -> None:
+        for changed in self._followers.get(resource_name, ()):
+            changed.set()
 
     def _remove(self, entry: Entry) -> None:
         del self._by_name[entry.resource_name]
+        self._tell(entry.resource_name)
         _discard(self._names_by_asset, entry.asset_id.lower(), entry.resource_name)
         for owner in (None, entry.user_id):
             orders = self._orders[owner]

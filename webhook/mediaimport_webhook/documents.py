@@ -49,7 +49,7 @@ def entry_of(resource: Resource) -> Entry:
     about, spec, status = resource["metadata"], resource["spec"], _status(resource)
     keys = AssetKeys(spec.get("userId", "default"), spec.get("assetId") or about["uid"])
     job_id = (spec["source"].get("provider") or {}).get("id")
-    phase = status.phase or Phase.PENDING
+    phase = _phase(status, run=spec.get("run", ""))
     shown = _SHOWN.get(phase, "uploading")
     kind = _type(status.asset, spec.get("type", "auto"))
     tags = spec.get("tags") or []
@@ -110,6 +110,12 @@ def _status(resource: Resource) -> Status:
         return Status.model_validate(resource.get("status") or {})
     except ValidationError:
         return Status()
+
+
+def _phase(status: Status, *, run: str) -> Phase:
+    """Return the phase of the run that the spec asks for: a retry is on its way before the operator says so."""
+    asked_anew = run != (status.run or "")
+    return Phase.PENDING if asked_anew or status.phase is None else status.phase
 
 
 def _type(asset: Asset | None, wanted: str) -> str | None:

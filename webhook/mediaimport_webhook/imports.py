@@ -76,6 +76,8 @@ class Creation(Enum):
     """Something else is there under its name."""
     REFUSED = auto()
     """The API server does not take it as it is, and never will."""
+    GONE = auto()
+    """It was there once."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,18 @@ class Imports:
             return await self._existing(manifest)
         except ManifestRefusedError as error:
             return Created(Creation.REFUSED, message=error.message)
+        return Created(Creation.CREATED, self.catalogue.insert(resource))
+
+    async def run_again(self, entry: Entry) -> Created:
+        """Ask for another run of an import that is there; ClusterUnavailableError."""
+        try:
+            resource = await self.cluster.patch_import(
+                entry.resource_name, {"spec": {"run": f"retry-{uuid4().hex[:12]}"}}
+            )
+        except ManifestRefusedError as error:
+            return Created(Creation.REFUSED, message=error.message)
+        if resource is None:
+            return Created(Creation.GONE)
         return Created(Creation.CREATED, self.catalogue.insert(resource))
 
     async def _existing(self, manifest: Resource) -> Created:

@@ -383,3 +383,40 @@ def test_what_no_route_takes_is_a_problem_too(shim: Shim, method: str, path: str
     answer = shim.call(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert json.loads(answer.content)["status"] == status
+
+
+def test_retry_asks_for_another_run_and_shows_it_at_once(shim: Shim) -> None:
+    asset_id = start_import(shim)
+    assert shim.call("POST", f"/api/v1/media/{asset_id}/retry").status_code == 409
+    finish(shim, asset_id, {"phase": "Failed", "run": ""})
+    assert shim.call("POST", f"/api/v1/media/{asset_id}/retry", token=BOB).status_code == 404
+    answer = shim.call("POST", f"/api/v1/media/{asset_id}/retry")
+    assert (answer.status_code, answer.json()["status"], answer.json()["asset_id"]) == (202, "uploading", asset_id)
+    assert shim.specs()[0]["run"].startswith("retry-")
+    assert shim.call("GET", f"/api/v1/media/{asset_id}").json()["phase"] == "Pending"
+
+
+def test_retry_of_an_asset_whose_resource_is_gone_is_409(shim: Shim) -> None:
+    shim.sidecars.held[AssetKeys("alice", ASSET_ID).sidecar] = sidecar("alice")
+    answer = shim.call("POST", f"/api/v1/media/{ASSET_ID}/retry")
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (409, "import-gone")
+
+
+def test_download_gives_the_url_its_name(shim: Shim) -> None:
+    shim.sidecars.held[AssetKeys("alice", ASSET_ID).sidecar] = sidecar("alice")
+    answer = shim.call("GET", f"/api/v1/media/{ASSET_ID}?download=true").json()
+    assert answer["url"].endswith("signed=kept.mp4")
+    assert answer["thumbnail_url"].endswith("signed=")
+    assert shim.call("GET", f"/api/v1/media/{ASSET_ID}?download=1").status_code == 422
+
+
+def test_stats_count_what_the_caller_sees(shim: Shim) -> None:
+    failed = start_import(shim, type="video", name="bad.mp4")
+    start_import(shim)
+    error = {"reason": "NotMedia", "message": "The bytes are HTML.", "retryable": False}
+    finish(shim, failed, {"phase": "Failed", "error": error})
+    answer = shim.call("GET", "/api/v1/stats").json()
+    assert answer["by_status"] == {"uploading": 1, "ready": 0, "failed": 1}
+    assert (answer["total"], answer["by_type"], answer["stored_bytes"]) == (2, {"unknown": 1, "video": 1}, 0)
+    assert [(each["id"], each["error"]) for each in answer["recent_failures"]] == [(failed, "The bytes are HTML.")]
+    assert shim.call("GET", "/api/v1/stats", token=BOB).json()["total"] == 0

@@ -67,7 +67,16 @@ class MediaRoutes:
         """Answer one asset of the caller."""
         caller = self.gate.caller(request)
         entry = await self.reads.asset(request.path_params["id"], caller)
-        return JSONResponse(await self.presenter.present(entry), headers=self._age())
+        download = _flag(request, "download")
+        return JSONResponse(await self.presenter.present(entry, download=download), headers=self._age())
+
+    async def retry(self, request: Request) -> Response:
+        """Ask for another run of an import that is over: 202."""
+        caller = self.gate.caller(request)
+        entry = await self.reads.asset(request.path_params["id"], caller)
+        if entry.status == "uploading":
+            raise Problem(HTTPStatus.CONFLICT, "still-running", "The import is still under way; wait for its end.")
+        return _accepted(await self.imports.run_again(entry))
 
     def _must_be_synced(self) -> None:
         """Refuse to show a list that lacks what was not read yet."""
@@ -78,6 +87,13 @@ class MediaRoutes:
         """Return how old a read is, in seconds, while the API server does not answer."""
         stale_s = self.reflector.stale_s
         return {} if stale_s is None else {"Age": str(stale_s)}
+
+
+def _flag(request: Request, name: str) -> bool:
+    value = request.query_params.get(name, "false")
+    if value not in {"true", "false"}:
+        raise invalid([FieldError(f"?{name}", "must be true or false")])
+    return value == "true"
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -91,6 +107,9 @@ def _idempotency_key(request: Request) -> str | None:
 def _accepted(created: Created) -> Response:
     if created.creation is Creation.REFUSED:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
+    if created.creation is Creation.GONE:
+        detail = "The import's resource is gone, only the stored asset is left; import it anew."
+        raise Problem(HTTPStatus.CONFLICT, "import-gone", detail)
     if created.entry is None:
         detail = "This Idempotency-Key was used for another import; use a new one."
         raise Problem(HTTPStatus.CONFLICT, "idempotency-key-reused", detail)

@@ -1,0 +1,66 @@
+"""Numbers over all assets that the caller sees."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse
+
+from mediaimport_webhook.problems import unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from mediaimport_webhook.auth import Gate
+    from mediaimport_webhook.catalogue import Catalogue
+    from mediaimport_webhook.documents import Entry
+    from mediaimport_webhook.reflector import Reflector
+
+_FAILURES_SHOWN = 10
+_STATUSES = ("uploading", "ready", "failed")
+
+
+@dataclass(frozen=True)
+class StatsRoutes:
+    """The route `stats`."""
+
+    gate: Gate
+    catalogue: Catalogue
+    reflector: Reflector
+
+    async def show(self, request: Request) -> Response:
+        """Answer counts, bytes and the newest failures."""
+        caller = self.gate.caller(request)
+        if not self.reflector.synced.is_set():
+            raise unavailable("The API server")
+        return JSONResponse(_stats(list(self.catalogue.all_of(caller.sees))))
+
+
+def _stats(entries: list[Entry]) -> dict[str, Any]:
+    statuses = Counter[str](each.status for each in entries)
+    return {
+        "total": len(entries),
+        "by_status": {status: statuses[status] for status in _STATUSES},
+        "by_type": dict(Counter(each.type or "unknown" for each in entries)),
+        "stored_bytes": sum(each.size_bytes for each in entries if each.status == "ready"),
+        "recent_failures": [
+            {
+                "id": each.asset_id,
+                "name": each.document["name"],
+                "reason": each.document["reason"],
+                "error": each.document["metadata"]["error"],
+                "created_at": each.created_at,
+            }
+            for each in islice(_failed(entries), _FAILURES_SHOWN)
+        ],
+    }
+
+
+def _failed(entries: Iterable[Entry]) -> Iterable[Entry]:
+    return (each for each in entries if each.status == "failed")
