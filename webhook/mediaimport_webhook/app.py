@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from mediaimport_webhook.presented import UrlSigner
     from mediaimport_webhook.reads import SidecarReader
     from mediaimport_webhook.settings import Settings
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -144,9 +148,11 @@ async def _reflecting(reflector: Reflector) -> AsyncIterator[None]:
 
 
 async def _answer_no_cluster(_: Request, error: Exception) -> Response:
+    _LOG.warning("the API server did not do what it was asked", extra={"error": str(error)})
     retry_after_s = error.retry_after_s if isinstance(error, ClusterUnavailableError) else problems.RETRY_AFTER_SECONDS
     return problems.unavailable("The API server", retry_after_s=retry_after_s).response()
 
 
-async def _answer_no_store(_: Request, __: Exception) -> Response:
+async def _answer_no_store(_: Request, error: Exception) -> Response:
+    _LOG.warning("the store did not do what it was asked", extra={"error": str(error)})
     return problems.unavailable("The store").response()

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from kubernetes.aio import client, config
 from mediaimport_api import names
+from mediaimport_api.environment import BadSettingError
 
 from mediaimport_webhook.cluster import (
     Change,
@@ -36,14 +37,21 @@ _RECORDS_AT_ONCE = 200
 
 
 async def connect() -> client.ApiClient:
-    """Return a client for the cluster that this pod is in, or the one that KUBECONFIG names."""
+    """Return a client for the cluster that this pod is in, or the one that KUBECONFIG names; BadSettingError."""
     configuration = client.Configuration()
+    try:
+        await _load(configuration)
+    except config.ConfigException as error:
+        raise BadSettingError(f"KUBECONFIG: {error}") from None
+    configuration.connection_pool_maxsize = 64
+    return client.ApiClient(configuration)
+
+
+async def _load(configuration: client.Configuration) -> None:
     if os.environ.get("KUBECONFIG") is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    configuration.connection_pool_maxsize = 64
-    return client.ApiClient(configuration)
 
 
 class KubernetesCluster:

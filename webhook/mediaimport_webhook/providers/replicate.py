@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _MOMENT = TypeAdapter(AwareDatetime)
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _MAX_ERROR = 512
+_SECRET_HOLDS = timedelta(minutes=1)
 
 
 def client() -> httpx.AsyncClient:
@@ -37,12 +38,13 @@ def client() -> httpx.AsyncClient:
 
 @dataclass
 class Replicate:
-    """The adapter. The webhook's secret is asked for once, if only the token is configured."""
+    """The adapter. If only the token is configured, the webhook's secret is asked for, and again when none matches."""
 
     settings: Settings
     http: httpx.AsyncClient
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     fetched_secret: str | None = None
+    fetched_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +53,10 @@ class Replicate:
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless signed with one of the secrets within 300 s; 503 if there is no secret."""
-        refusal = signatures.refusal(headers, body, await self._secrets(), self.clock())
+        now = self.clock()
+        refusal = signatures.refusal(headers, body, await self._secrets(now), now)
+        if refusal is not None and self._may_be_rotated(now):
+            refusal = signatures.refusal(headers, body, (await self._fetch_secret(now),), now)
         if refusal is not None:
             raise Problem(HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}.")
 
@@ -87,19 +92,22 @@ class Replicate:
         """End a prediction that nobody would get."""
         await self._send("POST", f"/v1/predictions/{prediction}/cancel")
 
-    async def _secrets(self) -> tuple[str, ...]:
+    async def _secrets(self, now: datetime) -> tuple[str, ...]:
         if self.settings.replicate_webhook_secrets:
             return self.settings.replicate_webhook_secrets
         if self.settings.replicate_api_token is None:
             raise setting_missing("REPLICATE_WEBHOOK_SECRETS")
-        if self.fetched_secret is None:
-            self.fetched_secret = await self._fetch_secret()
-        return (self.fetched_secret,)
+        return (self.fetched_secret or await self._fetch_secret(now),)
 
-    async def _fetch_secret(self) -> str:
+    def _may_be_rotated(self, now: datetime) -> bool:
+        """Tell whether the fetched secret is old enough to ask again: no stranger makes us ask at every callback."""
+        return self.fetched_at is not None and now - self.fetched_at > _SECRET_HOLDS
+
+    async def _fetch_secret(self, now: datetime) -> str:
         key = _content(await self._send("GET", "/v1/webhooks/default/secret")).get("key")
         if not isinstance(key, str) or not signatures.usable_secret(key):
             raise unavailable("Replicate's webhook secret")
+        self.fetched_secret, self.fetched_at = key, now
         return key
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from mediaimport_api.environment import Environment
+from mediaimport_webhook.problems import Problem
+from mediaimport_webhook.providers import Outcome
+from mediaimport_webhook.providers.replicate import Replicate
+from mediaimport_webhook.settings import Settings
+from standardwebhooks import Webhook
+
+if TYPE_CHECKING:
+    from mediaimport_webhook.providers import Prediction
+
+OLD, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+BODY = b'{"id": "p", "status": "succeeded"}'
+
+
+class World:
+    def __init__(self, **variables: str) -> None:
+        self.key = OLD
+        self.asked = 0
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        least = {"NAMESPACE": "n", "S3_BUCKET_NAME": "b", "REPLICATE_API_TOKEN": "r8_x"}
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        self.replicate = Replicate(Settings.read(Environment(least | variables)), http, clock=lambda: self.now)
+
+    def _answer(self, _: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        return httpx.Response(200, json={"key": self.key})
+
+    def verify(self, secret: str) -> None:
+        headers = {
+            "webhook-id": "m",
+            "webhook-timestamp": str(int(self.now.timestamp())),
+            "webhook-signature": Webhook(secret).sign("m", self.now, BODY.decode()),
+        }
+        asyncio.run(self.replicate.verify(headers, BODY))
+
+    def parse(self, **content: object) -> Prediction:
+        body = json.dumps({"id": "p", "status": "succeeded"} | content).encode()
+        return asyncio.run(self.replicate.parse(body))
+
+
+def test_rotated_secret_is_asked_for_again_but_not_at_every_callback() -> None:
+    world = World()
+    world.verify(OLD)
+    world.key = NEW
+    with pytest.raises(Problem):
+        world.verify(NEW)
+    assert world.asked == 1
+    world.now += timedelta(seconds=61)
+    world.verify(NEW)
+    with pytest.raises(Problem):
+        world.verify(OLD)
+    assert world.asked == 2
+
+
+def test_configured_secret_is_never_asked_for() -> None:
+    world = World(REPLICATE_WEBHOOK_SECRETS=NEW)
+    world.now += timedelta(hours=1)
+    with pytest.raises(Problem):
+        world.verify(OLD)
+    assert world.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("starting", Outcome.RUNNING),
+        ("processing", Outcome.RUNNING),
+        ("succeeded", Outcome.SUCCEEDED),
+        ("failed", Outcome.FAILED),
+        ("canceled", Outcome.FAILED),
+        ("aborted", Outcome.FAILED),
+        ("never-heard-of", Outcome.RUNNING),
+    ],
+)
+def test_every_state_comes_down_to_an_outcome(status: str, outcome: Outcome) -> None:
+    assert World().parse(status=status).outcome is outcome
+
+
+def test_odd_fields_are_passed_over() -> None:
+    prediction = World().parse(model=5, version="x" * 500, completed_at="yesterday", error={"a": 1}, metrics=None)
+    assert (prediction.model, prediction.completed_at, prediction.error) == (None, None, None)
+    assert len(prediction.version or "") == 128
+
+
+@pytest.mark.parametrize("identity", [None, 5, "", "../x", "a b", "x" * 129, "-x"])
+def test_id_that_fits_no_path_is_refused(identity: object) -> None:
+    with pytest.raises(Problem):
+        World().parse(id=identity)
+
+
+@pytest.mark.parametrize(
+    "host", ["replicate.delivery", "api.replicate.com.evil.test", "evil.test", "api.replicate.com:81"]
+)
+def test_token_is_for_no_other_host(host: str) -> None:
+    assert World().replicate.auth_for(host) == {}
+    assert World().replicate.auth_for("api.replicate.com") == {"Authorization": "Bearer r8_x"}
