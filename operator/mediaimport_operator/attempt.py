@@ -59,7 +59,6 @@ class Ended:
     reason: Reason
     message: str
     pod_name: str | None = None
-    started_at: datetime | None = None
     finished_at: datetime | None = None
     exit_code: int | None = None
     result: Result | None = None
@@ -132,10 +131,12 @@ def _of_exit_code(pod: Pod, end: Terminated, expected: Expectation) -> Ended:
     if result is not None:
         return _ended(result.reason, result.message, pod, end, result)
     reasons = [reason for reason in Reason if reason.facts.exit_code == end.exit_code]
-    if len(reasons) == 1:
+    if len(reasons) == 1 and end.exit_code != ExitCode.UNEXPECTED:
         return _ended(reasons[0], reasons[0].facts.sentence, pod, end)
     detail = f": {end.message}" if end.reason in {"StartError", "ContainerCannotRun"} and end.message else ""
-    return _ended(Reason.UNEXPECTED, f"the importer ended with exit code {end.exit_code}{detail}", pod, end)
+    return _ended(
+        Reason.UNEXPECTED, f"the importer ended with exit code {end.exit_code} and no result{detail}", pod, end
+    )
 
 
 def _ended(reason: Reason, message: str, pod: Pod, end: Terminated, result: Result | None = None) -> Ended:
@@ -143,7 +144,6 @@ def _ended(reason: Reason, message: str, pod: Pod, end: Terminated, result: Resu
         reason=reason,
         message=public(message, MAX_MESSAGE),
         pod_name=pod.name,
-        started_at=end.started_at,
         finished_at=end.finished_at,
         exit_code=end.exit_code,
         result=result,

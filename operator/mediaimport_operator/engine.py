@@ -106,6 +106,8 @@ class Engine:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
         await self._lease.release()
+        # kopf waits five seconds for its own task that waits for this.
+        self.stopped.set()
         log.info("operator stopped")
 
     async def _drain(self) -> None:

@@ -97,7 +97,6 @@ def end(history: History, ended: Ended, *, log_tail: str | None, now: datetime) 
     first, *others = history.attempts
     over = first.model_copy(
         update={
-            "started_at": ended.started_at or first.started_at,
             "finished_at": ended.finished_at or now,
             "reason": ended.reason,
             "exit_code": ended.exit_code,

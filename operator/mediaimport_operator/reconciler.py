@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_operator import plan
 from mediaimport_operator.cluster import ClusterError
-from mediaimport_operator.plan import Plan
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from datetime import datetime
 
     from mediaimport_operator.apply import Applier
     from mediaimport_operator.gather import Gatherer
     from mediaimport_operator.observed import Observed
+    from mediaimport_operator.plan import Plan
     from mediaimport_operator.slots import Slots
     from mediaimport_operator.workqueue import WorkQueue
 
