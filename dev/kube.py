@@ -55,14 +55,14 @@ class Kube:
         """Reach a Service (`service/NAME`) or a pod from this machine; yields its URL."""
         command = ["kubectl", "--namespace", namespace, "port-forward", target, f":{port}"]
         with tempfile.TemporaryFile("w+") as complaints:
-            process = subprocess.Popen(
-                command, env=self._environment(), stdout=subprocess.PIPE, stderr=complaints, text=True
-            )
-            try:
-                yield f"http://127.0.0.1:{_local_port(process.stdout, complaints, target=target)}"
-            finally:
-                process.terminate()
-                process.wait()
+            environment = self._environment()
+            with subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=complaints, text=True
+            ) as process:
+                try:
+                    yield f"http://127.0.0.1:{_local_port(process.stdout, complaints, target=target)}"
+                finally:
+                    process.terminate()
 
     def _run(self, command: list[str], given: str | None) -> str:
         environment = self._environment()

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mediaimport_api import crd
+
+ROOT = Path(__file__).resolve().parents[3]
+CHART = ROOT / "charts" / "mediaimport"
+# What Kubernetes and Helm define, and what only its users know.
+FREE = {"models", "resources", "affinity"}
+
+
+@cache
+def load(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((CHART / name).read_text())
+    return loaded
+
+
+@cache
+def templates() -> str:
+    return "".join(each.read_text() for each in (CHART / "templates").rglob("*") if each.is_file())
+
+
+def leaves(values: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for key, value in values.items():
+        nested = isinstance(value, dict) and value and key not in FREE
+        found += leaves(value, (*path, key)) if nested else [(*path, key)]
+    return found
+
+
+def schema_at(path: tuple[str, ...]) -> dict[str, Any] | None:
+    schema = load("values.schema.json")
+    node: dict[str, Any] | None = schema
+    for key in path:
+        node = resolved(schema, node).get("properties", {}).get(key) if node else None
+    return node
+
+
+def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    found: dict[str, Any] = schema["$defs"][reference.rpartition("/")[2]] if reference else node
+    return found
+
+
+def test_version_is_the_projects() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = load("Chart.yaml")
+    assert (chart["version"], chart["appVersion"]) == (version, version)
+
+
+def test_crd_is_the_generated_one() -> None:
+    assert (CHART / "files" / "mediaimports.yaml").read_text() == crd.render()
+
+
+def test_every_value_is_in_the_schema() -> None:
+    assert [path for path in leaves(load("values.yaml")) if schema_at(path) is None] == []
+
+
+def test_everything_in_the_schema_is_a_value() -> None:
+    schema, values = load("values.schema.json"), load("values.yaml")
+
+    def missing(node: dict[str, Any], given: Any, path: str) -> list[str]:  # noqa: ANN401  # YAML
+        properties = resolved(schema, node).get("properties", {})
+        absent = [f"{path}.{key}" for key in properties if not isinstance(given, dict) or key not in given]
+        present = [key for key in properties if isinstance(given, dict) and key in given]
+        return absent + [each for key in present for each in missing(properties[key], given[key], f"{path}.{key}")]
+
+    # `global` is Helm's own; one pull policy counts for both images.
+    assert missing(schema, values, "") == [".global", ".proberImage.pullPolicy"]
+
+
+def test_every_object_of_the_schema_refuses_what_it_does_not_know() -> None:
+    schema = load("values.schema.json")
+
+    def lax(node: Any, path: str) -> list[str]:  # noqa: ANN401  # JSON
+        if not isinstance(node, dict):
+            return []
+        here = [path] if "properties" in node and node.get("additionalProperties") is not False else []
+        return here + [each for key, value in node.items() for each in lax(value, f"{path}/{key}")]
+
+    assert lax(schema, "") == []
+
+
+@pytest.mark.parametrize("path", leaves(load("values.yaml")), ids=".".join)
+def test_every_value_is_used_by_a_template(path: tuple[str, ...]) -> None:
+    assert re.search(rf"\.{path[-1]}\b", templates())
