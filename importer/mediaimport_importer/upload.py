@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -61,9 +62,12 @@ class Upload:
         """Start to store what arrives in the spool."""
         opened, reader = self.look(), Reader(spool)
         self._form, self._reader = form, reader
-        self._first = background.start(
-            "upload", lambda: opened.result().follow(form, reader, size_bytes=size_bytes, max_bytes=max_bytes)
-        )
+
+        def work() -> str:
+            with closing(reader):
+                return opened.result().follow(form, reader, size_bytes=size_bytes, max_bytes=max_bytes)
+
+        self._first = background.start("upload", work)
 
     def check(self) -> None:
         """Raise what makes it pointless to go on. A store that is unavailable may be back when the file is complete."""

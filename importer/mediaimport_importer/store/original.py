@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,9 @@ MAX_STREAM_BYTES = 5 * 1000**3
 
 def upload(bucket: Bucket, target: Target, reader: Reader, *, size_bytes: int | None, max_bytes: int) -> str:
     """Store what the reader gives, once, by the way that fits; return its etag."""
-    try:
-        if size_bytes is not None and size_bytes <= MAX_STREAM_BYTES and streams(bucket.settings):
-            return bucket.put_stream(target, reader, size_bytes=size_bytes)
-        return multipart.upload(bucket, target, reader, expected_bytes=size_bytes or max_bytes)
-    finally:
-        reader.close()
+    if size_bytes is not None and size_bytes <= MAX_STREAM_BYTES and streams(bucket.settings):
+        return bucket.put_stream(target, reader, size_bytes=size_bytes)
+    return multipart.upload(bucket, target, reader, expected_bytes=size_bytes or max_bytes)
 
 
 def again(bucket: Bucket, target: Target, spool: Spool, content: Content, *, look: bool) -> str:
@@ -41,7 +39,8 @@ def again(bucket: Bucket, target: Target, spool: Spool, content: Content, *, loo
         aim = target if found is None else _replacing(target, found)
         look = True
         try:
-            return upload(bucket, aim, Reader(spool), size_bytes=content.size_bytes, max_bytes=content.size_bytes)
+            with closing(Reader(spool)) as reader:
+                return upload(bucket, aim, reader, size_bytes=content.size_bytes, max_bytes=content.size_bytes)
         except ObjectExistsError:
             continue
         except UnavailableError:
