@@ -1,0 +1,158 @@
+"""What Helm makes of the chart, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from mediaimport_api import crd
+
+from dev.install import CHART
+from dev.kube import KubeError
+
+if TYPE_CHECKING:
+    from tests.e2e.chart.conftest import Chart, Object
+
+MIB_5 = 5 * 1024**3
+
+
+def test_lint_is_clean(chart: Chart) -> None:
+    assert "0 chart(s) failed" in chart.kube.helm("lint", "--strict", str(CHART), "--set", "s3.bucket=media")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["s3.buket=media"], "'buket' not allowed"),
+        (["s3bucket=media"], "'s3bucket' not allowed"),
+        (["replicate.models.wan.modell=a/b"], "'modell' not allowed"),
+        (["operator.maxInFlight=many"], "/operator/maxInFlight"),
+        (["image.digest=sha256:abc"], "/image/digest"),
+        (["s3.endpointUrl=minio:9000"], "/s3/endpointUrl"),
+        (["s3.caBundle=/etc/ca.crt"], "/s3/caBundle"),
+        (["replicate.webhookSecrets={secret}"], "/replicate/webhookSecrets"),
+        (["replicate.models.webhook.model=a/b"], "webhook"),
+        (["source.allowedNetworks={10.0.0.1}"], "/source/allowedNetworks"),
+        (["auth.mode=nobody"], "/auth/mode"),
+        (["s3.accessKeyId=key"], "s3.accessKeyId and s3.secretAccessKey belong together"),
+        (["s3.existingSecret=a", "s3.accessKeyId=k", "s3.secretAccessKey=s"], "s3.existingSecret and s3.accessKeyId"),
+        (["auth.existingSecret=a", "auth.tokens[0].user=u", "auth.tokens[0].token=t"], "auth.existingSecret and"),
+        (["replicate.existingSecret=a", "replicate.apiToken=t"], "replicate.existingSecret contradicts"),
+        (["watchNamespaces={other}"], "watchNamespaces lacks own"),
+        (["webhook.ingress.enabled=true"], "webhook.ingress.host is not set"),
+    ],
+)
+def test_bad_value_is_refused_by_name(chart: Chart, settings: list[str], sentence: str) -> None:
+    with pytest.raises(KubeError) as refusal:
+        chart.text(*settings)
+    assert sentence in str(refusal.value)
+
+
+def test_missing_bucket_is_refused_with_a_sentence(chart: Chart) -> None:
+    with pytest.raises(KubeError, match=r"s3\.bucket is not set; name the bucket"):
+        chart.text(bucket="")
+
+
+def test_rights_end_at_the_namespace(chart: Chart) -> None:
+    kinds = {each["kind"] for each in chart.objects()}
+    assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
+    rules = [rule for role in chart.of("Role") for rule in role["rules"]]
+    assert not [rule for rule in rules if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]]
+    assert not [rule for rule in rules if "secrets" in rule["resources"]]
+
+
+def test_every_watched_namespace_gets_all_that_imports_need(chart: Chart) -> None:
+    settings = ("watchNamespaces={own,other}", "s3.accessKeyId=k", "s3.secretAccessKey=s")
+    there = {each["kind"] for each in chart.objects(*settings) if each["metadata"].get("namespace") == "other"}
+    assert there == {"Role", "RoleBinding", "ServiceAccount", "Secret", "ConfigMap", "NetworkPolicy"}
+    assert chart.variables("operator", *settings)["WATCH_NAMESPACES"] == "own,other"
+
+
+def test_pods_fit_pod_security_restricted(chart: Chart) -> None:
+    for deployment in chart.of("Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+def test_large_number_stays_a_number(chart: Chart) -> None:
+    assert chart.variables("operator")["MAX_SIZE_BYTES"] == str(MIB_5)
+
+
+def test_image_is_the_chart_version_a_tag_or_a_digest(chart: Chart) -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    digest = f"sha256:{'a' * 64}"
+    assert chart.variables("operator")["IMPORTER_IMAGE"] == f"mediaimport:{version}"
+    assert chart.variables("operator", "proberImage.tag=v2")["PROBER_IMAGE"] == "mediaimport-ffmpeg:v2"
+    pinned = chart.variables("operator", "image.tag=v2", f"image.digest={digest}")
+    assert pinned["IMPORTER_IMAGE"] == f"mediaimport@{digest}"
+
+
+@pytest.mark.parametrize("change", ["s3.region=there", "source.allowedPorts={8080}", "replicate.apiToken=new"])
+def test_changed_configuration_starts_the_shim_anew(chart: Chart, change: str) -> None:
+    def template(*settings: str) -> Object:
+        found: Object = chart.deployment("webhook", *settings)["spec"]["template"]
+        return found
+
+    assert template() == template()
+    assert template()["metadata"]["annotations"] != template(change)["metadata"]["annotations"]
+
+
+def test_crd_is_kept_or_left_out_as_asked(chart: Chart) -> None:
+    (kept,) = chart.of("CustomResourceDefinition")
+    (loose,) = chart.of("CustomResourceDefinition", "crds.keep=false")
+    assert kept["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert "annotations" not in loose["metadata"]
+    assert chart.of("CustomResourceDefinition", "crds.enabled=false") == []
+
+
+def test_crd_passes_through_helm_unchanged(chart: Chart) -> None:
+    (rendered,) = chart.of("CustomResourceDefinition")
+    assert rendered["spec"] == crd.definition()["spec"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "peer"),
+    [
+        (["s3.endpointUrl=https://10.1.2.3:9000"], {"ipBlock": {"cidr": "10.1.2.3/32"}}),
+        (["s3.networks={192.168.0.0/24}"], {"ipBlock": {"cidr": "192.168.0.0/24"}}),
+        (
+            ["s3.endpointUrl=http://minio.storage.svc.cluster.local:9000"],
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "storage"}}},
+        ),
+        (["source.allowedNetworks={10.2.0.0/16}"], {"ipBlock": {"cidr": "10.2.0.0/16"}}),
+    ],
+)
+def test_importer_is_let_through_to_where_it_must_go(chart: Chart, settings: list[str], peer: Object) -> None:
+    peers = importer_peers(chart, *settings)
+    assert peer in peers
+    assert peer not in importer_peers(chart)
+
+
+def test_importer_reaches_the_internet_but_nothing_private(chart: Chart) -> None:
+    blocks = [peer["ipBlock"] for peer in importer_peers(chart)]
+    assert {block["cidr"] for block in blocks} == {"0.0.0.0/0", "::/0"}
+    ipv4 = next(block["except"] for block in blocks if block["cidr"] == "0.0.0.0/0")
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"} <= set(ipv4)
+
+
+def importer_peers(chart: Chart, *settings: str) -> list[Object]:
+    (policy,) = [
+        each for each in chart.of("NetworkPolicy", *settings) if each["metadata"]["name"].endswith("-importer")
+    ]
+    return [peer for rule in policy["spec"]["egress"] for peer in rule.get("to", [])]
+
+
+def test_import_pods_are_those_that_the_policy_means(chart: Chart) -> None:
+    (policy,) = [each for each in chart.of("NetworkPolicy") if each["metadata"]["name"].endswith("-importer")]
+    assert policy["spec"]["podSelector"]["matchLabels"] == {
+        "mediaimport.dev/instance": chart.variables("operator")["INSTANCE"],
+        "app.kubernetes.io/component": "importer",
+    }
