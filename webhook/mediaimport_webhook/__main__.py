@@ -1,10 +1,13 @@
-"""Runs the shim: `python -m mediaimport_webhook`."""
+"""Runs the shim: `python -m mediaimport_webhook [serve | sweep]`."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import logging
 import os
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -12,14 +15,24 @@ from mediaimport_api.environment import BadSettingError, Environment
 
 from mediaimport_webhook import logs
 from mediaimport_webhook.app import Outside, build
+from mediaimport_webhook.callbacks import Callbacks
+from mediaimport_webhook.catalogue import Catalogue
+from mediaimport_webhook.cluster import ClusterError
+from mediaimport_webhook.imports import Imports
 from mediaimport_webhook.kube import KubernetesCluster, connect
-from mediaimport_webhook.providers.replicate import client
+from mediaimport_webhook.owners import Owners
+from mediaimport_webhook.problems import Problem
+from mediaimport_webhook.providers.replicate import Replicate, client
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store import Presigner, Sidecars
+from mediaimport_webhook.sweep import sweep
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from kubernetes.aio.client import ApiClient
+
+_LOG = logging.getLogger("mediaimport_webhook")
 _DRAIN_S = 25
 
 
@@ -37,15 +50,38 @@ class Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._stopping.set)
 
 
-async def serve(settings: Settings) -> None:
+def _cluster(api: ApiClient, settings: Settings) -> KubernetesCluster:
+    return KubernetesCluster(
+        api, namespace=settings.namespace, pod_name=settings.pod_name, deployment_name=settings.deployment_name
+    )
+
+
+async def sweep_once(settings: Settings) -> int:
+    """Look once for predictions whose callback never came; return the exit code."""
+    async with await connect() as api, client() as http:
+        cluster = _cluster(api, settings)
+        callbacks = Callbacks(
+            cluster=cluster,
+            imports=Imports(cluster, Catalogue()),
+            owners=Owners(cluster),
+            default_user_id=settings.default_user_id,
+        )
+        try:
+            swept = await sweep(Replicate(settings, http), callbacks, datetime.now(UTC))
+        except Problem as problem:
+            _LOG.error("the sweep ended early", extra={"error": problem.detail})
+            return 1
+        except ClusterError as error:
+            _LOG.error("the sweep ended early", extra={"error": str(error)})
+            return 1
+    _LOG.info("the sweep is done", extra={"looked_at": swept.looked_at, "saved": swept.saved})
+    return 0
+
+
+async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests that are under way are answered first."""
     async with await connect() as api, client() as http:
-        cluster = KubernetesCluster(
-            api,
-            namespace=settings.namespace,
-            pod_name=settings.pod_name,
-            deployment_name=settings.deployment_name,
-        )
+        cluster = _cluster(api, settings)
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)
         outside = Outside(cluster, signer, Sidecars(settings.store), http)
         config = uvicorn.Config(
@@ -59,18 +95,24 @@ async def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=_DRAIN_S,
         )
         await Server(config, stopping=outside.stopping).serve()
+    return 0
+
+
+_PROGRAMS = {"serve": serve, "sweep": sweep_once}
 
 
 def main() -> int:
     """Return the exit code."""
+    parser = argparse.ArgumentParser(prog="mediaimport_webhook", description=__doc__)
+    parser.add_argument("program", nargs="?", choices=sorted(_PROGRAMS), default="serve")
+    arguments = parser.parse_args()
     try:
         settings = Settings.read(Environment(os.environ))
         logs.configure(settings.log_level)
-        asyncio.run(serve(settings))
+        return asyncio.run(_PROGRAMS[arguments.program](settings))
     except BadSettingError as error:
         print(f"mediaimport_webhook: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -50,9 +50,18 @@ class Prediction:
     outcome: Outcome
     model: str | None = None
     version: str | None = None
+    created_at: datetime | None = None
     completed_at: datetime | None = None
     output: JsonValue = None
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class PredictionPage:
+    """Some predictions, newest first; `next` is where to go on, None at the end."""
+
+    predictions: tuple[Prediction, ...]
+    next: str | None
 
 
 class Provider(Protocol):

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 
 from mediaimport_webhook import bodies, signatures
 from mediaimport_webhook.problems import Problem, setting_missing, unavailable
-from mediaimport_webhook.providers import Outcome, Prediction
+from mediaimport_webhook.providers import Outcome, Prediction, PredictionPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,6 +72,15 @@ class Replicate:
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         return _prediction(_content(answer))
+
+    async def recent(self, place: str = "") -> PredictionPage:
+        """Return a page of the account's predictions, newest first; what is no prediction is passed over."""
+        content = _content(await self._send("GET", place or "/v1/predictions"))
+        results = content.get("results")
+        found = [_usable(each) for each in results] if isinstance(results, list) else []
+        base, after = self.settings.replicate_base_url, content.get("next")
+        here = isinstance(after, str) and after.startswith(f"{base}/v1/predictions?")
+        return PredictionPage(tuple(each for each in found if each), str(after).removeprefix(base) if here else None)
 
     def auth_for(self, host: str) -> Mapping[str, str]:
         """Return the token for Replicate's own host, nothing for any other."""
@@ -163,10 +172,18 @@ def _prediction(content: dict[str, Any]) -> Prediction:
         outcome=_outcome(state),
         model=_text(content.get("model"), longest=256),
         version=_text(content.get("version"), longest=128),
+        created_at=_moment(content.get("created_at")),
         completed_at=_moment(content.get("completed_at")),
         output=content.get("output"),
         error=_text(content.get("error"), longest=_MAX_ERROR),
     )
+
+
+def _usable(content: object) -> Prediction | None:
+    try:
+        return _prediction(content) if isinstance(content, dict) else None
+    except Problem:
+        return None
 
 
 def _outcome(state: str) -> Outcome:
