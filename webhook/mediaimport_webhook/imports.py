@@ -128,11 +128,12 @@ class Imports:
 
 
 def _identity(resource: Resource) -> tuple[object, ...]:
-    """Return what makes two manifests of one name the same import: the user and the provider's output, or the URL."""
+    """Return what makes two manifests of one name the same import: the user and the provider's output, or all asked."""
     spec = resource["spec"]
     provider = spec["source"].get("provider")
     if provider is None:
-        return spec.get("userId", "default"), spec["source"]["url"], spec.get("type", "auto"), spec.get("name")
+        asked = (spec.get(each) for each in ("userId", "type", "name", "tags", "metadata"))
+        return spec["source"]["url"], *asked
     return spec.get("userId", "default"), provider["name"], provider["id"], provider.get("pointer", "")
 
 

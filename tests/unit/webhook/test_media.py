@@ -104,9 +104,10 @@ def test_idempotency_key_of_two_users_is_two_imports(shim: Shim) -> None:
     assert len(shim.cluster.imports) == 2
 
 
-def test_idempotency_key_for_another_url_is_409(shim: Shim) -> None:
+@pytest.mark.parametrize("other", [{"url": URL + "2"}, {"name": "n"}, {"metadata": {"a": 1}}, {"tags": ["t"]}])
+def test_idempotency_key_for_another_import_is_409(shim: Shim, other: dict[str, object]) -> None:
     shim.call("POST", IMPORT, json={"url": URL}, headers={"Idempotency-Key": "k1"})
-    answer = shim.call("POST", IMPORT, json={"url": URL + "2"}, headers={"Idempotency-Key": "k1"})
+    answer = shim.call("POST", IMPORT, json={"url": URL} | other, headers={"Idempotency-Key": "k1"})
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (409, "idempotency-key-reused")
 
 
