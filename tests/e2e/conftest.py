@@ -1,0 +1,79 @@
+"""One installation for all end-to-end tests, in a namespace of its own, made anew by every run."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+from mediaimport_api.environment import Environment
+from mediaimport_api.store_settings import StoreSettings
+from world import World
+
+import dev.cluster
+from dev.cluster.media import bigbuckbunny
+from dev.install import Installation, install
+from dev.kube import Kube
+from dev.replicate.manifest import NAME, deploy
+from dev.replicate.settings import API_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMESPACE = "mediaimport-e2e"
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """What points programs at the cluster and the store."""
+    return dev.cluster.environment()
+
+
+@pytest.fixture(scope="session")
+def world(environment: dict[str, str]) -> Iterator[World]:
+    """A fresh release, ready."""
+    kube = Kube(environment)
+    kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
+    installation = Installation(kube, namespace=NAMESPACE, release="e2e")
+    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"])
+    install(installation, environment, replicate=replicate, values={"operator": {"retryWaitSeconds": 1}})
+    kube.wait_for_rollout(NAME, namespace=replicate.namespace)
+    store = StoreSettings.read(Environment(environment))
+    config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
+    with (
+        kube.forward(f"service/{NAME}", 80, namespace=replicate.namespace) as url,
+        httpx.Client(base_url=url, headers={"authorization": f"Bearer {API_TOKEN}"}) as client,
+    ):
+        yield World(
+            installation=installation,
+            film=bigbuckbunny().read_bytes(),
+            bucket=store.bucket,
+            store=boto3.client("s3", config=config, **store.client_arguments()),
+            tls=ssl.create_default_context(cafile=environment.get("S3_CA_BUNDLE")),
+            replicate=client,
+        )
+
+
+@pytest.fixture
+def anyone(world: World) -> Iterator[httpx.Client]:
+    """The shim, for someone without a token."""
+    kube, shim = world.installation.kube, world.installation.shim
+    with kube.forward(shim, 80, namespace=world.namespace) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+@pytest.fixture
+def shim(world: World, anyone: httpx.Client) -> httpx.Client:
+    """The shim, for someone with the chart's first token."""
+    anyone.headers["authorization"] = f"Bearer {world.installation.first_token()}"
+    return anyone
+
+
+@pytest.fixture
+def suspended(world: World) -> str:
+    """The name of an import that never starts."""
+    spec = {"source": {"url": "https://example.com/video.mp4"}, "metadata": {"a": {"b": 1}}, "suspend": True}
+    return world.create("suspended", spec)
