@@ -23,7 +23,11 @@ def main() -> int:
         kube.forward(installation.shim, 80, namespace=installation.namespace) as url,
         httpx.Client(base_url=url, headers={"authorization": f"Bearer {installation.first_token()}"}) as shim,
     ):
-        shown = story.generate(shim, tell)
+        try:
+            shown = story.generate(shim, tell)
+        except story.StoryError:
+            tell.show("How it stands", story.state(installation))
+            raise
     evidence = story.look(installation, replicate, environment, shown)
     story.show(installation, evidence, tell)
     if not all(claim.holds for claim in evidence.claims()):

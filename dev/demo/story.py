@@ -87,6 +87,13 @@ def _ready_asset(shim: httpx.Client, tell: Telling, asset_id: str) -> dict[str, 
     raise StoryError(f"the asset {asset_id} did not become ready")
 
 
+def state(installation: Installation) -> str:
+    """Return what a person would look at first when it did not work."""
+    kube, namespace = installation.kube, installation.namespace
+    objects = kube.kubectl("get", "mediaimports,jobs,pods", "-o", "wide", namespace=namespace)
+    return objects + "\n" + kube.kubectl("get", "events", "--sort-by=.lastTimestamp", namespace=namespace)
+
+
 def look(
     installation: Installation,
     replicate: StandIn,
