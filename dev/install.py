@@ -75,7 +75,13 @@ def values_of(environment: Mapping[str, str], installation: Installation, replic
         "proberImage": image_values(environment["MEDIAIMPORT_FFMPEG_IMAGE"]),
         "s3": _store(environment),
         "source": {"allowedNetworks": [f"{replicate.address}/32"]},
-        "replicate": {"baseUrl": replicate.url, "apiToken": API_TOKEN, "webhookSecrets": [WEBHOOK_SECRET]},
+        "replicate": {
+            "baseUrl": replicate.url,
+            "apiToken": API_TOKEN,
+            "webhookSecrets": [WEBHOOK_SECRET],
+            # Several releases share the stand-in here, and each would sweep up the others' predictions.
+            "sweep": {"schedule": "0 0 1 1 *"},
+        },
         "webhook": {"publicUrl": installation.shim_url},
         "networkPolicy": {
             "importerExtraEgress": [{"to": [to_replicate]}],

@@ -156,3 +156,12 @@ def test_import_pods_are_those_that_the_policy_means(chart: Chart) -> None:
         "mediaimport.dev/instance": chart.variables("operator")["INSTANCE"],
         "app.kubernetes.io/component": "importer",
     }
+
+
+def test_sweep_runs_once_there_is_a_token_to_ask_with(chart: Chart) -> None:
+    assert chart.of("CronJob") == []
+    (sweep,) = chart.of("CronJob", "replicate.apiToken=t")
+    pod = sweep["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["command"] == ["python", "-m", "mediaimport_webhook", "sweep"]
+    assert pod["securityContext"] == chart.deployment("webhook")["spec"]["template"]["spec"]["securityContext"]
+    assert chart.of("CronJob", "replicate.apiToken=t", "replicate.sweep.enabled=false") == []

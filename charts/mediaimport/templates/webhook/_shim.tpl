@@ -1,0 +1,77 @@
+{{/* What the shim's program is told, be it serving or sweeping. */}}
+{{- define "mediaimport.webhookEnvironment" -}}
+envFrom:
+  - configMapRef: {name: {{ include "mediaimport.fullname" . }}-importer}
+  {{- with default (include "mediaimport.storeSecret" .) .Values.webhook.s3ExistingSecret }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
+  {{- with include "mediaimport.replicateSecret" . }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
+env:
+  {{- include "mediaimport.podEnv" . | nindent 2 }}
+  - name: NAMESPACE
+    value: {{ .Release.Namespace }}
+  - name: DEPLOYMENT_NAME
+    value: {{ include "mediaimport.fullname" . }}-webhook
+  - name: PORT
+    value: "8080"
+  - name: AUTH_MODE
+    value: {{ .Values.auth.mode }}
+  {{- if eq .Values.auth.mode "tokens" }}
+  - name: AUTH_TOKENS_FILE
+    value: /etc/mediaimport/auth/tokens.json
+  {{- end }}
+  - name: REPLICATE_BASE_URL
+    value: {{ .Values.replicate.baseUrl | quote }}
+  - name: REPLICATE_MODELS_FILE
+    value: /etc/mediaimport/models/models.json
+  {{- if .Values.s3.caBundle }}
+  - name: S3_CA_BUNDLE
+    value: /etc/mediaimport/store-ca/ca.crt
+  {{- end }}
+  {{- with .Values.webhook }}
+  - name: PUBLIC_BASE_URL
+    value: {{ .publicUrl | quote }}
+  - name: DEFAULT_USER_ID
+    value: {{ .defaultUserId | quote }}
+  - name: PRESIGN_SECONDS
+    value: {{ int64 .presignSeconds | quote }}
+  - name: CORS_ORIGINS
+    value: {{ join "," .corsOrigins | quote }}
+  - name: LOG_LEVEL
+    value: {{ .logLevel }}
+  {{- with .extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+
+{{- define "mediaimport.webhookMounts" -}}
+- {name: tmp, mountPath: /tmp}
+- {name: models, mountPath: /etc/mediaimport/models, readOnly: true}
+{{- if eq .Values.auth.mode "tokens" }}
+- {name: auth, mountPath: /etc/mediaimport/auth, readOnly: true}
+{{- end }}
+{{- if .Values.s3.caBundle }}
+- {name: store-ca, mountPath: /etc/mediaimport/store-ca, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "mediaimport.webhookVolumes" -}}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+- name: models
+  configMap: {name: {{ include "mediaimport.fullname" . }}-models}
+{{- if eq .Values.auth.mode "tokens" }}
+# A directory, so that a change arrives without a restart.
+- name: auth
+  secret:
+    secretName: {{ include "mediaimport.authSecret" . }}
+    items: [{key: tokens.json, path: tokens.json}]
+{{- end }}
+{{- if .Values.s3.caBundle }}
+- name: store-ca
+  configMap: {name: {{ include "mediaimport.storeCa" . }}}
+{{- end }}
+{{- end -}}
