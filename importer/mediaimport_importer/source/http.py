@@ -7,9 +7,12 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urljoin, urlsplit
 
+import certifi
 import httpcore
 from mediaimport_api.reasons import Reason
 
@@ -89,8 +92,8 @@ class HttpSource:
         answer = _answer(self._response)
         if answer.continues(position, length=self.size_bytes, validator=self._validator):
             return
-        refused = self._refusal(answer)
-        raise refused or self._truncated(position, "and did not resume where it stopped")
+        elsewhere = self._truncated(position, "and did not resume where it stopped")
+        raise elsewhere if answer.status == HTTPStatus.PARTIAL_CONTENT else self._refusal(answer) or elsewhere
 
     def _refusal(self, answer: Answer) -> Exception | None:
         now = datetime.now(UTC)
@@ -140,8 +143,17 @@ class HttpSource:
             raise RefusedError(Reason.SPEC_INVALID, "source.url is not a URL that can be asked for") from error
 
     def _tls(self) -> ssl.SSLContext:
-        self.tls = self.tls or ssl.create_default_context()
+        self.tls = self.tls or trusting_public_authorities()
         return self.tls
+
+
+def trusting_public_authorities() -> ssl.SSLContext:
+    """Return a TLS context with the system's authorities (or SSL_CERT_FILE's), certifi's where a system has none."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is None and not (paths.capath and any(Path(paths.capath).iterdir())):
+        context.load_verify_locations(certifi.where())
+    return context
 
 
 def _answer(response: httpcore.Response) -> Answer:

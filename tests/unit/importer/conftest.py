@@ -7,20 +7,17 @@ import io
 import json
 import os
 import shutil
-import socket
 import socketserver
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from mediaimport_api.environment import Environment
 from mediaimport_api.names import AssetKeys
-from mediaimport_api.result import Result
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.store_settings import StoreSettings
 from mediaimport_api.task import Task
@@ -34,8 +31,11 @@ from dev.loopback.certificate import Certificate
 from dev.loopback.store import BUCKET, Store, running_store, versitygw
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
+    from mediaimport_api.result import Result
     from mypy_boto3_s3 import S3Client
 
 
@@ -85,7 +85,7 @@ class Studio:
         return file
 
     def video(self, name: str = "plain.mp4", *, seconds: int = 2) -> Path:
-        """Return an H.264 video with sound, 320×180, 24 frames a second."""
+        """Return an H.264 video with sound, 320 by 180, 24 frames a second."""
         return self.make(
             name, "-f", "lavfi", "-i", f"testsrc2=s=320x180:r=24:d={seconds}", "-f", "lavfi", "-i",
             f"sine=d={seconds}", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac",
@@ -182,9 +182,6 @@ class Conversation:
         self.send(f"HTTP/1.1 {status}\r\n{head}Connection: close\r\n\r\n".encode() + body)
 
 
-Script = "Callable[[Conversation], None]"
-
-
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -252,7 +249,7 @@ class Imports:
     prober: RunningProber
     folder: Path
 
-    def task(
+    def task(  # noqa: PLR0913 - what a test may vary
         self,
         url: str,
         *,
@@ -262,7 +259,7 @@ class Imports:
         run: str = "",
         max_size_bytes: int = 1 << 30,
         deadline_seconds: int = 60,
-        **spec: Any,
+        **spec: Any,  # noqa: ANN401 - the fields of a spec
     ) -> Task:
         """Return an attempt at importing the URL."""
         return Task.model_validate(
@@ -297,7 +294,7 @@ class Imports:
         self.log = io.StringIO()
         return outcome(self.settings(task, **more), Report(self.log), Interruption())
 
-    def of(self, url: str, **options: Any) -> Result:
+    def of(self, url: str, **options: Any) -> Result:  # noqa: ANN401 - those of `task`
         """Return how an import of that URL ends."""
         return self.run(self.task(url, **options))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
+from mediaimport_api.result import LogLine
 from mediaimport_api.sidecar import Sidecar, source_fingerprint
 
 from dev.loopback.store import BUCKET
@@ -99,11 +100,9 @@ def test_source_without_a_length_is_taken(imports: Imports, sources: Sources, st
 
 
 def test_data_uri_is_taken(imports: Imports, studio: Studio) -> None:
-    import base64
-
     body = studio.image(size="32x32").read_bytes()
 
-    result = imports.of("data:text/plain;base64," + base64.b64encode(body).decode())
+    result = imports.of("data:text/plain;base64," + b64encode(body).decode())
 
     assert result.reason is Reason.IMPORTED, result
     assert result.asset is not None
@@ -344,8 +343,6 @@ def test_result_of_hostile_tags_fits_its_message(imports: Imports, sources: Sour
 
 
 def test_progress_is_told_in_lines_that_the_operator_reads(imports: Imports, sources: Sources, studio: Studio) -> None:
-    from mediaimport_api.result import LogLine
-
     imports.of(sources.file(studio.video()))
 
     lines = [LogLine.model_validate(json.loads(line)) for line in imports.log.getvalue().splitlines()]

@@ -1,0 +1,315 @@
+"""Kinds and traps: what real media files come out as, by the real ffprobe and ffmpeg."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_api.reasons import Reason
+from mediaimport_api.spec import MediaType, ThumbnailFrame, ThumbnailSpec
+from mediaimport_api.status import DurationSource, Kind
+from mediaimport_importer import inspection
+from mediaimport_importer.classify import HEAD_BYTES, classify
+from mediaimport_importer.endings import is_cut
+from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.jpeg import jpeg_size
+from mediaimport_importer.prober.protocol import ThumbnailRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import RunningProber, Studio
+    from mediaimport_importer.inspection import Inspection, Shot
+
+
+def inspected(prober: RunningProber, file: Path, *, asked: MediaType = MediaType.AUTO) -> Inspection:
+    sniffed = classify(file.read_bytes()[:HEAD_BYTES])
+    return inspection.inspect(prober.client, prober.take(file), sniffed, asked=asked, size_bytes=file.stat().st_size)
+
+
+def shot_of(prober: RunningProber, file: Path, *, frame: ThumbnailFrame = ThumbnailFrame.FIRST) -> Shot:
+    name, sniffed = prober.take(file), classify(file.read_bytes()[:HEAD_BYTES])
+    found = inspection.inspect(prober.client, name, sniffed, asked=MediaType.AUTO, size_bytes=file.stat().st_size)
+    request = inspection.guess(name, ThumbnailSpec(frame=frame), sniffed)
+    return inspection.final_shot(prober.client, request, inspection.shoot(prober.client, request), found)
+
+
+def pixels(jpeg: bytes, width: int, height: int) -> bytes:
+    """Return the picture scaled to so many RGB pixels."""
+    scaled = ("-vf", f"scale={width}:{height}", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1")
+    return ffmpeg("-f", "jpeg_pipe", "-i", "pipe:0", *scaled, stdin=jpeg)
+
+
+def ffmpeg(*arguments: str, stdin: bytes = b"") -> bytes:
+    """Return what ffmpeg writes to its standard output."""
+    command = [shutil.which("ffmpeg") or "ffmpeg", "-v", "error", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout
+
+
+TEST = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=24:d=2")
+TONE = ("-f", "lavfi", "-i", "sine=d=2")
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+
+VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8")
+
+KINDS: list[tuple[str, tuple[str, ...], tuple[str, str, str]]] = [
+    # file, how it is made, and what it is: kind, extension of the stored object, content type
+    ("mp4.mp4", (*TEST, *TONE, *H264, "-c:a", "aac"), ("video", "mp4", "video/mp4")),
+    ("mov.mov", (*TEST, *H264), ("video", "mov", "video/quicktime")),
+    ("mkv.mkv", (*TEST, *H264), ("video", "mkv", "video/x-matroska")),
+    ("webm.webm", (*TEST, *VP9), ("video", "webm", "video/webm")),
+    ("ts.ts", (*TEST, *H264), ("video", "ts", "video/mp2t")),
+    ("avi.avi", (*TEST, "-c:v", "mpeg4"), ("video", "avi", "video/x-msvideo")),
+    ("flv.flv", (*TEST, *H264), ("video", "flv", "video/x-flv")),
+    ("wmv.wmv", (*TEST, "-c:v", "wmv2"), ("video", "wmv", "video/x-ms-wmv")),
+    ("mpg.mpg", (*TEST, "-r", "25", "-c:v", "mpeg2video"), ("video", "mpg", "video/mpeg")),
+    ("ogv.ogv", (*TEST, "-c:v", "libtheora"), ("video", "ogv", "video/ogg")),
+    ("moving.gif", TEST, ("video", "gif", "image/gif")),
+    ("still.gif", (*TEST, "-frames:v", "1"), ("image", "gif", "image/gif")),
+    ("moving.png", (*TEST, "-f", "apng"), ("video", "png", "image/png")),
+    ("jpeg.jpg", (*TEST, "-frames:v", "1"), ("image", "jpg", "image/jpeg")),
+    ("png.png", (*TEST, "-frames:v", "1"), ("image", "png", "image/png")),
+    ("webp.webp", (*TEST, "-frames:v", "1", "-c:v", "libwebp"), ("image", "webp", "image/webp")),
+    ("mp3.mp3", TONE, ("audio", "mp3", "audio/mpeg")),
+    ("m4a.m4a", (*TONE, "-c:a", "aac"), ("audio", "m4a", "audio/mp4")),
+    ("aac.aac", (*TONE, "-c:a", "aac", "-f", "adts"), ("audio", "aac", "audio/aac")),
+    ("wav.wav", TONE, ("audio", "wav", "audio/wav")),
+    ("flac.flac", TONE, ("audio", "flac", "audio/flac")),
+    ("ogg.ogg", (*TONE, "-c:a", "libvorbis"), ("audio", "ogg", "audio/ogg")),
+    ("opus.opus", (*TONE, "-c:a", "libopus"), ("audio", "opus", "audio/ogg")),
+    ("sound.webm", (*TONE, "-c:a", "libopus"), ("audio", "webm", "audio/webm")),
+    ("sound.mov", (*TONE, "-c:a", "aac"), ("audio", "m4a", "audio/mp4")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "made", "told"), KINDS, ids=[row[0] for row in KINDS])
+def test_kind_is_told_by_the_bytes(
+    prober: RunningProber, studio: Studio, name: str, made: tuple[str, ...], told: tuple[str, str, str]
+) -> None:
+    file = studio.make(f"kind-{name}", *made)
+
+    found = inspected(prober, file)
+    shot = shot_of(prober, file)
+
+    assert (found.format.kind, found.format.extension, found.format.content_type) == told
+    if found.format.kind is Kind.AUDIO:
+        assert shot.reason is Reason.NO_PICTURE
+        assert found.media.audio is not None
+    else:
+        assert jpeg_size(shot.jpeg) == (320, 180), shot
+        assert (found.media.width, found.media.height) == (320, 180)
+    if found.format.kind is Kind.IMAGE:
+        assert found.media.duration_ms is None
+    else:
+        assert found.media.duration_ms == pytest.approx(2000, abs=120)
+
+
+def test_rotated_video_is_described_and_shown_upright(prober: RunningProber, studio: Studio) -> None:
+    flat = studio.make("half-red.mp4", "-f", "lavfi", "-i", "color=red:s=160x160:d=1", "-f", "lavfi", "-i",
+                       "color=blue:s=160x160:d=1", "-filter_complex", "hstack", *H264)  # fmt: skip
+    turned = (
+        studio.make("turned.mp4", "-display_rotation", "-90", "-i", str(flat), "-c", "copy")
+        if _can_turn()
+        else (studio.make("turned.mp4", "-i", str(flat), "-c", "copy", "-metadata:s:v", "rotate=270"))
+    )
+
+    found, shot = inspected(prober, turned), shot_of(prober, turned)
+
+    assert found.media.video is not None
+    assert found.media.video.rotation == 90
+    assert (found.media.width, found.media.height) == (160, 320)
+    assert jpeg_size(shot.jpeg) == (160, 320)
+    top, bottom = pixels(shot.jpeg, 1, 2)[:3], pixels(shot.jpeg, 1, 2)[3:]
+    assert top[0] > 150 > top[2]
+    assert bottom[2] > 150 > bottom[0]
+
+
+def _can_turn() -> bool:
+    """Tell whether ffmpeg is new enough to write a rotation by its own option; older ones have a tag."""
+    return b"-display_rotation" in ffmpeg("-h", "full")
+
+
+def test_sample_aspect_ratio_makes_square_pixels(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("anamorphic.mp4", "-f", "lavfi", "-i", "testsrc2=s=360x288:d=1", "-vf", "setsar=16/11", *H264)
+
+    found, shot = inspected(prober, file), shot_of(prober, file)
+
+    assert (found.media.width, found.media.height) == (524, 288)
+    assert found.media.video is not None
+    assert found.media.video.sample_aspect_ratio == "16:11"
+    assert jpeg_size(shot.jpeg) == (320, 176)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [("64x6400", (13, 1280)), ("32x32", (32, 32)), ("2x2", (2, 2)), ("1920x1080", (320, 180))]
+)
+def test_thumbnail_is_never_enlarged_and_never_a_tower(
+    prober: RunningProber, studio: Studio, size: str, expected: tuple[int, int]
+) -> None:
+    file = studio.make(f"size-{size}.png", "-f", "lavfi", "-i", f"testsrc=s={size}:d=1", "-frames:v", "1")
+
+    assert jpeg_size(shot_of(prober, file).jpeg) == expected
+
+
+def test_piped_webm_gets_its_duration_from_the_packets(prober: RunningProber, tmp_path: Path) -> None:
+    piped = ffmpeg(*TEST, "-c:v", "libvpx", "-deadline", "realtime", "-live", "1", "-f", "webm", "pipe:1")
+    (tmp_path / "piped").write_bytes(piped)
+
+    found = inspected(prober, tmp_path / "piped")
+
+    assert found.media.duration_source is DurationSource.PACKETS
+    assert found.media.duration_ms == pytest.approx(2000, abs=60)
+
+
+def test_variable_frame_rate_is_told(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("vfr.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=30:d=4", "-vf",
+                       "select='not(mod(n,3))+lt(n,30)'", "-fps_mode", "vfr", *H264)  # fmt: skip
+
+    found = inspected(prober, file)
+
+    assert found.media.video is not None
+    assert found.media.video.variable_frame_rate is True
+
+
+def test_constant_frame_rate_is_told(prober: RunningProber, studio: Studio) -> None:
+    found = inspected(prober, studio.video())
+
+    assert found.media.video is not None
+    assert (found.media.video.avg_frame_rate, found.media.video.variable_frame_rate) == ("24/1", False)
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_hdr_is_told_and_tone_mapped(prober: RunningProber, studio: Studio, transfer: str) -> None:
+    file = studio.make(
+        f"hdr-{transfer}.mp4", "-f", "lavfi", "-i", "color=0xd04040:s=160x90:d=1", "-c:v", "libx265", "-preset",
+        "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none",
+        "-color_trc", transfer, "-color_primaries", "bt2020", "-colorspace", "bt2020nc",
+    )  # fmt: skip
+    flat = inspection.shoot(prober.client, ThumbnailRequest(file=prober.take(file), width_pixels=320))
+
+    found, shot = inspected(prober, file), shot_of(prober, file)
+
+    assert found.media.video is not None
+    assert (found.media.video.hdr, found.media.video.color_transfer) == (True, transfer)
+    assert shot.reason is Reason.THUMBNAIL_STORED, shot.message
+    mapped, unmapped = pixels(shot.jpeg, 1, 1), pixels(flat.jpeg, 1, 1)
+    assert max(abs(one - other) for one, other in zip(mapped, unmapped, strict=True)) > 10
+
+
+def test_alpha_of_vp9_is_told(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("alpha.webm", "-f", "lavfi", "-i", "color=red@0.5:s=160x90:d=1,format=yuva420p", "-c:v",
+                       "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime", "-cpu-used", "8")  # fmt: skip
+
+    found = inspected(prober, file)
+
+    assert found.media.video is not None
+    assert found.media.video.has_alpha is True
+
+
+def test_transparent_picture_is_flattened_on_white(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("clear.png", "-f", "lavfi", "-i", "color=black@0.0:s=64x64,format=rgba", "-frames:v", "1")
+
+    found, shot = inspected(prober, file), shot_of(prober, file)
+
+    assert found.media.video is not None
+    assert found.media.video.has_alpha is True
+    assert min(pixels(shot.jpeg, 1, 1)) > 250
+
+
+def test_audio_with_a_cover_is_audio_with_a_thumbnail(prober: RunningProber, studio: Studio) -> None:
+    cover = studio.image("cover.jpg", size="200x200")
+    file = studio.make("covered.mp3", *TONE, "-i", str(cover), "-map", "0:a", "-map", "1:v", "-c:v", "copy",
+                       "-disposition:v", "attached_pic")  # fmt: skip
+
+    found, shot = inspected(prober, file), shot_of(prober, file)
+
+    assert (found.format.kind, found.format.extension) == (Kind.AUDIO, "mp3")
+    assert found.media.video is None
+    assert (found.media.width, found.media.height) == (None, None)
+    assert jpeg_size(shot.jpeg) == (200, 200)
+
+
+def test_m4a_with_a_cover_is_audio_with_a_thumbnail(prober: RunningProber, studio: Studio) -> None:
+    cover = studio.image("cover.jpg", size="200x200")
+    file = studio.make("covered.m4a", *TONE, "-i", str(cover), "-map", "0:a", "-map", "1:v", "-c:a", "aac", "-c:v",
+                       "copy", "-disposition:v", "attached_pic")  # fmt: skip
+
+    assert inspected(prober, file).format.kind is Kind.AUDIO
+    assert jpeg_size(shot_of(prober, file).jpeg) == (200, 200)
+
+
+BLACK_THEN_RED = ("-f", "lavfi", "-i", "color=black:s=160x90:r=24:d=1", "-f", "lavfi", "-i",
+                  "color=red:s=160x90:r=24:d=1", "-filter_complex", "concat", *H264)  # fmt: skip
+
+
+def test_first_frame_stays_first_though_it_is_black(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("black-start.mp4", *BLACK_THEN_RED)
+
+    shot = shot_of(prober, file)
+
+    assert max(pixels(shot.jpeg, 1, 1)) < 20
+    assert shot.luma is not None
+    assert shot.luma < 8
+
+
+def test_skip_black_looks_further(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("black-start.mp4", *BLACK_THEN_RED)
+
+    shot = shot_of(prober, file, frame=ThumbnailFrame.SKIP_BLACK)
+
+    assert pixels(shot.jpeg, 1, 1)[0] > 150
+
+
+def test_skip_black_of_nothing_but_black_is_the_first_frame(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("black.mp4", "-f", "lavfi", "-i", "color=black:s=160x90:d=1", *H264)
+
+    shot = shot_of(prober, file, frame=ThumbnailFrame.SKIP_BLACK)
+
+    assert jpeg_size(shot.jpeg) == (160, 90)
+
+
+@pytest.mark.parametrize("name", ["cut.jpg", "cut.png", "cut.webp"])
+def test_image_that_was_cut_is_no_import(name: str, studio: Studio) -> None:
+    whole = studio.make(f"whole-{name}", *TEST, "-frames:v", "1").read_bytes()
+    half = whole[: len(whole) // 2]
+    extension = name.partition(".")[2]
+
+    assert is_cut(extension, head=half, tail=half, size_bytes=len(half))
+    assert not is_cut(extension, head=whole, tail=whole, size_bytes=len(whole))
+
+
+def test_cut_webm_is_truncated(prober: RunningProber, studio: Studio, tmp_path: Path) -> None:
+    whole = studio.make("long.webm", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=24:d=20", "-c:v", "libvpx", "-deadline",
+                        "realtime", "-cpu-used", "8", "-g", "24").read_bytes()  # fmt: skip
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(AttemptError) as caught:
+        inspected(prober, tmp_path / "cut")
+
+    assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_type_is_checked(prober: RunningProber, studio: Studio) -> None:
+    with pytest.raises(AttemptError) as caught:
+        inspected(prober, studio.audio(), asked=MediaType.VIDEO)
+
+    assert caught.value.reason is Reason.TYPE_MISMATCH
+
+
+def test_moving_gif_serves_who_asks_for_an_image(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("kind-moving.gif", *TEST)
+
+    assert inspected(prober, file, asked=MediaType.IMAGE).format.kind is Kind.VIDEO
+
+
+def test_avif_is_an_image(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("still.avif", "-f", "lavfi", "-i", "testsrc2=s=320x180", "-frames:v", "1", "-c:v", "libaom-av1",
+                       "-still-picture", "1", "-cpu-used", "8")  # fmt: skip
+
+    found = inspected(prober, file)
+
+    assert (found.format.kind, found.format.extension) == (Kind.IMAGE, "avif")
+    assert (found.media.width, found.media.height) == (320, 180)
+    assert jpeg_size(shot_of(prober, file).jpeg) == (320, 180)
