@@ -63,7 +63,9 @@ class Prediction:
 
     def expired(self, now: datetime, *, lifetime_s: float) -> bool:
         """Tell whether its output and files are deleted by now."""
-        return self.completed_at is not None and now >= self.completed_at + timedelta(seconds=lifetime_s)
+        own_s = self.scenario.lifetime_seconds
+        lifetime = timedelta(seconds=lifetime_s if own_s is None else own_s)
+        return self.completed_at is not None and now >= self.completed_at + lifetime
 
     def view(self, now: datetime, *, public_url: str, lifetime_s: float) -> dict[str, Any]:
         """Return the JSON that a GET and a webhook show."""

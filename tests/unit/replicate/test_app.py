@@ -78,6 +78,14 @@ async def test_output_and_files_are_gone_when_their_life_is_over(start: StartWor
     assert (removed["status"], removed["output"], removed["data_removed"]) == ("succeeded", None, True)
 
 
+async def test_scenario_can_shorten_the_life_of_its_files(start: StartWorld) -> None:
+    world = await start(file_lifetime_s=3600)
+    done = await world.settled((await world.create(input={"stand_in": {"lifetime_seconds": 10}}))["id"])
+    assert (await world.api.get(done["output"])).status_code == 200
+    world.clock.pass_by(seconds=11)
+    assert (await world.api.get(done["output"])).status_code == 404
+
+
 async def test_canceled_prediction_stays_canceled(start: StartWorld) -> None:
     world = await start(predict_s=0.01)
     created = await world.create()
