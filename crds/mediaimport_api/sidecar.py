@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
 
 from mediaimport_api.model import Lenient, Sha256, Timestamp
 from mediaimport_api.spec import MediaType, Provider
@@ -55,3 +57,22 @@ class Sidecar(Lenient):
         """
         same_name = (self.owner.namespace, self.owner.name) == (owner.namespace, owner.name)
         return same_name and self.source_fingerprint == fingerprint
+
+
+class Tombstone(Lenient):
+    """What lies in a sidecar's place once its objects were deleted: what was deleted does not come back."""
+
+    version: Literal[1] = 1
+    deleted: Literal[True] = True
+    owner: Owner
+    source_fingerprint: Sha256
+    deleted_at: Timestamp
+
+
+Record = Annotated[Sidecar | Tombstone, Field(union_mode="left_to_right")]
+_RECORD: TypeAdapter[Sidecar | Tombstone] = TypeAdapter(Record)
+
+
+def read_record(body: bytes | str) -> Sidecar | Tombstone:
+    """Return what `asset.json` holds; pydantic.ValidationError if it is neither."""
+    return _RECORD.validate_json(body)

@@ -38,7 +38,7 @@ def world(environment: dict[str, str]) -> Iterator[World]:
     kube = Kube(environment)
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     installation = Installation(kube, namespace=NAMESPACE, release="e2e")
-    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"])
+    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{NAMESPACE}-replicate")
     install(installation, environment, replicate=replicate, values={"operator": {"retryWaitSeconds": 1}})
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     store = StoreSettings.read(Environment(environment))

@@ -1,0 +1,153 @@
+"""`make bench-webhook`: from a signed webhook to its Job, and to a Ready import of 10 MB, on the idle cluster."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from kubernetes import client, config
+from mediaimport_api import names
+from standardwebhooks.webhooks import Webhook
+
+import dev.cluster
+from dev.bench.figures import Bar, Figure, percentile, report
+from dev.bench.watching import Sightings
+from dev.install import Installation, install
+from dev.kube import Kube
+from dev.replicate.manifest import NAME, StandIn, deploy
+from dev.replicate.settings import API_TOKEN, WEBHOOK_SECRET
+
+NAMESPACE = "mediaimport-bench"
+ROUNDS = 50
+SIZE_BYTES = 10_000_000
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The shim and the stand-in, and what is seen of Jobs and of Ready imports."""
+
+    shim: httpx.Client
+    replicate: httpx.Client
+    jobs: Sightings
+    ready: Sightings
+
+
+@dataclass(frozen=True)
+class Round:
+    """One webhook: seconds from its sending to its answer, to its Job and to its Ready import."""
+
+    answer_s: float
+    job_s: float
+    ready_s: float
+
+
+def file_url(replicate: httpx.Client) -> str:
+    """Have the stand-in make a file of SIZE_BYTES and return its URL."""
+    scenario = {"seconds": 0, "size_bytes": SIZE_BYTES}
+    body = {"input": {"prompt": "a rabbit", "stand_in": scenario}}
+    made = replicate.post("/v1/models/stand-in/video/predictions", json=body).raise_for_status().json()
+    deadline = time.monotonic() + TIMEOUT_S
+    while made["status"] != "succeeded":
+        if time.monotonic() > deadline:
+            raise TimeoutError("the stand-in did not finish its prediction")
+        made = replicate.get(f"/v1/predictions/{made['id']}").raise_for_status().json()
+    return str(made["output"])
+
+
+def once(bench: Bench) -> Round:
+    """Send one webhook and wait until its import is Ready."""
+    prediction = secrets.token_hex(13)
+    now = datetime.now(UTC)
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = json.dumps({
+        "id": prediction, "model": "stand-in/video", "version": "hidden", "status": "succeeded", "input": {},
+        "output": file_url(bench.replicate), "created_at": stamp, "completed_at": stamp,
+    })  # fmt: skip
+    signature = Webhook(WEBHOOK_SECRET).sign("msg_bench", now, body)
+    headers = {
+        "webhook-id": "msg_bench",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signature,
+    }
+    name = names.prediction_resource_name("replicate", prediction, "")
+    start = time.monotonic()
+    bench.shim.post("/api/v1/replicate/webhook", content=body, headers=headers).raise_for_status()
+    answered = time.monotonic()
+    job = bench.jobs.await_name(name, timeout_s=TIMEOUT_S)
+    ready = bench.ready.await_name(name, timeout_s=TIMEOUT_S)
+    return Round(answered - start, job - start, ready - start)
+
+
+def owner_name(job: dict[str, Any]) -> str | None:
+    """Return the name of the import that a Job is of."""
+    owners = job["metadata"].get("ownerReferences", [])
+    return next((each["name"] for each in owners if each["kind"] == names.KIND), None)
+
+
+def ready_name(resource: dict[str, Any]) -> str | None:
+    """Return the import's name once it is Ready."""
+    ready = resource.get("status", {}).get("phase") == "Ready"
+    return str(resource["metadata"]["name"]) if ready else None
+
+
+def sightings() -> tuple[Sightings, Sightings]:
+    """Follow the Jobs and the MediaImports of the namespace."""
+    kind = {"group": names.GROUP, "version": names.VERSION, "namespace": NAMESPACE, "plural": names.PLURAL}
+    jobs = Sightings(client.BatchV1Api().list_namespaced_job, {"namespace": NAMESPACE}, owner_name)
+    ready = Sightings(client.CustomObjectsApi().list_namespaced_custom_object, kind, ready_name)
+    jobs.follow()
+    ready.follow()
+    return jobs, ready
+
+
+def set_up(stack: ExitStack) -> Bench:
+    """Install a release of its own and reach it."""
+    environment = dev.cluster.environment()
+    kube = Kube(environment)
+    installation = Installation(kube, namespace=NAMESPACE, release="bench")
+    replicate: StandIn = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{NAMESPACE}-replicate")
+    install(installation, environment, replicate=replicate)
+    kube.wait_for_rollout(NAME, namespace=replicate.namespace)
+    config.load_kube_config(environment["KUBECONFIG"])  # type: ignore[no-untyped-call]
+    jobs, ready = sightings()
+    shim_url = stack.enter_context(kube.forward(installation.shim, 80, namespace=NAMESPACE))
+    replicate_url = stack.enter_context(kube.forward(replicate.target, 80, namespace=replicate.namespace))
+    return Bench(
+        stack.enter_context(httpx.Client(base_url=shim_url, timeout=30)),
+        stack.enter_context(
+            httpx.Client(base_url=replicate_url, timeout=30, headers={"authorization": f"Bearer {API_TOKEN}"})
+        ),
+        jobs,
+        ready,
+    )
+
+
+def main() -> None:
+    """Measure and report."""
+    with ExitStack() as stack:
+        bench = set_up(stack)
+        once(bench)  # the first pulls images and fills caches
+        rounds = [once(bench) for _ in range(ROUNDS)]
+    answers, jobs, ready = (
+        [each.answer_s for each in rounds],
+        [each.job_s for each in rounds],
+        [each.ready_s for each in rounds],
+    )
+    report(
+        "webhook",
+        [
+            Figure("webhook to its answer, p50", percentile(answers, 50), "s"),
+            Figure("webhook to its answer, p99", percentile(answers, 99), "s"),
+            Figure("webhook to Job, p50", percentile(jobs, 50), "s", None, Bar(0.25)),
+            Figure("webhook to Job, p99", percentile(jobs, 99), "s", None, Bar(1.0)),
+            Figure("webhook to Ready, 10 MB, p50", percentile(ready, 50), "s", None, Bar(6.0)),
+            Figure("webhook to Ready, 10 MB, p99", percentile(ready, 99), "s"),
+        ],
+    )
