@@ -10,13 +10,12 @@ from pathlib import Path
 from mediaimport_api.environment import BadSettingError, Environment
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result
-from mediaimport_api.task import TERMINATION_MESSAGE_PATH
 
 from mediaimport_importer.attempt import Attempt
 from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.interruption import Interruption
 from mediaimport_importer.report import Report, failure
-from mediaimport_importer.settings import Settings
+from mediaimport_importer.settings import Settings, termination_log
 
 
 def outcome(settings: Settings, report: Report, interruption: Interruption) -> Result:
@@ -38,17 +37,17 @@ def _place(error: Exception) -> str:
 
 def main() -> int:
     """Run one attempt; return the exit code of its reason."""
-    report, interruption = Report(sys.stdout), Interruption()
+    report, interruption, env = Report(sys.stdout), Interruption(), Environment(os.environ)
     try:
-        settings = Settings.read(Environment(os.environ))
+        settings = Settings.read(env)
     except BadSettingError as error:
-        return _end(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, Path(TERMINATION_MESSAGE_PATH))
+        return _end(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, termination_log(env))
     interruption.install()
     result = outcome(settings, report, interruption)
     return _end(result, report, settings.termination_log)
 
 
-def _end(result: Result, report: Report, termination_log: Path) -> int:
+def _end(result: Result, report: Report, message_file: Path) -> int:
     code = result.reason.facts.exit_code
     report.say(
         f"{result.reason}: {result.message}"[:1024],
@@ -56,9 +55,9 @@ def _end(result: Result, report: Report, termination_log: Path) -> int:
         reason=result.reason,
     )
     try:
-        termination_log.write_bytes(result.encode())
+        message_file.write_bytes(result.encode())
     except OSError as error:
-        report.say(f"the result cannot be written to {termination_log}: {error.strerror}", level="error")
+        report.say(f"the result cannot be written to {message_file}: {error.strerror}", level="error")
         return 1
     return 1 if code is None else int(code)
 

@@ -40,8 +40,13 @@ class Settings:
             scratch_directory=Path(env.text("SCRATCH_DIRECTORY")),
             scratch_bytes=env.integer("SCRATCH_SIZE_BYTES", DEFAULT_SCRATCH_BYTES, least=1),
             prober_socket=Path(env.text("PROBER_SOCKET")),
-            termination_log=Path(env.text("TERMINATION_LOG", TERMINATION_MESSAGE_PATH)),
+            termination_log=termination_log(env),
         )
+
+
+def termination_log(env: Environment) -> Path:
+    """Return where the result goes; known even when nothing else is."""
+    return Path(env.text("TERMINATION_LOG", TERMINATION_MESSAGE_PATH))
 
 
 def _task(text: str) -> Task:

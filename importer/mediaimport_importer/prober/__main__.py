@@ -10,8 +10,18 @@ from pathlib import Path
 
 from mediaimport_api.environment import BadSettingError, Environment
 
+from mediaimport_importer.prober import landlock
 from mediaimport_importer.prober.server import Server
 from mediaimport_importer.prober.tools import Tools
+
+
+_PROGRAMS = tuple(Path(each) for each in ("/usr", "/lib", "/lib64", "/bin"))
+_DATA = tuple(Path(each) for each in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/dev/urandom"))
+
+
+def confine(directory: Path) -> None:
+    """Leave a child the programs, and the scratch directory to read: no secret, no socket, no network."""
+    landlock.confine(readable=(directory, *_DATA), runnable=_PROGRAMS, writable=(Path("/dev/null"),))
 
 
 def main() -> int:
@@ -23,8 +33,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    server = Server(path, Tools(directory.resolve()))
-    print(json.dumps({"level": "info", "msg": "prober is listening", "socket": str(path)}), flush=True)
+    directory = directory.resolve()
+    landlock_version = landlock.version()
+    server = Server(path, Tools(directory), prepare=lambda: confine(directory) if landlock_version else None)
+    listening = {"level": "info", "msg": "prober is listening", "socket": str(path), "landlock": landlock_version}
+    print(json.dumps(listening), flush=True)
     server.serve()
     return 0
 

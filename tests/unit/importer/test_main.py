@@ -1,0 +1,89 @@
+"""The importer as a process: exit codes, the termination message, SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mediaimport_api.reasons import Reason
+from mediaimport_api.result import Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Conversation, Imports, Sources, Studio
+
+    from mediaimport_api.task import Task
+
+
+def started(imports: Imports, task: Task) -> subprocess.Popen[str]:
+    environment = imports.variables(task) | {"PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "mediaimport_importer"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen[str], folder: Path) -> tuple[int, Result, str]:
+    output, errors = process.communicate(timeout=60)
+    result = Result.decode((folder / "termination-log").read_bytes())
+    assert result is not None, output + errors
+    return process.returncode, result, output + errors
+
+
+def test_import_exits_with_zero(imports: Imports, sources: Sources, studio: Studio) -> None:
+    code, result, errors = ended(started(imports, imports.task(sources.file(studio.video()))), imports.folder)
+
+    assert (code, result.reason) == (0, Reason.IMPORTED), errors
+
+
+def test_refusal_exits_with_its_reasons_code(imports: Imports, sources: Sources) -> None:
+    url = sources.add(lambda conversation: conversation.answer(status="404 Not Found"), query="?token=hidden")
+
+    code, result, output = ended(started(imports, imports.task(url)), imports.folder)
+
+    assert (code, result.reason, result.http_status) == (11, Reason.SOURCE_NOT_FOUND, 404)
+    assert "hidden" not in output
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["one PUT", "multipart"])
+def test_sigterm_in_the_middle_leaves_nothing(
+    imports: Imports, plain_imports: Imports, sources: Sources, studio: Studio, *, plain: bool
+) -> None:
+    importing = plain_imports if plain else imports
+    body = studio.video().read_bytes()
+    sent, over = threading.Event(), threading.Event()
+
+    def endless(conversation: Conversation) -> None:
+        conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + body + bytes(30_000_000))
+        sent.set()
+        over.wait(30)
+
+    task = importing.task(sources.add(endless))
+    process = started(importing, task)
+    assert sent.wait(30)
+    process.send_signal(signal.SIGTERM)
+
+    code, result, errors = ended(process, importing.folder)
+    over.set()
+
+    assert (code, result.reason) == (30, Reason.INTERRUPTED), errors
+    assert importing.stored(task) == {}
+    assert importing.left_over() == []
+
+
+def test_missing_setting_is_named(imports: Imports, sources: Sources) -> None:
+    task = imports.task(f"http://127.0.0.1:{sources.port}/")
+    environment = imports.variables(task) | {"S3_BUCKET_NAME": ""}
+    command = [sys.executable, "-m", "mediaimport_importer"]
+
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    result = Result.decode((imports.folder / "termination-log").read_bytes())
+    assert ran.returncode == 1
+    assert result is not None
+    assert "S3_BUCKET_NAME" in result.message
