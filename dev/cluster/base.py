@@ -1,5 +1,6 @@
 """The two images that no registry here has: Debian, and the container that holds a pod together."""
 
+import os
 from pathlib import Path
 
 from dev.cluster.buildah import SETTINGS, Buildah
@@ -17,6 +18,7 @@ def store_debian(places: Places, buildah: Buildah) -> None:
     tar = places.scratch / "trixie.tar"
     run_enclosed(
         ("mmdebstrap", "--variant=minbase", "--include=ca-certificates", "trixie", tar),
+        env={**os.environ, "TMPDIR": str(places.scratch)},
         log=places.logs / "mmdebstrap.log",
     )
     buildah.import_tar(tar, DEBIAN, "--cmd", "bash")

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from dev.cluster import addresses, node, s3
+from dev.cluster import addresses, lifecycle, s3
 from dev.cluster.api import Api
 from dev.cluster.errors import NotReadyError
-from dev.cluster.node import Node
+from dev.cluster.node import Node, find
 from dev.cluster.places import Places
 from dev.cluster.processes import Plan
 from dev.cluster.waiting import until
@@ -19,16 +19,16 @@ MEND_TIMEOUT_S = 10.0
 def boot(places: Places, wanted: Plan) -> None:
     """Leave a node that is ready: the one that runs, mended if need be, or a new one."""
     if not _mended(places, wanted):
-        node.end(places)
-        _ready(places, wanted, node.begin(places, wanted), timeout_s=FRESH_TIMEOUT_S)
+        lifecycle.end(places)
+        _ready(places, wanted, lifecycle.begin(places, wanted), timeout_s=FRESH_TIMEOUT_S)
 
 
 def _mended(places: Places, wanted: Plan) -> bool:
     """Tell whether the running node is what we want and is, or has been made, ready."""
-    running = node.find(places)
+    running = find(places)
     if not running:
         return False
-    if not running.complete or running.fingerprint != wanted.fingerprint:
+    if running.fingerprint != wanted.fingerprint:
         _say("the running node is half made or of other settings: starting anew")
         return False
     try:

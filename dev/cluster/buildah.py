@@ -44,6 +44,10 @@ class Buildah:
         """Run one of buildah's commands."""
         run_enclosed(("buildah", command, *arguments), env=self.env, log=self.log)
 
+    def clean(self) -> None:
+        """Remove the working containers that a killed build left."""
+        self.run("rm", "--all")
+
     def has(self, image: str) -> bool:
         """Tell whether an image is stored."""
         try:

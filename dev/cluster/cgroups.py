@@ -60,22 +60,27 @@ class Cgroups:
 
     @property
     def folders(self) -> list[Path]:
-        """Where the node lives. Version 2 allows none of its processes beside child groups: it goes below the root."""
+        """What is the node's. Version 2 hands no controllers to the child of a group with processes, such as ours."""
         if self.version_2:
             return [MOUNT / NAME]
         return [hierarchy.parent / NAME for hierarchy in self.hierarchies]
 
     @property
-    def mounts(self) -> str:
-        """What the node mounts again for itself, as `folder=options` words; empty for version 2."""
-        return " ".join(f"{h.mount.name}={_mount_options(h)}" for h in self.hierarchies if h.controllers)
+    def folders_to_live_in(self) -> list[Path]:
+        """Where its processes are: version 2 allows none beside groups that have controllers."""
+        return [folder / "init" for folder in self.folders] if self.version_2 else self.folders
+
+    @property
+    def mounts(self) -> list[str]:
+        """What the node mounts again for itself, as `folder=options`; nothing for version 2."""
+        return [f"{h.mount.name}={_mount_options(h)}" for h in self.hierarchies if h.controllers]
 
     def make(self) -> None:
         """Make the folders, ready for a process to join."""
         if self.version_2:
             _enable_controllers(MOUNT)
-        for folder in self.folders:
-            folder.mkdir(exist_ok=True)
+        for folder in self.folders_to_live_in:
+            folder.mkdir(parents=True, exist_ok=True)
             if (folder / "cpuset.mems").exists() and not self.version_2:
                 _inherit_cpuset(folder)
 

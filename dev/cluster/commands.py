@@ -1,5 +1,6 @@
 """Running other programs so that nothing of them outlives us, and so that their words are there when they fail."""
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,13 +8,6 @@ from pathlib import Path
 from dev.cluster.errors import CommandFailedError
 
 TAIL_LINES = 25
-
-# Ends the program, its children and its mounts with us, even when we are killed: a second `up` must never meet a
-# compiler or a half-mounted root file system of the first.
-ENCLOSED = (
-    *("setpriv", "--pdeathsig", "KILL"),
-    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"),
-)
 
 
 def run(
@@ -34,8 +28,12 @@ def run(
 def run_enclosed(
     argv: Sequence[str | Path], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run a program as `run` does, with its processes and mounts ending when we do."""
-    run([*ENCLOSED, *argv], log=log, cwd=cwd, env=env)
+    """Run a program as `run` does; its children and mounts end with it, and it ends when we do, even if killed.
+
+    A second run must never meet a compiler or a half-mounted root file system of the first.
+    """
+    enclosed = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+    run(["setpriv", "--pdeathsig", "KILL", *(enclosed if os.geteuid() == 0 else ()), *argv], log=log, cwd=cwd, env=env)
 
 
 def output(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:

@@ -41,7 +41,7 @@ def missing(packages: Iterable[str], *, query: str) -> list[str]:
 
 
 def install(places: Places) -> None:
-    """Bring all the packages onto this machine, without starting a service; at once if they are there."""
+    """Bring all the packages onto this machine; at once if they are there."""
     if not shutil.which("dpkg-query"):
         raise CannotRunHereError(
             f"this is no Debian or Ubuntu, so {', '.join(PACKAGES)} cannot be installed here: "
@@ -51,9 +51,9 @@ def install(places: Places) -> None:
     if not wanted:
         return
     log = places.logs / "debian.log"
-    # Not enclosed: dpkg must never be cut off half-way by our own end. Services stay stopped: RUNLEVEL=1 makes
-    # the packages' scripts believe in single-user mode.
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    # Not enclosed: our own end must not cut dpkg off half-way. (A service that a package starts does no harm: the
+    # node has its own /run and its own addresses.)
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(("dpkg", "--configure", "-a"), env=env, log=log)
     install_command = (*_APT_GET, "install", "--no-install-recommends", *wanted)
     try:

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from dev.cluster import addresses
 from dev.cluster.errors import ClusterError
@@ -27,7 +28,7 @@ _OPTIONAL = {"S3_ENDPOINT_URL", "S3_CA_BUNDLE"}
 def is_foreign(environ: Mapping[str, str], places: Places) -> bool:
     """Tell whether KUBECONFIG names a cluster that is not ours."""
     named = environ.get("KUBECONFIG", "")
-    return bool(named) and named != str(places.kubeconfig)
+    return bool(named) and Path(named).resolve() != places.kubeconfig
 
 
 def environment() -> dict[str, str]:

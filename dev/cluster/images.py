@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ _PACKAGES = (
     "webhook/mediaimport_webhook",
 )
 _OURS = (
+    ".dockerignore",
     "Dockerfile",
     "pyproject.toml",
     "README.md",
@@ -93,7 +94,8 @@ def is_pushed(places: Places, reference: str) -> bool:
     """Tell from the registry's files, whether or not it is running, that it has an image whole."""
     name, tag = reference.removeprefix(f"{addresses.REGISTRY}/").split(":")
     tags = places.registry / "docker/registry/v2/repositories" / name / "_manifests/tags"
-    return (tags / tag / "current/link").exists()  # written last
+    link = tags / tag / "current/link"  # written last
+    return link.exists() and link.stat().st_size > 0
 
 
 def references(context: Context) -> dict[str, str]:
@@ -109,7 +111,7 @@ def lacking(places: Places, context: Context) -> list[Image]:
 def build_all(places: Places, context: Context, buildah: Buildah) -> list[str]:
     """Build the images that the registry lacks; return their references."""
     to_build = lacking(places, context)
-    for image in to_build:
+    for image in _with_bases(to_build):
         buildah.build(
             context.folder,
             dockerfile=context.folder / image.dockerfile,
@@ -118,6 +120,12 @@ def build_all(places: Places, context: Context, buildah: Buildah) -> list[str]:
             arguments=_arguments(image, context),
         )
     return [context.reference(image) for image in to_build]
+
+
+def _with_bases(chosen: Sequence[Image]) -> list[Image]:
+    """Return the images and those that they begin from, in the order of building."""
+    bases = {image.base for image in chosen}
+    return [image for image in IMAGES if image in chosen or image.name in bases]
 
 
 def _arguments(image: Image, context: Context) -> Mapping[str, str]:

@@ -40,32 +40,16 @@ class Module:
         """Where its go.mod is."""
         return MODULES / self.name
 
-    def build_arguments(self, folder: Path) -> list[str]:
+    def build_arguments(self, folder: str) -> list[str]:
         """Return the command line that builds it into the folder."""
-        into, what = (folder / self.name, self.package) if self.package else (folder, "tool")
-        return [
-            "go",
-            "build",
-            "-trimpath",
-            "-mod=readonly",
-            "-ldflags",
-            self.link_flags,
-            "-o",
-            f"{into}{_slash(into, folder)}",
-            what,
-        ]
+        command = ["go", "build", "-trimpath", "-mod=readonly", "-ldflags", self.link_flags]
+        if self.package:
+            return [*command, "-o", f"{folder}/{self.name}", self.package]
+        return [*command, "-o", f"{folder}/", "tool"]
 
 
-def _slash(into: Path, folder: Path) -> str:
-    return "/" if into == folder else ""
-
-
-KUBERNETES = Module(
-    "kubernetes",
-    link_flags=" ".join(
-        ["-s -w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in _STAMPS.items())]
-    ),
-)
+_STAMP_FLAGS = (f"-X k8s.io/component-base/version.{name}={value}" for name, value in _STAMPS.items())
+KUBERNETES = Module("kubernetes", link_flags=" ".join(("-s -w", *_STAMP_FLAGS)))
 ETCD = Module("etcd", package="go.etcd.io/etcd/server/v3")
 COREDNS = Module("coredns")
 HELM = Module("helm")
@@ -88,16 +72,16 @@ def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[s
 def home(module: Module, places: Places, *, go_version: str) -> Path:
     """Return the folder that holds, or will hold, the module's programs."""
     files = [(module.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
-    arguments = module.build_arguments(Path("/"))
+    arguments = module.build_arguments("")
     return places.programs / f"{module.name}-{key(files, go_version=go_version, arguments=arguments)}"
 
 
 def go_version() -> str:
-    """Return Go's version, or say that it is missing."""
+    """Return Go's version; raise if it is missing."""
     if not shutil.which("go"):
         raise CannotRunHereError(
-            "Go is not on PATH and the cluster's programs are compiled with it: install Go 1.26 (or any from 1.21 on, "
-            "with GOTOOLCHAIN=auto), or set KUBECONFIG to a cluster that is there already"
+            "Go is not on PATH, and the cluster's programs are compiled with it: install Go 1.26 (or any from 1.21 on, "
+            "which fetches the newer one by itself), or set KUBECONFIG to a cluster that is there already."
         )
     return output(["go", "env", "GOVERSION", "GOARCH"])
 
@@ -110,9 +94,10 @@ def build(module: Module, places: Places, *, go_version: str) -> Path:
     unfinished = places.scratch / finished.name
     unfinished.mkdir(parents=True)
     run_enclosed(
-        module.build_arguments(unfinished),
+        module.build_arguments(str(unfinished)),
         cwd=module.folder,
-        env={**os.environ, "CGO_ENABLED": "0"},
+        # Its half-made things go with ours.
+        env={**os.environ, "CGO_ENABLED": "0", "GOTMPDIR": str(places.scratch)},
         log=places.logs / f"build-{module.name}.log",
     )
     finished.parent.mkdir(parents=True, exist_ok=True)
@@ -125,8 +110,9 @@ def homes(places: Places) -> dict[str, Path]:
     return {module.name: home(module, places, go_version=version) for module in NEEDED}
 
 
-def build_on_request(name: str, places: Places) -> Path:
+def build_on_request(name: str) -> Path:
     """Return the program of a module that the cluster does without, compiling it if need be."""
     (module,) = (module for module in ON_REQUEST if module.name == name)
+    places = Places.of(os.environ)
     with held(places):
         return build(module, places, go_version=go_version()) / name

@@ -1,5 +1,6 @@
 """`up`: from a bare machine to a cluster with our images in it; what is there already costs nothing."""
 
+import shutil
 import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ FOR_PEOPLE = ("kubectl", "helm")
 def up(places: Places) -> None:
     """Leave a cluster that runs, with this checkout's images in its registry. The lock is the caller's."""
     parts = Parts(sys.stderr)
+    shutil.rmtree(places.logs, ignore_errors=True)
     context = Context.copy(CHECKOUT, places.scratch / "context")
     homes = compile_programs(parts, places)
     packages = parts.start("install Debian packages", partial(debian.install, places))
@@ -62,6 +64,7 @@ def build_images(places: Places, context: Context) -> list[str]:
     if not images.lacking(places, context):
         return []
     buildah = Buildah.at(places)
+    buildah.clean()
     base.store_debian(places, buildah)
     base.store_pause(places, buildah)
     return images.build_all(places, context, buildah)

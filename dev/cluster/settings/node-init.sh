@@ -7,7 +7,7 @@ node=$1 name=$2 wait_for_ever=$3
 shift 3
 hostname "$name"
 
-# Inherited control groups are the machine's; those mounted here begin at the node's own.
+# The inherited control groups are the machine's; those mounted here begin at the node's own.
 umount -R /sys/fs/cgroup
 mount -t sysfs sysfs /sys
 if [ $# -gt 0 ]; then
@@ -18,9 +18,6 @@ if [ $# -gt 0 ]; then
   done
 else
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
-  mkdir -p /sys/fs/cgroup/init
-  # A group with controllers for its children may hold no process itself.
-  echo $$ > /sys/fs/cgroup/init/cgroup.procs
   for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo "+$controller" > /sys/fs/cgroup/cgroup.subtree_control
   done
