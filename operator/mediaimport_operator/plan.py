@@ -162,10 +162,23 @@ def _running(o: Observed) -> Plan | None:
         return Plan(status=draft.importing(), slot=Slot.USED, follow=state.pod_name)
     last = o.history.last
     shown_at = ((last.started_at if last else None) or o.now) + GRACE
-    if state.trouble is None or o.now < shown_at:
-        status = draft.pending(Reason.STARTING, f"attempt {o.history.number} is being started")
-        return Plan(status=status, slot=Slot.USED, wake_at=shown_at if o.now < shown_at else None)
-    return Plan(status=draft.pending(state.trouble.reason, state.trouble.message), slot=Slot.USED)
+    if o.now < shown_at:
+        status = draft.pending(Reason.STARTING, _starting(o.history.number))
+        return Plan(status=status, slot=Slot.USED, wake_at=shown_at)
+    return Plan(status=draft.pending(*_hindrance(o.history.number, state)), slot=Slot.USED)
+
+
+def _starting(number: int) -> str:
+    return f"attempt {number} is being started"
+
+
+def _hindrance(number: int, state: Running) -> tuple[Reason, str]:
+    """Return why an attempt has not come to run in its time, as far as its pod tells."""
+    if state.trouble is not None:
+        return state.trouble.reason, state.trouble.message
+    if state.pod_name is None:
+        return Reason.STARTING, f"attempt {number} has a Job, but no pod yet; kubectl describe job says why"
+    return Reason.STARTING, _starting(number)
 
 
 def _waiting(o: Observed) -> Plan | None:
@@ -182,9 +195,9 @@ def _refused(o: Observed) -> Plan | None:
         return None
     shown = o.now >= refusal.since + GRACE or refusal.reason is Reason.JOB_NAME_TAKEN
     draft = Draft(o, o.history)
-    status = draft.pending(refusal.reason, refusal.message) if shown else None
+    cause = (refusal.reason, refusal.message) if shown else (Reason.STARTING, _starting(o.history.number + 1))
     slot = Slot.NONE if refusal.reason is Reason.JOB_NAME_TAKEN else Slot.USED
-    return Plan(status=status, slot=slot, wake_at=refusal.retry_at)
+    return Plan(status=draft.pending(*cause), slot=slot, wake_at=refusal.retry_at)
 
 
 def _start(o: Observed) -> Plan | None:
@@ -195,7 +208,7 @@ def _start(o: Observed) -> Plan | None:
     name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
     begun = history.begin(o.history, number=number, name=name, at=o.now)
     return Plan(
-        status=Draft(o, begun).pending(Reason.STARTING, f"attempt {number} is being started"),
+        status=Draft(o, begun).pending(Reason.STARTING, _starting(number)),
         actions=(CreateJob(attempt=number, more_memory=begun.tally.out_of_memory > 0),),
         slot=Slot.USED,
     )

@@ -39,26 +39,31 @@ class Sweeper:
 
     async def first(self) -> None:
         """Fill the caches, trying until it works; enter what runs into the ledger; queue all, most urgent first."""
-        while not await self._try():  # noqa: ASYNC110  the API server's return has no asyncio.Event
+        while await self._try() is None:  # noqa: ASYNC110  the API server's return has no asyncio.Event
             await asyncio.sleep(_RETRY_S)
         self._enter_running()
-        self._queue.add_all(_by_urgency(self._world))
+        self._queue.put_first(_by_urgency(self._world))
         log.info("caches filled", extra={"imports": len(self._world.imports), "jobs": len(self._world.jobs)})
 
     async def forever(self) -> None:
         """Sweep again and again."""
         while True:  # noqa: ASYNC110  a clock, not a condition
-            await asyncio.sleep(INTERVAL_S if await self._try() else _RETRY_S)
+            await asyncio.sleep(_RETRY_S if await self.once() is None else INTERVAL_S)
 
-    async def _try(self) -> bool:
+    async def once(self) -> int | None:
+        """Sweep and queue what was missed; return how many imports that are, None if the API cannot be reached."""
+        news = await self._try()
+        self._queue.add_all(news or [])
+        return None if news is None else len(news)
+
+    async def _try(self) -> list[str] | None:
         try:
             news = await self._sweep()
         except ClusterError as error:
             log.warning("sweep failed", extra={"error": str(error)})
-            return False
+            return None
         self.last_at = datetime.now(UTC)
-        self._queue.add_all(news)
-        return True
+        return news
 
     async def _sweep(self) -> list[str]:
         """List all kinds in all namespaces; return the keys of the imports of which there is news."""

@@ -48,6 +48,14 @@ class WorkQueue:
         for key in keys:
             self.add(key)
 
+    def put_first(self, keys: Iterable[str]) -> None:
+        """Ask for a pass of each, in that order and before all that waits already."""
+        chosen = list(dict.fromkeys(key for key in keys if key not in self._running))
+        now, first = asyncio.get_running_loop().time(), set(chosen)
+        self._ready = deque([*chosen, *(key for key in self._ready if key not in first)])
+        self._since = {key: self._since.get(key, now) for key in self._ready}
+        self._arrival.set()
+
     async def get(self) -> str | None:
         """Return the next key, waiting for one; None once the queue is closed."""
         while not self._ready and not self._closed:

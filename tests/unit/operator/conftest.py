@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,10 +14,13 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result, ThumbnailOutcome
 from mediaimport_api.status import Asset, Kind, Media, Status, Thumbnail
 from mediaimport_operator import job, pod, resource
+from mediaimport_operator.cluster import AbsentError, ConflictError, UnavailableError
 from mediaimport_operator.observed import Observed, Slot
 from mediaimport_operator.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from mediaimport_operator.plan import Plan
     from mediaimport_operator.wire import Object
 
@@ -189,7 +194,11 @@ class Build:
     def after(self, plan: Plan, **spec: object) -> Object:
         """Return the resource once a plan's status is written."""
         assert plan.status is not None
-        return self.mediaimport(status=plan.status, **spec)
+        return self.after_status(plan.status, **spec)
+
+    def after_status(self, status: Status, **spec: object) -> Object:
+        """Return the resource with that status."""
+        return self.mediaimport(status=status, **spec)
 
 
 @pytest.fixture
@@ -200,3 +209,135 @@ def build() -> Build:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class FakeCluster:
+    """An API server in memory: versions, conflicts, merge patches; no schema, no controllers."""
+
+    def __init__(self) -> None:
+        self.version = 100
+        self.objects: dict[str, dict[str, Object]] = {"imports": {}, "jobs": {}, "pods": {}, "leases": {}}
+        self.events: list[Object] = []
+        self.log = b""
+        self.writes: list[str] = []
+        self.refusing: Exception | None = None
+        self.down = False
+        self.asked_in_vain = asyncio.Event()
+        self.told = asyncio.Event()
+
+    def put(self, kind: str, item: Object) -> Object:
+        self._check()
+        self.version += 1
+        item["metadata"]["resourceVersion"] = str(self.version)
+        self.objects[kind][item["metadata"]["name"]] = item
+        return copy.deepcopy(item)
+
+    def _get(self, kind: str, name: str) -> Object:
+        self._check()
+        if name not in self.objects[kind]:
+            raise AbsentError(f"404: {name} not found")
+        return copy.deepcopy(self.objects[kind][name])
+
+    def _check(self) -> None:
+        if self.down:
+            self.asked_in_vain.set()
+            raise UnavailableError("503: away")
+
+    def _list(self, kind: str) -> tuple[list[Object], str]:
+        self._check()
+        return [copy.deepcopy(each) for each in self.objects[kind].values()], str(self.version)
+
+    async def imports(self, namespace: str) -> tuple[list[Object], str]:
+        assert namespace == "media"
+        return self._list("imports")
+
+    async def jobs(self, namespace: str, selector: str) -> tuple[list[Object], str]:
+        assert (namespace, "instance" in selector) == ("media", True)
+        return self._list("jobs")
+
+    async def pods(self, namespace: str, selector: str) -> tuple[list[Object], str]:
+        assert (namespace, "instance" in selector) == ("media", True)
+        return self._list("pods")
+
+    async def get_import(self, namespace: str, name: str) -> Object:
+        assert namespace == "media"
+        return self._get("imports", name)
+
+    async def get_job(self, namespace: str, name: str) -> Object:
+        assert namespace == "media"
+        return self._get("jobs", name)
+
+    async def create_job(self, namespace: str, job: Object) -> Object:
+        assert namespace == "media"
+        self._check()
+        if self.refusing is not None:
+            raise self.refusing
+        name = job["metadata"]["name"]
+        if name in self.objects["jobs"]:
+            raise ConflictError(f"409: {name} already exists")
+        self.writes.append(f"create {name}")
+        job["metadata"] |= {"uid": f"uid-{name}", "creationTimestamp": text(NOW)}
+        return self.put("jobs", job)
+
+    async def delete_job(self, namespace: str, name: str, *, uid: str) -> None:
+        assert namespace == "media"
+        if self._get("jobs", name)["metadata"]["uid"] != uid:
+            raise ConflictError("409: another uid")
+        self.writes.append(f"delete {name}")
+        del self.objects["jobs"][name]
+
+    async def patch_status(self, namespace: str, name: str, patch: Object) -> Object:
+        assert namespace == "media"
+        item = self._get("imports", name)
+        if patch["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
+            raise ConflictError("409: the object has been modified")
+        item["status"] = merged(item.get("status") or {}, patch["status"])
+        self.writes.append(f"status {item['status'].get('phase')}")
+        return self.put("imports", item)
+
+    async def delete_import(self, namespace: str, name: str, *, uid: str, version: str) -> None:
+        assert (namespace, bool(uid), bool(version)) == ("media", True, True)
+        self.writes.append(f"delete {name}")
+        self.objects["imports"].pop(name)
+
+    async def create_event(self, namespace: str, event: Object) -> None:
+        assert namespace == "media"
+        self.events.append(event)
+        self.told.set()
+
+    async def log_tail(self, namespace: str, pod: str, **_: object) -> bytes:
+        assert (namespace, bool(pod)) == ("media", True)
+        return self.log
+
+    async def follow_log(self, namespace: str, pod: str, *, container: str) -> AsyncIterator[bytes]:
+        assert (namespace, bool(pod), container) == ("media", True, "importer")
+        yield self.log
+        await asyncio.Event().wait()
+
+    async def get_lease(self, namespace: str, name: str) -> Object:
+        assert namespace == "media"
+        return self._get("leases", name)
+
+    async def put_lease(self, namespace: str, lease: Object) -> Object:
+        assert namespace == "media"
+        before = self.objects["leases"].get(lease["metadata"]["name"])
+        if before is not None and before["metadata"]["resourceVersion"] != lease["metadata"].get("resourceVersion"):
+            raise ConflictError("409: the lease has been modified")
+        return self.put("leases", copy.deepcopy(lease))
+
+
+def merged(before: Object, patch: Object) -> Object:
+    after = dict(before)
+    for name, value in patch.items():
+        if value is None:
+            after.pop(name, None)
+        elif isinstance(value, dict):
+            after[name] = merged(after.get(name) or {}, value)
+        else:
+            after[name] = value
+    return after
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()

@@ -301,6 +301,13 @@ def test_trouble_is_shown_with_its_cause_after_the_grace(build: Build, waiting: 
     assert late.slot is Slot.USED
 
 
+def test_a_job_that_gets_no_pod_says_where_to_look(build: Build) -> None:
+    made = plan(build.observed(started(build), jobs=[build.job()], now=build.now + timedelta(seconds=31)))
+    condition = status_of(made).condition(ConditionType.READY)
+    assert condition is not None
+    assert condition.message == "attempt 1 has a Job, but no pod yet; kubectl describe job says why"
+
+
 def test_an_unschedulable_pod_is_shown_after_the_grace(build: Build) -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
     pods = [build.pod(phase="Pending", conditions=[unscheduled])]
@@ -315,7 +322,7 @@ def refusal(build: Build, reason: Reason, *, age_s: int) -> Refusal:
 
 def test_a_refused_job_is_shown_after_the_grace_and_keeps_its_slot(build: Build) -> None:
     early = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=3)))
-    assert (early.status, early.actions, early.slot) == (None, (), Slot.USED)
+    assert (ready_reason(early), early.actions, early.slot) == ("Starting", (), Slot.USED)
     late = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=30)))
     assert (ready_reason(late), late.wake_at) == ("JobRefused", build.now + timedelta(seconds=4))
 

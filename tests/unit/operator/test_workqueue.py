@@ -18,6 +18,14 @@ async def test_a_key_waits_once_however_often_it_is_added() -> None:
     assert [await take(queue), await take(queue), len(queue)] == ["a", "b", 0]
 
 
+async def test_what_is_put_first_comes_first_and_once() -> None:
+    queue = WorkQueue()
+    queue.add_all(["a", "b", "c"])
+    queue.put_first(["c", "d", "a"])
+    assert [await take(queue) for _ in range(4)] == ["c", "d", "a", "b"]
+    assert len(queue) == 0
+
+
 async def test_a_key_added_during_its_pass_gets_another_one_after_it() -> None:
     queue = WorkQueue()
     queue.add("a")

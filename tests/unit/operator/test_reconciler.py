@@ -1,0 +1,271 @@
+"""Whole passes over an API server in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_api.reasons import Reason
+from mediaimport_operator.apply import Applier
+from mediaimport_operator.cluster import ConflictError, RefusedError
+from mediaimport_operator.follow import Followers
+from mediaimport_operator.gather import Gatherer
+from mediaimport_operator.reconciler import Reconciler
+from mediaimport_operator.slots import Slots
+from mediaimport_operator.sweep import Sweeper
+from mediaimport_operator.workqueue import WorkQueue
+from mediaimport_operator.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from conftest import Build, FakeCluster
+    from mediaimport_operator.wire import Object
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Operator:
+    """An operator without watches: its caches learn by sweeps and by its own writes."""
+
+    build: Build
+    cluster: FakeCluster
+    now: datetime
+    cap: int = 10
+    queue: WorkQueue = field(default_factory=WorkQueue)
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        settings = self.build.settings(namespaces=("media",))
+        self.slots = Slots(cap=self.cap, cap_per_user=0, on_grant=self.queue.add)
+        self.followers = Followers(self.cluster, on_progress=self.queue.add)
+        parts = {"cluster": self.cluster, "world": self.world, "slots": self.slots, "followers": self.followers}
+        parts["refusals"] = {}
+        gatherer = Gatherer(settings=settings, clock=lambda: self.now, **parts)
+        self.reconciler = Reconciler(
+            queue=self.queue, gatherer=gatherer, applier=Applier(**parts), slots=self.slots, clock=lambda: self.now
+        )
+        self.sweeper = Sweeper(
+            settings=settings, cluster=self.cluster, world=self.world, queue=self.queue, slots=self.slots
+        )
+
+    async def settle(self) -> None:
+        """Make passes until the queue is empty."""
+        while len(self.queue):
+            key = await self.queue.get()
+            assert key is not None
+            await self.reconciler.make_pass(key)
+            self.queue.done(key)
+
+    @property
+    def status(self) -> Object:
+        status: Object = self.cluster.objects["imports"]["film"]["status"]
+        return status
+
+
+@pytest.fixture
+async def operator(build: Build, cluster: FakeCluster) -> AsyncIterator[Operator]:
+    made = Operator(build, cluster, build.now)
+    yield made
+    await made.followers.close()
+
+
+async def begin(operator: Operator, **spec: object) -> None:
+    operator.cluster.put("imports", operator.build.mediaimport(**spec))
+    await operator.sweeper.first()
+    await operator.settle()
+
+
+def job_name(operator: Operator, attempt: int = 1) -> str:
+    name: str = operator.build.job(attempt)["metadata"]["name"]
+    return name
+
+
+async def test_the_job_is_created_before_the_status_tells_of_it(operator: Operator) -> None:
+    await begin(operator)
+    assert operator.cluster.writes == [f"create {job_name(operator)}", "status Pending"]
+    assert [each["reason"] for each in operator.cluster.events] == ["Starting"]
+
+
+async def test_a_second_pass_writes_nothing(operator: Operator) -> None:
+    await begin(operator)
+    before = list(operator.cluster.writes)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.cluster.writes == before
+
+
+async def test_an_import_goes_from_job_to_ready(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.sweeper.once()
+    await operator.settle()
+    assert operator.status["phase"] == "Ready"
+    assert operator.slots.in_flight == 0
+
+
+async def test_a_new_operator_goes_on_where_the_last_one_was_killed(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.objects["imports"]["film"]["status"] = {}
+    successor = Operator(operator.build, operator.cluster, operator.now)
+    await successor.sweeper.first()
+    assert successor.slots.in_flight == 1, "the running Job holds its slot before anyone else is served"
+    await successor.settle()
+    assert [each for each in operator.cluster.writes if each.startswith("create")] == [f"create {job_name(operator)}"]
+    assert successor.status["tally"]["started"] == 1
+
+
+async def test_a_job_that_exists_already_and_is_ours_is_taken_over(operator: Operator) -> None:
+    await begin(operator)
+    successor = Operator(operator.build, operator.cluster, operator.now)
+    successor.world.imports.see(operator.build.mediaimport(meta={"resourceVersion": str(operator.cluster.version)}))
+    successor.queue.add(operator.build.uid)
+    await successor.settle()
+    assert [each for each in operator.cluster.writes if each.startswith("create")] == [f"create {job_name(operator)}"]
+    assert successor.world.jobs.of(operator.build.uid) != []
+
+
+async def test_a_foreign_job_of_that_name_is_left_alone(operator: Operator) -> None:
+    foreign = operator.build.job(meta={"ownerReferences": []})
+    foreign["metadata"]["labels"] = {}
+    operator.cluster.put("jobs", foreign)
+    await begin(operator)
+    assert operator.status["conditions"][0]["reason"] == "JobNameTaken"
+    assert operator.slots.in_flight == 0
+    del operator.cluster.objects["jobs"][foreign["metadata"]["name"]]
+    operator.now += timedelta(seconds=31)
+    operator.world.jobs = type(operator.world.jobs)()
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.status["conditions"][0]["reason"] == "Starting"
+
+
+async def test_a_refused_job_shows_its_cause_and_heals(operator: Operator) -> None:
+    operator.cluster.refusing = RefusedError("403: exceeded quota")
+    await begin(operator)
+    operator.now += timedelta(seconds=31)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert (
+        operator.status["conditions"][0] | {"reason": "JobRefused", "message": "403: exceeded quota"}
+        == (operator.status["conditions"][0])
+    )
+    operator.cluster.refusing = None
+    operator.now += timedelta(seconds=120)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert job_name(operator) in operator.cluster.objects["jobs"]
+
+
+async def test_absence_in_the_caches_is_checked_before_it_counts(operator: Operator) -> None:
+    await begin(operator)
+    operator.world.jobs = type(operator.world.jobs)()
+    operator.cluster.put("pods", operator.build.running_pod())
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.status["phase"] == "Importing", "the Job was there, only not in the cache"
+
+
+async def test_a_job_that_is_really_gone_is_replaced(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.objects["jobs"].clear()
+    await operator.sweeper.once()
+    await operator.settle()
+    assert operator.status["attempts"][0]["reason"] == "Disrupted"
+    operator.now += timedelta(seconds=6)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert list(operator.cluster.objects["jobs"]) == [job_name(operator, 2)]
+
+
+async def test_the_last_words_of_a_deleted_pod_count(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.objects["jobs"].clear()
+    await operator.sweeper.once()
+    operator.world.forget_pod(operator.build.ended_pod(message=operator.build.imported().encode()))
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.status["phase"] == "Ready"
+    assert operator.world.relics == {}
+
+
+async def test_a_failed_attempt_shows_the_end_of_its_log(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.log = b'{"ts":"t","level":"error","msg":"the source is gone","seq":1}\nplain \x1b[31mtext\n'
+    told = operator.build.failure(Reason.SOURCE_NOT_FOUND).encode()
+    operator.cluster.put("pods", operator.build.ended_pod(exit_code=11, message=told))
+    await operator.sweeper.once()
+    await operator.settle()
+    assert operator.status["attempts"][0]["logTail"] == "error the source is gone\nplain  [31mtext"
+
+
+async def test_progress_reaches_the_status(operator: Operator) -> None:
+    await begin(operator)
+    progress = '{"ts":"t","level":"info","msg":"m","seq":1,"progress":{"step":"download","percent":42}}'
+    operator.cluster.log = progress.encode() + b"\n"
+    operator.cluster.put("pods", operator.build.running_pod())
+    await operator.sweeper.once()
+    await operator.settle()
+    assert await asyncio.wait_for(operator.queue.get(), 5) == operator.build.uid, "the follower asks for a pass"
+    await operator.reconciler.make_pass(operator.build.uid)
+    assert operator.status["progress"] == {"step": "download", "percent": 42}
+
+
+async def test_a_status_that_has_changed_meanwhile_is_read_again(operator: Operator) -> None:
+    operator.cluster.put("imports", operator.build.mediaimport())
+    await operator.sweeper.first()
+    operator.cluster.put("imports", operator.build.mediaimport(suspend=True))
+    with pytest.raises(ConflictError):
+        await operator.settle()
+    await operator.reconciler.make_pass(operator.build.uid)
+    assert operator.status["phase"] == "Suspended"
+
+
+async def test_a_deleted_import_gives_its_slot_back(operator: Operator) -> None:
+    await begin(operator)
+    item = operator.world.imports.get(operator.build.uid)
+    assert item is not None
+    assert operator.slots.in_flight == 1
+    operator.world.imports.forget(item)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.slots.in_flight == 0
+
+
+async def test_waiting_imports_start_in_order_when_slots_get_free(build: Build, cluster: FakeCluster) -> None:
+    operator = Operator(build, cluster, build.now, cap=1)
+    for number, expires in enumerate(("2030-01-01T14:00:00Z", "2030-01-01T13:00:00Z", None)):
+        meta = {"name": f"film-{number}", "uid": f"{number}0cfa6e-2f2f-4b60-9a2f-0a3b5a2f7d11"}
+        source = {"expiresAt": expires} if expires else {}
+        cluster.put("imports", build.mediaimport(meta=meta, source=source))
+    await operator.sweeper.first()
+    await operator.settle()
+    phases = {name: item["status"]["phase"] for name, item in cluster.objects["imports"].items()}
+    assert phases == {"film-0": "Queued", "film-1": "Pending", "film-2": "Queued"}
+    gone = operator.world.imports.get("10cfa6e-2f2f-4b60-9a2f-0a3b5a2f7d11")
+    assert gone is not None
+    operator.world.imports.forget(gone)
+    del cluster.objects["imports"]["film-1"]
+    operator.queue.add(gone["metadata"]["uid"])
+    await operator.settle()
+    phases = {name: item["status"]["phase"] for name, item in cluster.objects["imports"].items()}
+    assert phases == {"film-0": "Pending", "film-2": "Queued"}
+
+
+async def test_a_pass_that_fails_is_tried_again_and_stops_no_worker(operator: Operator) -> None:
+    operator.cluster.put("imports", operator.build.mediaimport())
+    await operator.sweeper.first()
+    operator.cluster.down = True
+    allowed = asyncio.Event()
+    allowed.set()
+    worker = asyncio.create_task(operator.reconciler.work(allowed))
+    await asyncio.wait_for(operator.cluster.asked_in_vain.wait(), 5)
+    operator.cluster.down = False
+    await asyncio.wait_for(operator.cluster.told.wait(), 5)
+    operator.queue.close()
+    await worker
+    assert job_name(operator) in operator.cluster.objects["jobs"]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mediaimport_operator.world import Cache, OwnedCache, World
+
+if TYPE_CHECKING:
+    from conftest import Build
+    from mediaimport_operator.wire import Object
+
+
+def thing(uid: str, version: int, namespace: str = "media") -> Object:
+    return {"metadata": {"uid": uid, "namespace": namespace, "resourceVersion": str(version), "managedFields": []}}
+
+
+def test_an_older_version_never_replaces_a_newer_one() -> None:
+    cache = Cache()
+    assert cache.see(thing("a", 10))
+    assert not cache.see(thing("a", 9))
+    assert not cache.see(thing("a", 10))
+    assert cache.see(thing("a", 11))
+
+
+def test_what_was_deleted_does_not_come_back_by_a_list_that_was_under_way() -> None:
+    cache = Cache()
+    cache.see(thing("a", 1))
+    cache.forget_deletions()
+    listed = [thing("a", 1)]
+    cache.forget(thing("a", 2))
+    assert cache.replace("media", listed, "1") == []
+    assert len(cache) == 0
+
+
+def test_a_list_tells_what_has_gone_unseen() -> None:
+    cache = Cache()
+    cache.see(thing("a", 1))
+    cache.see(thing("b", 2))
+    assert [each["metadata"]["uid"] for each in cache.replace("media", [thing("b", 2)], "5")] == ["a"]
+
+
+def test_a_list_does_not_drop_what_came_after_it() -> None:
+    cache = Cache()
+    cache.see(thing("young", 9))
+    assert cache.replace("media", [], "5") == []
+    assert cache.get("young") is not None
+
+
+def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
+    cache = Cache()
+    cache.see(thing("a", 1, namespace="other"))
+    assert cache.replace("media", [], "5") == []
+
+
+def test_managed_fields_are_not_kept() -> None:
+    cache = Cache()
+    cache.see(thing("a", 1))
+    assert "managedFields" not in next(iter(cache))["metadata"]
+
+
+def test_jobs_are_found_by_their_import(build: Build) -> None:
+    cache = OwnedCache()
+    cache.see(build.job(1))
+    cache.see(build.job(2))
+    assert len(cache.of(build.uid)) == 2
+    cache.forget(build.job(1))
+    assert [each["metadata"]["uid"] for each in cache.of(build.uid)] == [build.job(2)["metadata"]["uid"]]
+    assert cache.of("another") == []
+
+
+def test_only_pods_that_have_ended_leave_a_relic(build: Build) -> None:
+    world = World()
+    world.forget_pod(build.running_pod())
+    assert world.relics == {}
+    world.forget_pod(build.ended_pod())
+    assert list(world.relics) == [build.uid]
