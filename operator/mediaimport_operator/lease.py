@@ -87,6 +87,7 @@ class Lease:
         self._identity = identity
         self._last: Sighting | None = None
         self._object: Object | None = None
+        self._trouble = ""
         self.held = asyncio.Event()
 
     async def acquire(self) -> None:
@@ -139,8 +140,11 @@ class Lease:
             return False
         except ClusterError as error:
             self._object = None
-            log.warning("lease not reached", extra={"lease": self._name, "error": str(error)})
+            level = logging.DEBUG if str(error) == self._trouble else logging.WARNING
+            log.log(level, "lease not reached", extra={"lease": self._name, "error": str(error)})
+            self._trouble = str(error)
             return False
+        self._trouble = ""
         self._last = sighting(self._object, now_s=asyncio.get_running_loop().time())
         return True
 
