@@ -1,14 +1,16 @@
-"""The importer's process: `python -m mediaimport_importer`."""
+"""The importer's process: `python -m mediaimport_importer`, in a Job or (with options) by hand."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mediaimport_api.environment import BadSettingError, Environment
-from mediaimport_api.reasons import Reason
+from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.result import Result
 
 from mediaimport_importer.attempt import Attempt
@@ -16,6 +18,9 @@ from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.interruption import Interruption
 from mediaimport_importer.report import Report, failure
 from mediaimport_importer.settings import Settings, termination_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def outcome(settings: Settings, report: Report, interruption: Interruption) -> Result:
@@ -35,8 +40,12 @@ def _place(error: Exception) -> str:
     return f"{type(error).__name__}{where}"
 
 
-def main() -> int:
-    """Run one attempt; return the exit code of its reason."""
+def main(arguments: Sequence[str]) -> int:
+    """Run one attempt, a Job's or by hand; return the exit code of its reason."""
+    return _by_hand(arguments) if arguments else _as_job()
+
+
+def _as_job() -> int:
     report, interruption, env = Report(sys.stdout), Interruption(), Environment(os.environ)
     try:
         settings = Settings.read(env)
@@ -47,8 +56,27 @@ def main() -> int:
     return _end(result, report, settings.termination_log)
 
 
-def _end(result: Result, report: Report, message_file: Path) -> int:
+def _by_hand(arguments: Sequence[str]) -> int:
+    from mediaimport_importer import by_hand  # noqa: PLC0415 - a Job has no use for it
+
+    interruption = Interruption()
+    try:
+        with by_hand.settings(arguments, os.environ) as settings:
+            interruption.install()
+            result = outcome(settings, Report(by_hand.Readable(sys.stderr)), interruption)
+    except BadSettingError as error:
+        print(error, file=sys.stderr)
+        return int(ExitCode.UNEXPECTED)
+    print(json.dumps(result.to_wire(), indent=2))
+    return _exit_code(result)
+
+
+def _exit_code(result: Result) -> int:
     code = result.reason.facts.exit_code
+    return int(ExitCode.UNEXPECTED if code is None else code)
+
+
+def _end(result: Result, report: Report, message_file: Path) -> int:
     report.say(
         f"{result.reason}: {result.message}"[:1024],
         level="info" if result.reason is Reason.IMPORTED else "error",
@@ -58,12 +86,12 @@ def _end(result: Result, report: Report, message_file: Path) -> int:
         message_file.write_bytes(result.encode())
     except OSError as error:
         report.say(f"the result cannot be written to {message_file}: {error.strerror}", level="error")
-        return 1
-    return 1 if code is None else int(code)
+        return int(ExitCode.UNEXPECTED)
+    return _exit_code(result)
 
 
 if __name__ == "__main__":
-    exit_code = main()
+    exit_code = main(sys.argv[1:])
     sys.stdout.flush()
     # Threads may still wait in the network; nothing that they could bring is wanted any more.
     os._exit(exit_code)

@@ -14,6 +14,7 @@ from mediaimport_api.status import Progress, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import TextIOBase
 
     from mediaimport_api.reasons import Reason
 
@@ -26,7 +27,7 @@ PROGRESS_EVERY_S = 1.0
 class Report:
     """Writes to a stream; threads may share it."""
 
-    stream: TextIO
+    stream: TextIO | TextIOBase
     now: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _seq: int = field(default=0, init=False)

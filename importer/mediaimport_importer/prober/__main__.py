@@ -14,14 +14,15 @@ from mediaimport_importer.prober import landlock
 from mediaimport_importer.prober.server import Server
 from mediaimport_importer.prober.tools import Tools
 
-
 _PROGRAMS = tuple(Path(each) for each in ("/usr", "/lib", "/lib64", "/bin"))
 _DATA = tuple(Path(each) for each in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/dev/urandom"))
 
 
 def confine(directory: Path) -> None:
     """Leave a child the programs, and the scratch directory to read: no secret, no socket, no network."""
-    landlock.confine(readable=(directory, *_DATA), runnable=_PROGRAMS, writable=(Path("/dev/null"),))
+    landlock.confine(
+        readable=(directory, Path(sys.base_prefix), *_DATA), runnable=_PROGRAMS, writable=(Path("/dev/null"),)
+    )
 
 
 def main() -> int:

@@ -43,7 +43,7 @@ class LandlockError(Exception):
 def version() -> int:
     """Return the kernel's version of Landlock, 0 if it has none or it is not to be used here."""
     libc = ctypes.CDLL(None, use_errno=True)
-    return max(0, libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG))
+    return max(0, int(libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)))
 
 
 def confine(*, readable: Iterable[Path], runnable: Iterable[Path], writable: Iterable[Path] = ()) -> None:

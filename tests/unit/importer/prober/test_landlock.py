@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from mediaimport_importer.prober import landlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(landlock.version() == 0, reason="the kernel has no Landlock")
+# Newer Pythons warn of forks beside threads; the prober has none, the test run has.
+pytestmark = [
+    pytest.mark.skipif(landlock.version() == 0, reason="the kernel has no Landlock"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+]
 
 
 def refused_in_child(confined_to: Path, act: Callable[[], object]) -> bool:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mediaimport_importer.prober.protocol import Request, Response
 
 
+# Newer Pythons warn of forks beside threads; the prober has none, the test run has.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
 @pytest.fixture
 def scratch(tmp_path: Path, studio: Studio) -> Path:
     """A directory with another's video in it, which no attack may show."""

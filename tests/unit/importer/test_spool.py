@@ -1,0 +1,85 @@
+"""The scratch file between download and upload."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_api.reasons import Reason
+from mediaimport_importer import background
+from mediaimport_importer.errors import RefusedError
+from mediaimport_importer.spool import Reader, Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with Spool(tmp_path / "file", max_bytes=100) as made:
+        yield made
+
+
+def test_last_chunk_is_held_back_until_release(spool: Spool) -> None:
+    spool.write(b"one")
+    spool.write(b"two")
+    with closing(Reader(spool)) as reader:
+        assert reader.read() == b"one"
+        rest = background.start("read", lambda: reader.read_exactly(100))
+        assert not rest.done()
+        spool.release()
+        assert rest.result(5) == b"two"
+        assert reader.read() == b""
+
+
+def test_only_chunk_is_held_back_too(spool: Spool) -> None:
+    spool.write(b"one")
+    with closing(Reader(spool)) as reader:
+        rest = background.start("read", reader.read)
+        assert not rest.done()
+        spool.release()
+        assert rest.result(5) == b"one"
+
+
+def test_failure_reaches_a_reader_that_waits(spool: Spool) -> None:
+    with closing(Reader(spool)) as reader:
+        waiting = background.start("read", reader.read)
+        spool.fail(KeyError("first"))
+        spool.fail(ValueError("second"))
+
+        with pytest.raises(KeyError):
+            waiting.result(5)
+
+
+def test_one_reader_can_be_stopped_and_another_reads_on(spool: Spool) -> None:
+    spool.write(b"one")
+    with closing(Reader(spool)) as stopped, closing(Reader(spool)) as other:
+        waiting = background.start("read", stopped.read)
+        stopped.stop(KeyError("stop"))
+        spool.release()
+
+        with pytest.raises(KeyError):
+            waiting.result(5)
+        assert other.read() == b"one"
+
+
+def test_leaving_with_an_error_wakes_readers_and_removes_the_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "file", max_bytes=100)
+    with closing(Reader(spool)) as reader:
+        waiting = background.start("read", reader.read)
+        spool.__exit__(KeyError, KeyError(), None)
+
+        with pytest.raises(KeyError):
+            waiting.result(5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_the_scratch_space_is_refused(spool: Spool) -> None:
+    spool.write(bytes(90))
+
+    with pytest.raises(RefusedError) as caught:
+        spool.write(bytes(11))
+
+    assert caught.value.reason is Reason.SCRATCH_EXCEEDED
