@@ -30,7 +30,7 @@ class LeaseLostError(Exception):
 
 def lease_name(instance: str) -> str:
     """Return the Lease's name for that instance."""
-    return f"mediaimport-{re.sub(r'[^a-z0-9-]', '-', instance.lower())}".strip("-")
+    return f"{re.sub(r'[^a-z0-9-]', '-', instance.lower()).strip('-')}-operator"
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,6 @@ async def test_a_lease_that_says_nothing_is_free() -> None:
     assert sighting({"metadata": {}}, now_s=0).free_for("a", now_s=0)
 
 
-@pytest.mark.parametrize(("instance", "name"), [("media.Prod_1", "mediaimport-media-prod-1"), ("x", "mediaimport-x")])
+@pytest.mark.parametrize(("instance", "name"), [("media.Prod_1", "media-prod-1-operator"), ("x", "x-operator")])
 async def test_the_name_is_one_that_kubernetes_takes(instance: str, name: str) -> None:
     assert lease_name(instance) == name
