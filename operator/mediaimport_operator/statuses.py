@@ -18,6 +18,7 @@ from mediaimport_api.status import (
     Step,
 )
 
+from mediaimport_operator.attempt import Ended
 from mediaimport_operator.conditions import Scribe
 from mediaimport_operator.text import clip, duration_text, size_text
 from mediaimport_operator.wire import json_bytes
@@ -114,15 +115,19 @@ class Draft:
         last = self.history.last
         if last is None or last.reason is None:
             return None
-        state = self.history.state
-        fresh = getattr(getattr(state, "result", None), "http_status", None)
-        before = self.observed.resource.status.error
         return ErrorInfo(
             reason=last.reason,
             message=last.message or last.reason.facts.sentence,
             retryable=last.reason.retryable,
-            http_status=fresh or (before.http_status if before and state is None else None),
+            http_status=self._http_status(),
         )
+
+    def _http_status(self) -> int | None:
+        """Return what the source answered to the last attempt: as it ends now, or as the status remembers."""
+        state, before = self.history.state, self.observed.resource.status.error
+        if isinstance(state, Ended):
+            return state.result.http_status if state.result else None
+        return before.http_status if before else None
 
     def _on_the_way(self, phase: Phase, reason: Reason, message: str, **fields: object) -> Status:
         kept = [self._thumbnail_before()] if self.observed.resource.status.thumbnail else []
