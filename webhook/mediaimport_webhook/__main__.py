@@ -94,7 +94,8 @@ async def serve(settings: Settings) -> int:
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        await Server(config, stopping=outside.stopping).serve()
+        with outside.metrics.served(settings.metrics_port, host=settings.host):
+            await Server(config, stopping=outside.stopping).serve()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""One line a request: what, how it ended, how long it took. No query, no header, no body."""
+"""One line, and one count, a request: what, how it ended, how long it took. No query, no header, no body."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mediaimport_webhook.metrics import UNROUTED
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from mediaimport_webhook.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
 _QUIET = frozenset({"/healthz", "/readyz"})
@@ -19,6 +23,7 @@ class AccessLog:
     """ASGI middleware."""
 
     app: ASGIApp
+    metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and log its end."""
@@ -37,6 +42,14 @@ class AccessLog:
         try:
             await self.app(scope, receive, noting)
         finally:
-            duration_ms = round((time.monotonic() - started) * 1000, 1)
+            duration_s, route = time.monotonic() - started, _route(scope)
             fields = {"method": scope["method"], "path": scope["path"][:512], "status": status}
-            _LOG.info("request", extra=fields | {"duration_ms": duration_ms})
+            _LOG.info("request", extra=fields | {"duration_ms": round(duration_s * 1000, 1)})
+            counted_s = None if route.endswith("/events") else duration_s
+            self.metrics.request(method=scope["method"], route=route, status=status, duration_s=counted_s)
+
+
+def _route(scope: Scope) -> str:
+    """Return the route's pattern, never the path that was asked for."""
+    route = scope.get("route")
+    return getattr(route, "path", UNROUTED)

@@ -21,15 +21,17 @@ from mediaimport_webhook.callbacks import Callbacks
 from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import ClusterUnavailableError
 from mediaimport_webhook.imports import Imports
+from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.owners import Owners
 from mediaimport_webhook.presented import Presenter
 from mediaimport_webhook.providers.replicate import Replicate
 from mediaimport_webhook.reads import Reads
 from mediaimport_webhook.reflector import Reflector
+from mediaimport_webhook.routes.callbacks import CallbackRoute, webhook_path
 from mediaimport_webhook.routes.events import EventRoutes
+from mediaimport_webhook.routes.generation import GenerationRoutes
 from mediaimport_webhook.routes.health import HealthRoutes
 from mediaimport_webhook.routes.media import MediaRoutes
-from mediaimport_webhook.routes.replicate import WEBHOOK_PATH, ReplicateRoutes
 from mediaimport_webhook.routes.stats import StatsRoutes
 from mediaimport_webhook.store import StoreUnavailableError
 
@@ -57,6 +59,7 @@ class Outside:
     signer: UrlSigner
     sidecars: SidecarReader
     http: httpx.AsyncClient
+    metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to drain: what would go on for long ends."""
 
@@ -65,6 +68,8 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     """Return the shim; BadSettingError if the tokens file is wrong."""
     catalogue = Catalogue()
     reflector = Reflector(outside.cluster, catalogue)
+    metrics = outside.metrics
+    metrics.watch(reflector, catalogue)
     imports = Imports(outside.cluster, catalogue)
     owners = Owners(outside.cluster)
     presenter = Presenter(outside.signer)
@@ -78,28 +83,31 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         reads=reads,
         presenter=presenter,
         reflector=reflector,
+        metrics=metrics,
     )
-    replicate = ReplicateRoutes(
-        settings=settings,
+    replicate = Replicate(settings, outside.http)
+    callbacks = Callbacks(
+        cluster=outside.cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id
+    )
+    doors = [CallbackRoute(each, callbacks, metrics) for each in (replicate,)]
+    generation = GenerationRoutes(
+        generator=replicate,
         gate=entrance,
-        replicate=Replicate(settings, outside.http),
-        callbacks=Callbacks(
-            cluster=outside.cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id
-        ),
+        public_base_url=settings.public_base_url,
         owners=owners,
         catalogue=catalogue,
         presenter=presenter,
     )
     events = EventRoutes(
-        gate=entrance, catalogue=catalogue, reads=reads, presenter=presenter, stopping=outside.stopping
+        gate=entrance, catalogue=catalogue, reads=reads, presenter=presenter, stopping=outside.stopping, metrics=metrics
     )
     health = HealthRoutes(reflector, catalogue)
     routes = [
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
-        Route(WEBHOOK_PATH, replicate.webhook, methods=["POST"]),
-        Route("/api/v1/replicate/predictions/{id}", replicate.show),
-        Route("/api/v1/replicate/{alias}", replicate.generate, methods=["POST"]),
+        *(Route(webhook_path(each.provider), each.webhook, methods=["POST"]) for each in doors),
+        Route("/api/v1/replicate/predictions/{id}", generation.show),
+        Route("/api/v1/replicate/{alias}", generation.generate, methods=["POST"]),
         Route("/api/v1/media/import-from-url", media.import_from_url, methods=["POST"]),
         Route("/api/v1/media/", media.list_assets),
         Route("/api/v1/media/{id}", media.show),
@@ -109,7 +117,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        middleware=_middleware(settings),
+        middleware=_middleware(settings, metrics),
         exception_handlers={
             problems.Problem: problems.answer_problem,
             HTTPException: problems.answer_http_error,
@@ -121,8 +129,8 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     )
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    kept = [Middleware(AccessLog)]
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    kept = [Middleware(AccessLog, metrics=metrics)]
     if settings.cors_origins:
         kept.append(
             Middleware(

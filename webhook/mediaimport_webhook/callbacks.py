@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
@@ -20,12 +21,11 @@ from mediaimport_webhook.providers.outputs import media_outputs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mediaimport_webhook.cluster import Cluster
+    from mediaimport_webhook.cluster import Cluster, Resource
     from mediaimport_webhook.owners import Owners
     from mediaimport_webhook.providers import Prediction
 
 _LOG = logging.getLogger(__name__)
-_OUTPUT_LIVES = timedelta(hours=1)
 _AT_ONCE = 8
 """Calls to the API server; more at once only make each slower (measured: 215 creations/s at 8, 90/s at 32)."""
 _MOST_OUTPUTS = 500
@@ -68,8 +68,11 @@ class Callbacks:
         self._clock = clock
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def take(self, prediction: Prediction) -> Outcomes:
-        """Create what is missing; ClusterUnavailableError when not all is persisted: what exists stays."""
+    async def take(self, prediction: Prediction, *, swept: bool = False) -> Outcomes:
+        """Create what is missing; ClusterUnavailableError when not all is persisted: what exists stays.
+
+        `swept` marks what is made because no callback did it.
+        """
         if prediction.outcome is Outcome.RUNNING:
             return Outcomes("ignored", reason=f"its state is {prediction.state}")
         if prediction.outcome is Outcome.FAILED:
@@ -82,26 +85,34 @@ class Callbacks:
         place = {"provider": prediction.provider, "prediction": prediction.id}
         async with self._slots:
             owner = await self._owners.recorded(**place) or self._default
-        return Outcomes("imported", items=await self._create_all(prediction, outputs[:_MOST_OUTPUTS], owner))
+        manifest = partial(
+            generated_manifest, prediction, owner=owner, expires_at=self._expires_at(prediction), swept=swept
+        )
+        return Outcomes("imported", items=await self._create_all(prediction, outputs[:_MOST_OUTPUTS], manifest))
 
-    async def _create_all(self, prediction: Prediction, outputs: list[Output], owner: Owner) -> tuple[Item, ...]:
+    def _expires_at(self, prediction: Prediction) -> datetime | None:
+        lives = prediction.files_live
+        return None if lives is None else (prediction.completed_at or self._clock()) + lives
+
+    async def _create_all(
+        self, prediction: Prediction, outputs: list[Output], manifest: Callable[[Output], Resource]
+    ) -> tuple[Item, ...]:
         """Try every output, so that one that fails now holds up no other; then tell of the failure."""
-        expires_at = (prediction.completed_at or self._clock()) + _OUTPUT_LIVES
-        tries = (self._create(prediction, each, owner, expires_at) for each in outputs)
+        tries = (self._create(prediction, each, manifest) for each in outputs)
         results = await asyncio.gather(*tries, return_exceptions=True)
         for each in results:
             if isinstance(each, BaseException):
                 raise each
         return tuple(each for each in results if isinstance(each, Item))
 
-    async def _create(self, prediction: Prediction, output: Output, owner: Owner, expires_at: datetime) -> Item:
+    async def _create(self, prediction: Prediction, output: Output, manifest: Callable[[Output], Resource]) -> Item:
         try:
-            manifest = generated_manifest(prediction, output, owner=owner, expires_at=expires_at)
+            wanted = manifest(output)
         except ValidationError as error:
             created = Created(Creation.REFUSED, message=first_error(error))
         else:
             async with self._slots:
-                created = await self._imports.create(manifest)
+                created = await self._imports.create(wanted)
         if created.creation in {Creation.REFUSED, Creation.TAKEN}:
             await self._note(prediction, "OutputRefused", f"output {output.pointer or '/'}: {created.message}")
         return Item(output, created)

@@ -35,6 +35,8 @@ class Catalogue:
         self._names_by_asset: defaultdict[str, set[str]] = defaultdict(set)
         self._orders: defaultdict[str | None, list[Order]] = defaultdict(list)
         self._seen_version = 0
+        self.swept = 0
+        """How many of them the sweep made."""
         self._followers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def __len__(self) -> int:
@@ -128,6 +130,7 @@ class Catalogue:
                 return
             self._remove(known)
         self._by_name[entry.resource_name] = entry
+        self.swept += entry.swept
         self._names_by_asset[entry.asset_id.lower()].add(entry.resource_name)
         for owner in (None, entry.user_id):
             insort(self._orders[owner], entry.order)
@@ -139,6 +142,7 @@ class Catalogue:
 
     def _remove(self, entry: Entry) -> None:
         del self._by_name[entry.resource_name]
+        self.swept -= entry.swept
         self._tell(entry.resource_name)
         _discard(self._names_by_asset, entry.asset_id.lower(), entry.resource_name)
         for owner in (None, entry.user_id):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
+from mediaimport_api import names
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, ConditionType, Media, Phase, Status
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from mediaimport_api.sidecar import Sidecar
 
     from mediaimport_webhook.cluster import Resource
+
+LABEL_SWEPT = f"{names.GROUP}/swept"
+"""On what the sweep made because no callback did."""
 
 AssetStatus = Literal["uploading", "ready", "failed"]
 _SHOWN: dict[Phase, AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
@@ -36,6 +40,7 @@ class Entry:
     original_key: str | None
     thumbnail_key: str | None
     size_bytes: int
+    swept: bool
     document: dict[str, Any]
 
     @property
@@ -83,6 +88,7 @@ def entry_of(resource: Resource) -> Entry:
         original_key=_original_key(status, keys) if shown == "ready" else None,
         thumbnail_key=_thumbnail_key(status, keys) if shown == "ready" else None,
         size_bytes=status.asset.size_bytes if status.asset else 0,
+        swept=LABEL_SWEPT in about.get("labels", {}),
         document=document,
     )
 

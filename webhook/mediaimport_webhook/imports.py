@@ -14,6 +14,7 @@ from mediaimport_api.spec import MAX_METADATA_BYTES, MAX_URL_BYTES, MediaType, P
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mediaimport_webhook.cluster import ClusterUnavailableError, ManifestRefusedError, NameTakenError
+from mediaimport_webhook.documents import LABEL_SWEPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +153,9 @@ def requested_manifest(request: ImportRequest, *, user_id: str, key: str | None)
     return _manifest(f"import-{asset_id}", spec, {})
 
 
-def generated_manifest(prediction: Prediction, output: Output, *, owner: Owner, expires_at: datetime) -> Resource:
+def generated_manifest(
+    prediction: Prediction, output: Output, *, owner: Owner, expires_at: datetime | None, swept: bool = False
+) -> Resource:
     """Return the import of one output of a prediction; pydantic's ValidationError if the schema refuses it."""
     place = (prediction.provider, prediction.id, output.pointer)
     spec = Spec(
@@ -173,7 +176,7 @@ def generated_manifest(prediction: Prediction, output: Output, *, owner: Owner, 
         tags=generated_tags(owner.tags),
     )
     labels = {names.LABEL_SOURCE: prediction.provider, names.LABEL_PREDICTION: label_value(prediction.id)}
-    return _manifest(names.prediction_resource_name(*place), spec, labels)
+    return _manifest(names.prediction_resource_name(*place), spec, labels | ({LABEL_SWEPT: "true"} if swept else {}))
 
 
 def generated_tags(tags: Sequence[str]) -> list[str]:

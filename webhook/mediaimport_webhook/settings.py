@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 AuthMode = Literal["tokens", "none"]
 
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
+_MAX_PORT = 2**16 - 1
 _MAX_PRESIGN_SECONDS = 7 * 24 * 3600
 """S3's own limit of a presigned URL's life."""
 
@@ -35,6 +36,7 @@ class Settings:
 
     host: str
     port: int
+    metrics_port: int
     namespace: str
     pod_name: str
     deployment_name: str | None
@@ -58,6 +60,7 @@ class Settings:
         return cls(
             host=env.text("HOST", "0.0.0.0"),  # noqa: S104 - the address of a pod is not known before
             port=env.integer("PORT", 8080, least=1),
+            metrics_port=_metrics_port(env),
             namespace=env.text("NAMESPACE"),
             pod_name=env.text("POD_NAME", "mediaimport-webhook"),
             deployment_name=env.optional("DEPLOYMENT_NAME"),
@@ -97,6 +100,14 @@ def _one_of(env: Environment, name: str, allowed: set[str] | frozenset[str], *, 
     if value not in allowed:
         raise BadSettingError(f"{name} is {value!r}; it must be one of {', '.join(sorted(allowed))}")
     return value
+
+
+def _metrics_port(env: Environment) -> int:
+    """Return the port, 0 for none."""
+    port = env.integer("METRICS_PORT", 0)
+    if port > _MAX_PORT:
+        raise BadSettingError(f"METRICS_PORT is {port}; it must be at most {_MAX_PORT}, or 0 for no metrics")
+    return port
 
 
 def _path(text: str | None) -> Path | None:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mediaimport_webhook.callbacks import Callbacks
-    from mediaimport_webhook.providers import Prediction
-    from mediaimport_webhook.providers.replicate import Replicate
+    from mediaimport_webhook.providers import Lister, Prediction
 
 _LOG = logging.getLogger(__name__)
 _CALLBACK_COMES_WITHIN = timedelta(minutes=3)
-"""Replicate's last retry comes about a minute after completion."""
-_OUTPUT_LIVES = timedelta(hours=1)
+"""The last of quick retries comes about a minute after completion."""
+_LOOKED_BACK = timedelta(hours=1)
+"""Where files live longer."""
 _LONGEST_RUN = timedelta(hours=6)
 """The list is by creation: what was created before this cannot have completed within the hour."""
 _MOST_PAGES = 200
@@ -35,14 +35,14 @@ class Swept:
     saved: int
 
 
-async def sweep(replicate: Replicate, callbacks: Callbacks, now: datetime) -> Swept:
+async def sweep(generator: Lister, callbacks: Callbacks, now: datetime) -> Swept:
     """Import what is missing; a Problem or ClusterUnavailableError ends it, and the next sweep goes on."""
     looked_at = saved = 0
     place: str | None = ""
     for _ in range(_MOST_PAGES):
         if place is None:
             break
-        page = await replicate.recent(place)
+        page = await generator.recent(place)
         looked_at += len(page.predictions)
         for each in page.predictions:
             saved += await _save(each, callbacks, now)
@@ -56,13 +56,15 @@ def _is_due(prediction: Prediction, now: datetime) -> bool:
     if prediction.outcome is not Outcome.SUCCEEDED or prediction.completed_at is None:
         return False
     age = now - prediction.completed_at
-    return _CALLBACK_COMES_WITHIN <= age < _OUTPUT_LIVES and bool(media_outputs(prediction.output))
+    return _CALLBACK_COMES_WITHIN <= age < (prediction.files_live or _LOOKED_BACK) and bool(
+        media_outputs(prediction.output)
+    )
 
 
 async def _save(prediction: Prediction, callbacks: Callbacks, now: datetime) -> int:
     if not _is_due(prediction, now):
         return 0
-    outcomes = await callbacks.take(prediction)
+    outcomes = await callbacks.take(prediction, swept=True)
     made = sum(each.created.creation is Creation.CREATED for each in outcomes.items)
     if made:
         _LOG.warning(

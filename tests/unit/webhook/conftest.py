@@ -233,6 +233,7 @@ class Shim:
         self._runner = asyncio.Runner()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.replicate))
         outside = Outside(self.cluster, FakeSigner(), self.sidecars, http)
+        self.metrics = outside.metrics
         self.app = build(Settings.read(Environment(variables)), outside)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://shim.test")
@@ -262,6 +263,10 @@ class Shim:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = signed(content, **signing)
         return self.call("POST", "/api/v1/replicate/webhook", token=None, content=content, headers=headers)
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """Return a metric's value."""
+        return self.metrics.registry.get_sample_value(name, labels)
 
     def specs(self) -> list[dict[str, Any]]:
         """Return the specs of all imports there are."""

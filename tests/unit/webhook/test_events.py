@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mediaimport_webhook.auth import Caller, OpenGate
 from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.documents import Entry, entry_of
+from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.presented import Presenter
 from mediaimport_webhook.routes.events import EventRoutes
 from starlette.requests import Request
@@ -49,6 +50,7 @@ class World:
             reads=NoReads(self.catalogue),  # type: ignore[arg-type]
             presenter=Presenter(None),  # type: ignore[arg-type]
             stopping=self.stopping,
+            metrics=Metrics(),
             heartbeat_s=heartbeat_s,
         )
 

@@ -60,6 +60,7 @@ def test_prediction_whose_callback_never_came_is_saved_once(shim: Shim, predicti
     world = World(shim, [prediction(**completed(5))])
     assert (world.sweep(), world.sweep()) == (Swept(1, 1), Swept(1, 0))
     assert len(shim.cluster.imports) == 1
+    shim.until(lambda: shim.sample("mediaimport_cache_swept_resources") == 1)
 
 
 def test_webhook_and_sweep_make_one_import_of_one_owner(shim: Shim, prediction: Make) -> None:

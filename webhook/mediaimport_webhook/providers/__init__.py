@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from pydantic import JsonValue
+
+    from mediaimport_webhook.models import ModelAlias
 
 _MAX_FILE_NAME = 255
 
@@ -42,7 +44,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One run of a model. `state` is the generator's own word."""
+    """One run of a model. `state` is the generator's own word; `files_live` how long its files do, if not for long."""
 
     provider: str
     id: str
@@ -54,6 +56,7 @@ class Prediction:
     completed_at: datetime | None = None
     output: JsonValue = None
     error: str | None = None
+    files_live: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class PredictionPage:
 
 
 class Provider(Protocol):
-    """One generator."""
+    """One generator that calls back."""
 
     @property
     def name(self) -> str:
@@ -82,3 +85,27 @@ class Provider(Protocol):
 
     def auth_for(self, host: str) -> Mapping[str, str]:
         """Return the headers that a request to that host may carry; none for any but the generator's own."""
+
+
+class Lister(Provider, Protocol):
+    """A generator that tells what it did of late: what its callbacks did not bring is found."""
+
+    async def recent(self, place: str = "") -> PredictionPage:
+        """Return a page of the account's predictions, newest first; what is no prediction is passed over."""
+
+
+class Generator(Provider, Protocol):
+    """A generator that is told what to make."""
+
+    @property
+    def models(self) -> Mapping[str, ModelAlias]:
+        """Return what can be asked for, by alias."""
+
+    def missing_settings(self) -> Sequence[str]:
+        """Return the names of the settings without which it makes nothing."""
+
+    async def create(self, alias: ModelAlias, model_input: dict[str, JsonValue], *, webhook: str) -> Prediction:
+        """Start a prediction that calls `webhook` at its end; a Problem if it is refused."""
+
+    async def cancel(self, prediction: str) -> None:
+        """End a prediction that nobody would get; a Problem if that fails."""

@@ -17,7 +17,7 @@ from mediaimport_webhook.problems import Problem, setting_missing, unavailable
 from mediaimport_webhook.providers import Outcome, Prediction, PredictionPage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mediaimport_webhook.models import ModelAlias
     from mediaimport_webhook.settings import Settings
@@ -28,6 +28,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _MOMENT = TypeAdapter(AwareDatetime)
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _MAX_ERROR = 512
+_FILES_LIVE = timedelta(hours=1)
+"""Of predictions made by API; their output goes with them."""
 _SECRET_HOLDS = timedelta(minutes=1)
 
 
@@ -88,6 +90,19 @@ class Replicate:
         if token is None or host != urlsplit(self.settings.replicate_base_url).netloc:
             return {}
         return {"Authorization": f"Bearer {token}"}
+
+    @property
+    def models(self) -> Mapping[str, ModelAlias]:
+        """Return the configured aliases."""
+        return self.settings.replicate_models or {}
+
+    def missing_settings(self) -> Sequence[str]:
+        """Return what has to be set before a prediction can be started."""
+        wanted = {
+            "REPLICATE_API_TOKEN": self.settings.replicate_api_token,
+            "REPLICATE_MODELS_FILE": self.settings.replicate_models,
+        }
+        return [name for name, value in wanted.items() if value is None]
 
     async def create(self, alias: ModelAlias, model_input: dict[str, JsonValue], *, webhook: str) -> Prediction:
         """Start a prediction that calls `webhook` at its end."""
@@ -176,6 +191,7 @@ def _prediction(content: dict[str, Any]) -> Prediction:
         completed_at=_moment(content.get("completed_at")),
         output=content.get("output"),
         error=_text(content.get("error"), longest=_MAX_ERROR),
+        files_live=_FILES_LIVE,
     )
 
 

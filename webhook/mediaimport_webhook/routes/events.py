@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.auth import Gate
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.documents import Entry
+    from mediaimport_webhook.metrics import Metrics
     from mediaimport_webhook.presented import Presenter
     from mediaimport_webhook.reads import Reads
 
@@ -35,6 +36,7 @@ class EventRoutes:
     reads: Reads
     presenter: Presenter
     stopping: asyncio.Event
+    metrics: Metrics
     heartbeat_s: float = _HEARTBEAT_S
 
     async def follow(self, request: Request) -> Response:
@@ -47,7 +49,7 @@ class EventRoutes:
     async def _stream(self, entry: Entry, seen: str | None) -> AsyncIterator[bytes]:
         yield _RETRY
         current: Entry | None = entry
-        with self.catalogue.following(entry.resource_name) as changed:
+        with self.metrics.streaming(), self.catalogue.following(entry.resource_name) as changed:
             while current is not None:
                 if str(current.version) != seen:
                     yield await self._event(current)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.auth import Gate
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.imports import Created, Imports
+    from mediaimport_webhook.metrics import Metrics
     from mediaimport_webhook.presented import Presenter
     from mediaimport_webhook.reads import Reads
     from mediaimport_webhook.reflector import Reflector
@@ -40,6 +41,7 @@ class MediaRoutes:
     reads: Reads
     presenter: Presenter
     reflector: Reflector
+    metrics: Metrics
 
     async def import_from_url(self, request: Request) -> Response:
         """Create an import for the caller: 202, before anything is fetched."""
@@ -50,7 +52,9 @@ class MediaRoutes:
         if refusal is not None:
             raise invalid([FieldError("/url", refusal)])
         manifest = requested_manifest(wanted, user_id=caller.user_id, key=key)
-        return _accepted(await self.imports.create(manifest))
+        created = await self.imports.create(manifest)
+        self.metrics.imported("url", created.creation)
+        return _accepted(created)
 
     async def list_assets(self, request: Request) -> Response:
         """Answer the caller's assets, newest first, one page."""

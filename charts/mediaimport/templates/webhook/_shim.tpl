@@ -16,6 +16,8 @@ env:
     value: {{ include "mediaimport.fullname" . }}-webhook
   - name: PORT
     value: "8080"
+  - name: METRICS_PORT
+    value: "9090"
   - name: AUTH_MODE
     value: {{ .Values.auth.mode }}
   {{- if eq .Values.auth.mode "tokens" }}

@@ -1,4 +1,4 @@
-"""Replicate: its callbacks, starting predictions, and how one stands."""
+"""The door for generations: starting one, and how it stands."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mediaimport_webhook.owners import Owner
 from mediaimport_webhook.pages import Query
 from mediaimport_webhook.problems import Problem, field_errors, invalid, not_found, setting_missing, unavailable
 from mediaimport_webhook.providers import Outcome
+from mediaimport_webhook.routes.callbacks import webhook_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,19 +27,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mediaimport_webhook.auth import Caller, Gate
-    from mediaimport_webhook.callbacks import Callbacks, Item
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.documents import Entry
     from mediaimport_webhook.models import ModelAlias
     from mediaimport_webhook.owners import Owners
     from mediaimport_webhook.presented import Presenter
-    from mediaimport_webhook.providers import Prediction
-    from mediaimport_webhook.providers.replicate import Replicate
-    from mediaimport_webhook.settings import Settings
+    from mediaimport_webhook.providers import Generator, Prediction
 
 _LOG = logging.getLogger(__name__)
 _MOST_ASSETS = 200
-WEBHOOK_PATH = "/api/v1/replicate/webhook"
 
 
 class _Tagged(BaseModel):
@@ -50,38 +47,29 @@ class _Tagged(BaseModel):
 
 
 @dataclass(frozen=True)
-class ReplicateRoutes:
-    """The routes under `replicate`."""
+class GenerationRoutes:
+    """The routes `{generator}/{alias}` and `{generator}/predictions/{id}`."""
 
-    settings: Settings
+    generator: Generator
     gate: Gate
-    replicate: Replicate
-    callbacks: Callbacks
+    public_base_url: str | None
     owners: Owners
     catalogue: Catalogue
     presenter: Presenter
 
-    async def webhook(self, request: Request) -> Response:
-        """Take a callback in: 2xx once all that it brings is persisted."""
-        body = await bodies.read(request, limit_bytes=bodies.MAX_WEBHOOK_BYTES)
-        await self.replicate.verify(request.headers, body)
-        outcomes = await self.callbacks.take(await self.replicate.parse(body))
-        content: dict[str, Any] = {"status": outcomes.status, "assets": [_item(each) for each in outcomes.items]}
-        return JSONResponse(content | ({"reason": outcomes.reason} if outcomes.reason else {}))
-
     async def generate(self, request: Request) -> Response:
         """Start a prediction for the caller; its owner is written down before the answer."""
         caller = self.gate.caller(request)
-        models, public_base_url = self._generation_settings()
+        models, webhook = self._models_and_webhook()
         alias = models.get(request.path_params["alias"])
         if alias is None:
             raise not_found("model alias")
         tags, given = _split(await bodies.read_object(request), alias)
         model_input = alias.model_input(given)
-        prediction = await self.replicate.create(alias, model_input, webhook=public_base_url + WEBHOOK_PATH)
+        prediction = await self.generator.create(alias, model_input, webhook=webhook)
         await self._record(prediction, Owner(caller.user_id, tuple(tags)))
         content = {"job_id": prediction.id, "status": _job_status(prediction, [])}
-        location = {"Location": f"/api/v1/replicate/predictions/{prediction.id}"}
+        location = {"Location": f"/api/v1/{self.generator.name}/predictions/{prediction.id}"}
         return JSONResponse(content, HTTPStatus.ACCEPTED, location, background=BackgroundTask(self.owners.clean))
 
     async def show(self, request: Request) -> Response:
@@ -103,16 +91,11 @@ class ReplicateRoutes:
         }
         return JSONResponse(content)
 
-    def _generation_settings(self) -> tuple[Mapping[str, ModelAlias], str]:
-        wanted = {
-            "REPLICATE_API_TOKEN": self.settings.replicate_api_token,
-            "PUBLIC_BASE_URL": self.settings.public_base_url,
-            "REPLICATE_MODELS_FILE": self.settings.replicate_models,
-        }
-        missing = [name for name, value in wanted.items() if value is None]
-        if self.settings.replicate_models is None or self.settings.public_base_url is None or missing:
-            raise setting_missing(*missing)
-        return self.settings.replicate_models, self.settings.public_base_url
+    def _models_and_webhook(self) -> tuple[Mapping[str, ModelAlias], str]:
+        missing = self.generator.missing_settings()
+        if self.public_base_url is None or missing:
+            raise setting_missing(*missing, *(["PUBLIC_BASE_URL"] if self.public_base_url is None else []))
+        return self.generator.models, self.public_base_url + webhook_path(self.generator)
 
     async def _record(self, prediction: Prediction, owner: Owner) -> None:
         """Write the owner down; without that nobody could ever have the prediction, so it is ended."""
@@ -121,7 +104,7 @@ class ReplicateRoutes:
         except ClusterError as error:
             _LOG.warning("no owner record, the prediction is canceled", extra={"error": str(error)})
             try:
-                await self.replicate.cancel(prediction.id)
+                await self.generator.cancel(prediction.id)
             except Problem:
                 _LOG.warning("the prediction could not be canceled", extra={"prediction": prediction.id})
             raise unavailable("The API server") from None
@@ -132,14 +115,14 @@ class ReplicateRoutes:
         return [each for each in newest.entries if each.job_id == prediction_id]
 
     async def _may_see(self, prediction_id: str, caller: Caller) -> bool:
-        owner = await self.owners.recorded(provider=self.replicate.name, prediction=prediction_id)
+        owner = await self.owners.recorded(provider=self.generator.name, prediction=prediction_id)
         return owner is not None and caller.sees in {None, owner.user_id}
 
     async def _state(self, prediction_id: str, entries: list[Entry]) -> Prediction | None:
-        """Ask Replicate, but not once the assets are there: they tell all that matters, and outlive it there."""
+        """Ask the generator, but not once the assets are there: they tell all that matters, and outlive it there."""
         if entries:
             return None
-        return await self.replicate.fetch_state(prediction_id)
+        return await self.generator.fetch_state(prediction_id)
 
 
 def _split(body: dict[str, Any], alias: ModelAlias) -> tuple[list[str], dict[str, Any]]:
@@ -167,11 +150,3 @@ def _job_status(prediction: Prediction | None, entries: list[Entry]) -> str:
             return "uploading"
         case Outcome.FAILED:
             return "failed"
-
-
-def _item(item: Item) -> dict[str, Any]:
-    return {
-        "pointer": item.output.pointer,
-        "asset_id": item.created.entry.asset_id if item.created.entry else None,
-        "outcome": item.created.creation.name.lower(),
-    }

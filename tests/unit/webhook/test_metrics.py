@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import httpx
+from mediaimport_webhook.metrics import Metrics
+
+if TYPE_CHECKING:
+    from tests.unit.webhook.conftest import Make, Shim
+
+ASSET = "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
+
+
+def test_requests_are_counted_by_route_never_by_path(shim: Shim) -> None:
+    for each in (ASSET, "what-nobody-has"):
+        shim.call("GET", f"/api/v1/media/{each}")
+    labels = {"method": "GET", "route": "/api/v1/media/{id}"}
+    assert shim.sample("mediaimport_http_requests_total", **labels, status="404") == 2
+    assert shim.sample("mediaimport_http_request_duration_seconds_count", route="/api/v1/media/{id}") == 2
+
+
+def test_paths_and_methods_that_nobody_serves_share_a_series(shim: Shim) -> None:
+    for path in ("/a", "/b"):
+        shim.call("BREW", path)
+    labels = {"method": "other", "route": "none", "status": "404"}
+    assert shim.sample("mediaimport_http_requests_total", **labels) == 2
+
+
+def test_callbacks_and_what_they_made_are_counted(shim: Shim, prediction: Make) -> None:
+    shim.webhook(prediction())
+    shim.webhook(prediction())
+    shim.webhook(prediction(status="failed"))
+    shim.webhook(prediction(), secret="whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+    counted = {
+        outcome: shim.sample("mediaimport_callbacks_total", provider="replicate", outcome=outcome)
+        for outcome in ("imported", "ignored", "refused")
+    }
+    assert counted == {"imported": 2, "ignored": 1, "refused": 1}
+    made = [
+        shim.sample("mediaimport_imports_total", origin="replicate", outcome=each) for each in ("created", "duplicate")
+    ]
+    assert made == [1, 1]
+
+
+def test_callback_that_could_not_be_kept_is_counted_as_failed(shim: Shim, prediction: Make) -> None:
+    shim.cluster.down = True
+    assert shim.webhook(prediction()).status_code == 503
+    assert shim.sample("mediaimport_callbacks_total", provider="replicate", outcome="failed") == 1
+
+
+def test_cache_says_how_large_and_how_stale_it_is(shim: Shim, prediction: Make) -> None:
+    shim.webhook(prediction())
+    assert (shim.sample("mediaimport_cache_resources"), shim.sample("mediaimport_cache_stale")) == (1, 0)
+    shim.cluster.down = True
+    shim.run(shim.cluster.cut())
+    shim.until(lambda: shim.sample("mediaimport_cache_stale") == 1)
+
+
+def test_metrics_are_read_on_a_port_of_their_own() -> None:
+    metrics = Metrics()
+    metrics.callback("replicate", "imported")
+    with metrics.served(0, host="127.0.0.1") as port:
+        assert port == 0
+    with metrics.served(free_port(), host="127.0.0.1") as port:
+        answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
+    assert 'mediaimport_callbacks_total{outcome="imported",provider="replicate"} 1.0' in answer.text
+
+
+def free_port() -> int:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return int(place.getsockname()[1])
