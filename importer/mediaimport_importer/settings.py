@@ -46,7 +46,7 @@ class Settings:
 
 def termination_log(env: Environment) -> Path:
     """Return where the result goes; known even when nothing else is."""
-    return Path(env.text("TERMINATION_LOG", TERMINATION_MESSAGE_PATH))
+    return Path(env.text("TERMINATION_MESSAGE_PATH", TERMINATION_MESSAGE_PATH))
 
 
 def _task(text: str) -> Task:

@@ -60,7 +60,7 @@ class Tools:
         if failure is not None:
             return failure
         document = _json(ran.stdout)
-        if any(each.get("codec_type") == "video" for each in document.get("streams", [])):
+        if str(document.get("format", {}).get("format_name")).endswith("_pipe"):
             document["frames"] = _json(self._run(commands.first_frame(file)).stdout).get("frames", [])[:1]
         return Response(document=document)
 

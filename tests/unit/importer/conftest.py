@@ -282,7 +282,7 @@ class Imports:
             "SOURCE_ALLOWED_PORTS": str(self.sources.port),
             "SCRATCH_DIRECTORY": str(self.prober.scratch),
             "PROBER_SOCKET": str(self.prober.socket),
-            "TERMINATION_LOG": str(self.folder / "termination-log"),
+            "TERMINATION_MESSAGE_PATH": str(self.folder / "termination-log"),
         } | more  # fmt: skip
 
     def settings(self, task: Task, **more: str) -> Settings:
