@@ -16,7 +16,7 @@ from dev.cluster import addresses, cgroups, network
 from dev.cluster.base import pause_program
 from dev.cluster.cgroups import Cgroups
 from dev.cluster.errors import ClusterError
-from dev.cluster.node import INIT, SCRIPTS, Node, find, groups_to_live_in, launcher_record
+from dev.cluster.node import INIT, Node, find, groups_to_live_in, launcher_record, script
 from dev.cluster.places import Places
 from dev.cluster.processes import Plan
 from dev.cluster.waiting import until
@@ -25,6 +25,7 @@ START_TIMEOUT_S = 20.0
 PATIENCE_S = 1.0
 # What belongs to one run of the node. Not containerd's folder: its images spare the next run a pull.
 _OF_ONE_RUN = ("etc", "logs", "s3", "var")
+_FORMER_LOGS = "logs-of-the-former-run"
 
 
 def begin(places: Places, plan: Plan) -> Node:
@@ -56,6 +57,9 @@ def end(places: Places) -> bool:
 
 
 def _lay_out(places: Places, plan: Plan) -> None:
+    shutil.rmtree(places.node / _FORMER_LOGS, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        (places.node / "logs").rename(places.node / _FORMER_LOGS)
     for name in _OF_ONE_RUN:
         shutil.rmtree(places.node / name, ignore_errors=True)
         (places.node / name).mkdir(parents=True)
@@ -70,6 +74,7 @@ def _make_groups(places: Places, groups: Cgroups) -> None:
         raise ClusterError(
             "this machine runs a node that another cache folder knows: run `make down` with the XDG_CACHE_HOME it had"
         )
+    cgroups.remove(folder for folder in groups.folders if folder.exists())
     # First the record, then the deed: what a cut-off start made is known to the next one.
     _write_list(_groups_made(places), groups.folders)
     _write_list(groups_to_live_in(places), groups.folders_to_live_in)
@@ -82,15 +87,15 @@ def _launch(places: Places, groups: Cgroups) -> None:
     The control group namespace begins where a process is when it makes it: at the node's own groups, one step above
     those in which version 2 lets processes live.
     """
-    command = (
+    command = [
         *("setsid", "--fork"),
-        *("sh", SCRIPTS / "record.sh", launcher_record(places)),
-        *("sh", SCRIPTS / "join.sh", _groups_made(places), "unshare", "--cgroup"),
-        *("sh", SCRIPTS / "join.sh", groups_to_live_in(places)),
+        *script("record.sh", launcher_record(places)),
+        *script("join.sh", _groups_made(places), "unshare", "--cgroup"),
+        *script("join.sh", groups_to_live_in(places)),
         *("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--propagation", "private"),
         *("--fork", "--kill-child", "--mount-proc"),
-        *("sh", str(INIT), str(places.node), addresses.NODE_NAME, str(pause_program(places)), *groups.mounts),
-    )
+        *script(INIT, places.node, addresses.NODE_NAME, pause_program(places), *groups.mounts),
+    ]
     with _log(places).open("wb") as words:
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, check=True)
 

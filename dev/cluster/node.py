@@ -8,8 +8,7 @@ from dev.cluster.places import Places
 from dev.cluster.processes import Process
 from dev.cluster.waiting import until
 
-SCRIPTS = Path(__file__).parent / "settings"
-INIT = SCRIPTS / "node-init.sh"
+INIT = "node-init.sh"
 STOP_TIMEOUT_S = 10.0
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # In the node's own memory: what is written here is never older than the node.
@@ -43,7 +42,7 @@ class Node:
         """Start a process inside, if it is not running; it stays when we end."""
         if self.pid_of(process):
             return
-        record = ("sh", SCRIPTS / "record.sh", _RUN / f"{process.name}.pid")
+        record = script("record.sh", _RUN / f"{process.name}.pid")
         with (self.places.node / "logs" / f"{process.name}.log").open("ab") as words:
             subprocess.run(
                 ["setsid", "--fork", *self._enter(), *record, *process.argv],
@@ -70,10 +69,10 @@ class Node:
             return None
         return pid if argv[0].decode() == process.argv[0] else None  # another one: the id was given anew
 
-    def _enter(self) -> tuple[str | Path, ...]:
+    def _enter(self) -> list[str]:
         """Return what to put before a command line so that it runs inside."""
-        join = ("sh", SCRIPTS / "join.sh", groups_to_live_in(self.places))
-        return (*join, "nsenter", "--target", str(self.init_pid), "--all", "--wd=/")
+        join = script("join.sh", groups_to_live_in(self.places))
+        return [*join, "nsenter", "--target", str(self.init_pid), "--all", "--wd=/"]
 
     def _inside(self, path: Path) -> Path:
         return Path(f"/proc/{self.init_pid}/root", *path.parts[1:])
@@ -88,8 +87,13 @@ def find(places: Places) -> Node | None:
     except (OSError, ValueError):
         return None
     # A process id that was given anew has another command line.
-    ours = INIT.name in command_line and str(places.node) in command_line
+    ours = INIT in command_line and str(places.node) in command_line
     return Node(places, launcher_pid=launcher, init_pid=int(children[0])) if ours and children else None
+
+
+def script(name: str, *arguments: str | Path) -> list[str]:
+    """Return the command line of one of our shell scripts."""
+    return ["sh", str(Path(__file__).parent / "settings" / name), *map(str, arguments)]
 
 
 def launcher_record(places: Places) -> Path:
