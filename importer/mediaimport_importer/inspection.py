@@ -80,9 +80,13 @@ def _settled(prober: Prober, file: str, sniffed: Format, streams: Streams) -> Fo
     form = sniffed.heard_and_seen(has_video=streams.video is not None, has_audio=streams.audio is not None)
     if form.extension not in _COUNTED:
         return form
+    return form.moving(frames=streams.frames or _packets(prober, file))
+
+
+def _packets(prober: Prober, file: str) -> int | None:
     response, _ = prober.ask(PacketsRequest(file=file))
-    counts = [int(each.get("packets", 0)) for each in _ends(response).values()]
-    return form.moving(frames=max(counts, default=None))
+    counts = [each.get("packets") for each in _ends(response).values()]
+    return max((count for count in counts if isinstance(count, int)), default=None)
 
 
 def _check_type(form: Format, asked: MediaType) -> None:

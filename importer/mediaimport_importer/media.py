@@ -91,9 +91,14 @@ class Streams:
         return (round(longest * 1000), DurationSource.STREAM) if longest > 0 else None
 
     @property
+    def frames(self) -> int | None:
+        """Return how many frames the picture is said to have."""
+        return _count((self.video or {}).get("nb_frames"))
+
+    @property
     def hdr(self) -> bool:
         """Tell whether the picture has to be tone-mapped for an ordinary screen."""
-        return self.video is not None and self.video.get("color_transfer") in _HDR_TRANSFERS
+        return self.video is not None and _word(self.video.get("color_transfer")) in _HDR_TRANSFERS
 
     @property
     def size(self) -> tuple[int, int] | None:

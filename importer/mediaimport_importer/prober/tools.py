@@ -19,6 +19,7 @@ from mediaimport_importer.prober.protocol import (
     ThumbnailRequest,
 )
 from mediaimport_importer.prober.sandbox import Ending, Limits, Run
+from mediaimport_importer.prober.webp import Animation, animation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,8 @@ class Tools:
         document = _json(ran.stdout)
         if str(document.get("format", {}).get("format_name")).endswith("_pipe"):
             document["frames"] = _json(self._run(commands.first_frame(file)).stdout).get("frames", [])[:1]
-        return Response(document=document)
+        with file.open("rb") as opened:
+            return Response(document=_amended(document, animation(opened)))
 
     def _packets(self, file: Path, request: PacketsRequest) -> Response:
         ran = self._run(commands.packets(file, request), stdout_bytes=PACKETS_BYTES)
@@ -77,6 +79,17 @@ class Tools:
             return Response(failure=Failure.TOOL_FAILED, message="ffmpeg found no picture to write"), b""
         luma = _LUMA.search(ran.stderr)
         return Response(luma=float(luma[1]) if luma else None, payload_bytes=len(ran.stdout)), ran.stdout
+
+
+def _amended(document: dict[str, Any], found: Animation | None) -> dict[str, Any]:
+    """Add what ffprobe does not see in an animated WebP."""
+    if found is None or not document.get("streams"):
+        return document
+    first, *rest = document["streams"]
+    seconds = f"{found.duration_ms / 1000:.3f}"
+    rate = {"avg_frame_rate": f"{found.frames * 1000}/{found.duration_ms}"} if found.duration_ms else {}
+    first |= {"width": found.width, "height": found.height, "nb_frames": str(found.frames)} | rate
+    return document | {"streams": [first, *rest], "format": document.get("format", {}) | {"duration": seconds}}
 
 
 def _is_plain(file: Path) -> bool:

@@ -304,6 +304,18 @@ def test_moving_gif_serves_who_asks_for_an_image(prober: RunningProber, studio: 
     assert inspected(prober, file, asked=MediaType.IMAGE).format.kind is Kind.VIDEO
 
 
+def test_animated_webp_is_described_though_ffmpeg_cannot_decode_it(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("moving.webp", *TEST, "-c:v", "libwebp_anim")
+
+    found = inspected(prober, file)
+
+    assert (found.format.kind, found.format.content_type) == (Kind.VIDEO, "image/webp")
+    assert (found.media.width, found.media.height) == (320, 180)
+    assert found.media.duration_ms == pytest.approx(2000, abs=60)
+    assert found.media.video is not None
+    assert found.media.video.frame_count == 48
+
+
 def test_avif_is_an_image(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("still.avif", "-f", "lavfi", "-i", "testsrc2=s=320x180", "-frames:v", "1", "-c:v", "libaom-av1",
                        "-still-picture", "1", "-cpu-used", "8")  # fmt: skip

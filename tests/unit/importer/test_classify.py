@@ -1,0 +1,97 @@
+"""Magic bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.reasons import Reason
+from mediaimport_importer import classify
+from mediaimport_importer.errors import RefusedError
+
+
+def box(brand: bytes, *compatible: bytes) -> bytes:
+    body = b"ftyp" + brand + bytes(4) + b"".join(compatible)
+    return (len(body) + 4).to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (box(b"isom", b"mp41"), classify.MP4),
+        (box(b"qt  "), classify.MOV),
+        (box(b"M4A "), classify.M4A),
+        (box(b"3gp4"), classify.THREE_GP),
+        (box(b"mif1", b"avif"), classify.AVIF),
+        (b"\0\0\0\x08wide\0\0\0\0mdat", classify.MOV),
+        (b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1fB\x86\x81\x01B\x82\x84webm", classify.WEBM),
+        (b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1fB\x82\x88matroska", classify.MKV),
+        (b"RIFF\0\0\0\0WAVEfmt ", classify.WAV),
+        (b"RIFF\0\0\0\0AVI LIST", classify.AVI),
+        (b"RIFF\0\0\0\0WEBPVP8 ", classify.WEBP),
+        (b"GIF89a" + bytes(20), classify.GIF),
+        (b"\xff\xd8\xff\xe0", classify.JPEG),
+        (b"ID3\x04\0", classify.MP3),
+        (b"\xff\xfb\x90\x64", classify.MP3),
+        (b"\xff\xf1\x50\x80", classify.AAC),
+        (b"fLaC", classify.FLAC),
+        (b"OggS" + bytes(24) + b"OpusHead", classify.OPUS),
+        (b"OggS" + bytes(24) + b"\x01vorbis", classify.OGG),
+        (b"OggS" + bytes(24) + b"\x80theora", classify.OGV),
+        ((b"G" + bytes(187)) * 5, classify.TS),
+        (b"\0\0\0\x01G" + (bytes(191) + b"G") * 4, classify.TS),
+        (b"FLV\x01\x05", classify.FLV),
+    ],
+)
+def test_format_is_told_by_its_magic(head: bytes, expected: classify.Format) -> None:
+    assert classify.classify(head) == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "reason", "word"),
+    [
+        (b"", Reason.NOT_MEDIA, "empty"),
+        (b"  <!DOCTYPE HTML>", Reason.NOT_MEDIA, "HTML"),
+        (b"\xef\xbb\xbf<html>", Reason.NOT_MEDIA, "HTML"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", Reason.NOT_MEDIA, "XML"),
+        (b"<?xml version='1.0'?><svg xmlns=''/>", Reason.NOT_MEDIA, "SVG"),
+        (b'{"detail": "gone"}', Reason.NOT_MEDIA, "JSON"),
+        (b"PK\x03\x04", Reason.NOT_MEDIA, "zip"),
+        (b"%PDF-1.7", Reason.NOT_MEDIA, "PDF"),
+        (b"\x1f\x8b\x08", Reason.NOT_MEDIA, "gzip"),
+        (b"#EXTM3U\n", Reason.NOT_MEDIA, "playlist"),
+        (b"just some words", Reason.NOT_MEDIA, "text"),
+        ("schöne Grüße".encode(), Reason.NOT_MEDIA, "text"),
+        (bytes(1000), Reason.NOT_MEDIA, "zeros"),
+        (b"\x93\x01\x02\xfe\xfd", Reason.NOT_MEDIA, "no known"),
+        (box(b"heic"), Reason.UNSUPPORTED_FORMAT, "HEIF"),
+        (b"BM\x36\x00", Reason.UNSUPPORTED_FORMAT, "BMP"),
+        (b"8BPS", Reason.UNSUPPORTED_FORMAT, "Photoshop"),
+    ],
+)
+def test_what_is_not_taken_is_named(head: bytes, reason: Reason, word: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        classify.classify(head)
+
+    assert caught.value.reason is reason
+    assert word in caught.value.public_message
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\0\0\0\x18ftyp", b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"\xff"]))
+def test_any_bytes_are_either_a_format_or_a_refusal(tail: bytes, start: bytes) -> None:
+    try:
+        found = classify.classify(start + tail)
+    except RefusedError:
+        return
+    assert 2 <= len(found.extension) <= 5
+
+
+def test_every_format_fits_the_keys_of_an_asset() -> None:
+    keys = AssetKeys("anna", "id")
+    formats = [each for each in vars(classify).values() if isinstance(each, classify.Format)]
+    assert len(formats) > 20
+    for each in formats:
+        twins = [each.heard_and_seen(has_video=v, has_audio=a) for v in (True, False) for a in (True, False)]
+        for form in (each, *twins):
+            assert keys.is_original(keys.original(kind=form.kind, extension=form.extension))
