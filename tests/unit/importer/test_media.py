@@ -100,7 +100,24 @@ WILD = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=5,
 )
-KEYS = ["codec_type", "codec_name", "width", "height", "sample_aspect_ratio", "avg_frame_rate", "r_frame_rate", "nb_frames", "side_data_list", "disposition", "tags", "channels", "duration", "pix_fmt", "profile", "color_transfer"]
+KEYS = [
+    "codec_type",
+    "codec_name",
+    "width",
+    "height",
+    "sample_aspect_ratio",
+    "avg_frame_rate",
+    "r_frame_rate",
+    "nb_frames",
+    "side_data_list",
+    "disposition",
+    "tags",
+    "channels",
+    "duration",
+    "pix_fmt",
+    "profile",
+    "color_transfer",
+]
 STREAM = st.dictionaries(st.sampled_from(KEYS), WILD | st.sampled_from(["video", "audio"]))
 
 
