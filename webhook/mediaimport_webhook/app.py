@@ -24,6 +24,7 @@ from mediaimport_webhook.imports import Imports
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.owners import Owners
 from mediaimport_webhook.presented import Presenter
+from mediaimport_webhook.providers.fal import Fal
 from mediaimport_webhook.providers.replicate import Replicate
 from mediaimport_webhook.reads import Reads
 from mediaimport_webhook.reflector import Reflector
@@ -73,7 +74,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     imports = Imports(outside.cluster, catalogue)
     owners = Owners(outside.cluster)
     presenter = Presenter(outside.signer)
-    entrance = gate(settings)
+    entrance = gate(settings, outside.http, metrics)
     reads = Reads(catalogue, outside.cluster, outside.sidecars)
     media = MediaRoutes(
         gate=entrance,
@@ -89,7 +90,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     callbacks = Callbacks(
         cluster=outside.cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id
     )
-    doors = [CallbackRoute(each, callbacks, metrics) for each in (replicate,)]
+    doors = [CallbackRoute(each, callbacks, metrics) for each in (replicate, Fal(settings, outside.http))]
     generation = GenerationRoutes(
         generator=replicate,
         gate=entrance,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mediaimport_api.sidecar import Sidecar
 
-    from mediaimport_webhook.auth import Caller
+    from mediaimport_webhook.callers import Caller
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.cluster import Cluster
 

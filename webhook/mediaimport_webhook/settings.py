@@ -31,6 +31,17 @@ _MAX_PRESIGN_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
+class Oidc:
+    """An OpenID Connect issuer; `jwks_url` None: where its discovery document says."""
+
+    issuer: str
+    audience: str
+    jwks_url: str | None
+    groups_claim: str
+    admin_group: str | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of it. What is None makes the routes that need it answer 503 and name the variable."""
 
@@ -43,6 +54,9 @@ class Settings:
     default_user_id: str
     auth_mode: AuthMode
     auth_tokens_file: Path | None
+    oidc: Oidc | None
+    rate_limit_per_second: int
+    """Of each user; 0: none."""
     store: StoreSettings
     sources: SourcePolicy
     presign_seconds: int
@@ -50,6 +64,8 @@ class Settings:
     replicate_api_token: str | None = field(repr=False)
     replicate_webhook_secrets: tuple[str, ...] = field(repr=False)
     replicate_models: Mapping[str, ModelAlias] | None
+    fal_user_id: str | None
+    fal_jwks_url: str
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     log_level: str
@@ -67,6 +83,8 @@ class Settings:
             default_user_id=_user_id("DEFAULT_USER_ID", env.text("DEFAULT_USER_ID", "default")),
             auth_mode=cast("AuthMode", _one_of(env, "AUTH_MODE", {"tokens", "none"}, default="tokens")),
             auth_tokens_file=_path(env.optional("AUTH_TOKENS_FILE")),
+            oidc=_oidc(env),
+            rate_limit_per_second=env.integer("RATE_LIMIT_PER_SECOND", 0),
             store=StoreSettings.read(env),
             sources=env.source_policy(),
             presign_seconds=_presign_seconds(env),
@@ -74,6 +92,8 @@ class Settings:
             replicate_api_token=env.optional("REPLICATE_API_TOKEN"),
             replicate_webhook_secrets=_secrets(env),
             replicate_models=_models(env),
+            fal_user_id=env.optional("FAL_USER_ID"),
+            fal_jwks_url=_base_url(env, "FAL_JWKS_URL") or "https://rest.fal.ai/.well-known/jwks.json",
             public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
             cors_origins=env.words("CORS_ORIGINS"),
             log_level=_one_of(env, "LOG_LEVEL", _LEVELS, default="info"),
@@ -100,6 +120,21 @@ def _one_of(env: Environment, name: str, allowed: set[str] | frozenset[str], *, 
     if value not in allowed:
         raise BadSettingError(f"{name} is {value!r}; it must be one of {', '.join(sorted(allowed))}")
     return value
+
+
+def _oidc(env: Environment) -> Oidc | None:
+    issuer = env.optional("OIDC_ISSUER")
+    if issuer is None:
+        return None
+    if not issuer.startswith(("http://", "https://")):
+        raise BadSettingError(f"OIDC_ISSUER is {issuer!r}; it must start with https:// or http://")
+    return Oidc(
+        issuer=issuer,
+        audience=env.text("OIDC_AUDIENCE"),
+        jwks_url=_base_url(env, "OIDC_JWKS_URL"),
+        groups_claim=env.text("OIDC_GROUPS_CLAIM", "groups"),
+        admin_group=env.optional("OIDC_ADMIN_GROUP"),
+    )
 
 
 def _metrics_port(env: Environment) -> int:

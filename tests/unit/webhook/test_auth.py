@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api.environment import BadSettingError
-from mediaimport_webhook.auth import TokenGate
-from starlette.requests import Request
+from mediaimport_webhook.tokens import Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +21,6 @@ ROUTES = [
     ("POST", "/api/v1/replicate/wan-video-t2v"),
     ("GET", "/api/v1/replicate/predictions/pred1"),
 ]
-
-
-def request(authorization: str) -> Request:
-    return Request({"type": "http", "headers": [(b"authorization", authorization.encode())]})
 
 
 class Clock:
@@ -63,13 +58,13 @@ def test_mode_none_lets_everybody_in_and_warns(start: Start, caplog: pytest.LogC
 def test_changed_file_is_read_again(tmp_path: Path) -> None:
     path, clock = tmp_path / "tokens.json", Clock()
     path.write_text(json.dumps([{"token": ALICE, "user": "alice"}]))
-    gate = TokenGate(path, monotonic=clock)
-    assert gate.caller(request(f"bearer {ALICE}")).user_id == "alice"
+    tokens = Tokens(path, monotonic=clock)
+    assert tokens.find(ALICE).user_id == "alice"
     new = tmp_path / "new.json"
     new.write_text(json.dumps([{"token": ALICE, "user": "carol", "role": "admin"}]))
     new.replace(path)
     clock.now = 2
-    assert (gate.caller(request(f"Bearer {ALICE}")).user_id, gate.caller(request(f"Bearer {ALICE}")).admin) == (
+    assert (tokens.find(ALICE).user_id, tokens.find(ALICE).admin) == (
         "carol",
         True,
     )
@@ -78,15 +73,15 @@ def test_changed_file_is_read_again(tmp_path: Path) -> None:
 def test_broken_file_leaves_the_former_tokens_in_force(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, clock = tmp_path / "tokens.json", Clock()
     path.write_text(json.dumps([{"token": ALICE, "user": "alice"}]))
-    gate = TokenGate(path, monotonic=clock)
+    tokens = Tokens(path, monotonic=clock)
     path.write_text('[{"token": "very-secret-token-xyz"')
     clock.now = 2
-    assert gate.caller(request(f"Bearer {ALICE}")).user_id == "alice"
+    assert tokens.find(ALICE).user_id == "alice"
     assert "could not be read again" in caplog.text
     assert "very-secret" not in caplog.text
     path.unlink()
     clock.now = 4
-    assert gate.caller(request(f"Bearer {ALICE}")).user_id == "alice"
+    assert tokens.find(ALICE).user_id == "alice"
 
 
 @pytest.mark.parametrize(
@@ -107,11 +102,11 @@ def test_wrong_file_ends_the_start_with_a_line_that_names_the_setting(tmp_path: 
     path = tmp_path / "tokens.json"
     path.write_text(content)
     with pytest.raises(BadSettingError, match=r"^AUTH_TOKENS_FILE") as refusal:
-        TokenGate(path)
+        Tokens(path)
     assert "\n" not in str(refusal.value)
     assert "0123456789abcdef" not in str(refusal.value)
 
 
 def test_missing_file_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(BadSettingError, match=r"^AUTH_TOKENS_FILE"):
-        TokenGate(tmp_path / "none.json")
+        Tokens(tmp_path / "none.json")

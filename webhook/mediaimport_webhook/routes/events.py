@@ -41,7 +41,7 @@ class EventRoutes:
 
     async def follow(self, request: Request) -> Response:
         """Send the asset now and at each change; what the client has by Last-Event-ID is not sent again."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         entry = await self.reads.asset(request.path_params["id"], caller)
         stream = self._stream(entry, request.headers.get("last-event-id"))
         return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)

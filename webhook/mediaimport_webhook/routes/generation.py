@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.auth import Caller, Gate
+    from mediaimport_webhook.auth import Gate
+    from mediaimport_webhook.callers import Caller
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.documents import Entry
     from mediaimport_webhook.models import ModelAlias
@@ -59,7 +60,7 @@ class GenerationRoutes:
 
     async def generate(self, request: Request) -> Response:
         """Start a prediction for the caller; its owner is written down before the answer."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         models, webhook = self._models_and_webhook()
         alias = models.get(request.path_params["alias"])
         if alias is None:
@@ -74,7 +75,7 @@ class GenerationRoutes:
 
     async def show(self, request: Request) -> Response:
         """Answer how a prediction of the caller stands, and what came of it."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         prediction_id = request.path_params["id"]
         entries = self._entries(prediction_id, caller)
         if not entries and not await self._may_see(prediction_id, caller):

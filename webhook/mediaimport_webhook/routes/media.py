@@ -45,7 +45,7 @@ class MediaRoutes:
 
     async def import_from_url(self, request: Request) -> Response:
         """Create an import for the caller: 202, before anything is fetched."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         key = _idempotency_key(request)
         wanted = await bodies.read_as(request, ImportRequest)
         refusal = self.sources.url_refusal(wanted.url)
@@ -58,7 +58,7 @@ class MediaRoutes:
 
     async def list_assets(self, request: Request) -> Response:
         """Answer the caller's assets, newest first, one page."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         query = parse_query(request.query_params.multi_items())
         user_id = query.user if caller.admin else caller.user_id
         self._must_be_synced()
@@ -69,14 +69,14 @@ class MediaRoutes:
 
     async def show(self, request: Request) -> Response:
         """Answer one asset of the caller."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         entry = await self.reads.asset(request.path_params["id"], caller)
         download = _flag(request, "download")
         return JSONResponse(await self.presenter.present(entry, download=download), headers=self._age())
 
     async def retry(self, request: Request) -> Response:
         """Ask for another run of an import that is over: 202."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         entry = await self.reads.asset(request.path_params["id"], caller)
         if entry.status == "uploading":
             raise Problem(HTTPStatus.CONFLICT, "still-running", "The import is still under way; wait for its end.")

@@ -36,7 +36,7 @@ class StatsRoutes:
 
     async def show(self, request: Request) -> Response:
         """Answer counts, bytes and the newest failures."""
-        caller = self.gate.caller(request)
+        caller = await self.gate.caller(request)
         if not self.reflector.synced.is_set():
             raise unavailable("The API server")
         return JSONResponse(_stats(list(self.catalogue.all_of(caller.sees))))

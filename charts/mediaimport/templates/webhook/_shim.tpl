@@ -24,6 +24,22 @@ env:
   - name: AUTH_TOKENS_FILE
     value: /etc/mediaimport/auth/tokens.json
   {{- end }}
+  {{- with .Values.auth.oidc }}
+  {{- if .issuer }}
+  - name: OIDC_ISSUER
+    value: {{ .issuer | quote }}
+  - name: OIDC_AUDIENCE
+    value: {{ required "auth.oidc.audience goes with auth.oidc.issuer" .audience | quote }}
+  - name: OIDC_JWKS_URL
+    value: {{ .jwksUrl | quote }}
+  - name: OIDC_GROUPS_CLAIM
+    value: {{ .groupsClaim | quote }}
+  - name: OIDC_ADMIN_GROUP
+    value: {{ .adminGroup | quote }}
+  {{- end }}
+  {{- end }}
+  - name: FAL_USER_ID
+    value: {{ .Values.fal.userId | quote }}
   - name: REPLICATE_BASE_URL
     value: {{ .Values.replicate.baseUrl | quote }}
   - name: REPLICATE_MODELS_FILE
@@ -39,6 +55,8 @@ env:
     value: {{ .defaultUserId | quote }}
   - name: PRESIGN_SECONDS
     value: {{ int64 .presignSeconds | quote }}
+  - name: RATE_LIMIT_PER_SECOND
+    value: {{ int64 .rateLimitPerSecond | quote }}
   - name: CORS_ORIGINS
     value: {{ join "," .corsOrigins | quote }}
   - name: LOG_LEVEL

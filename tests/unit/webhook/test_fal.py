@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+if TYPE_CHECKING:
+    from tests.unit.webhook.conftest import Shim, Start
+
+KEY, OLD_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+WEBHOOK, KEYS = "/api/v1/fal/webhook", "/.well-known/jwks.json"
+IMAGE = {"url": "https://v3.fal.media/files/a/out.png", "content_type": "image/png", "width": 1024}
+
+
+def body(**changes: object) -> bytes:
+    whole = {"request_id": "024ca5b1-45d3", "gateway_request_id": "024ca5b1", "status": "OK"}
+    return json.dumps(whole | {"payload": {"images": [IMAGE], "seed": 5}} | changes).encode()
+
+
+def signed(
+    content: bytes, *, key: Ed25519PrivateKey = KEY, user: str = "me", sent: int | None = None
+) -> dict[str, str]:
+    stamp = str(int(time.time()) if sent is None else sent)
+    message = f"024ca5b1-45d3\n{user}\n{stamp}\n{hashlib.sha256(content).hexdigest()}"
+    return {
+        "X-Fal-Webhook-Request-Id": "024ca5b1-45d3",
+        "X-Fal-Webhook-User-Id": user,
+        "X-Fal-Webhook-Timestamp": stamp,
+        "X-Fal-Webhook-Signature": key.sign(message.encode()).hex(),
+    }
+
+
+def key_set(*keys: Ed25519PrivateKey) -> httpx.Response:
+    raw = [each.public_key().public_bytes_raw() for each in keys]
+    encoded = [base64.urlsafe_b64encode(each).decode().rstrip("=") for each in raw]
+    return httpx.Response(200, json={"keys": [{"kty": "OKP", "crv": "Ed25519", "x": each} for each in encoded]})
+
+
+@pytest.fixture
+def fal(start: Start) -> Shim:
+    shim = start(FAL_USER_ID="me", FAL_JWKS_URL=f"https://rest.fal.test{KEYS}")
+    shim.replicate.answers[KEYS] = key_set(OLD_KEY, KEY)
+    return shim
+
+
+def call(shim: Shim, content: bytes, headers: dict[str, str]) -> httpx.Response:
+    return shim.call("POST", WEBHOOK, token=None, content=content, headers=headers)
+
+
+def test_each_media_url_of_a_payload_becomes_an_import(fal: Shim) -> None:
+    content = body(payload={"video": {"url": "https://v3.fal.media/a.mp4"}, "images": [IMAGE], "seed": 5})
+    answer = call(fal, content, signed(content))
+    assert answer.status_code == 200
+    assert [each["pointer"] for each in answer.json()["assets"]] == ["/images/0/url", "/video/url"]
+    providers = [each["source"]["provider"] for each in fal.specs()]
+    assert {(each["name"], each["id"]) for each in providers} == {("fal", "024ca5b1-45d3")}
+    assert all("expiresAt" not in each["source"] for each in fal.specs())
+    assert all(each["tags"] == ["ai-generated"] and each["userId"] == "default" for each in fal.specs())
+
+
+def test_retried_callback_makes_nothing_new(fal: Shim) -> None:
+    outcomes = [call(fal, body(), signed(body())).json()["assets"][0]["outcome"] for _ in range(2)]
+    assert (outcomes, len(fal.cluster.imports)) == (["created", "duplicate"], 1)
+    assert fal.sample("mediaimport_callbacks_total", provider="fal", outcome="imported") == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "ERROR", "error": "Invalid status code: 422", "payload": {"detail": []}},
+        {"payload": None, "payload_error": "Response payload is not JSON serializable."},
+        {"payload": {"text": "https is a scheme"}},
+    ],
+)
+def test_callback_without_media_is_taken_and_recorded(fal: Shim, changes: dict[str, Any]) -> None:
+    answer = call(fal, body(**changes), signed(body(**changes)))
+    assert (answer.status_code, answer.json()["status"], fal.cluster.imports) == (200, "ignored", {})
+    assert len(fal.cluster.events) == 1
+
+
+def test_callback_not_signed_for_our_account_is_refused(fal: Shim) -> None:
+    good, now = signed(body()), int(time.time())
+    bad: list[dict[str, str]] = [
+        {},
+        signed(body(), key=Ed25519PrivateKey.generate()),
+        signed(body(), user="another"),
+        signed(body(), sent=now - 301),
+        signed(body(), sent=now + 301),
+        good | {"X-Fal-Webhook-Timestamp": str(now - 1)},
+        good | {"X-Fal-Webhook-Request-Id": "other"},
+        good | {"X-Fal-Webhook-Signature": good["X-Fal-Webhook-Signature"][:-2]},
+        good | {"X-Fal-Webhook-Signature": "zz" * 64},
+        {name: value for name, value in good.items() if name != "X-Fal-Webhook-User-Id"},
+        signed(body(status="ERROR")),
+    ]
+    answers = [call(fal, body(), each) for each in bad]
+    assert [each.status_code for each in answers] == [401] * len(bad)
+    assert fal.cluster.imports == {}
+    assert call(fal, body(), good).status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{", b'{"request_id": "a/b", "status": "OK"}', b'{"request_id": "a"}'])
+def test_signed_body_that_tells_of_no_request_is_400(fal: Shim, content: bytes) -> None:
+    assert call(fal, content, signed(content)).status_code == 400
+
+
+def test_keys_that_cannot_be_fetched_are_503(fal: Shim) -> None:
+    fal.replicate.answers[KEYS] = httpx.Response(500)
+    assert call(fal, body(), signed(body())).status_code == 503
+
+
+def test_without_the_account_the_route_names_the_setting(shim: Shim) -> None:
+    answer = call(shim, body(), signed(body()))
+    assert (answer.status_code, answer.json()["setting"]) == (503, "FAL_USER_ID")

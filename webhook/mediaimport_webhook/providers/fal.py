@@ -1,0 +1,127 @@
+"""fal.ai: callbacks alone, signed with ED25519. https://docs.fal.ai/model-apis/model-endpoints/webhooks."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from mediaimport_webhook import bodies
+from mediaimport_webhook.jwks import KeySet
+from mediaimport_webhook.problems import Problem, setting_missing
+from mediaimport_webhook.providers import Outcome, Prediction
+from mediaimport_webhook.signatures import TOLERANCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import httpx
+    from jwt import PyJWK
+
+    from mediaimport_webhook.settings import Settings
+
+_NAME = "fal"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}")
+_SIGNATURE = re.compile(r"[0-9a-fA-F]{128}")
+_MAX_ERROR = 512
+
+
+class Fal:
+    """The adapter. fal signs for all its customers with the same keys: only callbacks of our own account are taken."""
+
+    def __init__(
+        self, settings: Settings, http: httpx.AsyncClient, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._user_id = settings.fal_user_id
+        self._clock = clock
+
+        async def locate() -> str:
+            return settings.fal_jwks_url
+
+        self._keys = KeySet(http, locate, whose="fal.ai")
+
+    @property
+    def name(self) -> str:
+        """Return `fal`."""
+        return _NAME
+
+    async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Raise a 401 Problem unless signed for our account within 300 s; 503 if that cannot be told."""
+        if self._user_id is None:
+            raise setting_missing("FAL_USER_ID")
+        refusal = _refusal(headers, self._user_id, self._clock())
+        if refusal is None and not await self._is_signed(headers, body):
+            refusal = "no signature matches"
+        if refusal is not None:
+            raise Problem(HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}.")
+
+    async def parse(self, body: bytes) -> Prediction:
+        """Return the request that ended; a 400 Problem if the body tells of none."""
+        content = bodies.parse_object(body)
+        request, state = content.get("request_id"), content.get("status")
+        if not isinstance(request, str) or _ID.fullmatch(request) is None or state not in {"OK", "ERROR"}:
+            raise Problem(HTTPStatus.BAD_REQUEST, "not-a-prediction", "The body has no usable request_id and status.")
+        error = content.get("error") or content.get("payload_error")
+        return Prediction(
+            provider=_NAME,
+            id=request,
+            state=state,
+            outcome=Outcome.SUCCEEDED if state == "OK" else Outcome.FAILED,
+            output=content.get("payload"),
+            error=error[:_MAX_ERROR] if isinstance(error, str) else None,
+        )
+
+    async def fetch_state(self, _: str) -> Prediction | None:
+        """Return None: fal tells a request's state only to who knows its model, which callbacks do not say."""
+        return None
+
+    def auth_for(self, _: str) -> Mapping[str, str]:
+        """Return nothing: fal's files are public."""
+        return {}
+
+    async def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Try the keys that are held; if none fits, there may be a new one."""
+        signature, message = bytes.fromhex(headers["x-fal-webhook-signature"]), _message(headers, body)
+        if _fits(await self._keys.held(), signature, message):
+            return True
+        return await self._keys.renew() and _fits(await self._keys.held(), signature, message)
+
+
+def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | None:
+    """Return what is wrong with the headers before any key is looked at."""
+    request, user, sent, signature = (
+        headers.get(f"x-fal-webhook-{each}", "") for each in ("request-id", "user-id", "timestamp", "signature")
+    )
+    if not request or _SIGNATURE.fullmatch(signature) is None:
+        return "a header is missing or not of its form"
+    if not hmac.compare_digest(user.encode(), user_id.encode()):
+        return "it is for another account"
+    if _TIMESTAMP.fullmatch(sent) is None or abs(now.timestamp() - int(sent)) > TOLERANCE_S:
+        return f"its time is more than {TOLERANCE_S} s away from now"
+    return None
+
+
+def _message(headers: Mapping[str, str], body: bytes) -> bytes:
+    named = (headers[f"x-fal-webhook-{each}"] for each in ("request-id", "user-id", "timestamp"))
+    return "\n".join([*named, hashlib.sha256(body).hexdigest()]).encode()
+
+
+def _fits(keys: Iterable[PyJWK], signature: bytes, message: bytes) -> bool:
+    return any([_verifies(each.key, signature, message) for each in keys])  # noqa: C419 - in constant time
+
+
+def _verifies(key: object, signature: bytes, message: bytes) -> bool:
+    if not isinstance(key, Ed25519PublicKey):
+        return False
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
