@@ -32,6 +32,7 @@ COPY crds/mediaimport_api crds/mediaimport_api
 COPY operator/mediaimport_operator operator/mediaimport_operator
 COPY importer/mediaimport_importer importer/mediaimport_importer
 COPY webhook/mediaimport_webhook webhook/mediaimport_webhook
+COPY checks/mediaimport_checks checks/mediaimport_checks
 RUN /opt/tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
  && /opt/tools/bin/pip install --no-deps --no-index --no-compile --target site dist/*.whl \
  && python3 -m compileall -q --invalidation-mode unchecked-hash site

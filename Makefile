@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := crds operator importer webhook dev tests
+SOURCES := crds operator importer webhook checks dev tests
 
 .PHONY: help
 help:  ## this list

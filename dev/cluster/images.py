@@ -18,6 +18,7 @@ _PACKAGES = (
     "operator/mediaimport_operator",
     "importer/mediaimport_importer",
     "webhook/mediaimport_webhook",
+    "checks/mediaimport_checks",
 )
 _OURS = (
     ".dockerignore",

@@ -1,0 +1,57 @@
+"""Runs the checks: `python -m mediaimport_checks`; `python -m mediaimport_checks film` makes their film before."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from mediaimport_api.environment import BadSettingError, Environment
+
+from mediaimport_checks import cluster, film, shim, store
+from mediaimport_checks.checklist import run_all
+from mediaimport_checks.installation import Installation
+from mediaimport_checks.settings import Settings
+
+
+def _installation(settings: Settings) -> Installation:
+    caller = shim.caller(settings.tokens_file, anonymous=settings.anonymous, default_user_id=settings.default_user_id)
+    return Installation(
+        settings=settings,
+        cluster=cluster.connect(),
+        store=store.connect(settings.store),
+        shim=shim.connect(settings.shim_url) if settings.shim_url else None,
+        caller=caller,
+        asset_id=str(uuid4()),
+    )
+
+
+def _check() -> int:
+    installation = _installation(Settings.read(Environment(os.environ)))
+    say = partial(print, flush=True)
+    well = run_all(installation.checks, say)
+    clean = run_all([installation.clean], say)
+    return 0 if well and clean else 1
+
+
+def _make_film() -> int:
+    film.make(Path(os.environ.get("FILM_DIRECTORY", "/film")))
+    return 0
+
+
+def main() -> int:
+    """Return the exit code."""
+    parser = argparse.ArgumentParser(prog="mediaimport_checks", description=__doc__)
+    parser.add_argument("program", nargs="?", choices=["check", "film"], default="check")
+    try:
+        return {"check": _check, "film": _make_film}[parser.parse_args().program]()
+    except BadSettingError as error:
+        print(f"mediaimport_checks: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

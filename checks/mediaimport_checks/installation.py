@@ -1,0 +1,199 @@
+"""The checks of an installation, in order, around one test import."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ssl
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mediaimport_api.names import AssetKeys
+
+from mediaimport_checks import film, shim
+from mediaimport_checks.checklist import Check, CheckError, LeftOut
+
+if TYPE_CHECKING:
+    from mediaimport_checks.checklist import Outcome
+    from mediaimport_checks.cluster import Cluster
+    from mediaimport_checks.settings import Settings
+    from mediaimport_checks.shim import Caller, Shim
+    from mediaimport_checks.store import Store
+
+_LOOK_EVERY_S = 0.25
+_DURATION_SLACK_MS = 100
+_OPERATOR_LOGS = "kubectl logs -l app.kubernetes.io/component=operator"
+
+
+@dataclass
+class Installation:
+    """All that is asked, and what the test import became. `shim` is None where it is disabled."""
+
+    settings: Settings
+    cluster: Cluster
+    store: Store
+    shim: Shim | None
+    caller: Caller
+    asset_id: str
+    status: dict[str, Any] = field(default_factory=dict)
+    _asset: dict[str, Any] | None = None
+
+    @property
+    def checks(self) -> list[Check]:
+        """Return the list, in the order in which one builds on another."""
+        return [
+            Check("operator is ready", self.operator_is_ready),
+            Check("shim is ready", self.shim_is_ready),
+            Check("ffmpeg and ffprobe are in the importer's second image", self.tools_are_there),
+            Check("store can be written and read", lambda: self.store.write(self._probe_key)),
+            Check("store honours conditional writes", lambda: self.store.write_again(self._probe_key)),
+            Check("test import succeeds", self.import_succeeds),
+            Check("media is measured", self.media_is_measured),
+            Check("thumbnail is stored", self.thumbnail_is_stored),
+            Check("presigned URL of the media works", partial(self.presigned_url_works, "url")),
+            Check("presigned URL of the thumbnail works", partial(self.presigned_url_works, "thumbnail_url")),
+        ]
+
+    @property
+    def clean(self) -> Check:
+        """Return the last one, which is run whatever the others found."""
+        return Check("nothing is left behind", self.clean_up)
+
+    @property
+    def import_name(self) -> str:
+        """Return the test import's name."""
+        return f"helm-test-{self.asset_id[:8]}"
+
+    @property
+    def _keys(self) -> AssetKeys:
+        return AssetKeys(self.caller.user_id, self.asset_id)
+
+    @property
+    def _probe_key(self) -> str:
+        return f"{self._keys.prefix}helm-test"
+
+    def operator_is_ready(self) -> Outcome:
+        """See that its one pod is ready, and of the newest release."""
+        found = self.cluster.deployment(self.settings.operator_namespace, self.settings.operator_deployment)
+        status = found.get("status", {})
+        if status.get("observedGeneration") != found["metadata"]["generation"] or not status.get("readyReplicas"):
+            raise CheckError(f"deployment {self.settings.operator_deployment} has no ready pod", _OPERATOR_LOGS)
+        return f"deployment {self.settings.operator_deployment}"
+
+    def shim_is_ready(self) -> Outcome:
+        """Ask it through its Service."""
+        return LeftOut("webhook.enabled is false") if self.shim is None else self.shim.readiness()
+
+    def tools_are_there(self) -> Outcome:
+        """Tell what the second container found."""
+        tools = film.read_tools(self.settings.film_directory)
+        if tools.error:
+            raise CheckError(tools.error, "set proberImage to the Dockerfile's target mediaimport-ffmpeg")
+        return f"ffmpeg {tools.ffmpeg}, ffprobe {tools.ffprobe}"
+
+    def import_succeeds(self) -> Outcome:
+        """Import the film out of a data: URI, which needs no internet."""
+        content = self._film()
+        spec = {
+            "source": {"url": f"data:video/mp4;base64,{base64.b64encode(content).decode()}"},
+            "assetId": self.asset_id,
+            "userId": self.caller.user_id,
+            "name": "helm-test.mp4",
+            "tags": ["helm-test"],
+            "expected": {"sha256": hashlib.sha256(content).hexdigest()},
+            "limits": {"attempts": 1},
+        }
+        begun = time.monotonic()
+        self.cluster.create_import(self.settings.namespace, self.import_name, spec)
+        self.status = self._end_of_import(begun + self.settings.import_timeout_s)
+        return f"{self.import_name} is Ready after {time.monotonic() - begun:.1f} s"
+
+    def media_is_measured(self) -> Outcome:
+        """Compare with what the film was made to be."""
+        media = self._ready_status().get("media", {})
+        found = (media.get("durationMs"), media.get("width"), media.get("height"))
+        duration_ms, *size = found
+        said = "duration {} ms, {} x {} pixels".format(*found)
+        if duration_ms is None or abs(duration_ms - film.DURATION_MS) > _DURATION_SLACK_MS:
+            raise CheckError(f"{said}; the film lasts {film.DURATION_MS} ms", _REPORT)
+        if size != [film.WIDTH, film.HEIGHT]:
+            raise CheckError(f"{said}; the film is {film.WIDTH} x {film.HEIGHT}", _REPORT)
+        return said
+
+    def thumbnail_is_stored(self) -> Outcome:
+        """See that the status has one."""
+        thumbnail = self._ready_status().get("thumbnail")
+        if thumbnail is None:
+            raise CheckError(self._condition("ThumbnailReady"), _REPORT)
+        return f"{thumbnail['width']} x {thumbnail['height']} pixels, {thumbnail['sizeBytes']} bytes"
+
+    def presigned_url_works(self, which: str) -> Outcome:
+        """Fetch it as a browser would; the media must be the film, byte for byte."""
+        status = self._ready_status()
+        if self.shim is None:
+            return LeftOut("webhook.enabled is false")
+        if self.caller.headers is None:
+            return LeftOut("the shim knows no token in the clear that could ask for it")
+        url = self._shown_asset(self.shim, self.caller.headers).get(which)
+        if not url:
+            raise CheckError(f"the shim's answer has no {which}", "kubectl logs -l app.kubernetes.io/component=webhook")
+        size_bytes, sha256 = shim.fetch(url, ssl.create_default_context(cafile=self.settings.store.ca_bundle))
+        if which == "url" and sha256 != status["asset"]["sha256"]:
+            raise CheckError("it answers other bytes than were imported", "see that no other store has that bucket")
+        return f"{size_bytes} bytes" + (", byte for byte" if which == "url" else "")
+
+    def clean_up(self) -> Outcome:
+        """Delete the test import and, where the keys may, its objects."""
+        self.cluster.delete_import(self.settings.namespace, self.import_name)
+        asset, thumbnail = self.status.get("asset"), self.status.get("thumbnail")
+        stored = [each["key"] for each in (asset, thumbnail) if each]
+        return self.store.delete([self._probe_key, *stored, *([self._keys.sidecar] if asset else [])])
+
+    def _film(self) -> bytes:
+        try:
+            return film.read_film(self.settings.film_directory)
+        except OSError as error:
+            raise CheckError("there is no film to import", "see ffmpeg's line above") from error
+
+    def _end_of_import(self, deadline: float) -> dict[str, Any]:
+        while True:
+            status = self.cluster.import_status(self.settings.namespace, self.import_name)
+            if status.get("phase") == "Ready":
+                return status
+            if status.get("phase") == "Failed":
+                error = status.get("error", {})
+                raise CheckError(
+                    f"{error.get('reason', 'Failed')}: {error.get('message', '')}",
+                    f"docs/reference/reasons.md, {error.get('reason', '')}",
+                )
+            if time.monotonic() > deadline:
+                raise CheckError(
+                    f"it is still {status.get('phase', 'without a phase')} after {self.settings.import_timeout_s} s: "
+                    f"{_condition(status, 'Ready')}",
+                    _OPERATOR_LOGS,
+                )
+            time.sleep(_LOOK_EVERY_S)
+
+    def _ready_status(self) -> dict[str, Any]:
+        if not self.status:
+            raise CheckError("not looked at, since the test import is not Ready", "see its line above")
+        return self.status
+
+    def _shown_asset(self, shown_by: Shim, headers: dict[str, str]) -> dict[str, Any]:
+        if self._asset is None:
+            self._asset = shown_by.asset(self.asset_id, headers)
+        return self._asset
+
+    def _condition(self, kind: str) -> str:
+        return _condition(self.status, kind)
+
+
+_REPORT = "report it, with the operator's log"
+
+
+def _condition(status: dict[str, Any], kind: str) -> str:
+    """Return what a condition says."""
+    found = next((each for each in status.get("conditions", []) if each["type"] == kind), None)
+    return f"{found['reason']}: {found['message']}" if found else f"no condition {kind}"

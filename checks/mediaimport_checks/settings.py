@@ -1,0 +1,45 @@
+"""What the checks are told, read once from their environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediaimport_api.store_settings import StoreSettings
+
+if TYPE_CHECKING:
+    from mediaimport_api.environment import Environment
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation. `shim_url` is None where the shim is disabled; `import_timeout_s` bounds the test import."""
+
+    namespace: str
+    operator_namespace: str
+    operator_deployment: str
+    shim_url: str | None
+    anonymous: bool
+    tokens_file: Path
+    default_user_id: str
+    store: StoreSettings
+    film_directory: Path
+    import_timeout_s: int
+
+    @classmethod
+    def read(cls, env: Environment) -> Settings:
+        """Return the settings; BadSettingError names the variable that is missing or wrong."""
+        namespace = env.text("NAMESPACE")
+        return cls(
+            namespace=namespace,
+            operator_namespace=env.text("OPERATOR_NAMESPACE", namespace),
+            operator_deployment=env.text("OPERATOR_DEPLOYMENT"),
+            shim_url=env.optional("SHIM_URL"),
+            anonymous=env.text("AUTH_MODE", "tokens") == "none",
+            tokens_file=Path(env.text("AUTH_TOKENS_FILE", "/etc/mediaimport/auth/tokens.json")),
+            default_user_id=env.text("DEFAULT_USER_ID", "default"),
+            store=StoreSettings.read(env),
+            film_directory=Path(env.text("FILM_DIRECTORY", "/film")),
+            import_timeout_s=env.integer("IMPORT_TIMEOUT_SECONDS", 40, least=1),
+        )

@@ -1,0 +1,94 @@
+"""The shim, as a frontend asks it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from mediaimport_checks.checklist import CheckError
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose asset the test import is, and how the shim is asked for it; no headers: it cannot be asked."""
+
+    user_id: str
+    headers: dict[str, str] | None
+
+
+def caller(tokens_file: Path, *, anonymous: bool, default_user_id: str) -> Caller:
+    """Return a caller that one of the tokens stands for: the first that is there in the clear."""
+    if anonymous:
+        return Caller(default_user_id, {})
+    try:
+        grants = json.loads(tokens_file.read_text())
+        grant = next(each for each in grants if each.get("token"))
+        return Caller(str(grant["user"]), {"authorization": f"Bearer {grant['token']}"})
+    except (OSError, ValueError, StopIteration, AttributeError, KeyError):
+        return Caller(default_user_id, None)
+
+
+@dataclass(frozen=True)
+class Shim:
+    """The shim behind its Service."""
+
+    http: httpx.Client
+
+    def readiness(self) -> str:
+        """Return what it says of itself; CheckError if it is not ready."""
+        answer = self._get("/readyz", {})
+        if answer.is_error:
+            raise CheckError(f"it answers {answer.status_code}: {answer.text[:200]}", _LOOK)
+        return f"{self.http.base_url} answers {answer.status_code}"
+
+    def asset(self, asset_id: str, headers: dict[str, str]) -> dict[str, Any]:
+        """Return the asset's JSON; CheckError."""
+        answer = self._get(f"/api/v1/media/{asset_id}", headers)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            raise CheckError(
+                "it knows none of its own tokens", "see that auth's Secret is the one that the shim mounts"
+            )
+        if answer.is_error:
+            raise CheckError(f"it answers {answer.status_code}: {answer.text[:200]}", _LOOK)
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def _get(self, path: str, headers: dict[str, str]) -> httpx.Response:
+        try:
+            return self.http.get(path, headers=headers)
+        except httpx.HTTPError as error:
+            raise CheckError(f"{self.http.base_url} does not answer ({type(error).__name__})", _LOOK) from error
+
+
+_LOOK = "kubectl logs -l app.kubernetes.io/component=webhook"
+
+
+def connect(url: str) -> Shim:
+    """Return the shim at that URL."""
+    return Shim(httpx.Client(base_url=url, timeout=10, trust_env=False))
+
+
+def fetch(url: str, trust: ssl.SSLContext) -> tuple[int, str]:
+    """Return size and SHA-256 of what a presigned URL answers; CheckError."""
+    try:
+        answer = httpx.get(url, timeout=10, verify=trust, trust_env=False)
+    except httpx.HTTPError as error:
+        raise CheckError(
+            f"{httpx.URL(url).host} does not answer a presigned URL ({type(error).__name__})",
+            "check s3.publicEndpointUrl: browsers, and here this pod, have to reach it",
+        ) from error
+    if answer.is_error:
+        raise CheckError(
+            f"a presigned URL is answered {answer.status_code}",
+            "see that the shim's keys may Get media/*, and that s3.publicEndpointUrl is the store's own name",
+        )
+    return len(answer.content), hashlib.sha256(answer.content).hexdigest()

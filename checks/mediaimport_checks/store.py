@@ -1,0 +1,97 @@
+"""The bucket, with the keys that the importers use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mediaimport_checks.checklist import CheckError, LeftOut
+
+if TYPE_CHECKING:
+    from mediaimport_api.store_settings import StoreSettings
+    from mypy_boto3_s3 import S3Client
+
+    from mediaimport_checks.checklist import Outcome
+
+_EXISTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_BODY = b"written by helm test; may be deleted"
+
+
+@dataclass(frozen=True)
+class Store:
+    """One bucket."""
+
+    client: S3Client
+    settings: StoreSettings
+
+    def write(self, key: str) -> Outcome:
+        """Write an object and read it back."""
+        bucket = self.settings.bucket
+        try:
+            self.client.put_object(Bucket=bucket, Key=key, Body=_BODY)
+            found = self.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise CheckError(_words(error), _remedy(error)) from error
+        if found != _BODY:
+            raise CheckError("it answers other bytes than were written", "use another store")
+        return f"bucket {bucket}"
+
+    def write_again(self, key: str) -> Outcome:
+        """Write the same object once more, on the condition that it is not there: that must be refused."""
+        if not self.settings.conditional_writes:
+            return LeftOut("s3.conditionalWrites is false: two importers of one asset could overwrite each other")
+        try:
+            self.client.put_object(Bucket=self.settings.bucket, Key=key, Body=_BODY, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _EXISTS:
+                return "If-None-Match is refused where an object is"
+            raise CheckError(_words(error), _UNCONDITIONAL) from error
+        except BotoCoreError as error:
+            raise CheckError(_words(error), _remedy(error)) from error
+        raise CheckError("an object was overwritten in spite of If-None-Match", _UNCONDITIONAL)
+
+    def delete(self, keys: list[str]) -> Outcome:
+        """Delete objects; keys that may not do so leave them."""
+        for key in keys:
+            try:
+                self.client.delete_object(Bucket=self.settings.bucket, Key=key)
+            except (ClientError, BotoCoreError) as error:
+                return LeftOut(f"the store keeps {key} and what is beside it: {_words(error)}")
+        return f"{len(keys)} objects and the test import are deleted"
+
+
+_UNCONDITIONAL = "use a store that honours conditional writes, or set s3.conditionalWrites to false and accept the risk"
+
+
+def connect(settings: StoreSettings) -> Store:
+    """Return the bucket; nothing is asked of it yet."""
+    when: Any = "when_supported" if settings.checksums else "when_required"
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": settings.addressing_style},
+        connect_timeout=5,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        request_checksum_calculation=when,
+        response_checksum_validation=when,
+    )
+    return Store(boto3.client("s3", config=config, **settings.client_arguments()), settings)
+
+
+def _words(error: ClientError | BotoCoreError) -> str:
+    if isinstance(error, ClientError):
+        told = error.response.get("Error", {})
+        return f"the store answered {told.get('Code', 'an error')}: {told.get('Message', '')}"
+    return f"the store cannot be reached: {error}"
+
+
+def _remedy(error: ClientError | BotoCoreError) -> str:
+    if not isinstance(error, ClientError):
+        return "check s3.endpointUrl, s3.region, s3.caBundle, and s3.networks for the NetworkPolicies"
+    if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+        return "create the bucket, or set s3.bucket to one that is there"
+    return "check the keys and that their policy allows Put and Get on media/* (docs/security.md)"

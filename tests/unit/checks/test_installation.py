@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import pytest
+from botocore.stub import ANY, Stubber
+from mediaimport_api.environment import Environment
+from mediaimport_checks import film, shim
+from mediaimport_checks.checklist import CheckError, LeftOut, run_all
+from mediaimport_checks.cluster import Cluster
+from mediaimport_checks.installation import Installation
+from mediaimport_checks.settings import Settings
+from mediaimport_checks.shim import Caller
+from mediaimport_checks.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Object = dict[str, Any]
+ASSET = "6f0e6b58-2d0c-4a58-9d1c-5d0b8f6e2a41"
+READY: Object = {
+    "phase": "Ready",
+    "asset": {"key": f"media/default/{ASSET}/video.mp4", "sha256": hashlib.sha256(b"film").hexdigest()},
+    "media": {"durationMs": film.DURATION_MS, "width": film.WIDTH, "height": film.HEIGHT},
+    "thumbnail": {"key": f"media/default/{ASSET}/thumbnail.jpg", "width": 128, "height": 72, "sizeBytes": 2000},
+}
+
+
+class Api:
+    """An API server whose imports are at once what `status` says."""
+
+    def __init__(self, status: Object, *, ready_replicas: int = 1) -> None:
+        self.status = status
+        self.ready_replicas = ready_replicas
+        self.created: list[Object] = []
+        self.deleted: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if "/deployments/" in request.url.path:
+            status = {"observedGeneration": 2, "readyReplicas": self.ready_replicas}
+            return httpx.Response(200, json={"metadata": {"generation": 2}, "status": status})
+        if request.method == "POST":
+            self.created.append(json.loads(request.content))
+        if request.method == "DELETE":
+            self.deleted.append(request.url.path)
+        return httpx.Response(200, json={"status": self.status})
+
+
+def store(**variables: str) -> tuple[Store, Stubber]:
+    settings = settings_of(**variables).store
+    client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
+    return Store(client, settings), Stubber(client)
+
+
+def settings_of(**variables: str) -> Settings:
+    given = {"NAMESPACE": "media", "OPERATOR_DEPLOYMENT": "mediaimport-operator", "S3_BUCKET_NAME": "bucket"}
+    return Settings.read(Environment(given | {"IMPORT_TIMEOUT_SECONDS": "1"} | variables))
+
+
+def installation(api: Api, tmp_path: Path, *, caller: Caller | None = None) -> Installation:
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    (tmp_path / "tools.json").write_text('{"ffmpeg": "7.1", "ffprobe": "7.1"}')
+    return Installation(
+        settings=settings_of(FILM_DIRECTORY=str(tmp_path)),
+        cluster=Cluster(httpx.Client(transport=httpx.MockTransport(api), base_url="https://api")),
+        store=store()[0],
+        shim=None,
+        caller=caller or Caller("default", {}),
+        asset_id=ASSET,
+    )
+
+
+def test_import_of_the_film_expects_its_own_bytes(tmp_path: Path) -> None:
+    api = Api(READY)
+    installation(api, tmp_path, caller=Caller("alice", {})).import_succeeds()
+    (created,) = api.created
+    assert created["spec"]["expected"] == {"sha256": hashlib.sha256(b"film").hexdigest()}
+    assert created["spec"]["userId"] == "alice"
+    assert created["spec"]["source"]["url"] == "data:video/mp4;base64,ZmlsbQ=="
+
+
+def test_failed_import_is_told_with_its_reason(tmp_path: Path) -> None:
+    failed = {"phase": "Failed", "error": {"reason": "StoreDenied", "message": "the store refused"}}
+    with pytest.raises(CheckError, match="StoreDenied: the store refused"):
+        installation(Api(failed), tmp_path).import_succeeds()
+
+
+def test_import_that_does_not_end_is_told_with_its_phase_and_condition(tmp_path: Path) -> None:
+    condition = {"type": "Ready", "reason": "ImagePullFailed", "message": "no such image"}
+    waiting = {"phase": "Importing", "conditions": [condition]}
+    with pytest.raises(CheckError, match="still Importing after 1 s: ImagePullFailed: no such image"):
+        installation(Api(waiting), tmp_path).import_succeeds()
+
+
+@pytest.mark.parametrize(
+    ("media", "said"),
+    [
+        ({"durationMs": 900}, "lasts 2000 ms"),
+        ({"width": 72, "height": 128}, "is 128 x 72"),
+        ({"durationMs": None}, "duration None ms"),
+    ],
+)
+def test_wrong_measures_are_found(tmp_path: Path, media: Object, said: str) -> None:
+    checked = installation(Api(READY), tmp_path)
+    checked.status = READY | {"media": READY["media"] | media}
+    with pytest.raises(CheckError, match=said):
+        checked.media_is_measured()
+
+
+def test_nothing_is_said_of_an_import_that_is_not_there(tmp_path: Path) -> None:
+    checked = installation(Api({}), tmp_path)
+    for check in (checked.media_is_measured, checked.thumbnail_is_stored):
+        with pytest.raises(CheckError, match="not looked at"):
+            check()
+
+
+def test_operator_without_a_ready_pod_fails(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match="no ready pod"):
+        installation(Api(READY, ready_replicas=0), tmp_path).operator_is_ready()
+
+
+def test_missing_ffmpeg_is_told_in_its_own_words(tmp_path: Path) -> None:
+    checked = installation(Api(READY), tmp_path)
+    (tmp_path / "tools.json").write_text('{"error": "No such file or directory: ffmpeg"}')
+    with pytest.raises(CheckError, match="No such file or directory: ffmpeg"):
+        checked.tools_are_there()
+
+
+def test_disabled_shim_and_hidden_tokens_leave_checks_out(tmp_path: Path) -> None:
+    checked = installation(Api(READY), tmp_path, caller=Caller("default", None))
+    checked.status = READY
+    assert isinstance(checked.shim_is_ready(), LeftOut)
+    assert isinstance(checked.presigned_url_works("url"), LeftOut)
+    checked.shim = shim.connect("http://shim")
+    assert isinstance(checked.presigned_url_works("url"), LeftOut)
+
+
+def test_cleaning_deletes_the_import_and_all_its_objects(tmp_path: Path) -> None:
+    api = Api(READY)
+    checked = installation(api, tmp_path)
+    checked.status = READY
+    checked.store, stub = store()
+    names = ["helm-test", "video.mp4", "thumbnail.jpg", "asset.json"]
+    for name in names:
+        stub.add_response("delete_object", {}, {"Bucket": "bucket", "Key": f"media/default/{ASSET}/{name}"})
+    with stub:
+        assert checked.clean_up() == "4 objects and the test import are deleted"
+    stub.assert_no_pending_responses()
+    assert api.deleted == [f"/apis/mediaimport.dev/v1alpha1/namespaces/media/mediaimports/{checked.import_name}"]
+
+
+def test_keys_that_may_not_delete_leave_the_objects_and_say_so() -> None:
+    kept, stub = store()
+    stub.add_client_error("delete_object", "AccessDenied", "no")
+    with stub:
+        outcome = kept.delete(["media/a"])
+    assert isinstance(outcome, LeftOut)
+    assert "media/a" in outcome.why
+
+
+def test_store_that_refuses_the_second_writer_honours_conditional_writes() -> None:
+    good, stub = store()
+    stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+    with stub:
+        assert good.write_again("key") == "If-None-Match is refused where an object is"
+
+
+def test_store_that_overwrites_is_found_before_a_file_is_lost() -> None:
+    bad, stub = store()
+    stub.add_response("put_object", {}, {"Bucket": "bucket", "Key": "key", "Body": ANY, "IfNoneMatch": "*"})
+    with stub, pytest.raises(CheckError, match="overwritten"):
+        bad.write_again("key")
+
+
+def test_store_without_conditional_writes_by_choice_is_left_out() -> None:
+    assert isinstance(store(S3_CONDITIONAL_WRITES="false")[0].write_again("key"), LeftOut)
+
+
+@pytest.mark.parametrize(("code", "remedy"), [("NoSuchBucket", "create the bucket"), ("AccessDenied", "policy allows")])
+def test_refused_write_says_what_to_do(code: str, remedy: str) -> None:
+    refused, stub = store()
+    stub.add_client_error("put_object", code)
+    with stub, pytest.raises(CheckError) as failure:
+        refused.write("key")
+    assert remedy in failure.value.remedy
+
+
+def test_api_server_that_refuses_is_told_in_its_own_words() -> None:
+    def forbid(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(403, json={"message": "mediaimports is forbidden"})
+
+    with pytest.raises(CheckError, match="403: mediaimports is forbidden"):
+        Cluster(httpx.Client(transport=httpx.MockTransport(forbid), base_url="https://api")).import_status("n", "i")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (
+            [{"sha256": "aa", "user": "bob"}, {"token": "t", "user": "alice"}],
+            Caller("alice", {"authorization": "Bearer t"}),
+        ),
+        ([{"sha256": "aa", "user": "bob"}], Caller("default", None)),
+    ],
+)
+def test_first_token_in_the_clear_is_the_caller(tmp_path: Path, tokens: list[Object], expected: Caller) -> None:
+    file = tmp_path / "tokens.json"
+    file.write_text(json.dumps(tokens))
+    assert shim.caller(file, anonymous=False, default_user_id="default") == expected
+
+
+def test_without_authentication_everyone_is_the_default_user(tmp_path: Path) -> None:
+    assert shim.caller(tmp_path / "none", anonymous=True, default_user_id="default") == Caller("default", {})
+
+
+def test_film_is_short_enough_for_a_data_uri_and_the_tools_tell_their_versions(tmp_path: Path) -> None:
+    made = film.make(tmp_path)
+    assert made == film.read_tools(tmp_path)
+    assert (made.error, made.ffmpeg != "", made.ffprobe != "") == ("", True, True)
+    assert 1000 < len(film.read_film(tmp_path)) < 48 * 1024
+
+
+def test_film_without_ffmpeg_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "ffmpeg" in film.make(tmp_path).error
+
+
+def test_one_failure_does_not_keep_the_other_checks_from_their_lines(tmp_path: Path) -> None:
+    checked = installation(Api(READY), tmp_path)
+    checked.store, stub = store()
+    stub.add_response("put_object", {})
+    stub.add_client_error("get_object", "NoSuchKey")
+    stub.add_client_error("put_object", "PreconditionFailed")
+    said: list[str] = []
+    with stub:
+        assert not run_all(checked.checks, said.append)
+    assert [line[0] for line in said] == ["✓", "-", "✓", "✗", "✓", "✓", "✓", "✓", "-", "-"]
