@@ -45,6 +45,8 @@ def begin(places: Places, plan: Plan) -> Node:
 
 def end(places: Places) -> bool:
     """End the node, if there is one, and remove what it or its unfinished start left; tell whether it ran."""
+    if not _groups_made(places).exists():
+        return False
     node = find(places)
     if node:
         os.kill(node.launcher_pid, signal.SIGKILL)
@@ -53,6 +55,7 @@ def end(places: Places) -> bool:
     cgroups.remove(folders)
     network.disconnect()
     launcher_record(places).unlink(missing_ok=True)
+    _groups_made(places).unlink()
     return node is not None
 
 

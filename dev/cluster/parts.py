@@ -34,13 +34,17 @@ class Parts:
         done, _ = wait(self._futures, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
-        self._say("all done")
+
+    def say(self, line: str) -> None:
+        """Print a line with the time since the beginning."""
+        with self._lock:
+            print(f"{time.monotonic() - self._began:6.1f} s  {line}", file=self._stream, flush=True)
 
     def _run(self, name: str, work: Callable[[], T], after: tuple[Future[Any], ...]) -> T:
         for earlier in after:
             earlier.result()
         began = time.monotonic()
-        begun = threading.Timer(QUIET_S, self._say, (f"{name} …",))
+        begun = threading.Timer(QUIET_S, self.say, (f"{name} …",))
         begun.start()
         try:
             result = work()
@@ -48,9 +52,5 @@ class Parts:
             begun.cancel()
         took = time.monotonic() - began
         if took > QUIET_S:
-            self._say(f"{name}: done in {took:.1f} s")
+            self.say(f"{name}: done in {took:.1f} s")
         return result
-
-    def _say(self, line: str) -> None:
-        with self._lock:
-            print(f"{time.monotonic() - self._began:6.1f} s  {line}", file=self._stream, flush=True)

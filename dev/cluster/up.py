@@ -16,8 +16,6 @@ from dev.cluster.places import CHECKOUT, Places
 from dev.cluster.processes import plan
 from dev.cluster.programs import Module
 
-FOR_PEOPLE = ("kubectl", "helm")
-
 
 def up(places: Places) -> None:
     """Leave a cluster that runs, with this checkout's images in its registry. The lock is the caller's."""
@@ -29,34 +27,41 @@ def up(places: Places) -> None:
     certificates = parts.start("make certificates", partial(credentials.make, places))
     pause = parts.start("compile pause", partial(base.make_pause, places), after=(packages,))
     built = parts.start("build images", partial(build_images, places, context), after=(packages, pause))
-
-    def start_node() -> None:
-        folders = {name: home.result() for name, home in homes.items()}
-        link_programs(places, folders)
-        boot(places, plan(places, folders))
-
-    node = parts.start("start the node", start_node, after=(packages, certificates, pause, *homes.values()))
+    inside = [home for name, home in homes.items() if name != programs.HELM.name]
+    node = parts.start(
+        "start the node", partial(start_node, places, homes), after=(packages, certificates, pause, *inside)
+    )
     parts.start("push images", partial(push_images, places, built), after=(built, node))
+    parts.start("link kubectl and helm", partial(link_programs, places, homes), after=tuple(homes.values()))
     parts.finish()
     images.remember(images.references(context))
+    parts.say("the cluster is up")
 
 
 def compile_programs(parts: Parts, places: Places) -> Mapping[str, Future[Path]]:
     """Start compiling: the longest at once, the others one after another beside it."""
     version = programs.go_version()
-    homes: dict[str, Future[Path]] = {}
+    longest, *others = programs.NEEDED
+    if not programs.home(longest, places, go_version=version).exists():
+        parts.say(
+            "the first time on a machine: compiling Kubernetes takes five to ten minutes, all else goes beside it"
+        )
 
     def start(module: Module, *after: Future[Path]) -> Future[Path]:
         work = partial(programs.build, module, places, go_version=version)
         return parts.start(f"compile {module.name}", work, after=after)
 
-    longest, *others = programs.NEEDED
-    homes[longest.name] = start(longest)
+    homes = {longest.name: start(longest)}
     previous: tuple[Future[Path], ...] = ()
     for module in others:
         homes[module.name] = start(module, *previous)
         previous = (homes[module.name],)
     return homes
+
+
+def start_node(places: Places, homes: Mapping[str, "Future[Path]"]) -> None:
+    """Start the node, or mend the one that runs."""
+    boot(places, plan(places, {name: home.result() for name, home in homes.items() if name != programs.HELM.name}))
 
 
 def build_images(places: Places, context: Context) -> list[str]:
@@ -76,11 +81,11 @@ def push_images(places: Places, built: "Future[list[str]]") -> None:
         images.push_all(places, built.result(), Buildah.at(places))
 
 
-def link_programs(places: Places, homes: Mapping[str, Path]) -> None:
+def link_programs(places: Places, homes: Mapping[str, "Future[Path]"]) -> None:
     """Put what a person types into one folder."""
     places.bin.mkdir(parents=True, exist_ok=True)
-    for name in FOR_PEOPLE:
-        (program,) = (home / name for home in homes.values() if (home / name).exists())
-        link = places.bin / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(program)
+    for program in (homes["kubernetes"].result() / "kubectl", homes["helm"].result() / "helm"):
+        link = places.bin / program.name
+        if not (link.is_symlink() and link.readlink() == program):
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
