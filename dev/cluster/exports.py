@@ -8,7 +8,7 @@ from pathlib import Path
 from dev.cluster import addresses
 from dev.cluster.errors import ClusterError
 from dev.cluster.images import recall
-from dev.cluster.places import Places
+from dev.cluster.places import CHECKOUT, Places
 from dev.cluster.s3 import BUCKET, REGION, S3Keys
 
 IMAGE_VARIABLES = {
@@ -45,9 +45,9 @@ def of_foreign_cluster(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in VARIABLES if environ.get(name)}
 
 
-def of_our_cluster(environ: Mapping[str, str], places: Places) -> dict[str, str]:
+def of_our_cluster(environ: Mapping[str, str], places: Places, checkout: Path = CHECKOUT) -> dict[str, str]:
     """Return the variables of the cluster that `up` made; raise if it did not yet, from this checkout."""
-    images = recall()
+    images = recall(checkout)
     if not (images and places.kubeconfig.exists()):
         raise ClusterError("there is no cluster yet: run `make up`")
     keys = S3Keys.read(places)

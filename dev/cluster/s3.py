@@ -2,7 +2,7 @@
 
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
@@ -20,7 +20,7 @@ class S3Keys:
     """What the S3 server asks of its clients."""
 
     access_key_id: str
-    secret_access_key: str
+    secret_access_key: str = field(repr=False)
 
     @classmethod
     def read(cls, places: Places) -> "S3Keys":
