@@ -26,6 +26,8 @@ LABEL_USER = f"{GROUP}/user"
 LABEL_SOURCE = f"{GROUP}/source"
 """Which provider made it; set by the shim."""
 LABEL_PREDICTION = f"{GROUP}/prediction"
+STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
+"""Holds a resource with deletionPolicy Delete until its stored objects are gone; on no other."""
 
 _ASSET_NAMESPACE = UUID("6f0e6b58-2d0c-5a58-9d1c-5d0b8f6e2a41")
 _ORIGINAL = re.compile(r"(video|image|audio)\.[a-z0-9]{2,5}")

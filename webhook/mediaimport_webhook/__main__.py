@@ -24,7 +24,7 @@ from mediaimport_webhook.owners import Owners
 from mediaimport_webhook.problems import Problem
 from mediaimport_webhook.providers.replicate import Replicate, client
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store import Presigner, Sidecars
+from mediaimport_webhook.store import Presigner, Sidecars, http_client
 from mediaimport_webhook.sweep import sweep
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def _cluster(api: ApiClient, settings: Settings) -> KubernetesCluster:
 
 async def sweep_once(settings: Settings) -> int:
     """Look once for predictions whose callback never came; return the exit code."""
-    async with await connect() as api, client() as http:
+    async with await connect() as api, client() as http, http_client(settings.store) as store_http:
         cluster = _cluster(api, settings)
         callbacks = Callbacks(
             cluster=cluster,
-            imports=Imports(cluster, Catalogue()),
+            imports=Imports(cluster, Catalogue(), Sidecars(settings.store, store_http)),
             owners=Owners(cluster),
             default_user_id=settings.default_user_id,
         )
@@ -80,10 +80,10 @@ async def sweep_once(settings: Settings) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests that are under way are answered first."""
-    async with await connect() as api, client() as http:
+    async with await connect() as api, client() as http, http_client(settings.store) as store_http:
         cluster = _cluster(api, settings)
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)
-        outside = Outside(cluster, signer, Sidecars(settings.store), http)
+        outside = Outside(cluster, signer, Sidecars(settings.store, store_http), http)
         config = uvicorn.Config(
             build(settings, outside),
             host=settings.host,

@@ -20,6 +20,7 @@ from mediaimport_webhook.auth import gate
 from mediaimport_webhook.callbacks import Callbacks
 from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import ClusterUnavailableError
+from mediaimport_webhook.deletions import Deletions
 from mediaimport_webhook.imports import Imports
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.owners import Owners
@@ -71,7 +72,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     reflector = Reflector(outside.cluster, catalogue)
     metrics = outside.metrics
     metrics.watch(reflector, catalogue)
-    imports = Imports(outside.cluster, catalogue)
+    imports = Imports(outside.cluster, catalogue, outside.sidecars)
     owners = Owners(outside.cluster)
     presenter = Presenter(outside.signer)
     entrance = gate(settings, outside.http, metrics)
@@ -80,6 +81,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         gate=entrance,
         sources=settings.sources,
         imports=imports,
+        deletions=Deletions(outside.cluster, catalogue),
         catalogue=catalogue,
         reads=reads,
         presenter=presenter,
@@ -112,6 +114,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         Route("/api/v1/media/import-from-url", media.import_from_url, methods=["POST"]),
         Route("/api/v1/media/", media.list_assets),
         Route("/api/v1/media/{id}", media.show),
+        Route("/api/v1/media/{id}", media.delete, methods=["DELETE"]),
         Route("/api/v1/media/{id}/retry", media.retry, methods=["POST"]),
         Route("/api/v1/media/{id}/events", events.follow),
         Route("/api/v1/stats", StatsRoutes(entrance, catalogue, reflector).show),

@@ -82,8 +82,9 @@ class Catalogue:
         return entry
 
     def named(self, resource_name: str) -> Entry | None:
-        """Return the entry of that resource, None if it is gone."""
-        return self._by_name.get(resource_name)
+        """Return the entry of that resource, None if it is gone or going."""
+        entry = self._by_name.get(resource_name)
+        return None if entry is None or entry.deleted else entry
 
     def all_of(self, user_id: str | None) -> Iterator[Entry]:
         """Return the entries of that user, of all for None, newest first."""
@@ -121,7 +122,9 @@ class Catalogue:
         orders = self._orders.get(user_id, [])
         start = len(orders) if after is None else bisect_left(orders, after)
         for place in range(start - 1, -1, -1):
-            yield self._by_name[orders[place][2]]
+            entry = self._by_name[orders[place][2]]
+            if not entry.deleted:
+                yield entry
 
     def _put(self, entry: Entry) -> None:
         known = self._by_name.get(entry.resource_name)

@@ -28,6 +28,10 @@ class NameTakenError(ClusterError):
     """409: there is an object of that name already."""
 
 
+class ConflictError(ClusterError):
+    """409: the object has changed since it was read."""
+
+
 @dataclass(eq=False)
 class ManifestRefusedError(ClusterError):
     """The object breaks the schema or a rule; `message` is the API server's sentence."""
@@ -66,7 +70,13 @@ class Cluster(Protocol):
         """Return the object, None if there is none."""
 
     async def patch_import(self, name: str, patch: Resource) -> Resource | None:
-        """Merge `patch` into the object and return it; None if there is none; ManifestRefusedError."""
+        """Merge `patch` into the object and return it; None if there is none.
+
+        ManifestRefusedError; ConflictError if the patch names another version than the object's.
+        """
+
+    async def delete_import(self, name: str, *, version: str) -> Resource | None:
+        """Delete the object of that version; return it while a finalizer holds it, else None; ConflictError."""
 
     async def list_imports(self, *, limit: int, after: str = "", labels: Mapping[str, str] | None = None) -> Page:
         """Return one page of all imports, or of those with these labels; HistoryGoneError for a stale `after`."""

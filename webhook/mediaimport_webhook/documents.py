@@ -41,6 +41,8 @@ class Entry:
     thumbnail_key: str | None
     size_bytes: int
     swept: bool
+    deleted: bool
+    """The resource is on its way out, and all that is stored with it."""
     document: dict[str, Any]
 
     @property
@@ -89,8 +91,14 @@ def entry_of(resource: Resource) -> Entry:
         thumbnail_key=_thumbnail_key(status, keys) if shown == "ready" else None,
         size_bytes=status.asset.size_bytes if status.asset else 0,
         swept=LABEL_SWEPT in about.get("labels", {}),
+        deleted=is_deleted(resource),
         document=document,
     )
+
+
+def is_deleted(resource: Resource) -> bool:
+    """Tell whether the resource goes, and takes what is stored with it."""
+    return "deletionTimestamp" in resource["metadata"] and resource["spec"].get("deletionPolicy") == "Delete"
 
 
 def entry_of_sidecar(sidecar: Sidecar) -> Entry:

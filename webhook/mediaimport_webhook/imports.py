@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4, uuid5
 
 from mediaimport_api import names
+from mediaimport_api.sidecar import Tombstone
 from mediaimport_api.spec import MAX_METADATA_BYTES, MAX_URL_BYTES, MediaType, Provider, Source, Spec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mediaimport_webhook.cluster import ClusterUnavailableError, ManifestRefusedError, NameTakenError
-from mediaimport_webhook.documents import LABEL_SWEPT
+from mediaimport_webhook.documents import LABEL_SWEPT, is_deleted
+from mediaimport_webhook.store import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +29,14 @@ if TYPE_CHECKING:
     from mediaimport_webhook.documents import Entry
     from mediaimport_webhook.owners import Owner
     from mediaimport_webhook.providers import Output, Prediction
+    from mediaimport_webhook.reads import SidecarReader
 
 LABEL_ASSET = f"{names.GROUP}/asset"
 """The asset id: by it one read finds what another replica wrote."""
 GENERATED = "ai-generated"
+
+_LOG = logging.getLogger(__name__)
+_TOMBSTONE_TAKES_S = 2.0
 
 _LABELS = {names.MANAGED_BY: "mediaimport-webhook"}
 _KEYED_NAMESPACE = UUID("0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54")
@@ -79,6 +87,8 @@ class Creation(Enum):
     """The API server does not take it as it is, and never will."""
     GONE = auto()
     """It was there once."""
+    DELETED = auto()
+    """It was deleted for good: it does not come back."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +106,15 @@ class Imports:
 
     cluster: Cluster
     catalogue: Catalogue
+    sidecars: SidecarReader
 
-    async def create(self, manifest: Resource) -> Created:
-        """Create it, or find that it is there; ClusterUnavailableError."""
+    async def create(self, manifest: Resource, *, first: bool = False) -> Created:
+        """Create it, or find that it is there, or was deleted; ClusterUnavailableError.
+
+        `first`: it was surely never asked for before.
+        """
+        if not first and await self._is_buried(manifest):
+            return Created(Creation.DELETED, message="it was deleted")
         try:
             resource = await self.cluster.create_import(manifest)
         except NameTakenError:
@@ -119,10 +135,29 @@ class Imports:
             return Created(Creation.GONE)
         return Created(Creation.CREATED, self.catalogue.insert(resource))
 
+    async def _is_buried(self, manifest: Resource) -> bool:
+        """Tell whether a tombstone lies where the asset would be.
+
+        A store that does not say so holds nothing up: a callback is kept while it still comes, and the importer
+        overwrites nothing that it finds.
+        """
+        about, spec = manifest["metadata"], manifest["spec"]
+        if self.catalogue.named(about["name"]) is not None:
+            return False
+        keys = names.AssetKeys(spec.get("userId", "default"), spec["assetId"])
+        try:
+            async with asyncio.timeout(_TOMBSTONE_TAKES_S):
+                return isinstance(await self.sidecars.read(keys), Tombstone)
+        except (StoreUnavailableError, TimeoutError):
+            _LOG.warning("the store does not say whether an asset was deleted", extra={"resource": about["name"]})
+            return False
+
     async def _existing(self, manifest: Resource) -> Created:
         found = await self.cluster.get_import(manifest["metadata"]["name"])
         if found is None:
             raise ClusterUnavailableError("the import was deleted while it was asked for")
+        if is_deleted(found):
+            return Created(Creation.DELETED, message="it was deleted")
         if _identity(found) != _identity(manifest):
             return Created(Creation.TAKEN, message="another import has its name")
         return Created(Creation.DUPLICATE, self.catalogue.insert(found))

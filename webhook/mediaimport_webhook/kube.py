@@ -16,6 +16,7 @@ from mediaimport_api.environment import BadSettingError
 from mediaimport_webhook.cluster import (
     Change,
     ClusterUnavailableError,
+    ConflictError,
     HistoryGoneError,
     ManifestRefusedError,
     NameTakenError,
@@ -75,8 +76,14 @@ class KubernetesCluster:
         return await self._find("GET", _item(self._imports, name))
 
     async def patch_import(self, name: str, patch: Resource) -> Resource | None:
-        """Merge `patch` into the object and return it; None if there is none; ManifestRefusedError."""
+        """Merge `patch` into the object and return it; None if there is none; ManifestRefusedError, ConflictError."""
         return await self._find("PATCH", f"{_item(self._imports, name)}?fieldManager={_FIELD_MANAGER}", patch)
+
+    async def delete_import(self, name: str, *, version: str) -> Resource | None:
+        """Delete the object of that version; return it while a finalizer holds it, else None; ConflictError."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": version}}
+        answer = await self._find("DELETE", _item(self._imports, name), options)
+        return answer if answer is not None and answer.get("kind") == names.KIND else None
 
     async def list_imports(self, *, limit: int, after: str = "", labels: Mapping[str, str] | None = None) -> Page:
         """Return one page of all imports, or of those with these labels; HistoryGoneError for a stale `after`."""
@@ -174,6 +181,8 @@ def _refuse(response: aiohttp.ClientResponse, body: bytes) -> NoReturn:
             raise _AbsentError(f"404: {message}")
         case 409 if response.method == "POST":
             raise NameTakenError(message)
+        case 409:
+            raise ConflictError(message)
         case 410:
             raise HistoryGoneError(message)
         case 400 | 413 | 422:

@@ -59,6 +59,11 @@ def not_found(what: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "not-found", f"There is no such {what}.")
 
 
+def deleted(what: str) -> Problem:
+    """Return 410: it was there, and somebody deleted it for good."""
+    return Problem(HTTPStatus.GONE, "deleted", f"This {what} was deleted.")
+
+
 def invalid(errors: Sequence[FieldError]) -> Problem:
     """Return 422 for fields that are wrong."""
     detail = "; ".join(f"{each.pointer or 'the body'}: {each.detail}" for each in errors)

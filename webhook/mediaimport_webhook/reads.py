@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from mediaimport_api.names import AssetKeys
+from mediaimport_api.sidecar import Tombstone
 
 from mediaimport_webhook.cluster import ClusterUnavailableError
 from mediaimport_webhook.documents import Entry, entry_of_sidecar
 from mediaimport_webhook.imports import LABEL_ASSET
-from mediaimport_webhook.problems import not_found
+from mediaimport_webhook.problems import deleted, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,8 @@ _READS_AT_ONCE = 8
 class SidecarReader(Protocol):
     """Where sidecars are."""
 
-    async def read(self, keys: AssetKeys) -> Sidecar | None:
-        """Return the sidecar of that asset of that user, None if there is none."""
+    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
+        """Return what `asset.json` of that asset of that user holds, None if there is none."""
 
 
 class Reads:
@@ -55,13 +56,15 @@ class Reads:
         self._slots = asyncio.Semaphore(_READS_AT_ONCE)
 
     async def asset(self, text: str, caller: Caller) -> Entry:
-        """Return the asset if the caller may see it; otherwise a 404 Problem, whichever is the cause."""
+        """Return the asset if the caller may see it; 410 if it was deleted, 404 for any other cause."""
         asset_id = _asset_id(text)
         entry = self._catalogue.find(asset_id, user_id=caller.sees)
         if entry is None:
             entry = await self._elsewhere(AssetKeys(caller.sees or "", asset_id), caller)
         if entry is None:
             raise not_found("asset")
+        if entry.deleted:
+            raise deleted("asset")
         return entry
 
     async def _elsewhere(self, keys: AssetKeys, caller: Caller) -> Entry | None:
@@ -90,8 +93,10 @@ class Reads:
         return self._catalogue.find(keys.asset_id, user_id=keys.user_id or None)
 
     async def _in_store(self, keys: AssetKeys) -> Entry | None:
-        sidecar = await self._sidecars.read(keys)
-        return None if sidecar is None else entry_of_sidecar(sidecar)
+        record = await self._sidecars.read(keys)
+        if isinstance(record, Tombstone):
+            raise deleted("asset")
+        return None if record is None else entry_of_sidecar(record)
 
     def _known_absent(self, keys: AssetKeys) -> bool:
         since = self._absent.get(keys)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import boto3
+import httpx
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from mediaimport_api.names import AssetKeys
-from mediaimport_api.sidecar import Sidecar
+from mediaimport_api.sidecar import Sidecar, Tombstone, read_record
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
 
 _MAX_SIDECAR_BYTES = 4 * 1024 * 1024
 _MAX_SIGNED = 20_000
-_ABSENT = frozenset({"NoSuchKey", "404", "AccessDenied", "403", "NotFound"})
+_READ_WITHIN_S = 600
+_CODE = re.compile(rb"<Code>([A-Za-z]{1,64})</Code>")
+_ABSENT = frozenset({"NoSuchKey", "AccessDenied"})
 """Without s3:ListBucket S3 answers 403 for a key that is not there."""
 
 
@@ -40,13 +46,21 @@ class SignedUrl:
 
 
 class Presigner:
-    """Signs GETs under the public name. Signing takes 150 µs, so a URL is used again while it has half its life."""
+    """Signs GETs, under the public name unless told otherwise.
+
+    Signing takes 150 µs, so a URL is used again while it has half its life.
+    """
 
     def __init__(
-        self, settings: StoreSettings, *, lifetime_s: int, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: StoreSettings,
+        *,
+        lifetime_s: int,
+        public: bool = True,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._bucket = settings.bucket
-        self._client = _client(settings, public=True)
+        self._client = _client(settings, public=public)
         self._local = settings.access_key_id is not None
         self._lifetime_s = lifetime_s
         self._clock = clock
@@ -89,40 +103,59 @@ class Presigner:
 
 
 class Sidecars:
-    """Reads `asset.json`. boto3 blocks, so each read has a thread, and few at once."""
+    """Reads `asset.json` by a presigned URL: boto3 blocks, and a read of its own costs several times the CPU."""
 
-    def __init__(self, settings: StoreSettings, *, at_once: int = 8) -> None:
-        self._bucket = settings.bucket
-        self._client = _client(settings, public=False)
+    def __init__(self, settings: StoreSettings, http: httpx.AsyncClient, *, at_once: int = 16) -> None:
+        self._signer = Presigner(settings, lifetime_s=_READ_WITHIN_S, public=False)
+        self._http = http
         self._slots = asyncio.Semaphore(at_once)
 
-    async def read(self, keys: AssetKeys) -> Sidecar | None:
-        """Return the sidecar of that asset of that user, None if there is none; StoreUnavailableError."""
+    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
+        """Return what `asset.json` of that asset of that user holds, None if there is none; StoreUnavailableError."""
         async with self._slots:
-            text = await asyncio.to_thread(self._read_blocking, keys.sidecar)
-        return None if text is None else _parse(text, keys)
+            signed = await self._signer.url(keys.sidecar)
+            try:
+                status, body = await self._fetch(signed.url)
+            except httpx.HTTPError as error:
+                raise StoreUnavailableError(type(error).__name__) from error
+        if status == HTTPStatus.OK:
+            return _parse(body, keys)
+        if _code(body) in _ABSENT:
+            return None
+        raise StoreUnavailableError(f"{status} {_code(body)}")
 
-    def _read_blocking(self, key: str) -> bytes | None:
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
-            text: bytes = answer["Body"].read(_MAX_SIDECAR_BYTES)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _ABSENT:
-                return None
-            raise StoreUnavailableError(str(error.response.get("Error", {}).get("Code"))) from error
-        except BotoCoreError as error:
-            raise StoreUnavailableError(type(error).__name__) from error
-        return text
+    async def _fetch(self, url: str) -> tuple[int, bytes]:
+        body = bytearray()
+        async with self._http.stream("GET", url) as answer:
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > _MAX_SIDECAR_BYTES:
+                    raise StoreUnavailableError("the sidecar is too large")
+        return answer.status_code, bytes(body)
 
 
-def _parse(text: bytes, keys: AssetKeys) -> Sidecar | None:
-    """Return the sidecar if it is one and speaks of that very asset."""
+def http_client(settings: StoreSettings) -> httpx.AsyncClient:
+    """Return a client that trusts the store's own authority and no other, if it has one."""
+    context = ssl.create_default_context(cafile=settings.ca_bundle)
+    return httpx.AsyncClient(verify=context, timeout=httpx.Timeout(5.0, connect=3.0), follow_redirects=False)
+
+
+def _code(body: bytes) -> str:
+    """Return S3's own word for what is wrong."""
+    match = _CODE.search(body)
+    return match[1].decode() if match else ""
+
+
+def _parse(text: bytes, keys: AssetKeys) -> Sidecar | Tombstone | None:
+    """Return the record if it is one; a sidecar only if it speaks of that very asset."""
     try:
-        sidecar = Sidecar.model_validate_json(text)
+        record = read_record(text)
     except ValidationError:
         return None
-    described = AssetKeys(sidecar.provenance.user_id, str(sidecar.asset.id))
-    return sidecar if described == keys else None
+    if isinstance(record, Tombstone):
+        return record
+    described = AssetKeys(record.provenance.user_id, str(record.asset.id))
+    return record if described == keys else None
 
 
 def _client(settings: StoreSettings, *, public: bool) -> Any:  # noqa: ANN401 - boto3 makes its types at run time

@@ -21,6 +21,7 @@ from mediaimport_webhook.app import Outside, build
 from mediaimport_webhook.cluster import (
     Change,
     ClusterUnavailableError,
+    ConflictError,
     HistoryGoneError,
     ManifestRefusedError,
     NameTakenError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mediaimport_api.names import AssetKeys
-    from mediaimport_api.sidecar import Sidecar
+    from mediaimport_api.sidecar import Sidecar, Tombstone
 
     Make = Callable[..., dict[str, Any]]
     Start = Callable[..., "Shim"]
@@ -69,6 +70,8 @@ class FakeCluster:
         self.calls: list[str] = []
         self.down = False
         self.refusal: str | None = None
+        self.delete_refusal: str | None = None
+        self.interruptions = 0
         self.history: list[Change] = []
         self.oldest = 0
         self.page_size = 1000
@@ -119,7 +122,30 @@ class FakeCluster:
         if name not in self.imports:
             return None
         resource = copy.deepcopy(self.imports[name])
+        about = patch.get("metadata", {})
+        if (
+            about.get("resourceVersion", resource["metadata"]["resourceVersion"])
+            != resource["metadata"]["resourceVersion"]
+        ):
+            raise ConflictError
+        if self.delete_refusal is not None and patch["spec"].get("deletionPolicy") == "Delete":
+            raise ManifestRefusedError(self.delete_refusal)
+        resource["metadata"] |= about
         resource["spec"] |= patch["spec"]
+        return await self.write(resource)
+
+    async def delete_import(self, name: str, *, version: str) -> Resource | None:
+        self._called("delete_import")
+        resource = copy.deepcopy(self.imports[name])
+        if self.interruptions:
+            self.interruptions -= 1
+            await self.write(resource)
+        if self.imports[name]["metadata"]["resourceVersion"] != version:
+            raise ConflictError
+        if not resource["metadata"].get("finalizers"):
+            await self.remove(name)
+            return None
+        resource["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
         return await self.write(resource)
 
     async def list_imports(self, *, limit: int, after: str = "", labels: Mapping[str, str] | None = None) -> Page:
@@ -194,11 +220,11 @@ class FakeSigner:
 class FakeSidecars:
     """Sidecars by key."""
 
-    held: dict[str, Sidecar] = field(default_factory=dict)
+    held: dict[str, Sidecar | Tombstone] = field(default_factory=dict)
     down: bool = False
     reads: list[str] = field(default_factory=list)
 
-    async def read(self, keys: AssetKeys) -> Sidecar | None:
+    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
         self.reads.append(keys.sidecar)
         if self.down:
             raise StoreUnavailableError

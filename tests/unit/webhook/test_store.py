@@ -4,11 +4,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from mediaimport_api.environment import Environment
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.sidecar import Owner, Sidecar, Tombstone
 from mediaimport_api.store_settings import StoreSettings
-from mediaimport_webhook.store import Presigner, SignedUrl
+from mediaimport_webhook.store import Presigner, Sidecars, SignedUrl, StoreUnavailableError
 
+KEYS = AssetKeys("alice", "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54")
 KEY = "media/alice/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54/video.mp4"
 
 
@@ -20,7 +24,7 @@ class Clock:
         return self.now
 
 
-def signer(clock: Clock, **changes: str) -> Presigner:
+def settings(**changes: str) -> StoreSettings:
     variables = {
         "S3_BUCKET_NAME": "bucket",
         "S3_ACCESS_KEY_ID": "AKIA",
@@ -29,7 +33,11 @@ def signer(clock: Clock, **changes: str) -> Presigner:
         "S3_PUBLIC_ENDPOINT_URL": "https://cdn.example.com",
         "S3_ADDRESSING_STYLE": "path",
     }
-    return Presigner(StoreSettings.read(Environment(variables | changes)), lifetime_s=3600, clock=clock)
+    return StoreSettings.read(Environment(variables | changes))
+
+
+def signer(clock: Clock, **changes: str) -> Presigner:
+    return Presigner(settings(**changes), lifetime_s=3600, clock=clock)
 
 
 def sign(presigner: Presigner, **arguments: str) -> SignedUrl:
@@ -66,3 +74,51 @@ def test_download_name_of_hostile_characters_stays_one_parameter() -> None:
     signed = sign(signer(Clock()), download_name='a"\r\nX: y;é.mp4')
     (disposition,) = parse_qs(urlsplit(signed.url).query)["response-content-disposition"]
     assert disposition == "attachment; filename*=UTF-8''a%22%0D%0AX%3A%20y%3B%C3%A9.mp4"
+
+
+def read(answer: httpx.Response | httpx.HTTPError) -> Sidecar | Tombstone | None:
+    """Read the sidecar of KEYS from a store that answers so."""
+
+    def store(request: httpx.Request) -> httpx.Response:
+        assert (request.url.host, request.url.path) == ("store.internal", f"/bucket/{KEYS.sidecar}")
+        assert "X-Amz-Signature" in request.url.params
+        if isinstance(answer, httpx.HTTPError):
+            raise answer
+        return answer
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(store))
+    return asyncio.run(Sidecars(settings(), http).read(KEYS))
+
+
+def refusal(status: int, code: str) -> httpx.Response:
+    return httpx.Response(status, text=f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>")
+
+
+def test_tombstone_is_read_as_one() -> None:
+    owner = Owner(namespace="n", name="m", uid="u")
+    tombstone = Tombstone(owner=owner, source_fingerprint="0" * 64, deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
+    body = tombstone.model_dump_json(by_alias=True)
+    assert read(httpx.Response(200, text=body)) == tombstone
+
+
+@pytest.mark.parametrize(
+    "answer", [refusal(404, "NoSuchKey"), refusal(403, "AccessDenied"), httpx.Response(200, text="{}")]
+)
+def test_what_is_not_there_or_no_sidecar_is_none(answer: httpx.Response) -> None:
+    assert read(answer) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(403, "RequestTimeTooSkewed"),
+        refusal(404, "NoSuchBucket"),
+        refusal(503, "SlowDown"),
+        httpx.Response(502),
+        httpx.Response(200, content=b" " * (4 * 1024 * 1024 + 1)),
+        httpx.ConnectTimeout("slow"),
+    ],
+)
+def test_store_that_does_not_say_is_unavailable(answer: httpx.Response | httpx.HTTPError) -> None:
+    with pytest.raises(StoreUnavailableError):
+        read(answer)

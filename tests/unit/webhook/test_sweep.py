@@ -40,7 +40,7 @@ class World:
         cluster = self.shim.cluster
         callbacks = Callbacks(
             cluster=cluster,
-            imports=Imports(cluster, Catalogue()),
+            imports=Imports(cluster, Catalogue(), self.shim.sidecars),
             owners=Owners(cluster),
             default_user_id="default",
         )

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from mediaimport_webhook import bodies
 from mediaimport_webhook.imports import Creation, ImportRequest, requested_manifest
 from mediaimport_webhook.pages import encode_cursor, parse_query
-from mediaimport_webhook.problems import FieldError, Problem, invalid, unavailable
+from mediaimport_webhook.problems import FieldError, Problem, deleted, invalid, unavailable
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from mediaimport_webhook.auth import Gate
     from mediaimport_webhook.catalogue import Catalogue
+    from mediaimport_webhook.deletions import Deletions
     from mediaimport_webhook.imports import Created, Imports
     from mediaimport_webhook.metrics import Metrics
     from mediaimport_webhook.presented import Presenter
@@ -37,6 +37,7 @@ class MediaRoutes:
     gate: Gate
     sources: SourcePolicy
     imports: Imports
+    deletions: Deletions
     catalogue: Catalogue
     reads: Reads
     presenter: Presenter
@@ -52,7 +53,7 @@ class MediaRoutes:
         if refusal is not None:
             raise invalid([FieldError("/url", refusal)])
         manifest = requested_manifest(wanted, user_id=caller.user_id, key=key)
-        created = await self.imports.create(manifest)
+        created = await self.imports.create(manifest, first=key is None)
         self.metrics.imported("url", created.creation)
         return _accepted(created)
 
@@ -81,6 +82,13 @@ class MediaRoutes:
         if entry.status == "uploading":
             raise Problem(HTTPStatus.CONFLICT, "still-running", "The import is still under way; wait for its end.")
         return _accepted(await self.imports.run_again(entry))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete an asset and all that is stored of it: 202, the stored objects go within seconds."""
+        caller = await self.gate.caller(request)
+        entry = await self.reads.asset(request.path_params["id"], caller)
+        await self.deletions.delete(entry)
+        return Response(status_code=HTTPStatus.ACCEPTED)
 
     def _must_be_synced(self) -> None:
         """Refuse to show a list that lacks what was not read yet."""
@@ -111,6 +119,8 @@ def _idempotency_key(request: Request) -> str | None:
 def _accepted(created: Created) -> Response:
     if created.creation is Creation.REFUSED:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
+    if created.creation is Creation.DELETED:
+        raise deleted("asset")
     if created.creation is Creation.GONE:
         detail = "The import's resource is gone, only the stored asset is left; import it anew."
         raise Problem(HTTPStatus.CONFLICT, "import-gone", detail)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.sidecar import Owner, Tombstone
+
+if TYPE_CHECKING:
+    from tests.unit.webhook.conftest import Make, Shim
+
+IMPORT, URL = "/api/v1/media/import-from-url", "https://example.com/a.mp4"
+BOB, ROOT = "bob-token-0123456789", "root-token-0123456789"
+FINALIZER = "mediaimport.dev/stored-objects"
+TOMBSTONE = Tombstone(
+    owner=Owner(namespace="media", name="gone", uid="u1"),
+    source_fingerprint="0" * 64,
+    deleted_at=datetime(2026, 1, 1, tzinfo=UTC),
+)
+
+
+def imported(shim: Shim, **headers: str) -> str:
+    asset_id: str = shim.call("POST", IMPORT, json={"url": URL}, headers=headers).json()["asset_id"]
+    return f"/api/v1/media/{asset_id}"
+
+
+def bury(shim: Shim, path: str, *, user: str = "alice") -> None:
+    """Finish as the operator does: the objects go, then the resource."""
+    shim.sidecars.held[AssetKeys(user, path.rpartition("/")[2]).sidecar] = TOMBSTONE
+    for name in list(shim.cluster.imports):
+        shim.run(shim.cluster.remove(name))
+    shim.until(lambda: shim.sample("mediaimport_cache_resources") == 0)
+
+
+def test_policy_and_finalizer_are_set_and_that_very_version_is_deleted(shim: Shim) -> None:
+    path = imported(shim)
+    assert shim.call("DELETE", path).status_code == 202
+    (resource,) = shim.cluster.imports.values()
+    assert resource["spec"]["deletionPolicy"] == "Delete"
+    assert resource["metadata"]["finalizers"] == [FINALIZER]
+    assert resource["metadata"]["deletionTimestamp"]
+    assert [each for each in shim.cluster.calls if each.endswith("_import")] == [
+        "create_import",
+        "get_import",
+        "patch_import",
+        "delete_import",
+    ]
+
+
+def test_deleted_asset_is_gone_at_once_and_stays_so(shim: Shim) -> None:
+    path = imported(shim)
+    shim.call("DELETE", path)
+    for _ in ("while its objects go", "when they are gone"):
+        for method, suffix in (("GET", ""), ("GET", "/events"), ("POST", "/retry"), ("DELETE", "")):
+            answer = shim.call(method, path + suffix)
+            assert (answer.status_code, answer.headers["content-type"]) == (410, "application/problem+json")
+        assert shim.call("GET", "/api/v1/media/").json()["assets"] == []
+        assert shim.call("GET", "/api/v1/stats").json()["total"] == 0
+        bury(shim, path)
+
+
+def test_finalizers_of_others_are_kept(shim: Shim) -> None:
+    path = imported(shim)
+    (resource,) = shim.cluster.imports.values()
+    resource["metadata"]["finalizers"] = ["other.test/one"]
+    shim.run(shim.cluster.write(resource))
+    shim.call("DELETE", path)
+    assert shim.cluster.imports[resource["metadata"]["name"]]["metadata"]["finalizers"] == ["other.test/one", FINALIZER]
+
+
+def test_change_in_between_is_not_lost(shim: Shim) -> None:
+    path = imported(shim)
+    shim.cluster.interruptions = 2
+    assert shim.call("DELETE", path).status_code == 202
+    assert shim.cluster.calls.count("delete_import") == 3
+
+
+def test_resource_that_never_rests_is_503(shim: Shim) -> None:
+    path = imported(shim)
+    shim.cluster.interruptions = 99
+    assert shim.call("DELETE", path).status_code == 503
+
+
+def test_only_its_own_user_or_an_admin_deletes(shim: Shim) -> None:
+    path = imported(shim)
+    assert shim.call("DELETE", path, token=None).status_code == 401
+    assert shim.call("DELETE", path, token=BOB).status_code == 404
+    assert "patch_import" not in shim.cluster.calls
+    assert shim.call("DELETE", path, token=ROOT).status_code == 202
+
+
+def test_cluster_that_cannot_delete_says_so(shim: Shim) -> None:
+    path = imported(shim)
+    shim.cluster.delete_refusal = "deletionPolicy Delete is not available in this version; use Retain"
+    answer = shim.call("DELETE", path)
+    assert (answer.status_code, "not available" in answer.json()["detail"]) == (501, True)
+    assert shim.call("GET", path).status_code == 200
+
+
+@pytest.mark.parametrize("user", ["default", "alice"])
+def test_late_webhook_brings_nothing_back(shim: Shim, prediction: Make, user: str) -> None:
+    if user != "default":
+        shim.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "a rabbit"})
+    asset_id = shim.webhook(prediction()).json()["assets"][0]["asset_id"]
+    path = f"/api/v1/media/{asset_id}"
+    shim.call("DELETE", path, token=ROOT)
+    going = shim.webhook(prediction())
+    bury(shim, path, user=user)
+    gone = shim.webhook(prediction())
+    assert [each.json()["assets"][0]["outcome"] for each in (going, gone)] == ["deleted", "deleted"]
+    assert (going.status_code, gone.status_code, shim.cluster.imports) == (200, 200, {})
+
+
+def test_idempotency_key_of_a_deleted_import_brings_nothing_back(shim: Shim) -> None:
+    key = {"Idempotency-Key": "k"}
+    path = imported(shim, **key)
+    shim.call("DELETE", path)
+    bury(shim, path)
+    answer = shim.call("POST", IMPORT, json={"url": URL}, headers=key)
+    assert (answer.status_code, shim.cluster.imports) == (410, {})
+
+
+def test_store_that_is_down_holds_no_webhook_up(shim: Shim, prediction: Make) -> None:
+    shim.sidecars.down = True
+    assert shim.webhook(prediction()).json()["assets"][0]["outcome"] == "created"
