@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +17,8 @@ from mediaimport_checks.checklist import CheckError
 
 Object = dict[str, Any]
 
+_TRIES = 4
+_PAUSE_S = 1.0
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -37,7 +40,8 @@ class Cluster:
             "metadata": {"name": name, "labels": {names.MANAGED_BY: "mediaimport-checks"}},
             "spec": spec,
         }
-        self._call("POST", _imports(namespace), manifest)
+        # Its name is new: where it is taken, an answer was lost on the way.
+        self._call("POST", _imports(namespace), manifest, fine=HTTPStatus.CONFLICT)
 
     def import_status(self, namespace: str, name: str) -> Object:
         """Return the status of a MediaImport, {} before there is one; CheckError."""
@@ -46,22 +50,27 @@ class Cluster:
 
     def delete_import(self, namespace: str, name: str) -> None:
         """Delete a MediaImport; it may be gone. CheckError."""
-        self._call("DELETE", f"{_imports(namespace)}/{name}", absent_is_fine=True)
+        self._call("DELETE", f"{_imports(namespace)}/{name}", fine=HTTPStatus.NOT_FOUND)
 
-    def _call(self, method: str, path: str, body: Object | None = None, *, absent_is_fine: bool = False) -> Object:
-        try:
-            answer = self.http.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            raise CheckError(
-                f"the API server does not answer ({type(error).__name__})",
-                "see that the pod may reach it: kubectl get networkpolicies",
-            ) from error
-        if answer.status_code == HTTPStatus.NOT_FOUND and absent_is_fine:
-            return {}
-        if answer.is_error:
+    def _call(self, method: str, path: str, body: Object | None = None, *, fine: HTTPStatus | None = None) -> Object:
+        answer = self._send(method, path, body)
+        if answer.is_error and answer.status_code != fine:
             raise CheckError(_refusal(answer), "run helm upgrade, which brings roles and the resource definition")
         content: Object = answer.json()
         return content
+
+    def _send(self, method: str, path: str, body: Object | None) -> httpx.Response:
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                return self.http.request(method, path, json=body)
+            except httpx.HTTPError as error:
+                if not tries_left:
+                    raise CheckError(
+                        f"the API server does not answer ({type(error).__name__})",
+                        "see that the pod may reach it: kubectl get networkpolicies",
+                    ) from error
+                time.sleep(_PAUSE_S)
+        raise AssertionError("the last try answers or raises")
 
 
 def connect() -> Cluster:
