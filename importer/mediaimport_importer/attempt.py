@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import source_fingerprint
+from mediaimport_api.spec import Expected
 from mediaimport_api.status import Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Fetched, Limits, Watch, download
 from mediaimport_importer.errors import AlreadyStoredError, RefusedError, UnavailableError
-from mediaimport_importer.inspection import Inspection, Shot, final_shot, guess, inspect, shoot
+from mediaimport_importer.inspection import Inspection, Shot, final_shot, guess, informed, inspect, shoot
 from mediaimport_importer.place import Place
 from mediaimport_importer.prober.client import Prober
 from mediaimport_importer.record import Record, Stored, already_stored, sidecar_body
@@ -26,6 +27,7 @@ from mediaimport_importer.upload import Upload
 
 if TYPE_CHECKING:
     from mediaimport_api.result import Result
+    from mediaimport_api.sidecar import Sidecar
 
     from mediaimport_importer.classify import Format
     from mediaimport_importer.interruption import Interruption
@@ -56,6 +58,7 @@ class Attempt:
             fingerprint=source_fingerprint(task.spec.source.url),
         )
         self.file = f"attempt-{task.attempt}-{os.getpid()}"
+        self.path = self.settings.scratch_directory / self.file
         self.prober = Prober(self.settings.prober_socket)
         self.deadline_s = self.begun_s + task.deadline_seconds * _OWN_SHARE
         self.upload = Upload(self._open_session, deadline_s=self.deadline_s)
@@ -66,14 +69,15 @@ class Attempt:
             return self._import()
         except AlreadyStoredError as found:
             self.report.say("the asset is stored already")
+            if not found.has_thumbnail:
+                self._mend_thumbnail(found.sidecar)
             return already_stored(found.sidecar)
 
     def _import(self) -> Result:
         if self.task.attempt > 1 or self.task.run:
             # A former attempt may have done it all: no hurry then, and no second download.
             self.upload.session()
-        path = self.settings.scratch_directory / self.file
-        with Spool(path, max_bytes=self.settings.scratch_bytes) as spool:
+        with Spool(self.path, max_bytes=self.settings.scratch_bytes) as spool:
             try:
                 return self._tee(spool)
             except (RefusedError, UnavailableError):
@@ -82,6 +86,23 @@ class Attempt:
                 raise
             finally:
                 self.upload.stop()
+
+    def _mend_thumbnail(self, sidecar: Sidecar) -> None:
+        """Make a lost thumbnail again, from the stored original: the source may be gone by now."""
+        from mediaimport_importer.store.bucket import connect  # noqa: PLC0415 - see _open_session
+        from mediaimport_importer.store.session import stored  # noqa: PLC0415
+
+        self.report.step(Step.THUMBNAIL, "making a lost thumbnail again")
+        whole = Limits(sidecar.asset.size_bytes, self.settings.scratch_bytes, Expected(sha256=sidecar.asset.sha256))
+        with Spool(self.path, max_bytes=self.settings.scratch_bytes) as spool:
+            with stored(self.settings.store, sidecar.asset.key) as source:
+                fetched = download(source, spool, whole, Watch(lambda _: None, lambda _: None))
+            request = guess(self.file, self.spec.thumbnail, fetched.sniffed)
+            hdr = sidecar.media.video is not None and sidecar.media.video.hdr is True
+            shot = shoot(self.prober, informed(request, kind=sidecar.asset.kind, hdr=hdr))
+        if shot.jpeg:
+            bucket = connect(self.settings.store)
+            bucket.put(self.place.keys.thumbnail, shot.jpeg, content_type="image/jpeg", exclusive=False)
 
     def _tee(self, spool: Spool) -> Result:
         fetched = self._fetch(spool)

@@ -54,8 +54,9 @@ class ObjectExistsError(Exception):
 
 
 class AlreadyStoredError(Exception):
-    """A former attempt has stored the whole asset: this one has only to say so."""
+    """A former attempt has stored the asset: this one has only to say so, and to mend a thumbnail that was lost."""
 
-    def __init__(self, sidecar: Sidecar) -> None:
+    def __init__(self, sidecar: Sidecar, *, has_thumbnail: bool) -> None:
         super().__init__("the asset is stored already")
         self.sidecar = sidecar
+        self.has_thumbnail = has_thumbnail

@@ -67,7 +67,7 @@ def _accept(response: Response) -> None:
         case None:
             return
         case Failure.NOT_ALLOWED:
-            raise unsupported(f"encoded or packed as {response.message}")
+            raise unsupported(f"made with {response.message}")
         case Failure.TOO_MANY_PIXELS:
             raise RefusedError(Reason.PIXEL_LIMIT_EXCEEDED, "a picture of the media has too many pixels to be decoded")
         case _:
@@ -148,15 +148,11 @@ def guess(file: str, wanted: ThumbnailSpec, sniffed: Format) -> ThumbnailRequest
     return ThumbnailRequest(file=file, width_pixels=wanted.width_pixels, frame=wanted.frame, picture=picture)
 
 
-def improved(request: ThumbnailRequest, inspection: Inspection) -> ThumbnailRequest:
-    """Return what to ask for now that it is known; the same request means that its answer serves."""
-    audio = inspection.format.kind is Kind.AUDIO
-    return request.model_copy(
-        update={
-            "picture": Picture.ATTACHED if audio else Picture.MAIN,
-            "tone_map": inspection.streams.hdr and not audio,
-        }
-    )
+def informed(request: ThumbnailRequest, *, kind: Kind, hdr: bool) -> ThumbnailRequest:
+    """Return what to ask for once it is known what the file is; the same request means that its answer serves."""
+    audio = kind is Kind.AUDIO
+    picture = Picture.ATTACHED if audio else Picture.MAIN
+    return request.model_copy(update={"picture": picture, "tone_map": hdr and not audio})
 
 
 def shoot(prober: Prober, request: ThumbnailRequest) -> Shot:
@@ -174,7 +170,7 @@ def final_shot(prober: Prober, request: ThumbnailRequest, first: Shot, inspectio
     """Return the first shot if it is of the right picture, else another."""
     if inspection.format.kind is Kind.AUDIO and not inspection.streams.has_cover:
         return Shot(Reason.NO_PICTURE, "the audio has no cover")
-    better = improved(request, inspection)
+    better = informed(request, kind=inspection.format.kind, hdr=inspection.streams.hdr)
     shot = first if better == request else shoot(prober, better)
     if shot.reason is Reason.THUMBNAIL_FAILED and better.frame != "first":
         shot = shoot(prober, better.model_copy(update={"frame": ThumbnailSpec().frame}))

@@ -183,7 +183,8 @@ def _video(streams: Streams, form: Format) -> VideoMedia | None:
         rotation=streams.rotation,
         sample_aspect_ratio=f"{sample.numerator}:{sample.denominator}" if sample else None,
         avg_frame_rate=None if still else _rate_text(video.get("avg_frame_rate")),
-        variable_frame_rate=None if still else _is_variable(video),
+        # A GIF's or WebP's frames each have a length of their own, in hundredths of a second: no rate to keep.
+        variable_frame_rate=None if still or form.animated else _is_variable(video),
         frame_count=None if still else _count(video.get("nb_frames")),
         color_transfer=_word(video.get("color_transfer")),
         hdr=streams.hdr,

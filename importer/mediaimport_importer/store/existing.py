@@ -25,10 +25,11 @@ MAX_SIDECAR_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Existing:
-    """Our own asset. `whole`: its objects are there as the sidecar says."""
+    """Our own asset, and which of its objects are there as the sidecar says."""
 
     sidecar: Sidecar
-    whole: bool
+    has_original: bool
+    has_thumbnail: bool
 
 
 def owner_mark(owner: Owner, fingerprint: str) -> str:
@@ -52,7 +53,7 @@ def find(bucket: Bucket, keys: AssetKeys, *, owner: Owner, fingerprint: str) -> 
     sidecar = _parse(body)
     if sidecar is None or not sidecar.belongs_to(owner, fingerprint) or not keys.is_original(sidecar.asset.key):
         raise taken(keys.sidecar)
-    return Existing(sidecar, whole=_whole(bucket, sidecar))
+    return Existing(sidecar, has_original=_has_original(bucket, sidecar), has_thumbnail=_has_thumbnail(bucket, sidecar))
 
 
 def _parse(body: bytes) -> Sidecar | None:
@@ -62,13 +63,20 @@ def _parse(body: bytes) -> Sidecar | None:
         return None
 
 
-def _whole(bucket: Bucket, sidecar: Sidecar) -> bool:
+def _has_original(bucket: Bucket, sidecar: Sidecar) -> bool:
     original = bucket.head(sidecar.asset.key)
     if original is None or original.size_bytes != sidecar.asset.size_bytes:
         return False
     if original.sha256 is not None:
         return original.sha256 == sidecar.asset.sha256
     return sidecar.asset.etag in {None, original.etag}
+
+
+def _has_thumbnail(bucket: Bucket, sidecar: Sidecar) -> bool:
+    if sidecar.thumbnail is None:
+        return True
+    thumbnail = bucket.head(sidecar.thumbnail.key)
+    return thumbnail is not None and thumbnail.size_bytes == sidecar.thumbnail.size_bytes
 
 
 def same(head: Head, content: Content, *, read: Callable[[], str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from mediaimport_importer.store import existing, original
 from mediaimport_importer.store.bucket import Bucket, Target, connect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.response import StreamingBody
     from mediaimport_api.sidecar import Sidecar
     from mediaimport_api.store_settings import StoreSettings
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from mediaimport_importer.content import Content
     from mediaimport_importer.place import Place
     from mediaimport_importer.spool import Reader, Spool
+
+_PIECE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,32 @@ class Session:
 
 
 def open_session(settings: StoreSettings, place: Place) -> Session:
-    """Connect and look what is there; AlreadyStoredError if it is all, AssetTaken if it is another's."""
+    """Connect and look what is there; AlreadyStoredError if the original is, AssetTaken if it is another's."""
     bucket = connect(settings)
     found = existing.find(bucket, place.keys, owner=place.owner, fingerprint=place.fingerprint)
-    if found is not None and found.whole:
-        raise AlreadyStoredError(found.sidecar)
+    if found is not None and found.has_original:
+        raise AlreadyStoredError(found.sidecar, has_thumbnail=found.has_thumbnail)
     return Session(bucket, place, repairs=found is not None)
+
+
+@contextmanager
+def stored(settings: StoreSettings, key: str) -> Iterator[StoredSource]:
+    """Yield an object of the store as a source."""
+    bucket = connect(settings)
+    body = bucket.repeated(lambda: bucket.client.get_object(Bucket=bucket.name, Key=key))
+    with closing(body["Body"]) as stream:
+        yield StoredSource(bucket, stream, size_bytes=body["ContentLength"])
+
+
+@dataclass
+class StoredSource:
+    """An object's bytes, read once."""
+
+    bucket: Bucket
+    stream: StreamingBody
+    size_bytes: int | None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield them."""
+        while piece := self.bucket.once(lambda: self.stream.read(_PIECE_BYTES)):
+            yield piece

@@ -201,6 +201,23 @@ def test_run_again_fetches_what_is_missing(imports: Imports, sources: Sources, s
     assert set(imports.stored(task)) == {"video.mp4", "thumbnail.jpg", "asset.json"}
 
 
+def test_run_again_mends_a_lost_thumbnail_without_the_source(
+    imports: Imports, sources: Sources, studio: Studio, s3: S3Client
+) -> None:
+    url = sources.file(studio.video())
+    task = imports.task(url)
+    imports.run(task)
+    s3.delete_object(Bucket=BUCKET, Key=f"media/default/{task.asset_id}/thumbnail.jpg")
+    asked = len(sources.requests)
+
+    result = imports.run(task.model_copy(update={"run": "again"}))
+
+    assert result.reason is Reason.IMPORTED, result
+    assert set(imports.stored(task)) == {"video.mp4", "thumbnail.jpg", "asset.json"}
+    assert len(sources.requests) == asked
+    assert imports.left_over() == []
+
+
 def test_sound_in_a_video_container_is_stored_as_sound(imports: Imports, sources: Sources, studio: Studio) -> None:
     file = studio.make("sound.mp4", "-f", "lavfi", "-i", "sine=d=2", "-c:a", "aac")
     task = imports.task(sources.file(file))
