@@ -73,14 +73,16 @@ e2e: up  ## tests on the real cluster
 	$(VENV)/bin/pytest -q tests/e2e
 
 .PHONY: generate
-generate: $(VENV)/ready  ## write the files that are made from types: the CRD
+generate: $(VENV)/ready  ## write the files that are made from types: the CRD, the OpenAPI document
 	@$(PY) -m mediaimport_api.crd crds/mediaimports.yaml
 	@$(PY) -m mediaimport_api.crd charts/mediaimport/files/mediaimports.yaml
+	@$(PY) -m mediaimport_webhook.openapi docs/openapi.json
 
 .PHONY: verify
 verify: $(VENV)/ready  ## prove that those files are current
 	@$(PY) -m mediaimport_api.crd --check crds/mediaimports.yaml
 	@$(PY) -m mediaimport_api.crd --check charts/mediaimport/files/mediaimports.yaml
+	@$(PY) -m mediaimport_webhook.openapi --check docs/openapi.json
 
 # --- figures ---------------------------------------------------------------------
 

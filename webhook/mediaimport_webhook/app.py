@@ -23,6 +23,7 @@ from mediaimport_webhook.cluster import ClusterUnavailableError
 from mediaimport_webhook.deletions import Deletions
 from mediaimport_webhook.imports import Imports
 from mediaimport_webhook.metrics import Metrics
+from mediaimport_webhook.openapi import OpenApiRoute
 from mediaimport_webhook.owners import Owners
 from mediaimport_webhook.presented import Presenter
 from mediaimport_webhook.providers.fal import Fal
@@ -108,6 +109,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     routes = [
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
+        Route("/openapi.json", OpenApiRoute().show),
         *(Route(webhook_path(each.provider), each.webhook, methods=["POST"]) for each in doors),
         Route("/api/v1/replicate/predictions/{id}", generation.show),
         Route("/api/v1/replicate/{alias}", generation.generate, methods=["POST"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 from mediaimport_api import names
 from mediaimport_api.names import AssetKeys
@@ -15,12 +15,13 @@ from pydantic import ValidationError
 if TYPE_CHECKING:
     from mediaimport_api.sidecar import Sidecar
 
+    from mediaimport_webhook import answers
+    from mediaimport_webhook.answers import AssetKind, AssetStatus
     from mediaimport_webhook.cluster import Resource
 
 LABEL_SWEPT = f"{names.GROUP}/swept"
 """On what the sweep made because no callback did."""
 
-AssetStatus = Literal["uploading", "ready", "failed"]
 _SHOWN: dict[Phase, AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
 
 
@@ -34,7 +35,7 @@ class Entry:
     user_id: str
     created_at: str
     status: AssetStatus
-    type: str | None
+    type: AssetKind | None
     tags: tuple[str, ...]
     job_id: str | None
     original_key: str | None
@@ -43,7 +44,7 @@ class Entry:
     swept: bool
     deleted: bool
     """The resource is on its way out, and all that is stored with it."""
-    document: dict[str, Any]
+    document: answers.Asset
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -60,16 +61,16 @@ def entry_of(resource: Resource) -> Entry:
     shown = _SHOWN.get(phase, "uploading")
     kind = _type(status.asset, spec.get("type", "auto"))
     tags = spec.get("tags") or []
-    document = {
+    document: answers.Asset = {
         "id": keys.asset_id,
         "name": spec.get("name") or about["name"],
         "status": shown,
         "url": None,
         "thumbnail_url": None,
         "type": kind,
-        "metadata": (spec.get("metadata") or {}) | _measured(status, failed=shown == "failed"),
-        "progress": None if status.progress is None else status.progress.model_dump(mode="json"),
-        "phase": phase.value,
+        "metadata": _metadata(spec.get("metadata") or {}, _measured(status, failed=shown == "failed")),
+        "progress": _progress(status),
+        "phase": phase,
         "reason": _reason(status, phase),
         "tags": tags,
         "job_id": job_id,
@@ -132,10 +133,9 @@ def _phase(status: Status, *, run: str) -> Phase:
     return Phase.PENDING if asked_anew or status.phase is None else status.phase
 
 
-def _type(asset: Asset | None, wanted: str) -> str | None:
-    if asset is not None:
-        return asset.kind.value
-    return None if wanted == "auto" else wanted
+def _type(asset: Asset | None, wanted: str) -> AssetKind | None:
+    known = asset.kind.value if asset is not None else wanted
+    return None if known == "auto" else cast("AssetKind", known)
 
 
 def _reason(status: Status, phase: Phase) -> str | None:
@@ -145,23 +145,31 @@ def _reason(status: Status, phase: Phase) -> str | None:
     return Reason.IMPORTED.value if phase is Phase.READY else None
 
 
-def _measured(status: Status, *, failed: bool) -> dict[str, Any]:
+def _measured(status: Status, *, failed: bool) -> answers.Metadata:
     """Return what was measured: always all of these keys, so that a user's own of the same name never shows through."""
-    media = status.media
+    media, asset = status.media, status.asset
     return {
         "duration": None if media is None or media.duration_ms is None else media.duration_ms / 1000,
-        "width": media and media.width,
-        "height": media and media.height,
+        "width": None if media is None else media.width,
+        "height": None if media is None else media.height,
         "codec": _codec(media),
-        "bitrate": media and media.bit_rate_bps,
+        "bitrate": None if media is None else media.bit_rate_bps,
         "frame_rate": _frame_rate(media),
-        "format": media and media.format_name,
-        "aspect_ratio": media and media.aspect_ratio,
-        "size_bytes": status.asset and status.asset.size_bytes,
-        "content_type": status.asset and status.asset.content_type,
-        "sha256": status.asset and status.asset.sha256,
+        "format": None if media is None else media.format_name,
+        "aspect_ratio": None if media is None else media.aspect_ratio,
+        "size_bytes": None if asset is None else asset.size_bytes,
+        "content_type": None if asset is None else asset.content_type,
+        "sha256": None if asset is None else asset.sha256,
         "error": status.error.message if failed and status.error else None,
     }
+
+
+def _metadata(given: dict[str, Any], measured: answers.Metadata) -> answers.Metadata:
+    return cast("answers.Metadata", given | measured)
+
+
+def _progress(status: Status) -> answers.Progress | None:
+    return None if status.progress is None else cast("answers.Progress", status.progress.model_dump(mode="json"))
 
 
 def _codec(media: Media | None) -> str | None:

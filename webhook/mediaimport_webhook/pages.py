@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from mediaimport_api.status import Kind
 
-from mediaimport_webhook.documents import AssetStatus
+from mediaimport_webhook.answers import AssetStatus
 from mediaimport_webhook.problems import FieldError, Problem, invalid
 
 if TYPE_CHECKING:

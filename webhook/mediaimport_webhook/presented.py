@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from mediaimport_webhook.answers import Asset
     from mediaimport_webhook.documents import Entry
     from mediaimport_webhook.store import SignedUrl
 
@@ -23,7 +24,7 @@ class Presenter:
 
     signer: UrlSigner
 
-    async def present(self, entry: Entry, *, download: bool = False) -> dict[str, Any]:
+    async def present(self, entry: Entry, *, download: bool = False) -> Asset:
         """Return the asset's JSON; `download`: its URL saves the file under the asset's name."""
         if entry.original_key is None:
             return entry.document
@@ -33,7 +34,8 @@ class Presenter:
         if entry.thumbnail_key is not None:
             thumbnail = await self.signer.url(entry.thumbnail_key)
             expires_at, thumbnail_url = min(expires_at, thumbnail.expires_at), thumbnail.url
-        return entry.document | {
+        return {
+            **entry.document,
             "url": original.url,
             "thumbnail_url": thumbnail_url,
             "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),

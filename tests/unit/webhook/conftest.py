@@ -31,6 +31,8 @@ from mediaimport_webhook.cluster import (
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
 
+from tests.unit.webhook.conformance import breach
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -272,10 +274,12 @@ class Shim:
         return self._runner.run(work)
 
     def call(self, method: str, path: str, *, token: str | None = ALICE, **arguments: object) -> httpx.Response:
-        """Ask the shim."""
+        """Ask the shim, and hold its answer to the OpenAPI document."""
         bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
         headers = bearer | arguments.pop("headers", {})
-        return self.run(self._client.request(method, path, headers=headers, **arguments))
+        answer = self.run(self._client.request(method, path, headers=headers, **arguments))
+        assert breach(answer) is None
+        return answer
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Let the shim's own tasks run until that holds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from mediaimport_webhook.answers import Stats
     from mediaimport_webhook.auth import Gate
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.documents import Entry
     from mediaimport_webhook.reflector import Reflector
 
 _FAILURES_SHOWN = 10
-_STATUSES = ("uploading", "ready", "failed")
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class StatsRoutes:
         return JSONResponse(_stats(list(self.catalogue.all_of(caller.sees))))
 
 
-def _stats(entries: list[Entry]) -> dict[str, Any]:
+def _stats(entries: list[Entry]) -> Stats:
     statuses = Counter[str](each.status for each in entries)
     return {
         "total": len(entries),
-        "by_status": {status: statuses[status] for status in _STATUSES},
+        "by_status": {"uploading": statuses["uploading"], "ready": statuses["ready"], "failed": statuses["failed"]},
         "by_type": dict(Counter(each.type or "unknown" for each in entries)),
         "stored_bytes": sum(each.size_bytes for each in entries if each.status == "ready"),
         "recent_failures": [

@@ -1,0 +1,42 @@
+"""Whether an answer is one that the OpenAPI document promises."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+from mediaimport_webhook.openapi import document
+
+if TYPE_CHECKING:
+    import httpx
+
+_DOCUMENT = document()
+_PATTERNS = {path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in _DOCUMENT["paths"]}
+
+
+def _operations(path: str) -> dict[str, Any]:
+    """Return the operations of a path, those of a literal one before those of a pattern."""
+    fits = [each for each, pattern in _PATTERNS.items() if pattern.fullmatch(path)]
+    found: dict[str, Any] = _DOCUMENT["paths"][min(fits, key=lambda each: each.count("{"))] if fits else {}
+    return found
+
+
+def breach(answer: httpx.Response) -> str | None:
+    """Return what the document does not promise about an answer; None if all is as promised."""
+    operation = _operations(answer.request.url.path).get(answer.request.method.lower())
+    if operation is None:
+        return None if answer.status_code in {404, 405} else f"{answer.status_code} of no operation"
+    promised = operation["responses"].get(str(answer.status_code))
+    if promised is None:
+        return f"{operation['operationId']} answers an undocumented {answer.status_code}: {answer.text}"
+    if "content" not in promised:
+        return None if not answer.content else "a body where none is promised"
+    kind = answer.headers["content-type"].partition(";")[0]
+    if kind not in promised["content"]:
+        return f"{kind} is not among {list(promised['content'])}"
+    if not kind.endswith("json"):
+        return None
+    schema = promised["content"][kind]["schema"] | {"components": _DOCUMENT["components"]}
+    errors = jsonschema_rs.validator_for(schema).iter_errors(answer.json())
+    return next((f"{each.instance_path}: {each.message}" for each in errors), None)

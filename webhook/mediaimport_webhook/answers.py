@@ -1,0 +1,193 @@
+"""The shapes of all answers, as callers see them; `openapi` describes them from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from mediaimport_api.model import Count, Sha256  # noqa: TC002 - pydantic reads the annotations at run time
+from mediaimport_api.status import Phase, Step  # noqa: TC002 - the same
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+AssetStatus = Literal["uploading", "ready", "failed"]
+AssetKind = Literal["video", "image", "audio"]
+JobStatus = Literal["generating", "uploading", "ready", "failed", "unknown"]
+
+_CLOSED = ConfigDict(extra="forbid", use_enum_values=True)
+_OPEN = ConfigDict(extra="allow")
+
+AssetId = Annotated[str, Field(json_schema_extra={"format": "uuid"}, examples=["0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01"])]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-01T12:00:00Z"])]
+Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+
+
+@with_config(_OPEN)
+class Metadata(TypedDict):
+    """What was measured, over the caller's own metadata: measured keys win."""
+
+    duration: Annotated[float | None, Field(description="seconds", examples=[5.28])]
+    width: Annotated[int | None, Field(description="as a viewer sees it, after rotation", examples=[1280])]
+    height: Annotated[int | None, Field(examples=[720])]
+    codec: Annotated[str | None, Field(examples=["h264"])]
+    bitrate: Annotated[int | None, Field(description="bits per second", examples=[2400000])]
+    frame_rate: Annotated[float | None, Field(description="frames per second", examples=[24.0])]
+    format: Annotated[str | None, Field(description="ffprobe's name of the container")]
+    aspect_ratio: Annotated[str | None, Field(examples=["16:9"])]
+    size_bytes: int | None
+    content_type: Annotated[str | None, Field(examples=["video/mp4"])]
+    sha256: Sha256 | None
+    error: Annotated[str | None, Field(description="why it failed, for people; null unless status is failed")]
+
+
+@with_config(_CLOSED)
+class Progress(TypedDict):
+    """How far the running attempt is."""
+
+    step: Step
+    percent: Annotated[int, Field(ge=0, le=100)] | None
+    bytes_done: Count | None
+    bytes_total: Count | None
+    updated_at: Moment | None
+
+
+@with_config(_CLOSED)
+class Asset(TypedDict):
+    """One asset, from the moment it is asked for."""
+
+    id: AssetId
+    name: Annotated[str, Field(examples=["film.mp4"])]
+    status: AssetStatus
+    url: Annotated[Url | None, Field(description="presigned, until expires_at; null unless ready")]
+    thumbnail_url: Annotated[Url | None, Field(description="presigned JPEG; null where there is none")]
+    type: AssetKind | None
+    metadata: Metadata
+    progress: Progress | None
+    phase: Phase
+    reason: Annotated[str | None, Field(description="one word for how it stands", examples=["Imported"])]
+    tags: list[str]
+    job_id: Annotated[str | None, Field(description="the prediction that made it")]
+    import_job_id: Annotated[str, Field(description="the MediaImport's name")]
+    created_at: Moment
+    expires_at: Annotated[Moment | None, Field(description="when the URLs stop working; ask again for new ones")]
+
+
+@with_config(_CLOSED)
+class AssetList(TypedDict):
+    """One page, newest first."""
+
+    assets: list[Asset]
+    next: Annotated[str | None, Field(description="the next page's cursor; null on the last")]
+
+
+@with_config(_CLOSED)
+class Accepted(TypedDict):
+    """An import was taken; nothing has been fetched yet."""
+
+    asset_id: AssetId
+    import_job_id: Annotated[str, Field(examples=["import-0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01"])]
+    status: AssetStatus
+
+
+@with_config(_CLOSED)
+class Started(TypedDict):
+    """A prediction was started."""
+
+    job_id: Annotated[str, Field(examples=["gm3qorzdhgbfurvjtvhg6dckhu"])]
+    status: JobStatus
+
+
+@with_config(_CLOSED)
+class Job(TypedDict):
+    """A prediction and what came of it."""
+
+    job_id: str
+    status: JobStatus
+    provider_status: Annotated[str | None, Field(description="the generator's own word; null once there are assets")]
+    error: str | None
+    tags: list[str]
+    assets: list[Asset]
+
+
+@with_config(_CLOSED)
+class TakenOutput(TypedDict):
+    """What became of one media URL."""
+
+    pointer: Annotated[str, Field(description="JSON Pointer into the output", examples=["/0"])]
+    asset_id: AssetId | None
+    outcome: Literal["created", "duplicate", "taken", "refused", "deleted", "gone"]
+
+
+@with_config(_CLOSED)
+class Taken(TypedDict):
+    """A callback was taken for good."""
+
+    status: Literal["imported", "ignored"]
+    assets: list[TakenOutput]
+    reason: NotRequired[str]
+
+
+@with_config(_CLOSED)
+class ByStatus(TypedDict):
+    """Counts."""
+
+    uploading: Count
+    ready: Count
+    failed: Count
+
+
+@with_config(_CLOSED)
+class Failure(TypedDict):
+    """One import that failed."""
+
+    id: AssetId
+    name: str
+    reason: str | None
+    error: str | None
+    created_at: Moment
+
+
+@with_config(_CLOSED)
+class Stats(TypedDict):
+    """Numbers over all assets that the caller sees."""
+
+    total: Count
+    by_status: ByStatus
+    by_type: dict[str, Count]
+    stored_bytes: Count
+    recent_failures: list[Failure]
+
+
+@with_config(_CLOSED)
+class Alive(TypedDict):
+    """It runs."""
+
+    status: Literal["ok"]
+
+
+@with_config(_CLOSED)
+class Ready(TypedDict):
+    """Whether the cache is in."""
+
+    synced: bool
+    last_event_age_s: float | None
+    imports: Count
+
+
+@with_config(_CLOSED)
+class WrongField(TypedDict):
+    """What is wrong with one field."""
+
+    pointer: Annotated[str, Field(description="JSON Pointer into the body, or ?name for a query parameter")]
+    detail: str
+
+
+@with_config(_CLOSED)
+class ProblemAnswer(TypedDict):
+    """RFC 9457 problem details."""
+
+    type: Annotated[Url, Field(examples=["https://mediaimport.dev/problems/not-found"])]
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: Annotated[str, Field(description="what happened, and what to do")]
+    errors: NotRequired[list[WrongField]]
+    setting: NotRequired[Annotated[str, Field(description="what whoever runs this service has to set")]]
