@@ -57,6 +57,7 @@ class Reason(StrEnum):
     STORE_DENIED = "StoreDenied"
     STORE_MISSING = "StoreMissing"
     ASSET_TAKEN = "AssetTaken"
+    ASSET_DELETED = "AssetDeleted"
     SCRATCH_EXCEEDED = "ScratchExceeded"
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     TRUNCATED = "Truncated"
@@ -79,6 +80,10 @@ class Reason(StrEnum):
     CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
     JOB_REFUSED = "JobRefused"
     JOB_NAME_TAKEN = "JobNameTaken"
+    OPERATOR_FAILED = "OperatorFailed"
+    DELETING = "Deleting"
+    # an Event's only: the resource is gone by then
+    STORED_OBJECTS_LEFT = "StoredObjectsLeft"
     # the thumbnail's own
     THUMBNAIL_STORED = "ThumbnailStored"
     THUMBNAIL_FAILED = "ThumbnailFailed"
@@ -177,6 +182,12 @@ _FACTS: dict[Reason, Facts] = {
         _N,
         _X.STORE_REFUSED,
     ),
+    Reason.ASSET_DELETED: Facts(
+        "The asset under this user and asset id was deleted; what was deleted does not come back.",
+        "Use another assetId; or delete the asset.json that says so.",
+        _N,
+        _X.STORE_REFUSED,
+    ),
     Reason.SCRATCH_EXCEEDED: Facts(
         "The media does not fit into the importer's scratch space.",
         "Raise the importer's scratch size in the chart.",
@@ -238,6 +249,18 @@ _FACTS: dict[Reason, Facts] = {
     ),
     Reason.JOB_NAME_TAKEN: Facts(
         "A Job of this import's name belongs to something else.", "Delete or rename that Job.", _C
+    ),
+    Reason.OPERATOR_FAILED: Facts(
+        "The operator itself failed at this import.", "Read the operator's log, and report it: it tries again.", _C
+    ),
+    Reason.DELETING: Facts(
+        "The resource is being deleted, and its stored objects with it.",
+        "Nothing; after ten minutes in vain the resource goes and the objects stay.",
+        _C,
+    ),
+    Reason.STORED_OBJECTS_LEFT: Facts(
+        "The resource was deleted, but its stored objects could not be.",
+        "Delete them by hand: the message names their prefix.",
     ),
     Reason.THUMBNAIL_STORED: Facts("The thumbnail is stored.", _NOTHING),
     Reason.THUMBNAIL_FAILED: Facts(

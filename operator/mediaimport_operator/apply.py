@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, assert_never
 from mediaimport_api.reasons import Reason
 
 from mediaimport_operator import events, job, manifest
-from mediaimport_operator.cluster import AbsentError, ConflictError, RefusedError
+from mediaimport_operator.api import AbsentError, ClusterError, ConflictError, RefusedError
+from mediaimport_operator.complaint import complaint
 from mediaimport_operator.observed import Refusal
 from mediaimport_operator.patch import merge_patch
 from mediaimport_operator.plan import CreateJob, DeleteJob, DeleteResource, Slot
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mediaimport_api.status import Status
 
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.follow import Followers
+    from mediaimport_operator.metrics import Metrics
     from mediaimport_operator.observed import Observed
     from mediaimport_operator.plan import Action, Plan
     from mediaimport_operator.resource import Resource
@@ -36,7 +40,7 @@ log = logging.getLogger(__name__)
 class Applier:
     """Applies plans. `refusals` holds, by import, the Jobs that the API server would not take."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a plan reaches all these places
         self,
         *,
         cluster: Cluster,
@@ -44,12 +48,14 @@ class Applier:
         slots: Slots,
         followers: Followers,
         refusals: dict[str, Refusal],
+        metrics: Metrics,
     ) -> None:
         self._cluster = cluster
         self._world = world
         self._slots = slots
         self._followers = followers
         self._refusals = refusals
+        self._metrics = metrics
 
     async def apply(self, observed: Observed, plan: Plan) -> Refusal | None:
         """Do what the plan says, in an order that loses nothing; a Job that is refused ends it.
@@ -67,6 +73,19 @@ class Applier:
         for action in plan.actions:
             await self._delete(observed.resource, action)
         return None
+
+    async def complain(self, key: str, message: str, *, now: datetime) -> None:
+        """Show in its status that an import's passes fail, once for each cause."""
+        item = self._world.imports.get(key)
+        conditions = None if item is None else complaint(item, message, now=now)
+        if item is None or conditions is None:
+            return
+        meta = item["metadata"]
+        patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": {"conditions": conditions}}
+        try:
+            self._world.imports.see(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
+        except ClusterError as error:
+            log.info("failure not shown", extra={"import": meta["name"], "error": str(error)})
 
     def dismiss(self, key: str) -> None:
         """Forget an import that is gone."""
@@ -107,8 +126,18 @@ class Applier:
             return self._refused(observed, Reason.JOB_REFUSED, str(error))
         self._refusals.pop(owner.uid, None)
         self._world.jobs.see(made)
+        self._count_start(observed, action)
         log.info("job created", extra={"import": owner.name, "namespace": owner.namespace, "job": name})
         return None
+
+    def _count_start(self, observed: Observed, action: CreateJob) -> None:
+        owner, now = observed.resource, observed.now
+        if action.attempt > 1:
+            return
+        if not owner.run:
+            self._metrics.step("queue", (now - owner.created_at).total_seconds())
+        if owner.claim.expires_at is not None and now > owner.claim.expires_at:
+            self._metrics.started_late()
 
     def _refused(self, observed: Observed, reason: Reason, message: str) -> Refusal:
         """Remember a refusal; the wait before asking again grows with the time since the first."""
@@ -119,6 +148,7 @@ class Applier:
         )
         refusal = Refusal(reason=reason, message=message, since=since, retry_at=now + wait)
         self._refusals[observed.resource.uid] = refusal
+        self._metrics.job_refused(reason)
         log.warning("job refused", extra={"import": observed.resource.name, "reason": reason, "error": message})
         return refusal
 
@@ -167,6 +197,7 @@ class Applier:
             await self._look_again(owner)
             raise
         self._world.imports.see(written)
+        self._metrics.written(owner, status)
         if status.attempts and status.attempts[0].reason is not None:
             self._world.relics.pop(owner.uid, None)
         if (told := events.event(owner, status, now=observed.now)) is not None:

@@ -16,6 +16,7 @@ from mediaimport_operator.cluster import Cluster
 from mediaimport_operator.follow import Followers
 from mediaimport_operator.gather import Gatherer
 from mediaimport_operator.lease import Lease, lease_name
+from mediaimport_operator.metrics import Metrics
 from mediaimport_operator.reconciler import Reconciler
 from mediaimport_operator.slots import Slots
 from mediaimport_operator.sweep import Sweeper
@@ -41,21 +42,23 @@ def _now() -> datetime:
 class Engine:
     """The operator but for its watches."""
 
-    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, metrics: Metrics) -> None:
         self.world = World()
         self.queue = WorkQueue()
         self.stopped = asyncio.Event()
         self.failure: BaseException | None = None
-        slots = Slots(cap=settings.max_in_flight, cap_per_user=settings.max_in_flight_per_user, on_grant=self.queue.add)
+        slots = Slots(settings.caps, on_grant=self.queue.add)
         refusals: dict[str, Refusal] = {}
-        self._followers = Followers(cluster, on_progress=self.queue.add)
+        self._followers = Followers(cluster, on_progress=self.queue.add, on_step=metrics.step)
         self._lease = Lease(
             cluster,
             namespace=settings.operator_namespace,
             name=lease_name(settings.instance),
             identity=settings.pod_uid,
         )
-        self._sweeper = Sweeper(settings=settings, cluster=cluster, world=self.world, queue=self.queue, slots=slots)
+        self._sweeper = Sweeper(
+            settings=settings, cluster=cluster, world=self.world, queue=self.queue, slots=slots, metrics=metrics
+        )
         self._reconciler = Reconciler(
             queue=self.queue,
             gatherer=Gatherer(
@@ -68,13 +71,41 @@ class Engine:
                 clock=_now,
             ),
             applier=Applier(
-                cluster=cluster, world=self.world, slots=slots, followers=self._followers, refusals=refusals
+                cluster=cluster,
+                world=self.world,
+                slots=slots,
+                followers=self._followers,
+                refusals=refusals,
+                metrics=metrics,
             ),
             slots=slots,
+            metrics=metrics,
             clock=_now,
         )
+        self._show(metrics, slots)
         self._life: asyncio.Task[None] | None = None
         self._workers: list[asyncio.Task[None]] = []
+
+    def _show(self, metrics: Metrics, slots: Slots) -> None:
+        show = metrics.show
+        show("slots", "Imports that may run at a time.", lambda: slots.caps.total)
+        show("slots_held", "Imports that run.", lambda: slots.in_flight)
+        show("imports_waiting", "Imports that wait for a slot.", lambda: slots.waiting)
+        show(
+            "imports_waiting_oldest_seconds",
+            "Since the creation of the oldest import that waits for a slot.",
+            lambda: slots.oldest_age_s(_now()),
+        )
+        show("pass_queue_length", "Imports that wait for a pass.", lambda: len(self.queue))
+        show("pass_queue_oldest_seconds", "How long the first one waits.", lambda: self.queue.oldest_age_s)
+        show("imports", "MediaImports in the cache.", lambda: len(self.world.imports))
+        show("jobs", "Jobs of imports in the cache.", lambda: len(self.world.jobs))
+        show("lease_held", "1 while this is the operator that works.", lambda: float(self._lease.held.is_set()))
+        show("sweep_age_seconds", "Since the last whole look at the cluster.", self._sweep_age_s)
+
+    def _sweep_age_s(self) -> float:
+        last = self._sweeper.last_at
+        return 0.0 if last is None else (_now() - last).total_seconds()
 
     async def start(self) -> None:
         """Begin; the Lease may be long in coming, so this does not wait for it."""
@@ -131,13 +162,20 @@ class Engine:
 
 async def run(settings: Settings) -> None:
     """Run the operator until SIGTERM; raise what ended it otherwise."""
-    async with _engine(settings) as engine:
+    metrics = Metrics()
+    with metrics.served(settings.metrics_port):
+        await _run(settings, metrics)
+
+
+async def _run(settings: Settings, metrics: Metrics) -> None:
+    async with _engine(settings, metrics) as engine:
         handlers = shell.registry(
             world=engine.world,
             queue=engine.queue,
             start=engine.start,
             stop=engine.stop,
             complaint=engine.complaint,
+            on_request=metrics.request,
         )
         await kopf.operator(
             registry=handlers,
@@ -154,8 +192,8 @@ async def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _engine(settings: Settings) -> AsyncIterator[Engine]:
+async def _engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
     """Open the API client with a connection for each worker and each followed log."""
-    connections = reconciler.WORKERS + settings.max_in_flight + 8
-    async with Cluster.connect(connections=connections) as cluster:
-        yield Engine(settings, cluster)
+    connections = reconciler.WORKERS + settings.caps.total + 8
+    async with Cluster.connect(connections=connections, on_request=metrics.request) as cluster:
+        yield Engine(settings, cluster, metrics)

@@ -10,7 +10,7 @@ from mediaimport_api import names
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Phase
 
-from mediaimport_operator.cluster import ClusterError, ConflictError
+from mediaimport_operator.api import ClusterError, ConflictError
 
 if TYPE_CHECKING:
     from datetime import datetime

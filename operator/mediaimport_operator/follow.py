@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from mediaimport_api.status import MAX_LOG_TAIL
 from mediaimport_api.task import IMPORTER_CONTAINER
 
-from mediaimport_operator.cluster import AbsentError, ClusterError
-from mediaimport_operator.loglines import Gauge, Splitter, tail
+from mediaimport_operator.api import AbsentError, ClusterError
+from mediaimport_operator.loglines import Gauge, Splitter, Stopwatch, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,16 +37,23 @@ class _Follower:
     pod: str
     gauge: Gauge = field(default_factory=lambda: Gauge(interval_s=PROGRESS_INTERVAL_S))
     lines: deque[bytes] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     progress: Progress | None = None
     task: asyncio.Task[None] | None = None
 
 
 class Followers:
-    """The followers by import. `on_progress` is told the key of an import whose progress is news."""
+    """The followers by import.
 
-    def __init__(self, cluster: Cluster, *, on_progress: Callable[[str], None]) -> None:
+    `on_progress` is told the key of an import whose progress is news, `on_step` how many seconds a step took.
+    """
+
+    def __init__(
+        self, cluster: Cluster, *, on_progress: Callable[[str], None], on_step: Callable[[str, float], None]
+    ) -> None:
         self._cluster = cluster
         self._on_progress = on_progress
+        self._on_step = on_step
         self._followers: dict[str, _Follower] = {}
 
     def follow(self, key: str, *, namespace: str, pod: str) -> None:
@@ -105,9 +112,14 @@ class Followers:
         splitter = Splitter()
         async for piece in self._cluster.follow_log(follower.namespace, follower.pod, container=IMPORTER_CONTAINER):
             for line in splitter.feed(piece):
-                follower.lines.append(line)
-                follower.gauge.read(line)
+                self._take(follower, line)
             self._tell(key, follower)
+
+    def _take(self, follower: _Follower, line: bytes) -> None:
+        follower.lines.append(line)
+        parsed = follower.gauge.read(line)
+        if parsed is not None and (ended := follower.stopwatch.read(parsed)) is not None:
+            self._on_step(*ended)
 
     def _tell(self, key: str, follower: _Follower) -> None:
         news = follower.gauge.news(asyncio.get_running_loop().time())

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from mediaimport_api.reasons import Reason
 
 from mediaimport_operator import job, pod, resource
+from mediaimport_operator.api import AbsentError
 from mediaimport_operator.attempt import Ended
-from mediaimport_operator.cluster import AbsentError
 from mediaimport_operator.manifest import selector
 from mediaimport_operator.observed import Observed, Slot
 
@@ -75,7 +75,7 @@ class Gatherer:
                 *(pod.read(each) for each in self._world.pods.of(key)),
                 *(pod.read(each, gone=True) for each in relics),
             ),
-            slot=Slot(held=held, full="" if held else self._slots.full_for(seen.claim.user)),
+            slot=Slot(held=held, full="" if held else self._slots.full_for(seen.claim)),
             progress=self._followers.progress(key),
             refusal=self._refusals.get(key),
         )

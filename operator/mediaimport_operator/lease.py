@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mediaimport_operator.cluster import AbsentError, ClusterError, ConflictError
+from mediaimport_operator.api import AbsentError, ClusterError, ConflictError
 
 if TYPE_CHECKING:
     from mediaimport_operator.cluster import Cluster

@@ -9,11 +9,13 @@ from mediaimport_api.result import MAX_LOG_LINE_BYTES, LogLine
 from pydantic import ValidationError
 
 from mediaimport_operator.text import public
+from mediaimport_operator.wire import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
-    from mediaimport_api.status import Progress
+    from mediaimport_api.status import Progress, Step
 
 MAX_TAIL_LINE = 300
 
@@ -65,6 +67,23 @@ def tail(lines: Iterable[bytes], *, limit: int) -> str | None:
 
 
 @dataclass
+class Stopwatch:
+    """Times the importer's steps by its own clock."""
+
+    _step: Step | None = None
+    _since: datetime | None = None
+
+    def read(self, line: LogLine) -> tuple[Step, float] | None:
+        """Return the step that this line ends, and how many seconds it took."""
+        step = line.progress.step if line.progress else None
+        if line.reason is None and step in {None, self._step}:
+            return None
+        now, before, since = moment(line.ts), self._step, self._since
+        self._step, self._since = step, now
+        return None if before is None or since is None or now is None else (before, (now - since).total_seconds())
+
+
+@dataclass
 class Gauge:
     """Passes on progress that is news: another step or at least one percent more, and not too often."""
 
@@ -74,13 +93,14 @@ class Gauge:
     _told_at: float = field(default=float("-inf"))
     _seq: int = -1
 
-    def read(self, line: bytes) -> None:
-        """Take a line in; one that was seen before a reconnection is passed over."""
+    def read(self, line: bytes) -> LogLine | None:
+        """Take a line in and return it; one that was seen before a reconnection, or is none, is passed over."""
         parsed = parse(line)
         if parsed is None or parsed.seq <= self._seq:
-            return
+            return None
         self._seq = parsed.seq
         self.latest = parsed.progress or self.latest
+        return parsed
 
     def news(self, now_s: float) -> Progress | None:
         """Return progress that is worth a status write now."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import job_name, run_hash
 from mediaimport_api.reasons import Reason
+from mediaimport_api.status import ConditionType
 
 from mediaimport_operator import history, retry
 from mediaimport_operator.attempt import Ended, Running
@@ -105,7 +106,9 @@ def _over(o: Observed) -> Plan | None:
     expiry = _expiry(o)
     if expiry is not None and o.now >= expiry:
         return Plan(actions=(DeleteResource(),))
-    stale = resource.status.observed_generation != resource.generation
+    status = resource.status
+    # Nothing is under way: Reconciling is there only because a pass failed.
+    stale = status.observed_generation != resource.generation or status.condition(ConditionType.RECONCILING) is not None
     draft = Draft(o, history.remembered(resource))
     return Plan(status=draft.seen() if stale else None, wake_at=expiry)
 

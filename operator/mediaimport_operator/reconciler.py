@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_operator import plan
-from mediaimport_operator.cluster import ClusterError
+from mediaimport_operator.api import ClusterError, ConflictError, RefusedError
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.apply import Applier
     from mediaimport_operator.gather import Gatherer
+    from mediaimport_operator.metrics import Metrics
     from mediaimport_operator.observed import Observed
     from mediaimport_operator.plan import Plan
     from mediaimport_operator.slots import Slots
@@ -29,19 +31,21 @@ log = logging.getLogger(__name__)
 class Reconciler:
     """Makes passes. Each starts from the world as it is, so that any may be lost or repeated."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a pass needs all of them
         self,
         *,
         queue: WorkQueue,
         gatherer: Gatherer,
         applier: Applier,
         slots: Slots,
+        metrics: Metrics,
         clock: Callable[[], datetime],
     ) -> None:
         self._queue = queue
         self._gatherer = gatherer
         self._applier = applier
         self._slots = slots
+        self._metrics = metrics
         self._clock = clock
 
     async def work(self, allowed: asyncio.Event) -> None:
@@ -52,16 +56,34 @@ class Reconciler:
 
     async def _guarded(self, key: str) -> None:
         """Make a pass whose failure stops no other import."""
+        begun_s = time.monotonic()
+        outcome = await self._outcome(key)
+        self._metrics.made_pass(outcome, time.monotonic() - begun_s)
+
+    async def _outcome(self, key: str) -> str:
+        """Make a pass and see to the next one; return how it ended."""
         try:
             wake_at = await self.make_pass(key)
+        except RefusedError as error:
+            return await self._failed(key, "refused", error, shown=str(error))
+        except ConflictError as error:
+            return await self._failed(key, "conflict", error)
         except ClusterError as error:
-            wait_s = self._queue.failed(key)
-            log.warning("pass failed", extra={"key": key, "error": str(error), "retry_in_s": wait_s})
-        except Exception:
-            wait_s = self._queue.failed(key)
-            log.exception("pass broke", extra={"key": key, "retry_in_s": wait_s})
-        else:
-            self._queue.done(key, wake_in_s=None if wake_at is None else (wake_at - self._clock()).total_seconds())
+            return await self._failed(key, "unavailable", error)
+        except Exception as error:
+            log.exception("pass broke", extra={"key": key})
+            shown = f"the operator failed at this import ({type(error).__name__}), and tries again; its log says more"
+            return await self._failed(key, "broken", error, shown=shown)
+        self._queue.done(key, wake_in_s=None if wake_at is None else (wake_at - self._clock()).total_seconds())
+        return "done"
+
+    async def _failed(self, key: str, outcome: str, error: Exception, *, shown: str | None = None) -> str:
+        if shown is not None:
+            await self._applier.complain(key, shown, now=self._clock())
+        wait_s = self._queue.failed(key)
+        told = str(error) if isinstance(error, ClusterError) else type(error).__name__
+        log.warning("pass failed", extra={"key": key, "outcome": outcome, "error": told, "retry_in_s": wait_s})
+        return outcome
 
     async def make_pass(self, key: str) -> datetime | None:
         """Bring one import a step further; return when it wants to be looked at again."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.sidecar import Owner
+from mediaimport_api.source_policy import url_host
 from mediaimport_api.spec import MAX_METADATA_BYTES, Spec
 from mediaimport_api.status import Status
 from pydantic import ValidationError
@@ -48,8 +49,15 @@ class Resource:
     @property
     def claim(self) -> Claim:
         """Return this import's place in the queue."""
-        user, expires_at = (self.spec.user_id, self.spec.source.expires_at) if self.spec else ("", None)
-        return Claim(key=self.uid, user=user, created_at=self.created_at, expires_at=expires_at)
+        if self.spec is None:
+            return Claim(key=self.uid, user="", created_at=self.created_at)
+        return Claim(
+            key=self.uid,
+            user=self.spec.user_id,
+            created_at=self.created_at,
+            expires_at=self.spec.source.expires_at,
+            host=url_host(self.spec.source.url) or "",
+        )
 
     @property
     def completed(self) -> bool:

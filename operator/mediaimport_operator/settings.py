@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mediaimport_api.environment import BadSettingError
 
 from mediaimport_operator import quantity
+from mediaimport_operator.slots import Caps
 
 if TYPE_CHECKING:
     from mediaimport_api.environment import Environment
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 _MAX_SIZE_BYTES = 5 * 1024**3
+_MAX_PORT = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,14 @@ class Settings:
     instance: str
     bucket: str
     importer: ImporterSettings
-    max_in_flight: int
-    max_in_flight_per_user: int
+    caps: Caps
     max_size_bytes: int
     deadline_s: int
     retry_wait_s: int
     successful_job_s: int
     failed_job_s: int
     probe_port: int
+    metrics_port: int
     log_level: str
 
     @classmethod
@@ -91,16 +93,27 @@ class Settings:
             instance=_label_value(env, "INSTANCE", "mediaimport"),
             bucket=env.text("S3_BUCKET_NAME"),
             importer=ImporterSettings.read(env),
-            max_in_flight=env.integer("MAX_IN_FLIGHT", 10, least=1),
-            max_in_flight_per_user=env.integer("MAX_IN_FLIGHT_PER_USER", 0),
+            caps=Caps(
+                total=env.integer("MAX_IN_FLIGHT", 10, least=1),
+                per_user=env.integer("MAX_IN_FLIGHT_PER_USER", 0),
+                per_host=env.integer("MAX_IN_FLIGHT_PER_HOST", 0),
+            ),
             max_size_bytes=env.integer("MAX_SIZE_BYTES", _MAX_SIZE_BYTES, least=1),
             deadline_s=env.integer("DEADLINE_SECONDS", 1800, least=10),
             retry_wait_s=env.integer("RETRY_WAIT_SECONDS", 5),
             successful_job_s=env.integer("SUCCESSFUL_JOB_SECONDS", 300),
             failed_job_s=env.integer("FAILED_JOB_SECONDS", 86400),
-            probe_port=env.integer("PROBE_PORT", 8080, least=1),
+            probe_port=_port(env, "PROBE_PORT", 8080, least=1),
+            metrics_port=_port(env, "METRICS_PORT", 0),
             log_level=_log_level(env),
         )
+
+
+def _port(env: Environment, name: str, default: int, *, least: int = 0) -> int:
+    port = env.integer(name, default, least=least)
+    if port > _MAX_PORT:
+        raise BadSettingError(f"{name} is {port}; it must be at most {_MAX_PORT}")
+    return port
 
 
 def _one_of(env: Environment, name: str, allowed: tuple[str, ...]) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
 import kopf
 from mediaimport_api import names
 
-from mediaimport_operator.cluster import configuration
+from mediaimport_operator.api import configuration
 from mediaimport_operator.manifest import selector
 from mediaimport_operator.world import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from mediaimport_operator.api import OnRequest
     from mediaimport_operator.settings import Settings
     from mediaimport_operator.wire import Object
     from mediaimport_operator.workqueue import WorkQueue
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _IMPORTS = (names.GROUP, names.VERSION, names.PLURAL)
 _JOBS = ("batch", "v1", "jobs")
 _PODS = ("", "v1", "pods")
+_CONNECTIONS = 128
+"""Three watches for each namespace, and what kopf asks beside them."""
 
 
 class Backoffs:
@@ -57,13 +61,14 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     return made
 
 
-def registry(
+def registry(  # noqa: PLR0913  kopf's handlers, and what each calls
     *,
     world: World,
     queue: WorkQueue,
     start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
     complaint: Callable[[], str | None],
+    on_request: OnRequest,
 ) -> kopf.OperatorRegistry:
     """Return the handlers: `start` and `stop` frame the work, `complaint` says what is wrong with it, if anything."""
     made = kopf.OperatorRegistry()
@@ -77,8 +82,8 @@ def registry(
         await stop()
 
     @kopf.on.login(registry=made)
-    async def login(**_: object) -> kopf.ConnectionInfo:
-        return await connection()
+    async def login(**_: object) -> kopf.AiohttpSession:
+        return _session(await connection(), on_request)
 
     @kopf.on.probe(registry=made, id="operator")
     async def probe(**_: object) -> str:
@@ -113,6 +118,26 @@ def _watch(  # noqa: PLR0913  one line for each kind above
 
 def _uid(item: Object) -> str:
     return str(item["metadata"]["uid"])
+
+
+def _session(info: kopf.ConnectionInfo, on_request: OnRequest) -> kopf.AiohttpSession:
+    """Return a session whose requests are counted: kopf itself tells of no watch that broke."""
+    seen = aiohttp.TraceConfig()
+
+    async def ended(_: object, __: object, end: aiohttp.TraceRequestEndParams) -> None:
+        on_request(method=end.method, path=end.url.path, code=end.response.status, watch="watch" in end.url.query)
+
+    async def failed(_: object, __: object, end: aiohttp.TraceRequestExceptionParams) -> None:
+        on_request(method=end.method, path=end.url.path, code=0, watch="watch" in end.url.query)
+
+    seen.on_request_end.append(ended)
+    seen.on_request_exception.append(failed)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=info.as_ssl_context()),
+        headers=info.as_http_headers(),
+        trace_configs=[seen],
+    )
+    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
 async def connection() -> kopf.ConnectionInfo:

@@ -1,4 +1,4 @@
-"""Who may run: at most so many imports at once, in all and of one user; what expires first goes first."""
+"""Who may run: so many imports at once, in all, of a user, from a host. Fair between users; then by expiry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 Order = tuple[datetime, datetime, str]
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -23,6 +23,16 @@ class Claim:
     user: str
     created_at: datetime
     expires_at: datetime | None = None
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """How many imports may run at once; 0: no cap of that kind."""
+
+    total: int
+    per_user: int = 0
+    per_host: int = 0
 
 
 def order(claim: Claim) -> Order:
@@ -30,18 +40,35 @@ def order(claim: Claim) -> Order:
     return (claim.expires_at or _NEVER, claim.created_at, claim.key)
 
 
+def choose(claims: Iterable[Claim], *, caps: Caps, users: Mapping[str, int], hosts: Mapping[str, int]) -> Claim | None:
+    """Return whose turn it is: of the users below their cap the one with the fewest in flight, by `order` among equals.
+
+    `users`, `hosts`: how many of each are in flight.
+    """
+    able = [each for each in claims if _fits(each, caps, users=users, hosts=hosts)]
+    return min(able, key=lambda each: (users.get(each.user, 0), order(each)), default=None)
+
+
+def _fits(claim: Claim, caps: Caps, *, users: Mapping[str, int], hosts: Mapping[str, int]) -> bool:
+    return not (_full(users, claim.user, caps.per_user) or _full(hosts, claim.host, caps.per_host))
+
+
+def _full(held: Mapping[str, int], name: str, cap: int) -> bool:
+    return bool(cap and name) and held.get(name, 0) >= cap
+
+
 class Slots:
     """The ledger of slots. No free slot is ever left while a claim could have it."""
 
-    def __init__(self, *, cap: int, cap_per_user: int, on_grant: Callable[[str], None]) -> None:
-        """Take the caps (`cap_per_user` 0: none); `on_grant` is told the key of each claim that got a slot late."""
-        self.cap = cap
-        self.cap_per_user = cap_per_user or cap
+    def __init__(self, caps: Caps, *, on_grant: Callable[[str], None]) -> None:
+        """Take the caps; `on_grant` is told the key of each claim that got a slot late."""
+        self.caps = caps
         self._on_grant = on_grant
-        self._held: dict[str, str] = {}
-        self._held_by_user: Counter[str] = Counter()
+        self._held: dict[str, Claim] = {}
+        self._users: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
         self._waiting: dict[str, Claim] = {}
-        self._heaps: dict[str, list[Order]] = {}
+        self._heaps: dict[tuple[str, str], list[Order]] = {}
 
     @property
     def in_flight(self) -> int:
@@ -53,16 +80,23 @@ class Slots:
         """Return how many claims wait."""
         return len(self._waiting)
 
+    def oldest_age_s(self, now: datetime) -> float:
+        """Return how long ago the oldest import that waits was created. May be asked by another thread."""
+        oldest = min((each.created_at for each in list(self._waiting.values())), default=now)
+        return (now - oldest).total_seconds()
+
     def holds(self, key: str) -> bool:
         """Tell whether that import holds a slot."""
         return key in self._held
 
-    def full_for(self, user: str) -> str:
-        """Return why that user's next claim waits, for people."""
-        held = self._held_by_user[user]
-        if held >= self.cap_per_user < self.cap:
-            return f"{held} of {self.cap_per_user} of user {user} in flight"
-        return f"{self.in_flight} of {self.cap} in flight"
+    def full_for(self, claim: Claim) -> str:
+        """Return why that claim waits, for people."""
+        caps = self.caps
+        if _full(self._users, claim.user, caps.per_user):
+            return f"{self._users[claim.user]} of {caps.per_user} of user {claim.user} in flight"
+        if _full(self._hosts, claim.host, caps.per_host):
+            return f"{self._hosts[claim.host]} of {caps.per_host} from {claim.host} in flight"
+        return f"{self.in_flight} of {caps.total} in flight"
 
     def use(self, claim: Claim) -> None:
         """Enter an import that runs, whatever the caps say: it does run."""
@@ -74,45 +108,51 @@ class Slots:
         """Queue a claim; tell whether it has a slot now."""
         if claim.key not in self._held and self._waiting.get(claim.key) != claim:
             self._waiting[claim.key] = claim
-            heapq.heappush(self._heaps.setdefault(claim.user, []), order(claim))
+            heapq.heappush(self._heaps.setdefault(_group(claim), []), order(claim))
         self._grant(asking=claim.key)
         return claim.key in self._held
 
     def free(self, key: str) -> None:
         """Forget an import, and give its slot to who is next."""
         self._waiting.pop(key, None)
-        user = self._held.pop(key, None)
-        if user is not None:
-            self._held_by_user[user] -= 1
+        claim = self._held.pop(key, None)
+        if claim is not None:
+            self._count(claim, -1)
         self._grant()
 
     def _hold(self, claim: Claim) -> None:
-        self._held[claim.key] = claim.user
-        self._held_by_user[claim.user] += 1
+        self._held[claim.key] = claim
+        self._count(claim, 1)
+
+    def _count(self, claim: Claim, change: int) -> None:
+        for held, name in ((self._users, claim.user), (self._hosts, claim.host)):
+            held[name] += change
+            if not held[name]:
+                del held[name]
 
     def _grant(self, asking: str | None = None) -> None:
-        while self.in_flight < self.cap and (claim := self._next()) is not None:
+        while self.in_flight < self.caps.total and (claim := self._next()) is not None:
             del self._waiting[claim.key]
             self._hold(claim)
             if claim.key != asking:
                 self._on_grant(claim.key)
 
     def _next(self) -> Claim | None:
-        """Return the first claim of a user who is below the cap."""
-        heads = [
-            head
-            for user in list(self._heaps)
-            if self._held_by_user[user] < self.cap_per_user and (head := self._head(user)) is not None
-        ]
-        return min(heads, key=order, default=None)
+        """Return the claim whose turn it is; only the first of each user and host can be it."""
+        heads = [head for group in list(self._heaps) if (head := self._head(group)) is not None]
+        return choose(heads, caps=self.caps, users=self._users, hosts=self._hosts)
 
-    def _head(self, user: str) -> Claim | None:
-        """Return the user's first waiting claim; drop heap entries whose claims left or changed."""
-        heap = self._heaps[user]
+    def _head(self, group: tuple[str, str]) -> Claim | None:
+        """Return the group's first waiting claim; drop heap entries whose claims left or changed."""
+        heap = self._heaps[group]
         while heap:
             claim = self._waiting.get(heap[0][2])
-            if claim is not None and claim.user == user and order(claim) == heap[0]:
+            if claim is not None and _group(claim) == group and order(claim) == heap[0]:
                 return claim
             heapq.heappop(heap)
-        del self._heaps[user]
+        del self._heaps[group]
         return None
+
+
+def _group(claim: Claim) -> tuple[str, str]:
+    return claim.user, claim.host

@@ -103,7 +103,11 @@ class Draft:
     def seen(self) -> Status:
         """Return the status of an import that is over, for a spec whose change asks for nothing new."""
         before, generation = self.observed.resource.status, self.observed.resource.generation
-        conditions = [each.model_copy(update={"observed_generation": generation}) for each in before.conditions]
+        conditions = [
+            each.model_copy(update={"observed_generation": generation})
+            for each in before.conditions
+            if each.type != ConditionType.RECONCILING
+        ]
         return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
     @property
@@ -164,10 +168,20 @@ class Draft:
 def fitted(status: Status) -> Status:
     """Return the status with as little cut from its attempts as makes it fit into MAX_STATUS_BYTES."""
     for tail, message in ((512, 256), (0, 128), (0, 0)):
-        if len(json_bytes(status.to_wire())) <= MAX_STATUS_BYTES:
+        if _fits(status):
             return status
         status = _cut(status, tail=tail, message=message)
-    return status
+    return status if _fits(status) else _briefer(status)
+
+
+def _fits(status: Status) -> bool:
+    return len(json_bytes(status.to_wire())) <= MAX_STATUS_BYTES
+
+
+def _briefer(status: Status) -> Status:
+    """Return the status with its conditions cut to a line each: 256 characters can be a kilobyte."""
+    conditions = [each.model_copy(update={"message": clip(each.message, 256)}) for each in status.conditions]
+    return status.model_copy(update={"conditions": conditions})
 
 
 def _cut(status: Status, *, tail: int, message: int) -> Status:

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mediaimport_operator import job, resource
-from mediaimport_operator.cluster import ClusterError
+from mediaimport_operator.api import ClusterError
 from mediaimport_operator.manifest import selector
 from mediaimport_operator.slots import order
 from mediaimport_operator.world import owner_of
 
 if TYPE_CHECKING:
     from mediaimport_operator.cluster import Cluster
+    from mediaimport_operator.metrics import Metrics
     from mediaimport_operator.settings import Settings
     from mediaimport_operator.slots import Slots
     from mediaimport_operator.workqueue import WorkQueue
@@ -29,12 +30,22 @@ log = logging.getLogger(__name__)
 class Sweeper:
     """Fills and repairs the caches."""
 
-    def __init__(self, *, settings: Settings, cluster: Cluster, world: World, queue: WorkQueue, slots: Slots) -> None:
+    def __init__(  # noqa: PLR0913  it fills every place that a pass looks at
+        self,
+        *,
+        settings: Settings,
+        cluster: Cluster,
+        world: World,
+        queue: WorkQueue,
+        slots: Slots,
+        metrics: Metrics,
+    ) -> None:
         self._settings = settings
         self._cluster = cluster
         self._world = world
         self._queue = queue
         self._slots = slots
+        self._metrics = metrics
         self.last_at: datetime | None = None
 
     async def first(self) -> None:
@@ -54,6 +65,7 @@ class Sweeper:
         """Sweep and queue what was missed; return how many imports that are, None if the API cannot be reached."""
         news = await self._try()
         self._queue.add_all(news or [])
+        self._metrics.repaired(len(news or []))
         return None if news is None else len(news)
 
     async def _try(self) -> list[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -31,15 +32,18 @@ class WorkQueue:
 
     @property
     def oldest_age_s(self) -> float:
-        """Return how long the first key has waited."""
-        return asyncio.get_running_loop().time() - self._since[self._ready[0]] if self._ready else 0.0
+        """Return how long the first key has waited. May be asked by another thread, to which the queue moves on."""
+        try:
+            return time.monotonic() - self._since[self._ready[0]]
+        except (IndexError, KeyError):
+            return 0.0
 
     def add(self, key: str) -> None:
         """Ask for a pass as soon as possible."""
         if key in self._running:
             self._again.add(key)
         elif key not in self._since:
-            self._since[key] = asyncio.get_running_loop().time()
+            self._since[key] = time.monotonic()
             self._ready.append(key)
             self._arrival.set()
 
@@ -51,7 +55,7 @@ class WorkQueue:
     def put_first(self, keys: Iterable[str]) -> None:
         """Ask for a pass of each, in that order and before all that waits already."""
         chosen = list(dict.fromkeys(key for key in keys if key not in self._running))
-        now, first = asyncio.get_running_loop().time(), set(chosen)
+        now, first = time.monotonic(), set(chosen)
         self._ready = deque([*chosen, *(key for key in self._ready if key not in first)])
         self._since = {key: self._since.get(key, now) for key in self._ready}
         self._arrival.set()

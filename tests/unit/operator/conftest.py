@@ -14,7 +14,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result, ThumbnailOutcome
 from mediaimport_api.status import Asset, Kind, Media, Status, Thumbnail
 from mediaimport_operator import job, pod, resource
-from mediaimport_operator.cluster import AbsentError, ConflictError, UnavailableError
+from mediaimport_operator.api import AbsentError, ConflictError, UnavailableError
 from mediaimport_operator.observed import Observed, Slot
 from mediaimport_operator.settings import Settings
 

@@ -73,3 +73,19 @@ def test_a_result_that_contradicts_the_exit_code_does_not_count(
 @given(message=st.text(), exit_code=st.integers(-1, 255))
 def test_no_message_makes_it_throw(message: str, exit_code: int) -> None:
     Expectation(bucket="b", user_id="u", asset_id=str(UUID(int=1))).result(message, exit_code)
+
+
+@pytest.mark.parametrize("number", [2**53, 2**63, 10**400, -1])
+def test_a_number_that_the_api_server_would_refuse_does_not_count(
+    build: Build, expected: Expectation, number: int
+) -> None:
+    wire = build.imported().to_wire()
+    wire["media"]["durationMs"] = number
+    assert expected.result(json.dumps(wire), 0) is None
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udc00\\ud800"])
+def test_half_a_character_does_not_count(build: Build, expected: Expectation, escape: str) -> None:
+    told = build.imported().encode().decode().replace('"mp4"', f'"{escape}"')
+    assert escape in told
+    assert expected.result(told, 0) is None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mediaimport_api.result import MAX_LOG_LINE_BYTES
 from mediaimport_api.status import Step
-from mediaimport_operator.loglines import Gauge, Splitter, parse, readable, tail
+from mediaimport_operator.loglines import Gauge, Splitter, Stopwatch, parse, readable, tail
 
 
 def line(seq: int, *, step: str = "download", **progress: int) -> bytes:
@@ -91,3 +91,30 @@ def test_a_tail_is_the_last_lines_that_fit() -> None:
 
 def test_a_tail_gives_no_secret_away() -> None:
     assert tail([b"GET https://a:b@h.example/x?sig=1 failed"], limit=99) == "GET https://h.example/x failed"
+
+
+def timed(second: int, seq: int, **fields: object) -> bytes:
+    told = {"ts": f"2030-01-01T12:00:{second:02}.000Z", "level": "info", "msg": "m", "seq": seq, **fields}
+    return json.dumps(told).encode()
+
+
+def test_steps_are_timed_to_the_next_one_and_the_last_to_the_result() -> None:
+    lines = [
+        timed(0, 1, progress={"step": "connect"}),
+        timed(1, 2, progress={"step": "download"}),
+        timed(3, 3, progress={"step": "download", "percent": 50}),
+        timed(3, 4),
+        timed(5, 5, progress={"step": "commit"}),
+        timed(6, 6, reason="Imported"),
+    ]
+    watch, parsed = Stopwatch(), [parse(each) for each in lines]
+    ends = [watch.read(each) for each in parsed if each is not None]
+    assert [each for each in ends if each] == [(Step.CONNECT, 1.0), (Step.DOWNLOAD, 4.0), (Step.COMMIT, 1.0)]
+
+
+def test_a_clock_that_cannot_be_read_times_nothing() -> None:
+    watch = Stopwatch()
+    for step in ("connect", "download"):
+        parsed = parse(line(1, step=step))
+        assert parsed is not None
+        assert watch.read(parsed) is None

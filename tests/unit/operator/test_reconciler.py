@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api.reasons import Reason
+from mediaimport_operator.api import ConflictError, RefusedError
 from mediaimport_operator.apply import Applier
-from mediaimport_operator.cluster import ConflictError, RefusedError
 from mediaimport_operator.follow import Followers
 from mediaimport_operator.gather import Gatherer
+from mediaimport_operator.metrics import Metrics
 from mediaimport_operator.reconciler import Reconciler
-from mediaimport_operator.slots import Slots
+from mediaimport_operator.slots import Caps, Slots
 from mediaimport_operator.sweep import Sweeper
 from mediaimport_operator.workqueue import WorkQueue
 from mediaimport_operator.world import World
@@ -38,19 +39,30 @@ class Operator:
     cap: int = 10
     queue: WorkQueue = field(default_factory=WorkQueue)
     world: World = field(default_factory=World)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         settings = self.build.settings(namespaces=("media",))
-        self.slots = Slots(cap=self.cap, cap_per_user=0, on_grant=self.queue.add)
-        self.followers = Followers(self.cluster, on_progress=self.queue.add)
+        self.slots = Slots(Caps(self.cap), on_grant=self.queue.add)
+        self.followers = Followers(self.cluster, on_progress=self.queue.add, on_step=self.metrics.step)
         parts = {"cluster": self.cluster, "world": self.world, "slots": self.slots, "followers": self.followers}
         parts["refusals"] = {}
         gatherer = Gatherer(settings=settings, clock=lambda: self.now, **parts)
         self.reconciler = Reconciler(
-            queue=self.queue, gatherer=gatherer, applier=Applier(**parts), slots=self.slots, clock=lambda: self.now
+            queue=self.queue,
+            gatherer=gatherer,
+            applier=Applier(**parts, metrics=self.metrics),
+            slots=self.slots,
+            metrics=self.metrics,
+            clock=lambda: self.now,
         )
         self.sweeper = Sweeper(
-            settings=settings, cluster=self.cluster, world=self.world, queue=self.queue, slots=self.slots
+            settings=settings,
+            cluster=self.cluster,
+            world=self.world,
+            queue=self.queue,
+            slots=self.slots,
+            metrics=self.metrics,
         )
 
     async def settle(self) -> None:
@@ -269,3 +281,33 @@ async def test_a_pass_that_fails_is_tried_again_and_stops_no_worker(operator: Op
     operator.queue.close()
     await worker
     assert job_name(operator) in operator.cluster.objects["jobs"]
+
+
+async def test_a_pass_that_breaks_is_shown_counted_and_heals(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.cluster.put("imports", operator.build.mediaimport())
+    await operator.sweeper.first()
+    gatherer = operator.reconciler._gatherer
+    gather, failures = gatherer.gather, 2
+
+    async def breaking(key: str) -> object:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise ZeroDivisionError("a secret")
+        return await gather(key)
+
+    monkeypatch.setattr(gatherer, "gather", breaking)
+    allowed = asyncio.Event()
+    allowed.set()
+    worker = asyncio.create_task(operator.reconciler.work(allowed))
+    await asyncio.wait_for(operator.cluster.told.wait(), 10)
+    operator.queue.close()
+    await worker
+    assert operator.cluster.writes[0] == "status None", "the failure was shown, once"
+    assert operator.cluster.writes[1:] == [f"create {job_name(operator)}", "status Pending"]
+    assert "Operator" not in str(operator.status["conditions"])
+    count = operator.metrics.registry.get_sample_value
+    assert count("mediaimport_operator_passes_total", {"outcome": "broken"}) == 2
+    assert count("mediaimport_operator_passes_total", {"outcome": "done"}) == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from mediaimport_api.environment import BadSettingError, Environment
 from mediaimport_operator.settings import Settings
+from mediaimport_operator.slots import Caps
 
 NEEDED = {"OPERATOR_NAMESPACE": "media", "IMPORTER_IMAGE": "i", "PROBER_IMAGE": "p", "S3_BUCKET_NAME": "b"}
 
@@ -14,7 +15,7 @@ def read(**variables: str) -> Settings:
 def test_what_is_needed_is_enough() -> None:
     settings = read()
     assert settings.namespaces == ("media",)
-    assert (settings.max_in_flight, settings.max_in_flight_per_user, settings.retry_wait_s) == (10, 0, 5)
+    assert (settings.caps, settings.retry_wait_s, settings.metrics_port) == (Caps(10), 5, 0)
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
@@ -28,6 +29,8 @@ def test_what_is_missing_is_named(name: str) -> None:
     [
         ("MAX_IN_FLIGHT", "0"),
         ("MAX_IN_FLIGHT", "many"),
+        ("MAX_IN_FLIGHT_PER_HOST", "-1"),
+        ("METRICS_PORT", "65536"),
         ("DEADLINE_SECONDS", "9"),
         ("SCRATCH_SIZE", "10GB"),
         ("IMPORTER_MEMORY", "lots"),

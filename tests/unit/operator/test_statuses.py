@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
@@ -57,3 +58,12 @@ def test_a_condition_keeps_its_time_while_its_status_stays(build: Build) -> None
     assert ready.last_transition_time == build.now
     assert stalled.last_transition_time == later.now
     assert ready.message == "It is text. Look at what the URL serves; it may be an error page."
+
+
+def test_words_of_four_bytes_a_character_fit_too(build: Build) -> None:
+    past = history.remembered(build.observed().resource)
+    past = replace(past, attempts=tuple(attempts(build)))
+    status = Draft(build.observed(), past).failed(Reason.SPEC_INVALID, "\U0001f3ac" * 512)
+    assert size_bytes(status) <= MAX_STATUS_BYTES
+    assert status.error is not None
+    assert len(status.attempts) == 5

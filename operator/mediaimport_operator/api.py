@@ -1,0 +1,172 @@
+"""Requests to the Kubernetes API: raw objects in and out, errors named by what to do next."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import aiohttp
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from mediaimport_operator.text import public
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import ApiClient
+
+    from mediaimport_operator.wire import Object
+
+PAGE = 500
+MERGE_PATCH = "application/merge-patch+json"
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+_MAX_MESSAGE = 512
+
+
+class OnRequest(Protocol):
+    """Told of each request to the API; `code` 0: no answer."""
+
+    def __call__(self, *, method: str, path: str, code: int, watch: bool = False) -> None:
+        """Take note of it."""
+
+
+class ClusterError(Exception):
+    """The API did not do what it was asked for. The text is the API's own, bounded and without secrets."""
+
+
+class AbsentError(ClusterError):
+    """There is no such object (any more)."""
+
+
+class ConflictError(ClusterError):
+    """The object is not as we thought: it exists, or it has changed."""
+
+
+class RefusedError(ClusterError):
+    """The API understands and will not: policy, quota, permission, schema. Someone must change something."""
+
+
+class UnavailableError(ClusterError):
+    """The API cannot now; the same request may succeed later."""
+
+
+_BY_STATUS: dict[int, type[ClusterError]] = {
+    404: AbsentError,
+    409: ConflictError,
+    410: ConflictError,
+    400: RefusedError,
+    401: UnavailableError,
+    403: RefusedError,
+    413: RefusedError,
+    422: RefusedError,
+}
+
+
+async def configuration() -> Configuration:
+    """Return how to reach the API: KUBECONFIG if that is set, else the pod's service account, else ~/.kube/config."""
+    config = Configuration()
+    if not os.environ.get("KUBECONFIG"):
+        try:
+            load_incluster_config(client_configuration=config)  # type: ignore[no-untyped-call]
+        except ConfigException:
+            pass
+        else:
+            return config
+    await load_kube_config(client_configuration=config)  # type: ignore[no-untyped-call]
+    return config
+
+
+class Api:
+    """HTTP to the API server."""
+
+    def __init__(self, client: ApiClient, *, on_request: OnRequest) -> None:
+        self._client = client
+        self._on_request = on_request
+
+    async def collect(self, path: str, selector: str | None = None) -> tuple[list[Object], str]:
+        """Return all items of a list, page by page, and its resourceVersion."""
+        items: list[Object] = []
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self.request("GET", path, query=query)
+            items.extend(page["items"])
+            if not (onward := page["metadata"].get("continue")):
+                return items, page["metadata"]["resourceVersion"]
+            query["continue"] = onward
+
+    async def delete(self, path: str, preconditions: dict[str, str]) -> None:
+        """Delete what is so and no other; ConflictError if it is not."""
+        # Without a policy the API server orphans a Job's pods.
+        body = {"propagationPolicy": "Background", "preconditions": preconditions}
+        await self.request("DELETE", path, body=body)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Object | None = None,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """Return the object that the API answers."""
+        data = await self.read(method, path, body=body, query=query, content_type=content_type)
+        return cast("Object", json.loads(data))
+
+    async def read(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Object | None = None,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """Return the answer as it is."""
+        try:
+            response = await self.send(method, path, body=body, query=query, content_type=content_type)
+            async with response:
+                await check(response)
+                return await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnavailableError(f"{method} {path}: {type(error).__name__}") from error
+
+    async def send(  # noqa: PLR0913  HTTP has as many parts
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Object | None = None,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109  aiohttp's own, for each of its parts
+    ) -> aiohttp.ClientResponse:
+        """Return the answer before its body is read, whatever its status."""
+        serialized = await self._client.param_serialize(
+            method=method,
+            resource_path=path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        code = 0
+        try:
+            answer: Any = await self._client.call_api(*serialized, _request_timeout=timeout)
+            code = answer.response.status
+        finally:
+            self._on_request(method=method, path=path, code=code)
+        return cast("aiohttp.ClientResponse", answer.response)
+
+
+async def check(response: aiohttp.ClientResponse) -> None:
+    """Raise what the API's status code means for us."""
+    if response.ok:
+        return
+    text = (await response.content.read(64 * 1024)).decode(errors="replace")
+    try:
+        message = str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = text
+    error = _BY_STATUS.get(response.status, UnavailableError)
+    raise error(public(f"{response.status}: {message}", _MAX_MESSAGE))
