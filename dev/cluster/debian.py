@@ -25,6 +25,7 @@ PACKAGES = (
     "libc6-dev",
     "mmdebstrap",
     "nftables",
+    "prometheus",
     "runc",
     "socat",
 )

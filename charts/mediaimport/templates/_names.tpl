@@ -29,6 +29,18 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{ include "mediaimport.selector" . }}
+{{- with $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The labels of a workload's pods; call with (list $ "component" its-podLabels). */}}
+{{- define "mediaimport.podLabels" -}}
+{{- $root := index . 0 -}}
+{{ include "mediaimport.selector" . }}
+{{- with merge (dict) (index . 2) $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* Call with (list $ .Values.image). */}}

@@ -41,6 +41,16 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["replicate.existingSecret=a", "replicate.apiToken=t"], "replicate.existingSecret contradicts"),
         (["watchNamespaces={other}"], "watchNamespaces lacks own"),
         (["webhook.ingress.enabled=true"], "webhook.ingress.host is not set"),
+        (
+            ["webhook.enabled=false", "webhook.ingress.enabled=true", "webhook.ingress.host=a"],
+            "webhook.ingress.enabled contradicts",
+        ),
+        (["webhook.enabled=false", "webhook.httpRoute.enabled=true"], "webhook.httpRoute.enabled contradicts"),
+        (["webhook.httpRoute.enabled=true"], "webhook.httpRoute.parentRefs is empty"),
+        (["webhook.autoscaling.enabled=true", "webhook.autoscaling.minReplicas=20"], "minReplicas is more than"),
+        (["auth.mode=none", "auth.existingSecret=tokens"], "auth.mode none contradicts"),
+        (["auth.oidc.issuer=https://login.example.com"], "auth.oidc.audience goes with auth.oidc.issuer"),
+        (["monitoring.serviceMonitor.interval=30"], "/monitoring/serviceMonitor/interval"),
     ],
 )
 def test_bad_value_is_refused_by_name(chart: Chart, settings: list[str], sentence: str) -> None:
@@ -165,3 +175,61 @@ def test_sweep_runs_once_there_is_a_token_to_ask_with(chart: Chart) -> None:
     assert pod["containers"][0]["command"] == ["python", "-m", "mediaimport_webhook", "sweep"]
     assert pod["securityContext"] == chart.deployment("webhook")["spec"]["template"]["spec"]["securityContext"]
     assert chart.of("CronJob", "replicate.apiToken=t", "replicate.sweep.enabled=false") == []
+
+
+def test_uid_is_left_to_the_namespace_if_asked(chart: Chart) -> None:
+    assert "runAsUser" not in chart.text("runAsUser=null", "replicate.apiToken=t")
+    security = chart.deployment("operator", "runAsUser=null")["spec"]["template"]["spec"]["securityContext"]
+    assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_common_labels_are_on_all_objects_and_pods(chart: Chart) -> None:
+    objects = chart.objects("commonLabels.team=media", "replicate.apiToken=t")
+    assert [each["kind"] for each in objects if each["metadata"]["labels"].get("team") != "media"] == []
+    for deployment in (each for each in objects if each["kind"] == "Deployment"):
+        assert deployment["spec"]["template"]["metadata"]["labels"]["team"] == "media"
+        assert "team" not in deployment["spec"]["selector"]["matchLabels"]
+
+
+def test_autoscaler_owns_the_number_of_pods(chart: Chart) -> None:
+    assert chart.of("HorizontalPodAutoscaler") == []
+    settings = ("webhook.autoscaling.enabled=true",)
+    assert "replicas" not in chart.deployment("webhook", *settings)["spec"]
+    (scaler,) = chart.of("HorizontalPodAutoscaler", *settings)
+    assert scaler["spec"]["scaleTargetRef"]["name"] == chart.deployment("webhook")["metadata"]["name"]
+
+
+def test_drain_may_take_one_pod_of_the_shim_even_the_only_one(chart: Chart) -> None:
+    (budget,) = chart.of("PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 1
+
+
+def test_route_hangs_on_the_gateway_and_leads_to_the_shim(chart: Chart) -> None:
+    settings = ("webhook.httpRoute.enabled=true", "webhook.httpRoute.parentRefs[0].name=public")
+    (route,) = chart.of("HTTPRoute", *settings)
+    (service,) = [each for each in chart.of("Service") if each["spec"]["ports"][0]["name"] == "http"]
+    assert route["spec"]["parentRefs"] == [{"name": "public"}]
+    assert route["spec"]["rules"][0]["backendRefs"] == [{"name": service["metadata"]["name"], "port": 80}]
+
+
+def test_monitor_finds_the_metrics_of_both_programs(chart: Chart) -> None:
+    (monitor,) = chart.of("ServiceMonitor", "monitoring.serviceMonitor.enabled=true")
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    found = [
+        each["metadata"]["name"]
+        for each in chart.of("Service")
+        if wanted <= each["metadata"]["labels"].items() and each["spec"]["ports"][0]["name"] == "metrics"
+    ]
+    assert found == ["mi-mediaimport-operator-metrics", "mi-mediaimport-webhook-metrics"]
+
+
+def test_shim_that_may_be_reached_by_few_can_be_by_helm_test(chart: Chart) -> None:
+    (policy,) = [
+        each
+        for each in chart.of("NetworkPolicy", "networkPolicy.webhookFrom[0].podSelector.matchLabels.app=gateway")
+        if each["metadata"]["name"].endswith("-webhook")
+    ]
+    callers = policy["spec"]["ingress"][0]["from"]
+    (test,) = [each for each in chart.of("Pod") if each["metadata"]["annotations"]["helm.sh/hook"] == "test"]
+    assert callers[0] == {"podSelector": {"matchLabels": {"app": "gateway"}}}
+    assert callers[1]["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()

@@ -13,7 +13,7 @@ from mediaimport_api import crd
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "mediaimport"
 # What Kubernetes and Helm define, and what only its users know.
-FREE = {"models", "resources", "affinity"}
+FREE = {"models", "resources", "affinity", "labels"}
 
 
 @cache

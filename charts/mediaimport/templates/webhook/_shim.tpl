@@ -76,6 +76,9 @@ env:
 {{- if .Values.s3.caBundle }}
 - {name: store-ca, mountPath: /etc/mediaimport/store-ca, readOnly: true}
 {{- end }}
+{{- with .Values.webhook.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "mediaimport.webhookVolumes" -}}
@@ -93,5 +96,8 @@ env:
 {{- if .Values.s3.caBundle }}
 - name: store-ca
   configMap: {name: {{ include "mediaimport.storeCa" . }}}
+{{- end }}
+{{- with .Values.webhook.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
