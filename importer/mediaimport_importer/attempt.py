@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import AssetKeys
+from mediaimport_api.reasons import ExitCode
 from mediaimport_api.sidecar import source_fingerprint
 from mediaimport_api.spec import Expected
 from mediaimport_api.status import Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Fetched, Limits, Watch, download
-from mediaimport_importer.errors import AlreadyStoredError, RefusedError, UnavailableError
+from mediaimport_importer.errors import AlreadyStoredError, AttemptError
 from mediaimport_importer.inspection import Inspection, Shot, final_shot, guess, informed, inspect, shoot
 from mediaimport_importer.place import Place
 from mediaimport_importer.prober.client import Prober
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _OWN_SHARE = 0.9
 """Of the Job's deadline, which began before this process and would end it without a reason."""
+_NOT_THE_STORES = frozenset({ExitCode.SOURCE_REFUSED, ExitCode.SOURCE_UNAVAILABLE, ExitCode.MEDIA})
 
 
 @dataclass
@@ -80,12 +83,17 @@ class Attempt:
         with Spool(self.path, max_bytes=self.settings.scratch_bytes) as spool:
             try:
                 return self._tee(spool)
-            except (RefusedError, UnavailableError):
-                # A source that is gone by now is no failure of an asset that is stored.
-                self.upload.session()
+            except AttemptError as error:
+                if error.reason.facts.exit_code in _NOT_THE_STORES:
+                    self._unless_stored()
                 raise
             finally:
                 self.upload.stop()
+
+    def _unless_stored(self) -> None:
+        """Raise AlreadyStoredError if the asset is stored: a source that is gone by now is no failure of it."""
+        with suppress(AttemptError):
+            self.upload.session()
 
     def _mend_thumbnail(self, sidecar: Sidecar) -> None:
         """Make a lost thumbnail again, from the stored original: the source may be gone by now."""

@@ -121,12 +121,16 @@ def _duration(prober: Prober, file: str, form: Format, streams: Streams) -> tupl
     return named
 
 
+def _end_from(prober: Prober, file: str, from_s: float) -> int | None:
+    """Return when the last packet ends; None if none is found there: not every file can be read from anywhere."""
+    response, _ = prober.ask(PacketsRequest(file=file, from_s=from_s))
+    return _last_end_ms(response)
+
+
 def _check_end(prober: Prober, file: str, duration_ms: int) -> None:
-    response, _ = prober.ask(PacketsRequest(file=file, from_s=max(0, duration_ms - _NEAR_END_MS) / 1000))
-    if response.failure is not None:
-        return
-    end_ms = _last_end_ms(response) or 0
-    if duration_ms - end_ms > max(_MISSING_MS, duration_ms * _MISSING_SHARE):
+    near_end_s = max(0, duration_ms - _NEAR_END_MS) / 1000
+    end_ms = _end_from(prober, file, near_end_s) or _end_from(prober, file, 0)
+    if end_ms is not None and duration_ms - end_ms > max(_MISSING_MS, duration_ms * _MISSING_SHARE):
         raise UnavailableError(
             Reason.TRUNCATED, f"the media says it lasts {duration_ms} ms, but what was served ends at {end_ms} ms"
         )

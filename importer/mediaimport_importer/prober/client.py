@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
 
-from mediaimport_importer.errors import RefusedError
+from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.prober.protocol import ProtocolError, encode, read_response
 from mediaimport_importer.prober.wire import receive_exactly
 
@@ -33,7 +33,7 @@ class Prober:
     answer_s: float = ANSWER_S
 
     def ask(self, request: Request) -> tuple[Response, bytes]:
-        """Return the response and its payload; ProbeFailed when there is none to be had."""
+        """Return response and payload; ProbeFailed if there is no sound answer, Unexpected if there is no prober."""
         try:
             with self._connect() as connection:
                 deadline = time.monotonic() + self.answer_s
@@ -42,7 +42,7 @@ class Prober:
         except ProtocolError as error:
             raise _failed(f"the prober did not answer as it should: {error}") from error
         except OSError as error:
-            raise _failed("the prober is gone; the media may have ended it") from error
+            raise _failed("the prober ended while it read the media") from error
 
     def _connect(self) -> socket.socket:
         """Connect; its container may still be starting, or starting again."""
@@ -52,10 +52,12 @@ class Prober:
             connection.settimeout(self.answer_s)
             try:
                 connection.connect(str(self.path))
-            except OSError:
+            except OSError as error:
                 connection.close()
                 if time.monotonic() >= deadline:
-                    raise
+                    raise UnavailableError(
+                        Reason.UNEXPECTED, "the prober does not start; look at the log of the pod's prober container"
+                    ) from error
                 time.sleep(_RETRY_S)
             else:
                 return connection

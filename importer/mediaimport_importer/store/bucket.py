@@ -76,7 +76,7 @@ def connect(settings: StoreSettings) -> Bucket:
     when = "when_supported" if settings.checksums else "when_required"
     config = Config(
         signature_version="s3v4",
-        s3={"addressing_style": settings.addressing_style, "payload_signing_enabled": _signs_payload(settings)},
+        s3={"addressing_style": settings.addressing_style},
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
         # A stream cannot be sent twice; what can be repeated is repeated here.
@@ -88,14 +88,9 @@ def connect(settings: StoreSettings) -> Bucket:
     return Bucket(boto3.client("s3", config=config, **settings.client_arguments()), settings)
 
 
-def _signs_payload(settings: StoreSettings) -> bool:
-    """Over https TLS guards the payload, and a stream cannot be read twice to be signed."""
-    return not streams(settings)
-
-
 def streams(settings: StoreSettings) -> bool:
-    """Tell whether a body that cannot seek can be sent: botocore wants https for it."""
-    return not (settings.endpoint_url or "https://").lower().startswith("http://")
+    """Tell whether a body that cannot seek can be sent: botocore wants https and a trailing checksum for it."""
+    return settings.checksums and not (settings.endpoint_url or "https://").lower().startswith("http://")
 
 
 class Bucket:

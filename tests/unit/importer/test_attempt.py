@@ -365,3 +365,33 @@ def test_progress_is_told_in_lines_that_the_operator_reads(imports: Imports, sou
     lines = [LogLine.model_validate(json.loads(line)) for line in imports.log.getvalue().splitlines()]
     assert [line.seq for line in lines] == list(range(len(lines)))
     assert any(line.progress is not None and line.progress.percent == 100 for line in lines)
+
+
+@pytest.mark.parametrize("switches", [{"S3_CHECKSUMS": "false"}, {"S3_CONDITIONAL_WRITES": "false"}], ids=str)
+@pytest.mark.parametrize("plain", [False, True], ids=["one PUT", "multipart"])
+def test_poorer_stores_get_the_same(  # noqa: PLR0913 - two kinds of store
+    imports: Imports,
+    plain_imports: Imports,
+    sources: Sources,
+    studio: Studio,
+    *,
+    switches: dict[str, str],
+    plain: bool,
+) -> None:
+    importing = plain_imports if plain else imports
+    task = importing.task(sources.file(studio.video()))
+
+    first = importing.run(task, **switches)
+    importing.store.client().delete_object(Bucket=BUCKET, Key=f"media/default/{task.asset_id}/asset.json")
+    second = importing.run(task, **switches)
+    other = importing.run(
+        importing.task(sources.file(studio.video()), asset_id=task.asset_id, name="other"), **switches
+    )
+
+    assert (first.reason, second.reason, other.reason) == (Reason.IMPORTED, Reason.IMPORTED, Reason.ASSET_TAKEN)
+
+
+def test_source_that_is_gone_is_told_though_the_store_is_gone_too(imports: Imports, sources: Sources) -> None:
+    task = imports.task(sources.add(lambda conversation: conversation.answer(status="404 Not Found")))
+
+    assert imports.run(task, S3_ENDPOINT_URL="https://127.0.0.1:1").reason is Reason.SOURCE_NOT_FOUND

@@ -54,14 +54,17 @@ def failure_of(prober: Prober) -> AttemptError:
 
 
 def test_prober_that_never_starts_is_waited_for_within_a_clock(tmp_path: Path) -> None:
-    failure_of(Prober(tmp_path / "nowhere.sock", start_s=0.2))
+    with pytest.raises(AttemptError) as caught:
+        Prober(tmp_path / "nowhere.sock", start_s=0.2).ask(REQUEST)
+
+    assert caught.value.reason is Reason.UNEXPECTED
 
 
 def test_prober_that_starts_late_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "late.sock"
 
     def start() -> None:
-        with playing(path, lambda connection: connection.sendall(b"\0\0\0\x02{}")):
+        with playing(path, lambda connection: connection.recv(4096) and connection.sendall(b"\0\0\0\x02{}")):
             pass
 
     timer = threading.Timer(0.2, start)

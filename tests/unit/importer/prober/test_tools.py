@@ -84,14 +84,14 @@ def test_symbolic_link_is_no_file(scratch: Path) -> None:
 
 
 def png(width: int, height: int) -> bytes:
-    """Return a PNG of that many pixels of 64 bits, all zero: a megabyte holds gigabytes of them."""
+    """Return the beginning of a PNG of that many pixels of 64 bits, all zero: a megabyte holds gigabytes of them."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
     compressor = zlib.compressobj(9)
     row = bytes(1 + width * 8)
-    data = b"".join(compressor.compress(row) for _ in range(height)) + compressor.flush()
+    data = b"".join(compressor.compress(row) for _ in range(100)) + compressor.flush()
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, 6, 0, 0, 0])
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
