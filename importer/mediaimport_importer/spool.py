@@ -8,6 +8,8 @@ that has to be repeated reads the same way again from the start.
 from __future__ import annotations
 
 import errno
+import io
+import os
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +20,8 @@ from mediaimport_importer.errors import RefusedError
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+    from _typeshed import WriteableBuffer
 
 
 class Spool:
@@ -88,15 +92,6 @@ class Spool:
                 raise error
             return self._readable
 
-    def wait_complete(self, reader: Reader) -> int:
-        """Wait for `release`; return the whole size."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._error or reader.stopped or self._complete)
-            error = self._error or reader.stopped
-            if error is not None:
-                raise error
-            return self._written
-
     def stop(self, reader: Reader, error: BaseException) -> None:
         """Give that one reader the error."""
         with self._changed:
@@ -121,17 +116,13 @@ class Reader:
         self._position += len(data)
         return data
 
-    def read_exactly(self, size: int) -> bytes:
-        """Return that many bytes, fewer only at the end."""
-        parts: list[bytes] = []
-        while size > 0 and (part := self.read(size)):
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+    def reach(self, position: int) -> int:
+        """Wait until the file can be read up to that position or is complete; return how far it can be read."""
+        return self._spool.wait(self, beyond=position - 1)
 
-    def wait_complete(self) -> int:
-        """Wait until the content is wanted; return its size."""
-        return self._spool.wait_complete(self)
+    def view(self, start: int, size_bytes: int) -> View:
+        """Return a part of what can be read, as a file of its own."""
+        return View(self._file.fileno(), start, size_bytes)
 
     def stop(self, error: BaseException) -> None:
         """End this reader: its next read raises the error."""
@@ -140,6 +131,42 @@ class Reader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+class View(io.RawIOBase):
+    """A part of a file: it can seek, several threads may each have one, and it takes no memory."""
+
+    def __init__(self, descriptor: int, start: int, size_bytes: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._start = start
+        self._size_bytes = size_bytes
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it can seek."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position; return it."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
+        self._position = min(max(base + offset, 0), self._size_bytes)
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill the buffer as far as there are bytes; return how many."""
+        target = memoryview(buffer).cast("B")[: self._size_bytes - self._position]
+        count = os.preadv(self._descriptor, [target], self._start + self._position)
+        self._position += count
+        return count
 
 
 def scratch_exceeded(max_bytes: int) -> RefusedError:

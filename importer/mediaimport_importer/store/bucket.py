@@ -148,6 +148,10 @@ class Bucket:
             lambda: bare_etag(self.client.put_object(Bucket=self.name, Key=key, Body=body, **arguments).get("ETag"))
         )
 
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is absent is deleted already."""
+        self.repeated(lambda: self.client.delete_object(Bucket=self.name, Key=key))
+
     def put_stream(self, target: Target, reader: Reader, *, size_bytes: int) -> str:
         """Store what the reader gives while it grows, once; return the etag. The store vouches for the SHA-256."""
         arguments = self.writing(content_type=target.content_type, mark=target.mark)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
-from mediaimport_api.sidecar import Owner, Sidecar
+from mediaimport_api.sidecar import Owner, Sidecar, Tombstone, read_record
 from pydantic import ValidationError
 
 from mediaimport_importer.errors import RefusedError
@@ -45,20 +45,30 @@ def taken(key: str) -> RefusedError:
     )
 
 
+def deleted(key: str, tombstone: Tombstone) -> RefusedError:
+    """Return the refusal to bring back what was deleted."""
+    return RefusedError(
+        Reason.ASSET_DELETED,
+        f"{key} says that this asset was deleted on {tombstone.deleted_at:%Y-%m-%d}; use another assetId",
+    )
+
+
 def find(bucket: Bucket, keys: AssetKeys, *, owner: Owner, fingerprint: str) -> Existing | None:
-    """Return the asset that a former attempt stored, None if there is none; AssetTaken if another's is there."""
+    """Return the asset that a former attempt stored, None if there is none; AssetTaken, AssetDeleted."""
     body = bucket.read(keys.sidecar, max_bytes=MAX_SIDECAR_BYTES)
     if body is None:
         return None
     sidecar = _parse(body)
+    if isinstance(sidecar, Tombstone):
+        raise deleted(keys.sidecar, sidecar)
     if sidecar is None or not sidecar.belongs_to(owner, fingerprint) or not keys.is_original(sidecar.asset.key):
         raise taken(keys.sidecar)
     return Existing(sidecar, has_original=_has_original(bucket, sidecar), has_thumbnail=_has_thumbnail(bucket, sidecar))
 
 
-def _parse(body: bytes) -> Sidecar | None:
+def _parse(body: bytes) -> Sidecar | Tombstone | None:
     try:
-        return Sidecar.model_validate_json(body)
+        return read_record(body)
     except ValidationError:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from awscrt.checksums import crc64nvme
 
@@ -15,14 +15,15 @@ from mediaimport_importer.store.bucket import bare_etag, encode_checksum
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mediaimport_importer.spool import Reader
+    from mediaimport_importer.spool import Reader, View
     from mediaimport_importer.store.bucket import Bucket, Target
 
 
 MIB = 1024 * 1024
 LEAST_PART_BYTES = 8 * MIB
 MAX_PARTS = 10_000
-IN_FLIGHT = 3
+IN_FLIGHT = 4
+_PIECE_BYTES = MIB
 
 
 def part_bytes(size_bytes: int) -> int:
@@ -33,7 +34,7 @@ def part_bytes(size_bytes: int) -> int:
 
 @dataclass
 class _Parts:
-    """What is on its way: at most IN_FLIGHT parts in memory, beside the one that is being read."""
+    """What is on its way: at most IN_FLIGHT parts, each read from the scratch file while it is sent."""
 
     bucket: Bucket
     target: Target
@@ -43,7 +44,7 @@ class _Parts:
         self._room = threading.Semaphore(IN_FLIGHT)
         self._sent: list[Future[dict[str, Any]]] = []
 
-    def send(self, body: bytes) -> None:
+    def send(self, body: View) -> None:
         """Start to send the next part, when there is room."""
         self._room.acquire()
         number = len(self._sent) + 1
@@ -62,17 +63,18 @@ class _Parts:
             with suppress(Exception):
                 each.result()
 
-    def _send(self, number: int, body: bytes) -> dict[str, Any]:
+    def _send(self, number: int, body: View) -> dict[str, Any]:
         checksum = {"ChecksumAlgorithm": "CRC64NVME"} if self.bucket.settings.checksums else {}
 
         def send() -> dict[str, Any]:
+            body.seek(0)
             answer: dict[str, Any] = dict(
                 self.bucket.client.upload_part(
                     Bucket=self.bucket.name,
                     Key=self.target.key,
                     UploadId=self.upload_id,
                     PartNumber=number,
-                    Body=body,
+                    Body=cast("IO[bytes]", body),
                     **checksum,  # type: ignore[arg-type]
                 )
             )
@@ -91,14 +93,14 @@ def upload(bucket: Bucket, target: Target, reader: Reader, *, expected_bytes: in
     `expected_bytes`: how many there are, or can be at most.
     """
     size = part_bytes(expected_bytes)
-    first = reader.read_exactly(size)
-    if len(first) < size:
-        exclusive = target.replaces is None
+    readable = reader.reach(size)
+    if readable < size:
+        first, exclusive = reader.view(0, readable).readall(), target.replaces is None
         return bucket.put(target.key, first, content_type=target.content_type, exclusive=exclusive, mark=target.mark)
     abort_orphans(bucket, target.key)
     parts = _Parts(bucket, target, _create(bucket, target))
     try:
-        crc, total = _send_all(parts, first, reader, size)
+        crc, total = _send_all(parts, reader, size)
         return _complete(parts, crc=crc, total_bytes=total)
     except BaseException:
         parts.settle()
@@ -115,13 +117,20 @@ def _create(bucket: Bucket, target: Target) -> str:
     )
 
 
-def _send_all(parts: _Parts, first: bytes, reader: Reader, size: int) -> tuple[int, int]:
-    crc, total, body = 0, 0, first
-    while body:
-        crc, total = crc64nvme(body, crc), total + len(body)
-        parts.send(body)
-        body = reader.read_exactly(size)
-    return crc, total
+def _send_all(parts: _Parts, reader: Reader, size: int) -> tuple[int, int]:
+    """Start every part as soon as its bytes are there; return checksum and size of the whole."""
+    crc, sent = 0, 0
+    while length := min(size, reader.reach(sent + size) - sent):
+        crc = _add(crc, reader.view(sent, length))
+        parts.send(reader.view(sent, length))
+        sent += length
+    return crc, sent
+
+
+def _add(crc: int, part: View) -> int:
+    while piece := part.read(_PIECE_BYTES):
+        crc = crc64nvme(piece, crc)
+    return crc
 
 
 def _complete(parts: _Parts, *, crc: int, total_bytes: int) -> str:

@@ -27,7 +27,7 @@ def test_last_chunk_is_held_back_until_release(spool: Spool) -> None:
     spool.write(b"two")
     with closing(Reader(spool)) as reader:
         assert reader.read() == b"one"
-        rest = background.start("read", lambda: reader.read_exactly(100))
+        rest = background.start("read", reader.read)
         assert not rest.done()
         spool.release()
         assert rest.result(5) == b"two"
@@ -83,3 +83,22 @@ def test_more_than_the_scratch_space_is_refused(spool: Spool) -> None:
         spool.write(bytes(11))
 
     assert caught.value.reason is Reason.SCRATCH_EXCEEDED
+
+
+def test_reach_waits_for_a_position_or_the_end(spool: Spool) -> None:
+    spool.write(b"one")
+    spool.write(b"two")
+    with closing(Reader(spool)) as reader:
+        assert reader.reach(3) == 3
+        further = background.start("reach", lambda: reader.reach(50))
+        assert not further.done()
+        spool.release()
+        assert further.result(5) == 6
+
+
+def test_view_is_a_seekable_part(spool: Spool) -> None:
+    spool.write(b"0123456789")
+    with closing(Reader(spool)) as reader:
+        view = reader.view(2, 5)
+        assert (view.read(3), view.read(), view.read()) == (b"234", b"56", b"")
+        assert (view.seek(-2, 2), view.read(), view.seek(0), view.readall()) == (3, b"56", 0, b"23456")

@@ -1,0 +1,1 @@
+"""Deletes what an import has stored: the Job of `deletionPolicy: Delete`."""
