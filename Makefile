@@ -73,16 +73,18 @@ e2e: up  ## tests on the real cluster
 	$(VENV)/bin/pytest -q tests/e2e
 
 .PHONY: generate
-generate: $(VENV)/ready  ## write the files that are made from types: the CRD, the OpenAPI document
+generate: $(VENV)/ready  ## write the files that are made from types: the CRD, the OpenAPI document, the reference
 	@$(PY) -m mediaimport_api.crd crds/mediaimports.yaml
 	@$(PY) -m mediaimport_api.crd charts/mediaimport/files/mediaimports.yaml
 	@$(PY) -m mediaimport_webhook.openapi docs/openapi.json
+	@$(PY) -m dev.reference
 
 .PHONY: verify
 verify: $(VENV)/ready  ## prove that those files are current
 	@$(PY) -m mediaimport_api.crd --check crds/mediaimports.yaml
 	@$(PY) -m mediaimport_api.crd --check charts/mediaimport/files/mediaimports.yaml
 	@$(PY) -m mediaimport_webhook.openapi --check docs/openapi.json
+	@$(PY) -m dev.reference --check
 
 # --- figures ---------------------------------------------------------------------
 
