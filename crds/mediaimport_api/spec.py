@@ -168,11 +168,6 @@ MUTABLE = frozenset({"suspend", "run", "deletionPolicy", "ttlSecondsAfterFinishe
 
 NOT_BUILT: tuple[tuple[str, str, str], ...] = (
     (
-        "self.deletionPolicy != 'Delete'",
-        "deletionPolicy Delete is not available in this version; use Retain",
-        ".deletionPolicy",
-    ),
-    (
         "!has(self.source.headersSecretRef)",
         "source.headersSecretRef is not available in this version; use a URL that needs no headers",
         ".source.headersSecretRef",

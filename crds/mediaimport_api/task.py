@@ -1,17 +1,28 @@
-"""What the operator hands to an importer: one environment variable of JSON."""
+"""What the operator hands to a Job: one environment variable of JSON."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from mediaimport_api.model import Model
+from mediaimport_api.model import Model, Sha256
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Spec
 
 TASK_VARIABLE = "MEDIAIMPORT_TASK"
+DELETION_VARIABLE = "MEDIAIMPORT_DELETION"
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 IMPORTER_CONTAINER = "importer"
 PROBER_CONTAINER = "prober"
+ERASER_CONTAINER = "eraser"
+
+
+class Deletion(Model):
+    """What a Job of `deletionPolicy: Delete` is told: whose asset is to go."""
+
+    owner: Owner
+    user_id: str
+    asset_id: str
+    source_fingerprint: Sha256
 
 
 class Task(Model):

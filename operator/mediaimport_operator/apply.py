@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, assert_never
 from mediaimport_api.reasons import Reason
 
 from mediaimport_operator import events, job, manifest
+from mediaimport_operator.actions import CreateEraser, CreateJob, DeleteJob, DeleteResource, Hold, LetGo, Slot
 from mediaimport_operator.api import AbsentError, ClusterError, ConflictError, RefusedError
 from mediaimport_operator.complaint import complaint
+from mediaimport_operator.custody import Custody
 from mediaimport_operator.observed import Refusal
 from mediaimport_operator.patch import merge_patch
-from mediaimport_operator.plan import CreateJob, DeleteJob, DeleteResource, Slot
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mediaimport_api.status import Status
 
+    from mediaimport_operator.actions import Action, Plan
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.follow import Followers
     from mediaimport_operator.metrics import Metrics
     from mediaimport_operator.observed import Observed
-    from mediaimport_operator.plan import Action, Plan
     from mediaimport_operator.resource import Resource
+    from mediaimport_operator.settings import Settings
     from mediaimport_operator.slots import Slots
     from mediaimport_operator.wire import Object
     from mediaimport_operator.world import World
@@ -49,6 +51,7 @@ class Applier:
         followers: Followers,
         refusals: dict[str, Refusal],
         metrics: Metrics,
+        settings: Settings,
     ) -> None:
         self._cluster = cluster
         self._world = world
@@ -56,22 +59,25 @@ class Applier:
         self._followers = followers
         self._refusals = refusals
         self._metrics = metrics
+        self._custody = Custody(cluster=cluster, world=world, metrics=metrics, settings=settings)
 
     async def apply(self, observed: Observed, plan: Plan) -> Refusal | None:
         """Do what the plan says, in an order that loses nothing; a Job that is refused ends it.
 
-        Jobs are created before the status tells of them (their names make that repeatable), deleted after it.
+        The finalizer comes first. Jobs are created before the status tells of them (their names make that
+        repeatable), deleted after it.
         """
         self._settle(observed, plan)
         for action in plan.actions:
-            if isinstance(action, CreateJob):
-                refusal = await self._create_job(observed, action)
-                if refusal is not None:
-                    return refusal
+            if isinstance(action, Hold):
+                observed = await self._custody.hold(observed, on=action.on)
+        for action in plan.actions:
+            if isinstance(action, CreateJob | CreateEraser) and (refusal := await self._create(observed, action)):
+                return refusal
         if plan.status is not None:
             await self._write(observed, plan.status)
         for action in plan.actions:
-            await self._delete(observed.resource, action)
+            await self._end(observed, action)
         return None
 
     async def complain(self, key: str, message: str, *, now: datetime) -> None:
@@ -110,6 +116,16 @@ class Applier:
             self._followers.follow(key, namespace=namespace, pod=plan.follow)
 
     # --- Jobs ---
+
+    async def _create(self, observed: Observed, action: CreateJob | CreateEraser) -> Refusal | None:
+        if isinstance(action, CreateJob):
+            return await self._create_job(observed, action)
+        try:
+            await self._custody.create_eraser(observed.resource)
+        except (RefusedError, ConflictError) as error:
+            return self._refused(observed, Reason.JOB_REFUSED, str(error))
+        self._refusals.pop(observed.resource.uid, None)
+        return None
 
     async def _create_job(self, observed: Observed, action: CreateJob) -> Refusal | None:
         owner = observed.resource
@@ -152,14 +168,16 @@ class Applier:
         log.warning("job refused", extra={"import": observed.resource.name, "reason": reason, "error": message})
         return refusal
 
-    async def _delete(self, owner: Resource, action: Action) -> None:
+    async def _end(self, observed: Observed, action: Action) -> None:
         match action:
-            case CreateJob():
+            case CreateJob() | CreateEraser() | Hold():
                 return
             case DeleteJob(name, uid):
-                await self._delete_job(owner, name, uid)
+                await self._delete_job(observed.resource, name, uid)
             case DeleteResource():
-                await self._delete_import(owner)
+                await self._delete_import(observed)
+            case LetGo(left):
+                await self._custody.let_go(observed, left)
             case _:
                 assert_never(action)
 
@@ -171,7 +189,11 @@ class Applier:
         if (item := self._world.jobs.get(uid)) is not None:
             self._world.jobs.forget(item)
 
-    async def _delete_import(self, owner: Resource) -> None:
+    async def _delete_import(self, observed: Observed) -> None:
+        """Delete what has had its time. Nobody asked for that, so the stored objects stay, whatever the policy."""
+        if observed.resource.held:
+            observed = await self._custody.hold(observed, on=False)
+        owner = observed.resource
         try:
             await self._cluster.delete_import(owner.namespace, owner.name, uid=owner.uid, version=owner.version)
         except AbsentError:

@@ -55,6 +55,10 @@ class Cluster:
         """Return one MediaImport."""
         return await self._api.request("GET", f"{_imports(namespace)}/{name}")
 
+    async def patch_import(self, namespace: str, name: str, patch: Object) -> Object:
+        """Apply a merge patch to the MediaImport itself and return it."""
+        return await self._api.request("PATCH", f"{_imports(namespace)}/{name}", body=patch, content_type=MERGE_PATCH)
+
     async def patch_status(self, namespace: str, name: str, patch: Object) -> Object:
         """Apply a merge patch to the status and return the MediaImport."""
         path = f"{_imports(namespace)}/{name}/status"

@@ -77,6 +77,7 @@ class Engine:
                 followers=self._followers,
                 refusals=refusals,
                 metrics=metrics,
+                settings=settings,
             ),
             slots=slots,
             metrics=metrics,

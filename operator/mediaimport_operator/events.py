@@ -7,10 +7,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
+from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Phase
 
 from mediaimport_operator.api import ClusterError, ConflictError
+from mediaimport_operator.conditions import MAX_CONDITION_MESSAGE
+from mediaimport_operator.text import clip
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 SOURCE = "mediaimport-operator"
 _SILENT = frozenset({Reason.QUEUED, Reason.IMPORTING})
 """Too many to tell: the status does."""
+_HARMLESS = frozenset({Reason.STARTING, Reason.DELETING})
 _NORMAL = frozenset({Phase.READY, Phase.IMPORTING, Phase.SUSPENDED})
 
 log = logging.getLogger(__name__)
@@ -37,13 +41,28 @@ def event(resource: Resource, status: Status, *, now: datetime) -> Object | None
     return _event(resource, status, after, now=now)
 
 
+def objects_left(resource: Resource, cause: str, *, now: datetime) -> Object:
+    """Return the Event of a resource that goes while its stored objects stay."""
+    prefix = AssetKeys(user_id=resource.claim.user, asset_id=resource.asset_id).prefix
+    message = clip(f"the objects under {prefix} could not be deleted and stay: {cause}", MAX_CONDITION_MESSAGE)
+    name = _name(resource, resource.status, Reason.STORED_OBJECTS_LEFT)
+    return _object(resource, name, quiet=False, reason=Reason.STORED_OBJECTS_LEFT, message=message, now=now)
+
+
 def _event(resource: Resource, status: Status, condition: Condition, *, now: datetime) -> Object:
-    quiet = status.phase in _NORMAL or condition.reason == Reason.STARTING
+    quiet = status.phase in _NORMAL or condition.reason in _HARMLESS
+    name = _name(resource, status, condition.reason)
+    return _object(resource, name, quiet=quiet, reason=condition.reason, message=condition.message, now=now)
+
+
+def _object(  # noqa: PLR0913  an Event has as many parts
+    resource: Resource, name: str, *, quiet: bool, reason: str, message: str, now: datetime
+) -> Object:
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": _name(resource, status, condition), "namespace": resource.namespace},
+        "metadata": {"name": name, "namespace": resource.namespace},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
@@ -53,8 +72,8 @@ def _event(resource: Resource, status: Status, condition: Condition, *, now: dat
             "resourceVersion": resource.version,
         },
         "type": "Normal" if quiet else "Warning",
-        "reason": condition.reason,
-        "message": condition.message,
+        "reason": reason,
+        "message": message,
         "source": {"component": SOURCE},
         "reportingComponent": SOURCE,
         "reportingInstance": SOURCE,
@@ -64,10 +83,10 @@ def _event(resource: Resource, status: Status, condition: Condition, *, now: dat
     }
 
 
-def _name(resource: Resource, status: Status, condition: Condition) -> str:
+def _name(resource: Resource, status: Status, reason: str) -> str:
     """Return a name that is the same for the same change, so that a repeated pass tells it once."""
     started = status.tally.started if status.tally else 0
-    same = "\0".join((resource.uid, resource.run, str(started), str(resource.generation), condition.reason))
+    same = "\0".join((resource.uid, resource.run, str(started), str(resource.generation), reason))
     return f"{resource.name[:236]}.{hashlib.sha256(same.encode()).hexdigest()[:16]}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
 
-from mediaimport_operator import job, pod, resource
+from mediaimport_operator import eraser, job, pod, resource
 from mediaimport_operator.api import AbsentError
 from mediaimport_operator.attempt import Ended
 from mediaimport_operator.manifest import selector
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.follow import Followers
     from mediaimport_operator.observed import Refusal
+    from mediaimport_operator.resource import Resource
     from mediaimport_operator.settings import Settings
     from mediaimport_operator.slots import Slots
+    from mediaimport_operator.wire import Object
     from mediaimport_operator.world import World
 
 
@@ -50,7 +52,11 @@ class Gatherer:
     async def gather(self, key: str) -> Observed | None:
         """Return the world of that import, None if it is gone."""
         observed = self.look(key)
-        if observed is None or observed.resource.spec is None or observed.resource.completed:
+        if observed is None or observed.resource.spec is None:
+            return observed
+        if observed.resource.deleting:
+            return await self._with_eraser(observed)
+        if observed.resource.completed:
             return observed
         ended = observed.history.state
         if isinstance(ended, Ended) and not ended.seen:
@@ -79,6 +85,24 @@ class Gatherer:
             progress=self._followers.progress(key),
             refusal=self._refusals.get(key),
         )
+
+    async def _with_eraser(self, observed: Observed) -> Observed:
+        """Look for the Job that deletes the objects: no watch tells of it."""
+        owner, namespace = observed.resource, self._settings.operator_namespace
+        if not owner.held:
+            return observed
+        try:
+            found = await self._cluster.get_job(namespace, eraser.name(owner))
+        except AbsentError:
+            return observed
+        if not eraser.is_ours(found, owner):
+            return observed
+        pods = await self._last_words(owner) if eraser.has_failed_once(found) else []
+        return replace(observed, eraser=eraser.read(found, pods))
+
+    async def _last_words(self, owner: Resource) -> list[Object]:
+        pods, _ = await self._cluster.pods(self._settings.operator_namespace, eraser.selector(owner))
+        return pods
 
     async def _ask_again(self, observed: Observed) -> None:
         """Look where the caches show nothing: a watch may lag behind another."""

@@ -68,14 +68,14 @@ def job(resource: Resource, settings: Settings, *, attempt: int, more_memory: bo
             "parallelism": 1,
             "activeDeadlineSeconds": told.deadline_seconds,
             "template": {
-                "metadata": {"labels": labels | _NO_MESH, "annotations": _POD_ANNOTATIONS},
+                "metadata": {"labels": labels | NO_MESH, "annotations": _POD_ANNOTATIONS},
                 "spec": _pod(told, settings, more_memory=more_memory),
             },
         },
     }
 
 
-_NO_MESH = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
+NO_MESH = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
 _POD_ANNOTATIONS = {
     "linkerd.io/inject": "disabled",
     # An import that is moved starts again; its URL may not live that long.
@@ -109,6 +109,15 @@ def _owner(resource: Resource) -> Object:
 
 def _pod(told: Task, settings: Settings, *, more_memory: bool) -> Object:
     importer = settings.importer
+    return pod(importer) | {
+        "initContainers": [_prober(importer)],
+        "containers": [_importer(told, importer, more_memory=more_memory)],
+        "volumes": _volumes(importer),
+    }
+
+
+def pod(importer: ImporterSettings) -> Object:
+    """Return what all our pods have, whatever runs in them."""
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -122,22 +131,18 @@ def _pod(told: Task, settings: Settings, *, more_memory: bool) -> Object:
         },
         **({"serviceAccountName": importer.service_account} if importer.service_account else {}),
         **({"imagePullSecrets": [{"name": each} for each in importer.pull_secrets]} if importer.pull_secrets else {}),
-        "initContainers": [_prober(importer)],
-        "containers": [_importer(told, importer, more_memory=more_memory)],
-        "volumes": _volumes(importer),
     }
 
 
 def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
     memory = quantity.times(importer.memory, 2) if more_memory else importer.memory
     scratch_bytes = quantity.size_bytes(importer.scratch_size)
-    ca = {"S3_CA_BUNDLE": f"{STORE_CA_DIRECTORY}/ca.crt"} if importer.store_ca_config_map else {}
     environment = {
         TASK_VARIABLE: told.model_dump_json(by_alias=True, exclude_none=True),
         "SCRATCH_DIRECTORY": SCRATCH,
         "SCRATCH_SIZE_BYTES": str(scratch_bytes),
         "PROBER_SOCKET": SOCKET,
-        **ca,
+        **store_ca(importer),
     }
     disk = str(scratch_bytes + _DISK_BESIDE_SCRATCH_BYTES)
     return {
@@ -145,12 +150,12 @@ def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> O
         "image": importer.image,
         "imagePullPolicy": importer.pull_policy,
         "command": ["python", "-m", "mediaimport_importer"],
-        "env": _env(environment),
-        "envFrom": _env_from(importer),
+        "env": env(environment),
+        "envFrom": env_from(importer),
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         # Never the log: media could have written into it.
         "terminationMessagePolicy": "File",
-        "securityContext": _confined(IMPORTER_UID),
+        "securityContext": confined(IMPORTER_UID),
         "resources": {
             # A request for the whole scratch space would keep most nodes from ever taking the pod.
             "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
@@ -160,7 +165,7 @@ def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> O
             {"name": "scratch", "mountPath": SCRATCH},
             {"name": "prober", "mountPath": SOCKET_DIRECTORY},
             {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
-            *([{"name": "store-ca", "mountPath": STORE_CA_DIRECTORY, "readOnly": True}] if ca else []),
+            *store_ca_mount(importer),
         ],
     }
 
@@ -173,7 +178,7 @@ def _prober(importer: ImporterSettings) -> Object:
         "imagePullPolicy": importer.pull_policy,
         "restartPolicy": "Always",
         "command": ["python", "-m", "mediaimport_importer.prober"],
-        "env": _env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}),
+        "env": env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}),
         # It waits by itself: a probe that fails is repeated only after a whole second.
         "startupProbe": {
             "exec": {"command": ["sh", "-c", f"until test -S {SOCKET}; do sleep 0.02; done"]},
@@ -181,7 +186,7 @@ def _prober(importer: ImporterSettings) -> Object:
             "periodSeconds": 1,
             "failureThreshold": 3,
         },
-        "securityContext": _confined(PROBER_UID),
+        "securityContext": confined(PROBER_UID),
         "resources": {
             "requests": {
                 "cpu": importer.prober_cpu_request,
@@ -198,7 +203,8 @@ def _prober(importer: ImporterSettings) -> Object:
     }
 
 
-def _confined(uid: int) -> Object:
+def confined(uid: int) -> Object:
+    """Return the security context of a container of that user."""
     return {
         "runAsUser": uid,
         "runAsGroup": uid,
@@ -210,23 +216,40 @@ def _confined(uid: int) -> Object:
     }
 
 
-def _env(variables: dict[str, str]) -> list[dict[str, str]]:
+def env(variables: dict[str, str]) -> list[dict[str, str]]:
+    """Return variables as a container has them."""
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
-def _env_from(importer: ImporterSettings) -> list[dict[str, Any]]:
+def env_from(importer: ImporterSettings) -> list[dict[str, Any]]:
+    """Return where a container has the store's settings and keys from."""
     config = [{"configMapRef": {"name": importer.config_map}}] if importer.config_map else []
     secret = [{"secretRef": {"name": importer.store_secret}}] if importer.store_secret else []
     return [*config, *secret]
 
 
 def _volumes(importer: ImporterSettings) -> list[Object]:
-    volumes: list[Object] = [
+    return [
         {"name": "scratch", "emptyDir": {"sizeLimit": importer.scratch_size}},
         {"name": "prober", "emptyDir": {"sizeLimit": "1Mi"}},
         {"name": "importer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         {"name": "prober-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        *store_ca_volume(importer),
     ]
-    if importer.store_ca_config_map:
-        volumes.append({"name": "store-ca", "configMap": {"name": importer.store_ca_config_map}})
-    return volumes
+
+
+def store_ca(importer: ImporterSettings) -> dict[str, str]:
+    """Return the variable that names the store's private authority, if it has one."""
+    return {"S3_CA_BUNDLE": f"{STORE_CA_DIRECTORY}/ca.crt"} if importer.store_ca_config_map else {}
+
+
+def store_ca_volume(importer: ImporterSettings) -> list[Object]:
+    """Return the volume that it comes from."""
+    name = importer.store_ca_config_map
+    return [{"name": "store-ca", "configMap": {"name": name}}] if name else []
+
+
+def store_ca_mount(importer: ImporterSettings) -> list[Object]:
+    """Return where that is mounted."""
+    mount = {"name": "store-ca", "mountPath": STORE_CA_DIRECTORY, "readOnly": True}
+    return [mount] if importer.store_ca_config_map else []

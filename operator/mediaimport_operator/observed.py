@@ -44,6 +44,16 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Eraser:
+    """The Job that deletes the stored objects; `words`: what its last pod that failed said."""
+
+    created_at: datetime | None
+    complete: bool
+    failed: bool
+    words: str | None = None
+
+
+@dataclass(frozen=True)
 class Observed:
     """One import, its Jobs and pods, the clock. `resource` has a valid spec."""
 
@@ -56,6 +66,7 @@ class Observed:
     progress: Progress | None = None
     log_tail: str | None = None
     refusal: Refusal | None = None
+    eraser: Eraser | None = None
 
     @cached_property
     def spec(self) -> Spec:

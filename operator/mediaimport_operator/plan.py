@@ -6,24 +6,26 @@ an attempt when the status holds its reason; everything else is read from Jobs a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import Enum, auto
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import job_name, run_hash
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType
 
-from mediaimport_operator import history, retry
+from mediaimport_operator import farewell, history, retry
+from mediaimport_operator.actions import CreateJob, DeleteJob, DeleteResource, Hold, Plan, Slot
 from mediaimport_operator.attempt import Ended, Running
 from mediaimport_operator.statuses import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from mediaimport_api.status import Status
 
+    from mediaimport_operator.actions import Action
     from mediaimport_operator.history import History
     from mediaimport_operator.job import Job
     from mediaimport_operator.observed import Observed
@@ -32,63 +34,10 @@ GRACE = timedelta(seconds=30)
 """How long a pod may take to start before its trouble is shown."""
 
 
-@dataclass(frozen=True)
-class CreateJob:
-    """Create the Job of that attempt; more memory after one that ran out of it."""
-
-    attempt: int
-    more_memory: bool
-
-
-@dataclass(frozen=True)
-class DeleteJob:
-    """Delete that very Job, and its pod with it."""
-
-    name: str
-    uid: str
-
-
-@dataclass(frozen=True)
-class DeleteResource:
-    """Delete the MediaImport; what it stored stays."""
-
-
-Action = CreateJob | DeleteJob | DeleteResource
-
-
-class Slot(Enum):
-    """What the import needs of the ledger."""
-
-    NONE = auto()
-    WANTED = auto()
-    USED = auto()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to do. `status` None: leave it. `follow`: the pod whose log tells the progress."""
-
-    status: Status | None = None
-    actions: tuple[Action, ...] = ()
-    slot: Slot = Slot.NONE
-    follow: str | None = None
-    wake_at: datetime | None = None
-
-    def also(self, actions: tuple[Action, ...], wake_at: datetime | None) -> Plan:
-        """Return the plan with more actions and an earlier time to wake, if that is earlier."""
-        times = [at for at in (self.wake_at, wake_at) if at is not None]
-        return replace(self, actions=(*self.actions, *actions), wake_at=min(times, default=None))
-
-
 def plan(observed: Observed) -> Plan:
     """Return what to do next."""
     made = next(made for policy in POLICIES if (made := policy(observed)) is not None)
-    return made.also(*_tidy(observed))
-
-
-def _being_deleted(o: Observed) -> Plan | None:
-    """Start nothing for a resource on its way out; its Jobs go with it."""
-    return Plan() if o.resource.deleting else None
+    return made.also(_hold(observed), None).also(*_tidy(observed))
 
 
 def _invalid(o: Observed) -> Plan | None:
@@ -218,7 +167,7 @@ def _start(o: Observed) -> Plan | None:
 
 
 POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (
-    _being_deleted,
+    farewell.plan,
     _invalid,
     _over,
     _ended,
@@ -229,6 +178,14 @@ POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (
     _start,
 )
 """In the order in which they are asked; the last one always answers."""
+
+
+def _hold(o: Observed) -> tuple[Action, ...]:
+    """Return what makes the finalizer be there exactly with the policy that needs it."""
+    resource = o.resource
+    if resource.deleting or resource.spec is None or resource.held == resource.deletes_objects:
+        return ()
+    return (Hold(on=resource.deletes_objects),)
 
 
 def _tidy(o: Observed) -> tuple[tuple[Action, ...], datetime | None]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_operator import plan
+from mediaimport_operator.actions import Slot
 from mediaimport_operator.api import ClusterError, ConflictError, RefusedError
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from mediaimport_operator.actions import Plan
     from mediaimport_operator.apply import Applier
     from mediaimport_operator.gather import Gatherer
     from mediaimport_operator.metrics import Metrics
     from mediaimport_operator.observed import Observed
-    from mediaimport_operator.plan import Plan
     from mediaimport_operator.slots import Slots
     from mediaimport_operator.workqueue import WorkQueue
 
@@ -103,7 +104,7 @@ class Reconciler:
     def _decide(self, observed: Observed) -> tuple[Plan, Observed]:
         """Plan; if a slot is wanted and there is one, plan again with it."""
         made = plan.plan(observed)
-        if made.slot is plan.Slot.WANTED and self._slots.want(observed.resource.claim):
+        if made.slot is Slot.WANTED and self._slots.want(observed.resource.claim):
             observed = replace(observed, slot=replace(observed.slot, held=True))
             made = plan.plan(observed)
         return made, observed

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mediaimport_api import names
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.source_policy import url_host
-from mediaimport_api.spec import MAX_METADATA_BYTES, Spec
+from mediaimport_api.spec import MAX_METADATA_BYTES, DeletionPolicy, Spec
 from mediaimport_api.status import Status
 from pydantic import ValidationError
 
@@ -29,12 +30,24 @@ class Resource:
     version: str
     generation: int | None
     created_at: datetime
-    deleting: bool
+    deleted_at: datetime | None
+    finalizers: tuple[str, ...]
+    deletes_objects: bool
     run: str
     spec: Spec | None
     problem: str | None
     status: Status
     status_wire: dict[str, Any]
+
+    @property
+    def deleting(self) -> bool:
+        """Tell whether someone has deleted it."""
+        return self.deleted_at is not None
+
+    @property
+    def held(self) -> bool:
+        """Tell whether our finalizer holds it."""
+        return names.STORED_OBJECTS_FINALIZER in self.finalizers
 
     @property
     def asset_id(self) -> str:
@@ -76,7 +89,9 @@ def read(item: Object) -> Resource:
         version=meta.get("resourceVersion", ""),
         generation=meta.get("generation"),
         created_at=wire.moment(meta.get("creationTimestamp")) or datetime.max.replace(tzinfo=UTC),
-        deleting="deletionTimestamp" in meta,
+        deleted_at=wire.moment(meta.get("deletionTimestamp")),
+        finalizers=tuple(meta.get("finalizers") or ()),
+        deletes_objects=raw.get("deletionPolicy") == DeletionPolicy.DELETE,
         run=str(raw.get("run") or ""),
         spec=spec,
         problem=problem,

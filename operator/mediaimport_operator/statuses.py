@@ -100,6 +100,14 @@ class Draft:
             completed_at=self.observed.now,
         )
 
+    def deleting(self, message: str) -> Status:
+        """Return the status of a resource that is being deleted, and waits for its objects to go."""
+        generation = self.observed.resource.generation
+        conditions = self._scribe.halted(Reason.DELETING, message)
+        return self.observed.resource.status.model_copy(
+            update={"observed_generation": generation, "conditions": conditions}
+        )
+
     def seen(self) -> Status:
         """Return the status of an import that is over, for a spec whose change asks for nothing new."""
         before, generation = self.observed.resource.status, self.observed.resource.generation

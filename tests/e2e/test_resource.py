@@ -21,7 +21,6 @@ URL = "https://example.com/video.mp4"
         ({"source": {"url": URL}, "expected": {"sha256": "abc"}}, "spec.expected.sha256"),
         ({"source": {"url": URL}, "ttlSecondsAfterFinished": 60}, "greater than or equal to 7200"),
         ({"source": {"url": URL}, "colour": "red"}, 'unknown field "spec.colour"'),
-        ({"source": {"url": URL}, "deletionPolicy": "Delete"}, "deletionPolicy Delete is not available"),
         (
             {"source": {"url": URL, "headersSecretRef": {"name": "x"}}},
             "source.headersSecretRef is not available in this version",

@@ -1,4 +1,4 @@
-"""`python -m mediaimport_importer.deletion`: one deletion, told by MEDIAIMPORT_DELETION"""
+"""`python -m mediaimport_importer.deletion`: one deletion, told by MEDIAIMPORT_DELETION."""
 
 from __future__ import annotations
 

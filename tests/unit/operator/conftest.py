@@ -21,7 +21,7 @@ from mediaimport_operator.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mediaimport_operator.plan import Plan
+    from mediaimport_operator.actions import Plan
     from mediaimport_operator.wire import Object
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -285,6 +285,18 @@ class FakeCluster:
             raise ConflictError("409: another uid")
         self.writes.append(f"delete {name}")
         del self.objects["jobs"][name]
+
+    async def patch_import(self, namespace: str, name: str, patch: Object) -> Object:
+        assert namespace == "media"
+        item = self._get("imports", name)
+        if patch["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
+            raise ConflictError("409: the object has been modified")
+        item["metadata"] |= patch["metadata"]
+        self.writes.append(f"finalizers {len(item['metadata']['finalizers'])}")
+        written = self.put("imports", item)
+        if "deletionTimestamp" in item["metadata"] and not item["metadata"]["finalizers"]:
+            del self.objects["imports"][name]
+        return written
 
     async def patch_status(self, namespace: str, name: str, patch: Object) -> Object:
         assert namespace == "media"

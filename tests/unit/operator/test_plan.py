@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Phase, Progress, Status, Step
+from mediaimport_operator.actions import CreateJob, DeleteJob, DeleteResource, Slot
 from mediaimport_operator.observed import Observed, Refusal
-from mediaimport_operator.plan import CreateJob, DeleteJob, DeleteResource, Slot, plan
+from mediaimport_operator.plan import plan
 
 if TYPE_CHECKING:
     from conftest import Build
-    from mediaimport_operator.plan import Plan
+    from mediaimport_operator.actions import Plan
     from mediaimport_operator.wire import Object
 
 

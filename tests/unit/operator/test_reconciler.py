@@ -51,7 +51,7 @@ class Operator:
         self.reconciler = Reconciler(
             queue=self.queue,
             gatherer=gatherer,
-            applier=Applier(**parts, metrics=self.metrics),
+            applier=Applier(**parts, metrics=self.metrics, settings=settings),
             slots=self.slots,
             metrics=self.metrics,
             clock=lambda: self.now,
@@ -311,3 +311,59 @@ async def test_a_pass_that_breaks_is_shown_counted_and_heals(
     count = operator.metrics.registry.get_sample_value
     assert count("mediaimport_operator_passes_total", {"outcome": "broken"}) == 2
     assert count("mediaimport_operator_passes_total", {"outcome": "done"}) == 1
+
+
+def deleted(operator: Operator) -> Object:
+    item = operator.cluster.objects["imports"]["film"]
+    item["metadata"]["deletionTimestamp"] = "2030-01-01T12:00:00Z"
+    return operator.cluster.put("imports", item)
+
+
+async def until_the_eraser(operator: Operator) -> str:
+    await begin(operator, deletionPolicy="Delete")
+    operator.world.imports.see(deleted(operator))
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.cluster.writes[-1] == f"delete {job_name(operator)}"
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    (name,) = operator.cluster.objects["jobs"]
+    return name
+
+
+async def test_a_deletion_goes_from_importer_to_eraser_to_gone(operator: Operator) -> None:
+    name = await until_the_eraser(operator)
+    assert operator.cluster.writes[0] == "finalizers 1", "before anything can be stored"
+    assert operator.status["conditions"][0]["reason"] == "Deleting"
+    operator.cluster.objects["jobs"][name]["status"] = operator.build.complete_job()["status"]
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.cluster.objects["imports"] == {}
+    assert operator.cluster.objects["jobs"] == {}
+    assert "StoredObjectsLeft" not in [each["reason"] for each in operator.cluster.events]
+
+
+async def test_a_deletion_that_stays_impossible_is_told_and_counted(operator: Operator) -> None:
+    name = await until_the_eraser(operator)
+    operator.cluster.objects["jobs"][name]["status"] = operator.build.failed_job(reason="DeadlineExceeded")["status"]
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.cluster.objects["imports"] == {}
+    told = operator.cluster.events[-1]
+    assert (told["reason"], told["type"]) == ("StoredObjectsLeft", "Warning")
+    assert f"media/ada/{operator.build.uid}/" in told["message"]
+    count = operator.metrics.registry.get_sample_value("mediaimport_operator_stored_objects_left_total")
+    assert count == 1
+
+
+async def test_the_end_of_its_time_to_live_leaves_the_objects(operator: Operator) -> None:
+    await begin(operator, deletionPolicy="Delete", ttlSecondsAfterFinished=7200)
+    operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.sweeper.once()
+    await operator.settle()
+    operator.now += timedelta(hours=3)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert "finalizers 0" in operator.cluster.writes
+    assert operator.cluster.objects["imports"] == {}
+    assert not any("delete-film" in each for each in operator.cluster.objects["jobs"])

@@ -1,0 +1,145 @@
+"""The Job of `deletionPolicy: Delete`: in the operator's namespace, and nobody's, so that nothing takes it along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mediaimport_api import names
+from mediaimport_api.sidecar import source_fingerprint
+from mediaimport_api.status import MAX_MESSAGE
+from mediaimport_api.task import DELETION_VARIABLE, ERASER_CONTAINER, TERMINATION_MESSAGE_PATH, Deletion
+
+from mediaimport_operator import job as jobs
+from mediaimport_operator import manifest, wire
+from mediaimport_operator.farewell import PATIENCE
+from mediaimport_operator.observed import Eraser
+from mediaimport_operator.text import public
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mediaimport_operator.resource import Resource
+    from mediaimport_operator.settings import ImporterSettings, Settings
+    from mediaimport_operator.wire import Object
+
+_KEPT_S = 3600
+"""A Job that failed may be read; one whose operator is gone must not stay for ever."""
+_TRIES = 30
+
+
+def name(resource: Resource) -> str:
+    """Return the Job's name, the same each time."""
+    return names.job_name(name=f"delete-{resource.name}", uid=resource.uid, run="deletionPolicy", attempt=1)
+
+
+def selector(resource: Resource) -> str:
+    """Return the label selector of its pods."""
+    return f"{names.MANAGED_BY}={_MANAGER},{names.LABEL_UID}={resource.uid}"
+
+
+_MANAGER = "mediaimport-deletion"
+"""Not the importers': the watches and sweeps for those pass over it."""
+
+
+def job(resource: Resource, settings: Settings) -> Object:
+    """Return the Job."""
+    labels = {
+        "app.kubernetes.io/name": manifest.MANAGER,
+        "app.kubernetes.io/component": ERASER_CONTAINER,
+        names.MANAGED_BY: _MANAGER,
+        names.LABEL_INSTANCE: settings.instance,
+        names.LABEL_UID: resource.uid,
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name(resource), "namespace": settings.operator_namespace, "labels": labels},
+        "spec": {
+            # Its own tries, with the Job controller's growing waits, until our patience ends.
+            "backoffLimit": _TRIES,
+            "activeDeadlineSeconds": int(PATIENCE.total_seconds()),
+            "ttlSecondsAfterFinished": _KEPT_S,
+            "template": {
+                "metadata": {"labels": labels | manifest.NO_MESH},
+                "spec": manifest.pod(settings.importer)
+                | {
+                    "containers": [_container(resource, settings.importer)],
+                    "volumes": [
+                        {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
+                        *manifest.store_ca_volume(settings.importer),
+                    ],
+                },
+            },
+        },
+    }
+
+
+def _container(resource: Resource, importer: ImporterSettings) -> Object:
+    return {
+        "name": ERASER_CONTAINER,
+        "image": importer.image,
+        "imagePullPolicy": importer.pull_policy,
+        "command": ["python", "-m", "mediaimport_importer.deletion"],
+        "env": manifest.env(
+            {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)} | manifest.store_ca(importer)
+        ),
+        "envFrom": manifest.env_from(importer),
+        "terminationMessagePath": TERMINATION_MESSAGE_PATH,
+        "terminationMessagePolicy": "File",
+        "securityContext": manifest.confined(manifest.IMPORTER_UID),
+        "resources": {
+            "requests": {"cpu": importer.cpu_request, "memory": importer.memory},
+            "limits": {"memory": importer.memory},
+        },
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+            *manifest.store_ca_mount(importer),
+        ],
+    }
+
+
+def deletion(resource: Resource) -> Deletion:
+    """Return what the Job is told."""
+    spec = resource.spec
+    if spec is None:
+        raise ValueError("an import without a valid spec has stored nothing")
+    return Deletion(
+        owner=resource.owner,
+        user_id=spec.user_id,
+        asset_id=resource.asset_id,
+        source_fingerprint=source_fingerprint(spec.source.url),
+    )
+
+
+def read(item: Object, pods: Iterable[Object]) -> Eraser:
+    """Return how the Job stands, with the last words of its pods."""
+    seen = jobs.read(item)
+    said = [words for pod in sorted(pods, key=_created) if (words := _words(pod))]
+    return Eraser(
+        created_at=seen.created_at,
+        complete=seen.complete,
+        failed=seen.failure_reason is not None,
+        words=said[-1] if said else None,
+    )
+
+
+def has_failed_once(item: Object) -> bool:
+    """Tell whether there are last words to read."""
+    return bool((item.get("status") or {}).get("failed"))
+
+
+def _created(pod: Object) -> str:
+    return str(pod["metadata"].get("creationTimestamp"))
+
+
+def _words(pod: Object) -> str | None:
+    for each in (pod.get("status") or {}).get("containerStatuses") or []:
+        ended = (each.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return public(ended.get("message") or f"exit code {ended['exitCode']}", MAX_MESSAGE // 2)
+    return None
+
+
+def is_ours(item: Object, resource: Resource) -> bool:
+    """Tell whether a Job of that name is this resource's."""
+    return wire.label(item, names.LABEL_UID) == resource.uid and wire.label(item, names.MANAGED_BY) == _MANAGER

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from mediaimport_api.task import Deletion
+from mediaimport_operator import eraser, manifest, resource
+
+if TYPE_CHECKING:
+    from conftest import Build
+    from mediaimport_operator.wire import Object
+
+
+def made(build: Build) -> Object:
+    return eraser.job(resource.read(build.mediaimport()), build.settings(operator_namespace="operators"))
+
+
+def test_the_job_is_nobodys_and_in_the_operators_namespace(build: Build) -> None:
+    meta = made(build)["metadata"]
+    assert meta["namespace"] == "operators"
+    assert "ownerReferences" not in meta
+    assert meta["name"] == eraser.name(resource.read(build.mediaimport()))
+
+
+def test_watches_and_sweeps_for_importers_pass_over_it(build: Build) -> None:
+    labels = made(build)["metadata"]["labels"]
+    wanted = dict(each.split("=") for each in manifest.selector(build.settings().instance).split(","))
+    assert not wanted.items() <= labels.items()
+
+
+def test_it_is_told_whose_asset_is_to_go_and_not_the_url(build: Build) -> None:
+    container = made(build)["spec"]["template"]["spec"]["containers"][0]
+    told = Deletion.model_validate_json(
+        {each["name"]: each["value"] for each in container["env"]}["MEDIAIMPORT_DELETION"]
+    )
+    assert (told.owner.name, told.user_id, told.asset_id) == ("film", "ada", build.uid)
+    assert "signature" not in json.dumps(container)
+
+
+def test_its_pod_is_as_confined_as_an_importers(build: Build) -> None:
+    spec = made(build)["spec"]["template"]["spec"]
+    importers = manifest.job(resource.read(build.mediaimport()), build.settings(), attempt=1)["spec"]["template"][
+        "spec"
+    ]
+    for name in ("automountServiceAccountToken", "enableServiceLinks", "securityContext", "restartPolicy"):
+        assert spec[name] == importers[name]
+    assert spec["containers"][0]["securityContext"] == importers["containers"][0]["securityContext"]
+    assert "initContainers" not in spec
+
+
+def test_the_last_words_are_those_of_the_newest_pod_that_failed(build: Build) -> None:
+    pods = [
+        build.ended_pod(
+            1,
+            exit_code=1,
+            message="newer https://s3.example/?sig=x",
+            meta={"creationTimestamp": "2030-01-01T12:01:00Z"},
+        ),
+        build.ended_pod(2, exit_code=1, message="older", meta={"creationTimestamp": "2030-01-01T12:00:00Z"}),
+        build.running_pod(3),
+    ]
+    seen = eraser.read(build.job(failed=2), pods)
+    assert seen.words == "newer https://s3.example/"
+    assert (seen.complete, seen.failed) == (False, False)
+    assert eraser.read(build.failed_job(), []).failed
+    assert eraser.read(build.complete_job(), []).complete
+    assert eraser.has_failed_once(build.job(failed=1))
+    assert not eraser.has_failed_once(build.job())
