@@ -41,7 +41,12 @@ def world(environment: dict[str, str]) -> Iterator[World]:
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     installation = Installation(kube, namespace=NAMESPACE, release="e2e")
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{NAMESPACE}-replicate")
-    install(installation, environment, replicate=replicate, values={"operator": {"retryWaitSeconds": 1}})
+    values = {
+        "operator": {"retryWaitSeconds": 1},
+        "fal": {"userId": "e2e"},
+        "webhook": {"rateLimitPerSecond": 0},  # schemathesis asks as fast as it can
+    }
+    install(installation, environment, replicate=replicate, values=values)
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     store = StoreSettings.read(Environment(environment))
     config = Config(signature_version="s3v4", s3={"addressing_style": "path"})

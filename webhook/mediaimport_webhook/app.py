@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
 
 from mediaimport_webhook import problems
 from mediaimport_webhook.access_log import AccessLog
@@ -22,6 +21,7 @@ from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import ClusterUnavailableError
 from mediaimport_webhook.deletions import Deletions
 from mediaimport_webhook.imports import Imports
+from mediaimport_webhook.methods import at
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.openapi import OpenApiRoute
 from mediaimport_webhook.owners import Owners
@@ -107,19 +107,18 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     )
     health = HealthRoutes(reflector, catalogue)
     routes = [
-        Route("/healthz", health.alive),
-        Route("/readyz", health.ready),
-        Route("/openapi.json", OpenApiRoute().show),
-        *(Route(webhook_path(each.provider), each.webhook, methods=["POST"]) for each in doors),
-        Route("/api/v1/replicate/predictions/{id}", generation.show),
-        Route("/api/v1/replicate/{alias}", generation.generate, methods=["POST"]),
-        Route("/api/v1/media/import-from-url", media.import_from_url, methods=["POST"]),
-        Route("/api/v1/media/", media.list_assets),
-        Route("/api/v1/media/{id}", media.show),
-        Route("/api/v1/media/{id}", media.delete, methods=["DELETE"]),
-        Route("/api/v1/media/{id}/retry", media.retry, methods=["POST"]),
-        Route("/api/v1/media/{id}/events", events.follow),
-        Route("/api/v1/stats", StatsRoutes(entrance, catalogue, reflector).show),
+        at("/api/v1/media/import-from-url", POST=media.import_from_url),
+        at("/api/v1/media/{id}", GET=media.show, DELETE=media.delete),
+        at("/api/v1/media/", GET=media.list_assets),
+        at("/api/v1/media/{id}/retry", POST=media.retry),
+        at("/api/v1/media/{id}/events", GET=events.follow),
+        *(at(webhook_path(each.provider), POST=each.webhook) for each in doors),
+        at("/api/v1/replicate/predictions/{id}", GET=generation.show),
+        at("/api/v1/replicate/{alias}", POST=generation.generate),
+        at("/api/v1/stats", GET=StatsRoutes(entrance, catalogue, reflector).show),
+        at("/healthz", GET=health.alive),
+        at("/readyz", GET=health.ready),
+        at("/openapi.json", GET=OpenApiRoute().show),
     ]
     return Starlette(
         routes=routes,

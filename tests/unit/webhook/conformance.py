@@ -24,7 +24,8 @@ def _operations(path: str) -> dict[str, Any]:
 
 def breach(answer: httpx.Response) -> str | None:
     """Return what the document does not promise about an answer; None if all is as promised."""
-    operation = _operations(answer.request.url.path).get(answer.request.method.lower())
+    method = answer.request.method.lower()
+    operation = _operations(answer.request.url.path).get("get" if method == "head" else method)
     if operation is None:
         return None if answer.status_code in {404, 405} else f"{answer.status_code} of no operation"
     promised = operation["responses"].get(str(answer.status_code))
@@ -35,8 +36,10 @@ def breach(answer: httpx.Response) -> str | None:
     kind = answer.headers["content-type"].partition(";")[0]
     if kind not in promised["content"]:
         return f"{kind} is not among {list(promised['content'])}"
-    if not kind.endswith("json"):
-        return None
-    schema = promised["content"][kind]["schema"] | {"components": _DOCUMENT["components"]}
+    return _mismatch(answer, promised["content"][kind]["schema"]) if answer.content and kind.endswith("json") else None
+
+
+def _mismatch(answer: httpx.Response, wanted: dict[str, Any]) -> str | None:
+    schema = wanted | {"components": _DOCUMENT["components"]}
     errors = jsonschema_rs.validator_for(schema).iter_errors(answer.json())
     return next((f"{each.instance_path}: {each.message}" for each in errors), None)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse
-
 from mediaimport_webhook import bodies
+from mediaimport_webhook.json_answers import JsonAnswer
 from mediaimport_webhook.problems import Problem
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class CallbackRoute:
             raise
         self._count(outcomes)
         content: dict[str, Any] = {"status": outcomes.status, "assets": [_item(each) for each in outcomes.items]}
-        return JSONResponse(content | ({"reason": outcomes.reason} if outcomes.reason else {}))
+        return JsonAnswer(content | ({"reason": outcomes.reason} if outcomes.reason else {}))
 
     async def _verified(self, request: Request, body: bytes) -> Prediction:
         await self.provider.verify(request.headers, body)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.background import BackgroundTask
-from starlette.responses import JSONResponse
 
 from mediaimport_webhook import bodies
 from mediaimport_webhook.cluster import ClusterError
 from mediaimport_webhook.imports import Tags, generated_tags
+from mediaimport_webhook.json_answers import JsonAnswer
 from mediaimport_webhook.owners import Owner
 from mediaimport_webhook.pages import Query
 from mediaimport_webhook.problems import Problem, field_errors, invalid, not_found, setting_missing, unavailable
@@ -71,7 +71,7 @@ class GenerationRoutes:
         await self._record(prediction, Owner(caller.user_id, tuple(tags)))
         content = {"job_id": prediction.id, "status": _job_status(prediction, [])}
         location = {"Location": f"/api/v1/{self.generator.name}/predictions/{prediction.id}"}
-        return JSONResponse(content, HTTPStatus.ACCEPTED, location, background=BackgroundTask(self.owners.clean))
+        return JsonAnswer(content, HTTPStatus.ACCEPTED, location, background=BackgroundTask(self.owners.clean))
 
     async def show(self, request: Request) -> Response:
         """Answer how a prediction of the caller stands, and what came of it."""
@@ -90,7 +90,7 @@ class GenerationRoutes:
             "tags": generated_tags(()) if not entries else list(entries[0].tags),
             "assets": assets,
         }
-        return JSONResponse(content)
+        return JsonAnswer(content)
 
     def _models_and_webhook(self) -> tuple[Mapping[str, ModelAlias], str]:
         missing = self.generator.missing_settings()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse
+from mediaimport_webhook.json_answers import JsonAnswer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +25,7 @@ class HealthRoutes:
 
     async def alive(self, _: Request) -> Response:
         """Answer as long as the event loop turns."""
-        return JSONResponse({"status": "ok"})
+        return JsonAnswer({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
         """Answer 200 once the cache is in; it stays so when the API server goes: reads go on, and say how old."""
@@ -35,4 +35,4 @@ class HealthRoutes:
             "last_event_age_s": None if age_s is None else round(age_s, 1),
             "imports": len(self.catalogue),
         }
-        return JSONResponse(content, HTTPStatus.OK if synced else HTTPStatus.SERVICE_UNAVAILABLE)
+        return JsonAnswer(content, HTTPStatus.OK if synced else HTTPStatus.SERVICE_UNAVAILABLE)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from mediaimport_webhook import bodies
 from mediaimport_webhook.imports import Creation, ImportRequest, requested_manifest
+from mediaimport_webhook.json_answers import JsonAnswer
 from mediaimport_webhook.pages import encode_cursor, parse_query
 from mediaimport_webhook.problems import FieldError, Problem, deleted, invalid, unavailable
 
@@ -66,14 +67,14 @@ class MediaRoutes:
         page = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, wanted=query.wants)
         assets = [await self.presenter.present(each) for each in page.entries]
         content = {"assets": assets, "next": encode_cursor(page.last) if page.last else None}
-        return JSONResponse(content, headers=self._age())
+        return JsonAnswer(content, headers=self._age())
 
     async def show(self, request: Request) -> Response:
         """Answer one asset of the caller."""
         caller = await self.gate.caller(request)
         entry = await self.reads.asset(request.path_params["id"], caller)
         download = _flag(request, "download")
-        return JSONResponse(await self.presenter.present(entry, download=download), headers=self._age())
+        return JsonAnswer(await self.presenter.present(entry, download=download), headers=self._age())
 
     async def retry(self, request: Request) -> Response:
         """Ask for another run of an import that is over: 202."""
@@ -133,4 +134,4 @@ def _accepted(created: Created) -> Response:
         "import_job_id": entry.resource_name,
         "status": entry.status,
     }
-    return JSONResponse(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})
+    return JsonAnswer(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse
-
+from mediaimport_webhook.json_answers import JsonAnswer
 from mediaimport_webhook.problems import unavailable
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class StatsRoutes:
         caller = await self.gate.caller(request)
         if not self.reflector.synced.is_set():
             raise unavailable("The API server")
-        return JSONResponse(_stats(list(self.catalogue.all_of(caller.sees))))
+        return JsonAnswer(_stats(list(self.catalogue.all_of(caller.sees))))
 
 
 def _stats(entries: list[Entry]) -> Stats:
