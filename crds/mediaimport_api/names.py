@@ -26,6 +26,10 @@ LABEL_USER = f"{GROUP}/user"
 LABEL_SOURCE = f"{GROUP}/source"
 """Which provider made it; set by the shim."""
 LABEL_PREDICTION = f"{GROUP}/prediction"
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
+"""Kueue's own: https://kueue.sigs.k8s.io/docs/tasks/run/jobs."""
+
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """Holds a resource with deletionPolicy Delete until its stored objects are gone; on no other."""
 

@@ -87,9 +87,14 @@ def read(  # noqa: PLR0911  each return is one way for an attempt to stand
 
 
 def _telling(pods: Sequence[Pod]) -> Pod | None:
-    """Return the pod whose importer has terminated, else the newest."""
+    """Return the pod whose importer has terminated, else the newest.
+
+    A Job makes another pod only after it was suspended and resumed: then the one before tells nothing any more.
+    """
     ended = [pod for pod in pods if pod.importer.terminated is not None]
-    return max(ended or pods, key=lambda pod: (not pod.gone, str(pod.created_at)), default=None)
+    alive = [pod for pod in pods if pod.importer.terminated is None and pod.grace_ends_at is None and not pod.gone]
+    stopped = alive and all(each.gone for each in ended)
+    return max(alive if stopped else ended or pods, key=lambda pod: (not pod.gone, str(pod.created_at)), default=None)
 
 
 def _of_container(pod: Pod, end: Terminated, job: Job | None, expected: Expectation) -> Running | Ended:

@@ -30,6 +30,7 @@ class Job:
     failure_reason: str | None
     failure_message: str | None
     deleting: bool
+    suspended: bool
 
     @property
     def finished(self) -> bool:
@@ -55,6 +56,7 @@ def read(item: Object) -> Job:
         failure_reason=(failing.get("reason") or "Failed") if failing else None,
         failure_message=failing.get("message"),
         deleting="deletionTimestamp" in meta,
+        suspended=bool((item.get("spec") or {}).get("suspend")),
     )
 
 

@@ -53,16 +53,19 @@ def job(resource: Resource, settings: Settings, *, attempt: int, more_memory: bo
     """Return the Job of that attempt. Its name is the same each time, so that creating it twice makes one."""
     told = task(resource, settings, attempt=attempt)
     labels = _labels(resource, settings, attempt=attempt)
+    queue = resource.queue_labels if settings.kueue else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": names.job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=attempt),
             "namespace": resource.namespace,
-            "labels": labels,
+            "labels": labels | queue,
             "ownerReferences": [_owner(resource)],
         },
         "spec": {
+            # Kueue resumes it when its turn has come.
+            **({"suspend": True} if queue else {}),
             "backoffLimit": 0,
             "completions": 1,
             "parallelism": 1,

@@ -86,6 +86,11 @@ class Observed:
         return Expectation(bucket=self.settings.bucket, user_id=self.spec.user_id, asset_id=self.resource.asset_id)
 
     @property
+    def left_to_kueue(self) -> bool:
+        """Tell whether Kueue decides when its Jobs run, and not our caps."""
+        return self.settings.kueue and self.resource.queue is not None
+
+    @property
     def rules(self) -> Rules:
         """Return the rules for retries."""
         return Rules(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mediaimport_api.names import job_name, run_hash
+from mediaimport_api.names import LABEL_QUEUE, job_name, run_hash
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 GRACE = timedelta(seconds=30)
 """How long a pod may take to start before its trouble is shown."""
+_IGNORED = f"its label {LABEL_QUEUE} is ignored, since the operator runs without Kueue (kueue.enabled)"
 
 
 def plan(observed: Observed) -> Plan:
@@ -110,27 +111,35 @@ def _running(o: Observed) -> Plan | None:
     if not isinstance(state, Running):
         return None
     draft = Draft(o, o.history)
+    if any(job.suspended and _is_current(o, job) for job in o.jobs):
+        return Plan(status=draft.queued())
     if state.importing_since is not None:
-        return Plan(status=draft.importing(), slot=Slot.USED, follow=state.pod_name)
+        return Plan(status=draft.importing(), slot=_slot(o), follow=state.pod_name)
     last = o.history.last
     shown_at = ((last.started_at if last else None) or o.now) + GRACE
     if o.now < shown_at:
-        status = draft.pending(Reason.STARTING, _starting(o.history.number))
-        return Plan(status=status, slot=Slot.USED, wake_at=shown_at)
-    return Plan(status=draft.pending(*_hindrance(o.history.number, state)), slot=Slot.USED)
+        status = draft.pending(Reason.STARTING, _starting(o, o.history.number))
+        return Plan(status=status, slot=_slot(o), wake_at=shown_at)
+    return Plan(status=draft.pending(*_hindrance(o, state)), slot=_slot(o))
 
 
-def _starting(number: int) -> str:
-    return f"attempt {number} is being started"
+def _slot(o: Observed) -> Slot:
+    return Slot.NONE if o.left_to_kueue else Slot.USED
 
 
-def _hindrance(number: int, state: Running) -> tuple[Reason, str]:
+def _starting(o: Observed, number: int) -> str:
+    ignored = o.resource.queue is not None and not o.settings.kueue
+    return f"attempt {number} is being started" + (f"; {_IGNORED}" if ignored else "")
+
+
+def _hindrance(o: Observed, state: Running) -> tuple[Reason, str]:
     """Return why an attempt has not come to run in its time, as far as its pod tells."""
+    number = o.history.number
     if state.trouble is not None:
         return state.trouble.reason, state.trouble.message
     if state.pod_name is None:
         return Reason.STARTING, f"attempt {number} has a Job, but no pod yet; kubectl describe job says why"
-    return Reason.STARTING, _starting(number)
+    return Reason.STARTING, _starting(o, number)
 
 
 def _waiting(o: Observed) -> Plan | None:
@@ -147,22 +156,22 @@ def _refused(o: Observed) -> Plan | None:
         return None
     shown = o.now >= refusal.since + GRACE or refusal.reason is Reason.JOB_NAME_TAKEN
     draft = Draft(o, o.history)
-    cause = (refusal.reason, refusal.message) if shown else (Reason.STARTING, _starting(o.history.number + 1))
-    slot = Slot.NONE if refusal.reason is Reason.JOB_NAME_TAKEN else Slot.USED
+    cause = (refusal.reason, refusal.message) if shown else (Reason.STARTING, _starting(o, o.history.number + 1))
+    slot = Slot.NONE if refusal.reason is Reason.JOB_NAME_TAKEN else _slot(o)
     return Plan(status=draft.pending(*cause), slot=slot, wake_at=refusal.retry_at)
 
 
 def _start(o: Observed) -> Plan | None:
-    if not o.slot.held:
+    if not (o.slot.held or o.left_to_kueue):
         return Plan(status=Draft(o, o.history).queued(), slot=Slot.WANTED)
     number = o.history.number + 1
     resource = o.resource
     name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
     begun = history.begin(o.history, number=number, name=name, at=o.now)
     return Plan(
-        status=Draft(o, begun).pending(Reason.STARTING, _starting(number)),
+        status=Draft(o, begun).pending(Reason.STARTING, _starting(o, number)),
         actions=(CreateJob(attempt=number, more_memory=begun.tally.out_of_memory > 0),),
-        slot=Slot.USED,
+        slot=_slot(o),
     )
 
 

@@ -34,6 +34,7 @@ class Resource:
     finalizers: tuple[str, ...]
     deletes_objects: bool
     run: str
+    queue_labels: dict[str, str]
     spec: Spec | None
     problem: str | None
     status: Status
@@ -48,6 +49,11 @@ class Resource:
     def held(self) -> bool:
         """Tell whether our finalizer holds it."""
         return names.STORED_OBJECTS_FINALIZER in self.finalizers
+
+    @property
+    def queue(self) -> str | None:
+        """Return the name of the Kueue queue that its author chose."""
+        return self.queue_labels.get(names.LABEL_QUEUE)
 
     @property
     def asset_id(self) -> str:
@@ -93,11 +99,18 @@ def read(item: Object) -> Resource:
         finalizers=tuple(meta.get("finalizers") or ()),
         deletes_objects=raw.get("deletionPolicy") == DeletionPolicy.DELETE,
         run=str(raw.get("run") or ""),
+        queue_labels=_queue_labels(meta.get("labels") or {}),
         spec=spec,
         problem=problem,
         status=_status(item.get("status") or {}),
         status_wire=item.get("status") or {},
     )
+
+
+def _queue_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Return Kueue's labels; none without its queue's name."""
+    kueues = (names.LABEL_QUEUE, names.LABEL_QUEUE_PRIORITY)
+    return {each: labels[each] for each in kueues if each in labels} if labels.get(names.LABEL_QUEUE) else {}
 
 
 def _spec(raw: dict[str, Any]) -> tuple[Spec | None, str | None]:

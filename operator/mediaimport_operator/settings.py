@@ -71,6 +71,7 @@ class Settings:
     bucket: str
     importer: ImporterSettings
     caps: Caps
+    kueue: bool
     max_size_bytes: int
     deadline_s: int
     retry_wait_s: int
@@ -98,6 +99,7 @@ class Settings:
                 per_user=env.integer("MAX_IN_FLIGHT_PER_USER", 0),
                 per_host=env.integer("MAX_IN_FLIGHT_PER_HOST", 0),
             ),
+            kueue=env.boolean("KUEUE_ENABLED", default=False),
             max_size_bytes=env.integer("MAX_SIZE_BYTES", _MAX_SIZE_BYTES, least=1),
             deadline_s=env.integer("DEADLINE_SECONDS", 1800, least=10),
             retry_wait_s=env.integer("RETRY_WAIT_SECONDS", 5),

@@ -41,8 +41,10 @@ class Draft:
     history: History
 
     def queued(self) -> Status:
-        """Return the status of an import that waits for a slot."""
-        return self._on_the_way(Phase.QUEUED, Reason.QUEUED, f"waits for a slot: {self.observed.slot.full}")
+        """Return the status of an import that waits for a slot, or for Kueue."""
+        full, queue = self.observed.slot.full, self.observed.resource.queue
+        what = f"for Kueue to admit it by the queue {queue}" if self.observed.left_to_kueue else f"for a slot: {full}"
+        return self._on_the_way(Phase.QUEUED, Reason.QUEUED, f"waits {what}")
 
     def pending(self, reason: Reason, message: str) -> Status:
         """Return the status of an import whose importer does not run yet."""

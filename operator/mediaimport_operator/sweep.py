@@ -97,8 +97,11 @@ class Sweeper:
         """Take slots for the Jobs that run, before anyone else is given one."""
         for item in self._world.jobs:
             owner = self._world.imports.get(owner_of(item))
-            if owner is not None and not job.read(item).finished:
-                self._slots.use(resource.read(owner).claim)
+            if owner is None or job.read(item).finished:
+                continue
+            seen = resource.read(owner)
+            if not (self._settings.kueue and seen.queue):
+                self._slots.use(seen.claim)
 
 
 def _by_urgency(world: World) -> list[str]:

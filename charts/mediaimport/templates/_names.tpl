@@ -59,6 +59,11 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- dict "names" (default (list .Release.Namespace) .Values.watchNamespaces | uniq) | toJson -}}
 {{- end -}}
 
+{{/* JSON: {"names": [where Jobs need the store]}: the operator's own too, for the deletions. */}}
+{{- define "mediaimport.storeNamespaces" -}}
+{{- dict "names" (append (include "mediaimport.namespaces" . | fromJson).names .Release.Namespace | uniq) | toJson -}}
+{{- end -}}
+
 {{/* The Secret with the store's keys; empty if pods have an identity of their own. */}}
 {{- define "mediaimport.storeSecret" -}}
 {{- with .Values.s3 -}}
