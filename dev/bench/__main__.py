@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = {"import": "dev.bench.imports", "reads": "dev.bench.reads", "webhook": "dev.bench.webhook"}
+BENCHMARKS = {
+    "burst": "dev.bench.burst",
+    "import": "dev.bench.imports",
+    "reads": "dev.bench.reads",
+    "webhook": "dev.bench.webhook",
+}
 
 if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) == 2 else ""  # noqa: PLR2004 - the program and one argument

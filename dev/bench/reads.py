@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,12 +16,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import httpx
 from mediaimport_api.names import API_VERSION, KIND, AssetKeys
 
 from dev.bench.apiserver import Resource, running_apiserver
 from dev.bench.figures import Bar, Figure, report
-from dev.loopback.processes import free_port, serving
+from dev.bench.shim import TOKEN, Shim, running_shim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +28,9 @@ if TYPE_CHECKING:
 RESOURCES = 10_000
 UPLOADING = 1_000
 STREAMS = 1_000
-TOKEN = "bench-token-0123456789"  # noqa: S105 - made up
 RUN_S = 10
 CONNECTIONS = 32
 STEADY_PER_S = 500
-READY_TIMEOUT_S = 60.0
 
 _WRK_SCRIPT = """
 local paths = {}
@@ -94,28 +88,6 @@ def _status(uid: str) -> Resource:
             "key": keys.thumbnail, "contentType": "image/jpeg", "width": 320, "height": 180, "sizeBytes": 9000
         },
     }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Shim:
-    """One running worker."""
-
-    url: str
-    pid: int
-    folder: Path
-
-    @property
-    def memory_mb(self) -> float:
-        """Return its resident memory now."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        match = re.search(r"VmRSS:\s+(\d+) kB", status)
-        return int(match[1]) * 1024 / 1e6 if match else 0.0
-
-    @property
-    def cpu_s(self) -> float:
-        """Return the processor time that it has used."""
-        user, system = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -184,28 +156,9 @@ def start(stack: ExitStack, held: list[Resource]) -> Shim:
     """Run the shim on these resources and wait until it has read them."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-reads-")))
     kubeconfig = stack.enter_context(running_apiserver(folder, held))
-    tokens = folder / "tokens.json"
-    tokens.write_text(json.dumps([{"token": TOKEN, "user": "default"}]))
-    port = free_port()
-    environment = os.environ | {
-        "KUBECONFIG": str(kubeconfig),
-        "NAMESPACE": "bench",
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "AUTH_TOKENS_FILE": str(tokens),
-        "S3_BUCKET_NAME": "media",
-        "S3_ACCESS_KEY_ID": "bench",
-        "S3_SECRET_ACCESS_KEY": "bench-secret",
-    }
-    command = [sys.executable, "-m", "mediaimport_webhook"]
-    process = stack.enter_context(serving(command, port=port, log=folder / "shim.log", environment=environment))
-    shim = Shim(f"http://127.0.0.1:{port}", process.pid, folder)
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while httpx.get(f"{shim.url}/readyz").status_code != httpx.codes.OK:
-        if time.monotonic() > deadline:
-            raise TimeoutError("the shim did not become ready")
-        time.sleep(0.1)
-    return shim
+    variables = {"NAMESPACE": "bench", "S3_BUCKET_NAME": "media"}
+    keys = {"S3_ACCESS_KEY_ID": "bench", "S3_SECRET_ACCESS_KEY": "bench-secret"}
+    return stack.enter_context(running_shim(folder, {"KUBECONFIG": str(kubeconfig), **variables, **keys}))
 
 
 def measure(shim: Shim, held: list[Resource]) -> list[Figure]:

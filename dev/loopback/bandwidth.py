@@ -1,4 +1,4 @@
-"""Limited bandwidth on 127.0.0.1, by toxiproxy."""
+"""Limited bandwidth on 127.0.0.1, and ways that can be cut, by toxiproxy."""
 
 from __future__ import annotations
 
@@ -25,14 +25,22 @@ class Toxiproxy:
 
     def limited(self, *, port: int, rate_kb_per_s: int) -> int:
         """Return a port that leads to `port`, each connection limited in both directions (KB: 1000 bytes)."""
-        listen = free_port()
-        name = f"p{listen}"
-        proxy = {"name": name, "listen": f"127.0.0.1:{listen}", "upstream": f"127.0.0.1:{port}", "enabled": True}
-        httpx.post(f"{self.control}/proxies", json=proxy).raise_for_status()
+        listen = self.forwarded(f"127.0.0.1:{port}")
         for stream in ("upstream", "downstream"):
             toxic = {"type": "bandwidth", "stream": stream, "attributes": {"rate": rate_kb_per_s}}
-            httpx.post(f"{self.control}/proxies/{name}/toxics", json=toxic).raise_for_status()
+            httpx.post(f"{self.control}/proxies/p{listen}/toxics", json=toxic).raise_for_status()
         return listen
+
+    def forwarded(self, upstream: str) -> int:
+        """Return a port that leads to `host:port`."""
+        listen = free_port()
+        proxy = {"name": f"p{listen}", "listen": f"127.0.0.1:{listen}", "upstream": upstream, "enabled": True}
+        httpx.post(f"{self.control}/proxies", json=proxy).raise_for_status()
+        return listen
+
+    def set_enabled(self, *, port: int, enabled: bool) -> None:
+        """Close a port, and what is connected through it, or open it again."""
+        httpx.post(f"{self.control}/proxies/p{port}", json={"enabled": enabled}).raise_for_status()
 
 
 def toxiproxy(environ: Mapping[str, str]) -> Path:

@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import httpx
     from world import World
@@ -28,7 +29,7 @@ def idle(world: World) -> Iterator[World]:
     world.scale("operator", 1)
 
 
-def test_schemathesis_finds_no_answer_that_is_not_promised(idle: World, shim: httpx.Client) -> None:
+def test_schemathesis_finds_no_answer_that_is_not_promised(idle: World, shim: httpx.Client, tmp_path: Path) -> None:
     run = subprocess.run(
         [
             sys.executable, "-m", "schemathesis.cli", "run", str(shim.base_url.join("/openapi.json")),
@@ -43,6 +44,7 @@ def test_schemathesis_finds_no_answer_that_is_not_promised(idle: World, shim: ht
             "--no-color",
         ],
         capture_output=True,
+        cwd=tmp_path,
         text=True,
         timeout=500,
         check=False,

@@ -24,10 +24,11 @@ from mediaimport_webhook.owners import Owners
 from mediaimport_webhook.problems import Problem
 from mediaimport_webhook.providers.replicate import Replicate, client
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store import Presigner, Sidecars, http_client
+from mediaimport_webhook.store import Presigner, Sidecars, fetching
 from mediaimport_webhook.sweep import sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from kubernetes.aio.client import ApiClient
@@ -58,11 +59,11 @@ def _cluster(api: ApiClient, settings: Settings) -> KubernetesCluster:
 
 async def sweep_once(settings: Settings) -> int:
     """Look once for predictions whose callback never came; return the exit code."""
-    async with await connect() as api, client() as http, http_client(settings.store) as store_http:
+    async with await connect() as api, client() as http, fetching(settings.store) as fetch:
         cluster = _cluster(api, settings)
         callbacks = Callbacks(
             cluster=cluster,
-            imports=Imports(cluster, Catalogue(), Sidecars(settings.store, store_http)),
+            imports=Imports(cluster, Catalogue(), Sidecars(settings.store, fetch)),
             owners=Owners(cluster),
             default_user_id=settings.default_user_id,
         )
@@ -80,10 +81,10 @@ async def sweep_once(settings: Settings) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests that are under way are answered first."""
-    async with await connect() as api, client() as http, http_client(settings.store) as store_http:
+    async with await connect() as api, client() as http, fetching(settings.store) as fetch:
         cluster = _cluster(api, settings)
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)
-        outside = Outside(cluster, signer, Sidecars(settings.store, store_http), http)
+        outside = Outside(cluster, signer, Sidecars(settings.store, fetch), http)
         config = uvicorn.Config(
             build(settings, outside),
             host=settings.host,
@@ -99,6 +100,15 @@ async def serve(settings: Settings) -> int:
     return 0
 
 
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's event loop where there is one, else the standard one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 _PROGRAMS = {"serve": serve, "sweep": sweep_once}
 
 
@@ -110,7 +120,8 @@ def main() -> int:
     try:
         settings = Settings.read(Environment(os.environ))
         logs.configure(settings.log_level)
-        return asyncio.run(_PROGRAMS[arguments.program](settings))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_PROGRAMS[arguments.program](settings))
     except BadSettingError as error:
         print(f"mediaimport_webhook: {error}", file=sys.stderr)
         return 2
