@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mediaimport_api import names
-from mediaimport_api.spec import MUTABLE, NOT_BUILT, Spec
+from mediaimport_api.spec import MUTABLE, Spec
 from mediaimport_api.status import Status
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ def _immutable(field: str) -> dict[str, str]:
 def _spec_schema() -> Schema:
     schema = structural(Spec)
     frozen = [_immutable(field) for field in schema["properties"] if field not in MUTABLE]
-    unbuilt = [{"rule": rule, "message": message, "fieldPath": field} for rule, message, field in NOT_BUILT]
     schema["properties"]["ttlSecondsAfterFinished"]["nullable"] = True
-    return schema | {"x-kubernetes-validations": frozen + unbuilt}
+    return schema | {"x-kubernetes-validations": frozen}
 
 
 def _column(name: str, path: str, *, kind: str = "string", wide: bool = False, description: str = "") -> Schema:

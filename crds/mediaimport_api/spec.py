@@ -165,12 +165,3 @@ class Spec(Model):
 
 MUTABLE = frozenset({"suspend", "run", "deletionPolicy", "ttlSecondsAfterFinished"})
 """The wire names of the fields of `spec` that may change after creation."""
-
-NOT_BUILT: tuple[tuple[str, str, str], ...] = (
-    (
-        "!has(self.source.headersSecretRef)",
-        "source.headersSecretRef is not available in this version; use a URL that needs no headers",
-        ".source.headersSecretRef",
-    ),
-)
-"""CEL rule, sentence, field: values of the schema whose behaviour is still to come are refused, never ignored."""

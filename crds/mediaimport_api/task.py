@@ -9,6 +9,7 @@ from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Spec
 
 TASK_VARIABLE = "MEDIAIMPORT_TASK"
+HEADERS_VARIABLE = "SOURCE_HEADERS_DIRECTORY"
 DELETION_VARIABLE = "MEDIAIMPORT_DELETION"
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 IMPORTER_CONTAINER = "importer"

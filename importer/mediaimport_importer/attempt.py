@@ -138,7 +138,8 @@ class Attempt:
             expected=self.spec.expected,
         )
         self.report.step(Step.CONNECT, "asking the source")
-        with opened(self.spec.source, self.settings.policy, Pace(deadline_s=self.deadline_s)) as source:
+        pace, headers = Pace(deadline_s=self.deadline_s), self.settings.headers_directory
+        with opened(self.spec.source, self.settings.policy, pace, headers_directory=headers) as source:
             self.upload.look()
             limits.check_promise(source.size_bytes)
             return download(source, spool, limits, self._watch(source, spool))

@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--type", default="auto", choices=["auto", "video", "image", "audio"])
     made.add_argument("--allow-network", action="append", default=[], metavar="CIDR", help="a private range to allow")
     made.add_argument("--allow-port", action="append", default=[], metavar="PORT", help="beside 80 and 443")
+    made.add_argument(
+        "--headers", metavar="DIRECTORY", help="a file for each request header, and `host`: whose they are"
+    )
     made.add_argument("--max-bytes", type=int, default=5 * 1024**3)
     made.add_argument("--deadline-seconds", type=int, default=1800)
     return made
@@ -67,6 +70,7 @@ def settings(arguments: Sequence[str], variables: Mapping[str, str]) -> Iterator
             scratch_bytes=options.max_bytes,
             prober_socket=socket,
             termination_log=Path(folder) / "result",
+            headers_directory=Path(options.headers) if options.headers else None,
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.environment import BadSettingError
 from mediaimport_api.store_settings import StoreSettings
-from mediaimport_api.task import TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
+from mediaimport_api.task import HEADERS_VARIABLE, TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Settings:
     scratch_bytes: int
     prober_socket: Path
     termination_log: Path
+    headers_directory: Path | None = None
 
     @classmethod
     def read(cls, env: Environment) -> Settings:
@@ -41,12 +42,19 @@ class Settings:
             scratch_bytes=env.integer("SCRATCH_SIZE_BYTES", DEFAULT_SCRATCH_BYTES, least=1),
             prober_socket=Path(env.text("PROBER_SOCKET")),
             termination_log=termination_log(env),
+            headers_directory=headers_directory(env),
         )
 
 
 def termination_log(env: Environment) -> Path:
     """Return where the result goes; known even when nothing else is."""
     return Path(env.text("TERMINATION_MESSAGE_PATH", TERMINATION_MESSAGE_PATH))
+
+
+def headers_directory(env: Environment) -> Path | None:
+    """Return where the Secret of source.headersSecretRef is mounted."""
+    directory = env.optional(HEADERS_VARIABLE)
+    return Path(directory) if directory else None
 
 
 def _task(text: str) -> Task:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-from mediaimport_api.task import IMPORTER_CONTAINER, PROBER_CONTAINER, TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
+from mediaimport_api.task import (
+    HEADERS_VARIABLE,
+    IMPORTER_CONTAINER,
+    PROBER_CONTAINER,
+    TASK_VARIABLE,
+    TERMINATION_MESSAGE_PATH,
+    Task,
+)
 
 from mediaimport_operator import quantity
 
@@ -20,6 +27,7 @@ MANAGER = "mediaimport"
 SCRATCH = "/scratch"
 SOCKET_DIRECTORY = "/run/prober"
 SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
+HEADERS_DIRECTORY = "/etc/mediaimport/source-headers"
 STORE_CA_DIRECTORY = "/etc/mediaimport/store-ca"
 IMPORTER_UID, PROBER_UID = 65532, 65533
 _GRACE_S = 30
@@ -115,7 +123,7 @@ def _pod(told: Task, settings: Settings, *, more_memory: bool) -> Object:
     return pod(importer) | {
         "initContainers": [_prober(importer)],
         "containers": [_importer(told, importer, more_memory=more_memory)],
-        "volumes": _volumes(importer),
+        "volumes": [*_volumes(importer), *_headers_volume(told)],
     }
 
 
@@ -145,6 +153,7 @@ def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> O
         "SCRATCH_DIRECTORY": SCRATCH,
         "SCRATCH_SIZE_BYTES": str(scratch_bytes),
         "PROBER_SOCKET": SOCKET,
+        **({HEADERS_VARIABLE: HEADERS_DIRECTORY} if told.spec.source.headers_secret_ref else {}),
         **store_ca(importer),
     }
     disk = str(scratch_bytes + _DISK_BESIDE_SCRATCH_BYTES)
@@ -168,6 +177,7 @@ def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> O
             {"name": "scratch", "mountPath": SCRATCH},
             {"name": "prober", "mountPath": SOCKET_DIRECTORY},
             {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+            *_headers_mount(told),
             *store_ca_mount(importer),
         ],
     }
@@ -239,6 +249,17 @@ def _volumes(importer: ImporterSettings) -> list[Object]:
         {"name": "prober-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         *store_ca_volume(importer),
     ]
+
+
+def _headers_volume(told: Task) -> list[Object]:
+    """Return the Secret of the source's request headers; optional, so that the importer can say that it is missing."""
+    secret = told.spec.source.headers_secret_ref
+    return [{"name": "source-headers", "secret": {"secretName": secret.name, "optional": True}}] if secret else []
+
+
+def _headers_mount(told: Task) -> list[Object]:
+    mount = {"name": "source-headers", "mountPath": HEADERS_DIRECTORY, "readOnly": True}
+    return [mount] if told.spec.source.headers_secret_ref else []
 
 
 def store_ca(importer: ImporterSettings) -> dict[str, str]:

@@ -21,10 +21,7 @@ URL = "https://example.com/video.mp4"
         ({"source": {"url": URL}, "expected": {"sha256": "abc"}}, "spec.expected.sha256"),
         ({"source": {"url": URL}, "ttlSecondsAfterFinished": 60}, "greater than or equal to 7200"),
         ({"source": {"url": URL}, "colour": "red"}, 'unknown field "spec.colour"'),
-        (
-            {"source": {"url": URL, "headersSecretRef": {"name": "x"}}},
-            "source.headersSecretRef is not available in this version",
-        ),
+        ({"source": {"url": URL, "headersSecretRef": {"name": "X"}}}, "spec.source.headersSecretRef.name"),
     ],
 )
 def test_a_bad_spec_is_refused_with_a_sentence_that_names_the_field(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mediaimport_api.source_policy import SourcePolicy
 
+    from mediaimport_importer.source.headers import SecretHeaders
+
 MAX_REDIRECTS = 3
 MAX_RESUMES = 8
 MAX_FRUITLESS = 3
@@ -42,6 +44,7 @@ class HttpSource:
     network: httpcore.NetworkBackend
     expires_at: datetime | None = None
     tls: ssl.SSLContext | None = None
+    secret: SecretHeaders | None = None
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
@@ -129,7 +132,7 @@ class HttpSource:
     def _request(self, url: str, extra: dict[str, str]) -> httpcore.Response:
         self._stack.close()
         parts = urlsplit(url)
-        headers = list({"Host": _wire_host(parts.netloc), **_HEADERS, **extra}.items())
+        headers = list({"Host": _wire_host(parts.netloc), **_HEADERS, **self._secret(url), **extra}.items())
         try:
             pool = self._stack.enter_context(
                 httpcore.ConnectionPool(
@@ -141,6 +144,9 @@ class HttpSource:
             raise UnavailableError(Reason.SOURCE_UNAVAILABLE, _sentence(_host(url), error)) from error
         except (httpcore.UnsupportedProtocol, UnicodeError, ValueError) as error:
             raise RefusedError(Reason.SPEC_INVALID, "source.url is not a URL that can be asked for") from error
+
+    def _secret(self, url: str) -> dict[str, str]:
+        return self.secret.of(url) if self.secret else {}
 
     def _tls(self) -> ssl.SSLContext:
         self.tls = self.tls or trusting_public_authorities()

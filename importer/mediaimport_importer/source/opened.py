@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mediaimport_importer.source import headers
 from mediaimport_importer.source.data_uri import decode
 from mediaimport_importer.source.guard import GuardedBackend
 from mediaimport_importer.source.http import HttpSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mediaimport_api.source_policy import SourcePolicy
     from mediaimport_api.spec import Source
@@ -42,11 +44,14 @@ class _Held:
 
 
 @contextmanager
-def opened(source: Source, policy: SourcePolicy, pace: Pace) -> Iterator[MediaSource]:
+def opened(
+    source: Source, policy: SourcePolicy, pace: Pace, *, headers_directory: Path | None = None
+) -> Iterator[MediaSource]:
     """Ask for the source and judge its answer; yield it ready to be read."""
     if source.url.startswith("data:"):
         yield _Held(decode(source.url))
         return
     network = GuardedBackend(policy, pace)
-    with HttpSource(source.url, policy, network, expires_at=source.expires_at) as media:
+    secret = headers.read(headers_directory, source.url) if source.headers_secret_ref else None
+    with HttpSource(source.url, policy, network, expires_at=source.expires_at, secret=secret) as media:
         yield media

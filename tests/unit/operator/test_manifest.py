@@ -129,3 +129,16 @@ def test_the_largest_source_fits_into_an_environment_variable(build: Build) -> N
     item = build.mediaimport(source={"url": "data:" + "x" * 65_000}, metadata={"text": "é" * 4000})
     _, importer = containers(made(build, item))
     assert len(variables(importer)["MEDIAIMPORT_TASK"].encode()) < 128 * 1024
+
+
+def test_only_the_importer_gets_the_headers_secret(build: Build) -> None:
+    source = {"url": "https://example.com/a.mp4", "headersSecretRef": {"name": "to-example"}}
+    job = made(build, build.mediaimport(source=source))
+    prober, importer = containers(job)
+    mount = {"name": "source-headers", "mountPath": "/etc/mediaimport/source-headers", "readOnly": True}
+    assert mount in importer["volumeMounts"]
+    assert variables(importer)["SOURCE_HEADERS_DIRECTORY"] == mount["mountPath"]
+    assert "source-headers" not in {each["name"] for each in prober["volumeMounts"]}
+    # Optional: the importer says what is missing, a pod that waits for a volume does not.
+    secret = {"secretName": "to-example", "optional": True}
+    assert {"name": "source-headers", "secret": secret} in pod_of(job)["volumes"]
