@@ -72,6 +72,10 @@ unit: $(VENV)/ready  ## tests that need no cluster
 e2e: up  ## tests on the real cluster
 	$(VENV)/bin/pytest -q tests/e2e
 
+.PHONY: e2e-slow
+e2e-slow: up  ## 5 GB through a small pod, with its pods terminated, killed and evicted (some minutes)
+	$(VENV)/bin/pytest -q -m slow tests/e2e
+
 .PHONY: generate
 generate: $(VENV)/ready  ## write the files that are made from types: the CRD, the OpenAPI document, the reference
 	@$(PY) -m mediaimport_api.crd crds/mediaimports.yaml
