@@ -8,7 +8,9 @@ import sys
 BENCHMARKS = {
     "burst": "dev.bench.burst",
     "import": "dev.bench.imports",
+    "install": "dev.bench.install",
     "reads": "dev.bench.reads",
+    "scale": "dev.bench.scale",
     "webhook": "dev.bench.webhook",
 }
 

@@ -142,6 +142,7 @@ def pod(importer: ImporterSettings) -> Object:
         },
         **({"serviceAccountName": importer.service_account} if importer.service_account else {}),
         **({"imagePullSecrets": [{"name": each} for each in importer.pull_secrets]} if importer.pull_secrets else {}),
+        **importer.placement,
     }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.environment import BadSettingError
 
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
     from mediaimport_api.environment import Environment
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_PLACEMENT = frozenset({"nodeSelector", "tolerations", "affinity", "priorityClassName", "topologySpreadConstraints"})
 _PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 _MAX_SIZE_BYTES = 5 * 1024**3
 _MAX_PORT = 2**16 - 1
+
+
+Placement = dict[str, Any]
+"""Fields of a pod's spec that say which nodes it may run on."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class ImporterSettings:
     prober_memory: str
     prober_cpu_request: str
     scratch_size: str
+    placement: Placement
 
     @classmethod
     def read(cls, env: Environment) -> ImporterSettings:
@@ -56,6 +63,7 @@ class ImporterSettings:
             prober_memory=_bytes(env, "PROBER_MEMORY", "1Gi"),
             prober_cpu_request=env.text("PROBER_CPU_REQUEST", "100m"),
             scratch_size=_bytes(env, "SCRATCH_SIZE", "10Gi"),
+            placement=_placement(env),
         )
 
 
@@ -109,6 +117,17 @@ class Settings:
             metrics_port=_port(env, "METRICS_PORT", 0),
             log_level=_log_level(env),
         )
+
+
+def _placement(env: Environment) -> Placement:
+    name = "IMPORTER_PLACEMENT"
+    try:
+        placement = json.loads(env.text(name, "{}"))
+    except ValueError:
+        placement = None
+    if not isinstance(placement, dict) or not placement.keys() <= _PLACEMENT:
+        raise BadSettingError(f"{name} must be a JSON object with none but {', '.join(sorted(_PLACEMENT))}")
+    return {field: value for field, value in placement.items() if value}
 
 
 def _port(env: Environment, name: str, default: int, *, least: int = 0) -> int:

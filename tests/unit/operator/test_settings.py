@@ -35,6 +35,9 @@ def test_what_is_missing_is_named(name: str) -> None:
         ("SCRATCH_SIZE", "10GB"),
         ("IMPORTER_MEMORY", "lots"),
         ("IMAGE_PULL_POLICY", "Sometimes"),
+        ("IMPORTER_PLACEMENT", "[]"),
+        ("IMPORTER_PLACEMENT", "{"),
+        ("IMPORTER_PLACEMENT", '{"hostNetwork": true}'),
         ("INSTANCE", "not a label"),
         ("LOG_LEVEL", "loud"),
     ],
@@ -48,3 +51,8 @@ def test_a_bad_value_is_one_line_that_names_it(name: str, value: str) -> None:
 def test_lists_are_separated_by_commas() -> None:
     settings = read(WATCH_NAMESPACES="a, b", IMAGE_PULL_SECRETS="x,y")
     assert (settings.namespaces, settings.importer.pull_secrets) == (("a", "b"), ("x", "y"))
+
+
+def test_importers_may_be_kept_to_some_nodes() -> None:
+    placement = read(IMPORTER_PLACEMENT='{"nodeSelector": {"pool": "media"}, "tolerations": []}').importer.placement
+    assert placement == {"nodeSelector": {"pool": "media"}}

@@ -1,0 +1,112 @@
+"""The operator as a process of this machine, for benchmarks that start, stop and measure it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class OperatorProcess:
+    """A running operator."""
+
+    process: subprocess.Popen[str]
+    metrics_port: int
+    started_s: float
+
+    @classmethod
+    def start(
+        cls, variables: Mapping[str, str], *, namespace: str, cap: int, placement: dict[str, Any], log: IO[str]
+    ) -> OperatorProcess:
+        """Start one that watches the namespace."""
+        port = free_port()
+        own = {
+            "OPERATOR_NAMESPACE": namespace,
+            "POD_NAME": "bench",
+            "POD_UID": f"bench-{port}",
+            "INSTANCE": namespace,
+            "IMPORTER_IMAGE": "paper",
+            "PROBER_IMAGE": "paper",
+            "IMPORTER_PLACEMENT": json.dumps(placement),
+            "S3_BUCKET_NAME": "scale",
+            "MAX_IN_FLIGHT": str(cap),
+            "PROBE_PORT": str(free_port()),
+            "METRICS_PORT": str(port),
+            "LOG_LEVEL": "WARNING",
+        }
+        started_s = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mediaimport_operator"], env=os.environ | variables | own, stderr=log, text=True
+        )
+        return cls(process, port, started_s)
+
+    def figure(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that have the labels; 0 while nobody answers."""
+        total = 0.0
+        for sample_name, sample_labels, value in self._samples():
+            if sample_name == f"mediaimport_operator_{name}" and labels.items() <= sample_labels.items():
+                total += value
+        return total
+
+    def await_figure(self, name: str, least: float, *, timeout_s: float, **labels: str) -> float:
+        """Return how long after its start a figure had come so far."""
+        deadline = time.monotonic() + timeout_s
+        while self.figure(name, **labels) < least:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the operator ended with {self.process.returncode}")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} is {self.figure(name, **labels)}, not {least}, after {timeout_s} s")
+            time.sleep(0.1)
+        return time.monotonic() - self.started_s
+
+    @property
+    def cpu_s(self) -> float:
+        """Return the processor time that it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def peak_mb(self) -> float:
+        """Return the most memory that it has had."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        (line,) = [each for each in lines if each.startswith("VmHWM:")]
+        return int(line.split()[1]) / 1024
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(_TIMEOUT_S)
+
+    def _samples(self) -> list[tuple[str, dict[str, str], float]]:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+                text = answer.read().decode()
+        except (URLError, OSError):
+            return []
+        families = text_string_to_metric_families(text)
+        return [(each.name, each.labels, each.value) for family in families for each in family.samples]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

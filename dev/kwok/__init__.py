@@ -1,0 +1,1 @@
+"""Nodes on paper: thousands of importers that succeed without a container."""
