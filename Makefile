@@ -66,6 +66,7 @@ types: $(VENV)/ready  ## mypy, strict
 
 .PHONY: unit
 unit: $(VENV)/ready  ## tests that need no cluster
+	@$(PY) -m dev.cluster tools
 	$(VENV)/bin/pytest -q tests/unit
 
 .PHONY: e2e
@@ -75,6 +76,10 @@ e2e: up  ## tests on the real cluster
 .PHONY: e2e-slow
 e2e-slow: up  ## 5 GB through a small pod, with its pods terminated, killed and evicted (some minutes)
 	$(VENV)/bin/pytest -q -m slow tests/e2e
+
+.PHONY: faults
+faults: up  ## end what runs in the middle of many imports: operator, importers, kubelet, API server, store (minutes)
+	$(VENV)/bin/pytest -q -m faults tests/e2e/faults
 
 .PHONY: generate
 generate: $(VENV)/ready  ## write the files that are made from types: the CRD, the OpenAPI document, the reference

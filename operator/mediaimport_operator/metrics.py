@@ -51,7 +51,7 @@ class Metrics:
         self._left = self._counter("stored_objects_left", "Resources let go with their objects in place.")
         self._steps = self._histogram(
             "step_duration_seconds",
-            "How long imports are at each step: queue (creation to Job), start (Job to importer), then the importer's.",
+            "How long imports are at each step: queue (creation to Job), then those that the importer tells of.",
             _WORK_S,
             "step",
         )

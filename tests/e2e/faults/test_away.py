@@ -1,0 +1,45 @@
+"""Whatever is away for a minute, and then back: kubelet, API server, store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.cluster import exports, faults
+from dev.cluster.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Burst
+
+AWAY_S = 60
+
+
+@pytest.fixture
+def away(environment: dict[str, str]) -> Iterator[Callable[[str], None]]:
+    """Stop a process of the node for a minute; it runs again whatever happens."""
+    if exports.is_foreign(environment, Places.of(environment)):
+        pytest.skip("the node of a cluster that is not ours is not ours to break")
+    stopped: list[str] = []
+
+    def stop(name: str) -> None:
+        stopped.append(name)
+        faults.stop(name)
+        time.sleep(AWAY_S)
+        faults.start(name)
+
+    yield stop
+    for name in stopped:
+        faults.start(name)
+
+
+@pytest.mark.parametrize("process", ["kubelet", "apiserver", "versitygw"])
+def test_a_part_of_the_cluster_is_away_for_a_minute(burst: Burst, away: Callable[[str], None], process: str) -> None:
+    burst.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+    burst.watch(3)
+    away(process)
+    burst.world.wait_until(burst.answers, "an answer of the API server", timeout_s=60)
+    burst.all_ready(timeout_s=300)
