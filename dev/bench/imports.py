@@ -1,14 +1,17 @@
-"""`make bench-import`: 200 MB with source and store at 20 MB/s each, beside the sequential way and the limit."""
+"""`make bench-import`: source and store at 20 MB/s each and without limits, beside everyday tools in the same run.
+
+BENCH_SIZE_MB=1000 takes another size than 200 MB, one round of each.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,77 +19,23 @@ from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Source, Spec
 from mediaimport_api.task import TASK_VARIABLE, Task
 
+from dev.bench import rivals
 from dev.bench.figures import Bar, Figure, report
+from dev.bench.runs import Bench, Run, median, timed
 from dev.cluster.media import bigbuckbunny
 from dev.loopback.bandwidth import running_toxiproxy, toxiproxy
 from dev.loopback.certificate import Certificate
 from dev.loopback.files import running_files
 from dev.loopback.processes import START_TIMEOUT_S
-from dev.loopback.store import BUCKET, Store, running_store, versitygw
+from dev.loopback.store import running_store, versitygw
 
-SIZE_BYTES = 200_000_000
-RATE_KB_PER_S = 20_000
-ROUNDS = 3
 MEGABYTE = 1_000_000
+SIZE_MB = int(os.environ.get("BENCH_SIZE_MB", "200"))
+SIZE_BYTES = SIZE_MB * MEGABYTE
+RATE_KB_PER_S = 20_000
+ROUNDS, FAST_ROUNDS = (3, 5) if SIZE_MB <= 200 else (1, 1)  # noqa: PLR2004
+START_ROUNDS = 7
 LIMIT_S = SIZE_BYTES / (RATE_KB_PER_S * 1000)
-SAME_S3 = "import sys, dev.bench.imports as bench; bench.upload(*sys.argv[1:])"
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where everything is. The two URLs lead through the limits, when there are any."""
-
-    folder: Path
-    certificate: Certificate
-    store: Store
-    source_url: str
-    store_port: int
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables with which every contestant runs: one authority to trust, one store."""
-        return {
-            **os.environ,
-            **self.store.variables(port=self.store_port),
-            "SSL_CERT_FILE": str(self.certificate.authority),
-            "CURL_CA_BUNDLE": str(self.certificate.authority),
-        }
-
-
-@dataclass(frozen=True)
-class Run:
-    """One contestant's time and its own greatest memory."""
-
-    wall_s: float
-    peak_mb: float
-
-
-def timed(command: list[str], environment: dict[str, str]) -> Run:
-    """Run a program to its end; its words appear only if it fails."""
-    peak_kb = 0
-    start = time.monotonic()
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        while process.poll() is None:
-            peak_kb = max(peak_kb, high_water_kb(process.pid))
-            time.sleep(0.01)
-        wall_s = time.monotonic() - start
-        if process.returncode:
-            output.seek(0)
-            sys.exit(f"{command[0]} ended with {process.returncode}:\n{output.read()[-3000:].decode(errors='replace')}")
-    return Run(wall_s, peak_kb * 1024 / 1e6)
-
-
-def high_water_kb(pid: int) -> int:
-    """Return a process's greatest resident memory so far; 0 when it has just ended.
-
-    Not from its rusage: that counts what the parent held before exec.
-    """
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
-    return int(line.split()[1])
 
 
 def media_file(folder: Path) -> None:
@@ -102,25 +51,7 @@ def media_file(folder: Path) -> None:
 def overlapped(bench: Bench) -> Run:
     """Run the importer, its prober beside it."""
     scratch = Path(tempfile.mkdtemp(dir=bench.folder))
-    uid = str(uuid4())
-    task = Task(
-        owner=Owner(namespace="bench", name="bench", uid=uid),
-        asset_id=uid,
-        spec=Spec(source=Source(url=bench.source_url)),
-        run="",
-        attempt=1,
-        max_size_bytes=2 * SIZE_BYTES,
-        deadline_seconds=600,
-    )
-    environment = bench.environment() | {
-        TASK_VARIABLE: task.model_dump_json(by_alias=True, exclude_none=True),
-        "SCRATCH_DIRECTORY": str(scratch),
-        "SCRATCH_SIZE_BYTES": str(2 * SIZE_BYTES),
-        "PROBER_SOCKET": str(scratch / "prober.sock"),
-        "TERMINATION_MESSAGE_PATH": str(scratch / "result.json"),
-        "SOURCE_ALLOWED_NETWORKS": "127.0.0.0/8",
-        "SOURCE_ALLOWED_PORTS": bench.source_url.rpartition(":")[2].partition("/")[0],
-    }
+    environment = importer_environment(bench, scratch, bench.source_url)
     prober = subprocess.Popen(
         [sys.executable, "-m", "mediaimport_importer.prober"], env=environment, stdout=subprocess.DEVNULL
     )
@@ -134,31 +65,45 @@ def overlapped(bench: Bench) -> Run:
         prober.wait()
 
 
-def in_turn(bench: Bench) -> Run:
-    """Download, hash, probe, make the thumbnail, upload: each after the other, with everyday tools."""
-    file, thumbnail = bench.folder / "sequential.mp4", bench.folder / "sequential.jpg"
-    commands = [
-        ["curl", "--silent", "--show-error", "--fail", "--output", str(file), bench.source_url],
-        ["sha256sum", str(file)],
-        ["ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", str(file)],
-        ["ffmpeg", "-v", "error", "-y", "-i", str(file), "-frames:v", "1", "-vf", "scale=320:-2", str(thumbnail)],
-        [sys.executable, "-c", SAME_S3, str(file), str(bench.store_port), str(bench.certificate.authority)],
-    ]
-    runs = [timed(command, bench.environment()) for command in commands]
-    return Run(sum(run.wall_s for run in runs), max(run.peak_mb for run in runs))
+def importer_environment(bench: Bench, scratch: Path, url: str) -> dict[str, str]:
+    """Return an importer's variables."""
+    uid = str(uuid4())
+    task = Task(
+        owner=Owner(namespace="bench", name="bench", uid=uid),
+        asset_id=uid,
+        spec=Spec(source=Source(url=url)),
+        run="",
+        attempt=1,
+        max_size_bytes=2 * SIZE_BYTES,
+        deadline_seconds=600,
+    )
+    return bench.environment() | {
+        TASK_VARIABLE: task.model_dump_json(by_alias=True, exclude_none=True),
+        "SCRATCH_DIRECTORY": str(scratch),
+        "SCRATCH_SIZE_BYTES": str(2 * SIZE_BYTES),
+        "PROBER_SOCKET": str(scratch / "prober.sock"),
+        "TERMINATION_MESSAGE_PATH": str(scratch / "result.json"),
+        "SOURCE_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "SOURCE_ALLOWED_PORTS": url.rpartition(":")[2].partition("/")[0],
+    }
 
 
-def upload(file: str, port: str, authority: str) -> None:
-    """Put a file into the store over one connection: each one has the whole bandwidth limit to itself."""
-    certificate = Certificate(Path(authority), Path(authority), Path(authority))
-    with Path(file).open("rb") as body:
-        Store(int(port), certificate).client().put_object(Bucket=BUCKET, Key=f"sequential/{uuid4()}.mp4", Body=body)
-
-
-def median(runs: list[Run]) -> Run:
-    """Return the run in the middle by time, with the greatest memory of all."""
-    middle = sorted(runs, key=lambda run: run.wall_s)[len(runs) // 2]
-    return Run(middle.wall_s, max(run.peak_mb for run in runs))
+def time_to_request_s(bench: Bench) -> float:
+    """Return the time from the importer's start to the first byte of its request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/video.mp4"
+        environment = importer_environment(bench, bench.folder, url)
+        start = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mediaimport_importer"], env=environment, stdout=subprocess.DEVNULL
+        )
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1)
+            waited_s = time.monotonic() - start
+        process.kill()
+        process.wait()
+    return waited_s
 
 
 def main() -> None:
@@ -169,24 +114,51 @@ def main() -> None:
         (folder / "files").mkdir()
         media_file(folder / "files")
         files_port = stack.enter_context(running_files(folder / "files", certificate=certificate))
-        program = versitygw(os.environ)
+        program = versitygw()
         store = stack.enter_context(running_store(folder, program=program, certificate=certificate))
-        limits = stack.enter_context(running_toxiproxy(folder, program=toxiproxy(os.environ)))
+        limits = stack.enter_context(running_toxiproxy(folder, program=toxiproxy()))
         source_port = limits.limited(port=files_port, rate_kb_per_s=RATE_KB_PER_S)
         store_port = limits.limited(port=store.port, rate_kb_per_s=RATE_KB_PER_S)
-        bench = Bench(folder, certificate, store, f"https://127.0.0.1:{source_port}/video.mp4", store_port)
-        ours = median([overlapped(bench) for _ in range(ROUNDS)])
-        sequential = median([in_turn(bench) for _ in range(ROUNDS)])
-    report(
-        "import",
-        [
-            Figure("import, 200 MB, both legs at 20 MB/s", ours.wall_s, "s", LIMIT_S),
-            Figure("the same in turn", sequential.wall_s, "s", 2 * LIMIT_S),
-            Figure("import over the slower leg", ours.wall_s / LIMIT_S, "x", 1, Bar(1.10)),
-            Figure("in turn over import", sequential.wall_s / ours.wall_s, "x", None, Bar(1.8, at_most=False)),
-            Figure("importer's peak memory", ours.peak_mb, "MB", None, Bar(100)),
-        ],
+        slow = Bench(folder, certificate, store, f"https://127.0.0.1:{source_port}/video.mp4", store_port)
+        fast = Bench(folder, certificate, store, f"https://127.0.0.1:{files_port}/video.mp4", store.port)
+        report("import", [*limited(slow), *unlimited(fast), start(fast)])
+
+
+def limited(bench: Bench) -> list[Figure]:
+    """Return the figures where the network is the limit."""
+    ours, sequential, piped = (
+        median([run(bench) for _ in range(ROUNDS)]) for run in (overlapped, rivals.in_turn, rivals.piped)
     )
+    figures = [
+        Figure(f"import, {SIZE_MB} MB, both legs at 20 MB/s", ours.wall_s, "s", LIMIT_S),
+        Figure("the same in turn", sequential.wall_s, "s", 2 * LIMIT_S),
+        Figure("the same by curl | tee | aws s3 cp -", piped.wall_s, "s", LIMIT_S),
+        Figure("import over the slower leg", ours.wall_s / LIMIT_S, "x", 1, Bar(1.10)),
+        Figure("in turn over import", sequential.wall_s / ours.wall_s, "x", None, Bar(1.8, at_most=False)),
+        Figure("importer's peak memory", ours.peak_mb, "MB", None, Bar(100)),
+    ]
+    if rivals.RCLONE:
+        copied = median([rivals.copied(bench) for _ in range(ROUNDS)])
+        figures.append(Figure("rclone copyurl (transfer only)", copied.wall_s, "s", LIMIT_S))
+    return figures
+
+
+def unlimited(bench: Bench) -> list[Figure]:
+    """Return the figures where the processors are; the contestants take turns."""
+    pairs = [(overlapped(bench), rivals.piped(bench)) for _ in range(FAST_ROUNDS)]
+    ours, piped = median([pair[0] for pair in pairs]), median([pair[1] for pair in pairs])
+    return [
+        Figure(f"import, {SIZE_MB} MB, no limits", ours.wall_s, "s"),
+        Figure("the same by curl | tee | aws s3 cp -", piped.wall_s, "s"),
+        Figure("import over that pipe", ours.wall_s / piped.wall_s, "x", None, Bar(1)),
+        Figure("importer's peak memory, no limits", ours.peak_mb, "MB", None, Bar(100)),
+    ]
+
+
+def start(bench: Bench) -> Figure:
+    """Return the figure of the importer's start."""
+    waits_s = sorted(time_to_request_s(bench) for _ in range(START_ROUNDS))
+    return Figure("start to first byte requested", waits_s[START_ROUNDS // 2], "s", None, Bar(0.3))
 
 
 if __name__ == "__main__":

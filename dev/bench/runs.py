@@ -1,0 +1,80 @@
+"""One contestant, run to its end: its time and its memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dev.loopback.certificate import Certificate
+    from dev.loopback.store import Store
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where everything is. The two URLs lead through the limits, when there are any."""
+
+    folder: Path
+    certificate: Certificate
+    store: Store
+    source_url: str
+    store_port: int
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which every contestant runs: one authority to trust, one store."""
+        return {
+            **os.environ,
+            **self.store.variables(port=self.store_port),
+            "SSL_CERT_FILE": str(self.certificate.authority),
+            "CURL_CA_BUNDLE": str(self.certificate.authority),
+            "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as in the image
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One contestant's time and its own greatest memory."""
+
+    wall_s: float
+    peak_mb: float
+
+
+def timed(command: list[str], environment: dict[str, str]) -> Run:
+    """Run a program to its end; its words appear only if it fails."""
+    peak_kb = 0
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        while process.poll() is None:
+            peak_kb = max(peak_kb, high_water_kb(process.pid))
+            time.sleep(0.01)
+        wall_s = time.monotonic() - start
+        if process.returncode:
+            output.seek(0)
+            sys.exit(f"{command[0]} ended with {process.returncode}:\n{output.read()[-3000:].decode(errors='replace')}")
+    return Run(wall_s, peak_kb * 1024 / 1e6)
+
+
+def high_water_kb(pid: int) -> int:
+    """Return a process's greatest resident memory so far; 0 when it has just ended.
+
+    Not from its rusage: that counts what the parent held before exec.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
+    return int(line.split()[1])
+
+
+def median(runs: list[Run]) -> Run:
+    """Return the run in the middle by time, with the greatest memory of all."""
+    middle = sorted(runs, key=lambda run: run.wall_s)[len(runs) // 2]
+    return Run(middle.wall_s, max(run.peak_mb for run in runs))
