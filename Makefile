@@ -52,7 +52,7 @@ demo: up  ## the whole way, once: webhook to presigned URLs
 # --- checks ----------------------------------------------------------------------
 
 .PHONY: test
-test: lint types verify unit e2e  ## all that CI runs
+test: lint types verify up unit e2e  ## all that CI runs
 
 .PHONY: lint
 lint: $(VENV)/ready  ## ruff and the import contracts
@@ -64,13 +64,16 @@ lint: $(VENV)/ready  ## ruff and the import contracts
 types: $(VENV)/ready  ## mypy, strict
 	$(VENV)/bin/mypy
 
-.PHONY: unit
-unit: $(VENV)/ready  ## tests that need no cluster
+.PHONY: tools
+tools: $(VENV)/ready  ## what tests need beside a cluster: ffmpeg, node, an S3 server
 	@$(PY) -m dev.cluster tools
+
+.PHONY: unit
+unit: tools  ## tests that need no cluster
 	$(VENV)/bin/pytest -q tests/unit
 
 .PHONY: e2e
-e2e: up  ## tests on the real cluster
+e2e: up tools  ## tests on the real cluster
 	$(VENV)/bin/pytest -q tests/e2e
 
 .PHONY: e2e-slow

@@ -145,7 +145,7 @@ def start(stack: ExitStack, environment: dict[str, str]) -> tuple[Shim, Cut, Kub
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-burst-")))
-    proxies = stack.enter_context(running_toxiproxy(folder, program=toxiproxy(environment)))
+    proxies = stack.enter_context(running_toxiproxy(folder, program=toxiproxy()))
     original = Path(environment["KUBECONFIG"])
     server = urlsplit(yaml.safe_load(original.read_text())["clusters"][0]["cluster"]["server"])
     port = proxies.forwarded(f"{server.hostname}:{server.port}")

@@ -2,13 +2,17 @@
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from dev.cluster import exports, faults, lifecycle, machine, programs
+from dev.cluster import debian, exports, faults, lifecycle, machine, programs
 from dev.cluster.lock import held
 from dev.cluster.places import Places
 from dev.cluster.up import up
+
+# What tests run beside a cluster, and the Debian package that has it where nothing else brought it.
+TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "npm": "npm"}
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], None]
 
@@ -37,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add("env", _env, "print the variables that point at it", ours_alone=False)
     add("stop", _stop, "end one process of the node").add_argument("process")
     add("start", _start, "start it again").add_argument("process")
+    add("tools", _tools, "install what tests need beside a cluster", ours_alone=False)
     modules = [module.name for module in programs.ON_REQUEST]
     add("build", _build, "compile a program, print its path", ours_alone=False).add_argument("module", choices=modules)
     return parser
@@ -70,4 +75,12 @@ def _start(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
 
 
 def _build(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
-    print(programs.build_on_request(parsed.module))
+    print(programs.built(parsed.module) / parsed.module)
+
+
+def _tools(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    packages = [package for program, package in TOOLS.items() if not shutil.which(program)]
+    if packages:
+        print(f"installing {' '.join(packages)}", file=sys.stderr)
+        debian.install(Places.of(environ), packages)
+    programs.built(programs.VERSITYGW.name)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dev.cluster.commands import output, run
 from dev.cluster.errors import CannotRunHereError, CommandFailedError
@@ -41,14 +41,14 @@ def missing(packages: Iterable[str], *, query: str) -> list[str]:
     return [package for package in packages if package not in installed]
 
 
-def install(places: Places) -> None:
-    """Bring all the packages onto this machine; at once if they are there."""
+def install(places: Places, packages: Sequence[str] = PACKAGES) -> None:
+    """Bring the packages onto this machine; at once if they are there."""
     if not shutil.which("dpkg-query"):
         raise CannotRunHereError(
-            f"this is no Debian or Ubuntu, so {', '.join(PACKAGES)} cannot be installed here: "
-            "set KUBECONFIG to a cluster that is there already (kind, k3d, …)"
+            f"this is no Debian or Ubuntu, so {', '.join(packages)} cannot be installed here: install them by hand, "
+            "and for a cluster set KUBECONFIG to one that is there already (kind, k3d, …)"
         )
-    wanted = missing(PACKAGES, query=_query())
+    wanted = missing(packages, query=_query())
     if not wanted:
         return
     log = places.logs / "debian.log"

@@ -110,9 +110,12 @@ def homes(places: Places) -> dict[str, Path]:
     return {module.name: home(module, places, go_version=version) for module in NEEDED}
 
 
-def build_on_request(name: str) -> Path:
-    """Return the program of a module that the cluster does without, compiling it if need be."""
-    (module,) = (module for module in ON_REQUEST if module.name == name)
-    places = Places.of(os.environ)
-    with held(places):
-        return build(module, places, go_version=go_version()) / name
+def built(name: str) -> Path:
+    """Return the folder of one module's programs, compiling them if need be: for those who need no cluster."""
+    (module,) = (module for module in (*NEEDED, *ON_REQUEST) if module.name == name)
+    places, version = Places.of(os.environ), go_version()
+    finished = home(module, places, go_version=version)
+    if finished.exists():
+        return finished
+    with held(places):  # whoever holds it may empty the scratch folder in which we compile
+        return build(module, places, go_version=version)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import httpx
 
 from dev.cluster import programs
-from dev.cluster.places import Places
 from dev.loopback.processes import free_port, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -43,9 +42,9 @@ class Toxiproxy:
         httpx.post(f"{self.control}/proxies/p{port}", json={"enabled": enabled}).raise_for_status()
 
 
-def toxiproxy(environ: Mapping[str, str]) -> Path:
+def toxiproxy() -> Path:
     """Return the server's program, compiling it the first time."""
-    return programs.build(programs.TOXIPROXY, Places.of(environ), go_version=programs.go_version()) / "toxiproxy"
+    return programs.built(programs.TOXIPROXY.name) / "toxiproxy"
 
 
 @contextmanager

@@ -10,11 +10,10 @@ import boto3
 from botocore.config import Config
 
 from dev.cluster import programs
-from dev.cluster.places import Places
 from dev.loopback.processes import free_port, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -64,9 +63,9 @@ class Store:
         return boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "path"}), **arguments)
 
 
-def versitygw(environ: Mapping[str, str]) -> Path:
+def versitygw() -> Path:
     """Return the server's program, compiling it the first time."""
-    return programs.build(programs.VERSITYGW, Places.of(environ), go_version=programs.go_version()) / "versitygw"
+    return programs.built(programs.VERSITYGW.name) / "versitygw"
 
 
 @contextmanager
