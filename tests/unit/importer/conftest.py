@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -28,15 +29,22 @@ from mediaimport_importer.report import Report
 from mediaimport_importer.settings import Settings
 
 from dev.loopback.certificate import Certificate
+from dev.loopback.seaweed import running_seaweed
 from dev.loopback.store import BUCKET, Store, running_store, versitygw
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from mediaimport_api.result import Result
     from mypy_boto3_s3 import S3Client
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "trap(what, tried with, what comes of it): a row of docs/importer.md")
+    config.addinivalue_line("markers", "attack(what, what came of it): a row of docs/importer.md")
 
 
 @pytest.fixture(scope="session")
@@ -44,20 +52,49 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return Certificate.make(tmp_path_factory.mktemp("tls"))
 
 
+SERVERS = ["versitygw", "SeaweedFS"]
+"""Every test that stores runs against each: what one lets pass, the other may refuse."""
+
+
+PLAIN = " (plain)"
+"""Behind a server's name: without TLS, where imports go by multipart uploads."""
+
+
+def _running(server: str, folder: Path, certificate: Certificate) -> AbstractContextManager[Store]:
+    tls = None if server.endswith(PLAIN) else certificate
+    if server.startswith("SeaweedFS"):
+        return running_seaweed(folder, certificate=tls)
+    return running_store(folder, program=versitygw(), certificate=tls)
+
+
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Store]:
+def stores(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Callable[[str], Store]]:
+    """Servers by name, each started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+
+        @cache
+        def store_of(server: str) -> Store:
+            return stack.enter_context(_running(server, tmp_path_factory.mktemp("store"), certificate))
+
+        yield store_of
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def store(request: pytest.FixtureRequest, stores: Callable[[str], Store]) -> Store:
     """An S3 server over TLS."""
-    folder = tmp_path_factory.mktemp("store")
-    with running_store(folder, program=versitygw(os.environ), certificate=certificate) as running:
-        yield running
+    return stores(request.param)
 
 
-@pytest.fixture(scope="session")
-def plain_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+@pytest.fixture(scope="session", params=[server + PLAIN for server in SERVERS])
+def plain_store(request: pytest.FixtureRequest, stores: Callable[[str], Store]) -> Store:
     """An S3 server without TLS."""
-    folder = tmp_path_factory.mktemp("plain-store")
-    with running_store(folder, program=versitygw(os.environ), certificate=None) as running:
-        yield running
+    return stores(request.param)
+
+
+@pytest.fixture(scope="session", params=[*SERVERS, *(server + PLAIN for server in SERVERS)])
+def any_store(request: pytest.FixtureRequest, stores: Callable[[str], Store]) -> Store:
+    """An S3 server, over TLS or without it."""
+    return stores(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -319,6 +356,12 @@ def imports(store: Store, sources: Sources, prober: RunningProber, tmp_path: Pat
 def plain_imports(plain_store: Store, sources: Sources, prober: RunningProber, tmp_path: Path) -> Imports:
     """Imports into a store without TLS: they go by multipart uploads."""
     return Imports(plain_store, sources, prober, tmp_path)
+
+
+@pytest.fixture
+def any_imports(any_store: Store, sources: Sources, prober: RunningProber, tmp_path: Path) -> Imports:
+    """Imports by one PUT or by multipart uploads, as the store makes it."""
+    return Imports(any_store, sources, prober, tmp_path)
 
 
 @pytest.fixture

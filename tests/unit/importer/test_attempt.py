@@ -84,6 +84,7 @@ def test_store_without_tls_gets_the_same_by_another_way(
     assert plain_imports.left_over() == []
 
 
+@pytest.mark.trap("no Content-Length", "mp4", "taken, by a multipart upload")
 def test_source_without_a_length_is_taken(imports: Imports, sources: Sources, studio: Studio) -> None:
     body = studio.video().read_bytes()
 
@@ -134,6 +135,7 @@ def test_source_that_is_gone_by_now_is_no_failure_of_a_stored_asset(
     assert imports.run(task).reason is Reason.IMPORTED
 
 
+@pytest.mark.attack("another import's asset under the same key", "AssetTaken; the asset is as it was")
 def test_another_imports_asset_is_not_touched(imports: Imports, sources: Sources, studio: Studio) -> None:
     first = imports.task(sources.file(studio.video()), name="first")
     imports.run(first)
@@ -175,6 +177,7 @@ def test_own_orphan_of_other_content_is_replaced(
     assert imports.stored(task)["video.mp4"] == other.stat().st_size
 
 
+@pytest.mark.attack("a stranger's object under the same key", "AssetTaken; the object is as it was")
 def test_strangers_object_without_a_sidecar_is_not_touched(
     imports: Imports, sources: Sources, studio: Studio, s3: S3Client
 ) -> None:
@@ -218,6 +221,7 @@ def test_run_again_mends_a_lost_thumbnail_without_the_source(
     assert imports.left_over() == []
 
 
+@pytest.mark.trap("a video container without a video", "mp4", "found out by the probe: stored anew as `audio.m4a`")
 def test_sound_in_a_video_container_is_stored_as_sound(imports: Imports, sources: Sources, studio: Studio) -> None:
     file = studio.make("sound.mp4", "-f", "lavfi", "-i", "sine=d=2", "-c:a", "aac")
     task = imports.task(sources.file(file))
@@ -247,6 +251,10 @@ REFUSED: list[tuple[str, bytes, dict[str, Any], Reason]] = [
 
 
 @pytest.mark.parametrize(("body", "answer", "reason"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@pytest.mark.attack(
+    "answers that are no media: HTML, JSON, zip, gzip, an empty body, errors",
+    "a reason each; no object, upload or scratch file, no query string in message or log",
+)
 def test_refused_source_leaves_nothing(
     imports: Imports, sources: Sources, body: bytes, answer: dict[str, Any], reason: Reason
 ) -> None:
@@ -260,6 +268,7 @@ def test_refused_source_leaves_nothing(
     assert "hidden" not in imports.log.getvalue() + result.message
 
 
+@pytest.mark.trap("cut short, index at the end", "mp4", "refused; nothing stored")
 def test_mp4_without_its_end_leaves_nothing(imports: Imports, sources: Sources, studio: Studio) -> None:
     whole = studio.make("moov-last.mp4", "-f", "lavfi", "-i", "testsrc2=d=2", "-c:v", "libx264", "-preset", "ultrafast")
     half = whole.read_bytes()[: whole.stat().st_size // 2]
@@ -271,6 +280,7 @@ def test_mp4_without_its_end_leaves_nothing(imports: Imports, sources: Sources, 
     assert imports.stored(task) == {}
 
 
+@pytest.mark.trap("cut short, index at the start", "mp4", "Truncated; nothing stored")
 def test_fast_start_mp4_that_was_cut_is_truncated(imports: Imports, sources: Sources, studio: Studio) -> None:
     whole = studio.video("long.mp4", seconds=20).read_bytes()
     task = imports.task(sources.add(lambda conversation: conversation.answer(whole[: len(whole) * 2 // 3])))
@@ -281,6 +291,7 @@ def test_fast_start_mp4_that_was_cut_is_truncated(imports: Imports, sources: Sou
     assert imports.stored(task) == {}
 
 
+@pytest.mark.attack("more bytes than `limits.maxSizeBytes`", "SourceTooLarge")
 def test_larger_than_the_limit_is_refused(imports: Imports, sources: Sources, studio: Studio) -> None:
     task = imports.task(sources.file(studio.video()), max_size_bytes=1000)
 
@@ -288,6 +299,7 @@ def test_larger_than_the_limit_is_refused(imports: Imports, sources: Sources, st
     assert imports.stored(task) == {}
 
 
+@pytest.mark.attack("a length that the scratch space cannot hold", "ScratchExceeded before a byte is fetched")
 def test_larger_than_scratch_is_refused_before_it_is_fetched(
     imports: Imports, sources: Sources, studio: Studio
 ) -> None:
@@ -341,12 +353,14 @@ def test_store_that_is_not_there_is_unavailable(imports: Imports, sources: Sourc
     assert result.reason is Reason.STORE_UNAVAILABLE
 
 
+@pytest.mark.attack("a private address", "SourceBlocked")
 def test_private_address_is_blocked_unless_allowed(imports: Imports, sources: Sources, studio: Studio) -> None:
     result = imports.run(imports.task(sources.file(studio.video())), SOURCE_ALLOWED_NETWORKS="")
 
     assert result.reason is Reason.SOURCE_BLOCKED
 
 
+@pytest.mark.attack("tags of 100 kB", "the result fits its 4096 bytes")
 def test_result_of_hostile_tags_fits_its_message(imports: Imports, sources: Sources, studio: Studio) -> None:
     file = studio.make(
         "tags.mp4", "-i", str(studio.video()), "-c", "copy", "-metadata", "comment=" + "x" * 100_000, "-metadata",
@@ -368,17 +382,10 @@ def test_progress_is_told_in_lines_that_the_operator_reads(imports: Imports, sou
 
 
 @pytest.mark.parametrize("switches", [{"S3_CHECKSUMS": "false"}, {"S3_CONDITIONAL_WRITES": "false"}], ids=str)
-@pytest.mark.parametrize("plain", [False, True], ids=["one PUT", "multipart"])
-def test_poorer_stores_get_the_same(  # noqa: PLR0913 - two kinds of store
-    imports: Imports,
-    plain_imports: Imports,
-    sources: Sources,
-    studio: Studio,
-    *,
-    switches: dict[str, str],
-    plain: bool,
+def test_poorer_stores_get_the_same(
+    any_imports: Imports, sources: Sources, studio: Studio, *, switches: dict[str, str]
 ) -> None:
-    importing = plain_imports if plain else imports
+    importing = any_imports
     task = importing.task(sources.file(studio.video()))
 
     first = importing.run(task, **switches)

@@ -17,10 +17,12 @@ from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.jpeg import jpeg_size
 from mediaimport_importer.prober.protocol import ThumbnailRequest
 
+from dev.loopback.store import BUCKET
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import RunningProber, Studio
+    from conftest import Imports, RunningProber, Sources, Studio
     from mediaimport_importer.inspection import Inspection, Shot
 
 
@@ -106,6 +108,27 @@ def test_kind_is_told_by_the_bytes(
         assert found.media.duration_ms == pytest.approx(2000, abs=120)
 
 
+@pytest.mark.trap("every kind, whole", "each file of the table above", "stored byte by byte, named by its kind")
+def test_every_kind_is_stored_as_it_is(any_imports: Imports, sources: Sources, studio: Studio) -> None:
+    for name, made, (kind, extension, content_type) in KINDS:
+        file = studio.make(f"kind-{name}", *made)
+        task = any_imports.task(sources.file(file, Content_Type="text/plain"))
+
+        result = any_imports.run(task)
+
+        assert result.asset is not None, (name, result)
+        assert (result.asset.kind, result.asset.content_type) == (kind, content_type), name
+        assert result.asset.key.endswith(f"/{kind}.{extension}")
+        body = any_imports.store.client().get_object(Bucket=BUCKET, Key=result.asset.key)["Body"].read()
+        assert body == file.read_bytes(), name
+    assert any_imports.left_over() == []
+
+
+@pytest.mark.trap(
+    "rotation by a display matrix",
+    "mp4",
+    "coded size, rotation and the size that viewers see are told apart; the thumbnail is upright",
+)
 def test_rotated_video_is_described_and_shown_upright(prober: RunningProber, studio: Studio) -> None:
     flat = studio.make("half-red.mp4", "-f", "lavfi", "-i", "color=red:s=160x160:d=1", "-f", "lavfi", "-i",
                        "color=blue:s=160x160:d=1", "-filter_complex", "hstack", *H264)  # fmt: skip
@@ -131,6 +154,7 @@ def _can_turn() -> bool:
     return b"-display_rotation" in ffmpeg("-h", "full")
 
 
+@pytest.mark.trap("sample aspect ratio 16:11", "mp4", "width as viewers see it; the thumbnail has square pixels")
 def test_sample_aspect_ratio_makes_square_pixels(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("anamorphic.mp4", "-f", "lavfi", "-i", "testsrc2=s=360x288:d=1", "-vf", "setsar=16/11", *H264)
 
@@ -145,6 +169,7 @@ def test_sample_aspect_ratio_makes_square_pixels(prober: RunningProber, studio: 
 @pytest.mark.parametrize(
     ("size", "expected"), [("64x6400", (13, 1280)), ("32x32", (32, 32)), ("2x2", (2, 2)), ("1920x1080", (320, 180))]
 )
+@pytest.mark.trap("very tall, very small and large pictures", "png", "never enlarged, at most 320 wide and 1280 high")
 def test_thumbnail_is_never_enlarged_and_never_a_tower(
     prober: RunningProber, studio: Studio, size: str, expected: tuple[int, int]
 ) -> None:
@@ -153,6 +178,7 @@ def test_thumbnail_is_never_enlarged_and_never_a_tower(
     assert jpeg_size(shot_of(prober, file).jpeg) == expected
 
 
+@pytest.mark.trap("no duration in the container", "webm", "taken from the packets, and `durationSource` says so")
 def test_piped_webm_gets_its_duration_from_the_packets(prober: RunningProber, tmp_path: Path) -> None:
     piped = ffmpeg(*TEST, "-c:v", "libvpx", "-deadline", "realtime", "-live", "1", "-f", "webm", "pipe:1")
     (tmp_path / "piped").write_bytes(piped)
@@ -163,6 +189,7 @@ def test_piped_webm_gets_its_duration_from_the_packets(prober: RunningProber, tm
     assert found.media.duration_ms == pytest.approx(2000, abs=60)
 
 
+@pytest.mark.trap("variable frame rate", "mp4", "`variableFrameRate: true`")
 def test_variable_frame_rate_is_told(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("vfr.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=30:d=4", "-vf",
                        "select='not(mod(n,3))+lt(n,30)'", "-fps_mode", "vfr", *H264)  # fmt: skip
@@ -173,6 +200,7 @@ def test_variable_frame_rate_is_told(prober: RunningProber, studio: Studio) -> N
     assert found.media.video.variable_frame_rate is True
 
 
+@pytest.mark.trap("constant frame rate", "mp4", "`24/1`, `variableFrameRate: false`")
 def test_constant_frame_rate_is_told(prober: RunningProber, studio: Studio) -> None:
     found = inspected(prober, studio.video())
 
@@ -181,6 +209,7 @@ def test_constant_frame_rate_is_told(prober: RunningProber, studio: Studio) -> N
 
 
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+@pytest.mark.trap("HDR, PQ and HLG", "mp4 (HEVC)", "`hdr: true`; the thumbnail is tone-mapped")
 def test_hdr_is_told_and_tone_mapped(prober: RunningProber, studio: Studio, transfer: str) -> None:
     file = studio.make(
         f"hdr-{transfer}.mp4", "-f", "lavfi", "-i", "color=0xd04040:s=160x90:d=1", "-c:v", "libx265", "-preset",
@@ -198,6 +227,7 @@ def test_hdr_is_told_and_tone_mapped(prober: RunningProber, studio: Studio, tran
     assert max(abs(one - other) for one, other in zip(mapped, unmapped, strict=True)) > 10
 
 
+@pytest.mark.trap("alpha that pix_fmt hides", "webm (VP9)", "`hasAlpha: true`")
 def test_alpha_of_vp9_is_told(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("alpha.webm", "-f", "lavfi", "-i", "color=red@0.5:s=160x90:d=1,format=yuva420p", "-c:v",
                        "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime", "-cpu-used", "8")  # fmt: skip
@@ -208,6 +238,7 @@ def test_alpha_of_vp9_is_told(prober: RunningProber, studio: Studio) -> None:
     assert found.media.video.has_alpha is True
 
 
+@pytest.mark.trap("transparency", "png", "the thumbnail stands on white")
 def test_transparent_picture_is_flattened_on_white(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("clear.png", "-f", "lavfi", "-i", "color=black@0.0:s=64x64,format=rgba", "-frames:v", "1")
 
@@ -218,6 +249,7 @@ def test_transparent_picture_is_flattened_on_white(prober: RunningProber, studio
     assert min(pixels(shot.jpeg, 1, 1)) > 250
 
 
+@pytest.mark.trap("attached picture", "mp3", "audio; its cover is the thumbnail")
 def test_audio_with_a_cover_is_audio_with_a_thumbnail(prober: RunningProber, studio: Studio) -> None:
     cover = studio.image("cover.jpg", size="200x200")
     file = studio.make("covered.mp3", *TONE, "-i", str(cover), "-map", "0:a", "-map", "1:v", "-c:v", "copy",
@@ -231,6 +263,7 @@ def test_audio_with_a_cover_is_audio_with_a_thumbnail(prober: RunningProber, stu
     assert jpeg_size(shot.jpeg) == (200, 200)
 
 
+@pytest.mark.trap("attached picture", "m4a", "audio; its cover is the thumbnail")
 def test_m4a_with_a_cover_is_audio_with_a_thumbnail(prober: RunningProber, studio: Studio) -> None:
     cover = studio.image("cover.jpg", size="200x200")
     file = studio.make("covered.m4a", *TONE, "-i", str(cover), "-map", "0:a", "-map", "1:v", "-c:a", "aac", "-c:v",
@@ -244,6 +277,7 @@ BLACK_THEN_RED = ("-f", "lavfi", "-i", "color=black:s=160x90:r=24:d=1", "-f", "l
                   "color=red:s=160x90:r=24:d=1", "-filter_complex", "concat", *H264)  # fmt: skip
 
 
+@pytest.mark.trap("black first frame", "mp4", "kept: the first frame is what was asked for")
 def test_first_frame_stays_first_though_it_is_black(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("black-start.mp4", *BLACK_THEN_RED)
 
@@ -254,6 +288,7 @@ def test_first_frame_stays_first_though_it_is_black(prober: RunningProber, studi
     assert shot.luma < 8
 
 
+@pytest.mark.trap("black first frame, `frame: skipBlack`", "mp4", "the first frame that is not black")
 def test_skip_black_looks_further(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("black-start.mp4", *BLACK_THEN_RED)
 
@@ -262,6 +297,7 @@ def test_skip_black_looks_further(prober: RunningProber, studio: Studio) -> None
     assert pixels(shot.jpeg, 1, 1)[0] > 150
 
 
+@pytest.mark.trap("nothing but black, `frame: skipBlack`", "mp4", "the first frame")
 def test_skip_black_of_nothing_but_black_is_the_first_frame(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("black.mp4", "-f", "lavfi", "-i", "color=black:s=160x90:d=1", *H264)
 
@@ -271,6 +307,7 @@ def test_skip_black_of_nothing_but_black_is_the_first_frame(prober: RunningProbe
 
 
 @pytest.mark.parametrize("name", ["cut.jpg", "cut.png", "cut.webp"])
+@pytest.mark.trap("cut short", "jpg, png, webp", "Truncated, though ffprobe finds nothing wrong")
 def test_image_that_was_cut_is_no_import(name: str, studio: Studio) -> None:
     whole = studio.make(f"whole-{name}", *TEST, "-frames:v", "1").read_bytes()
     half = whole[: len(whole) // 2]
@@ -280,6 +317,7 @@ def test_image_that_was_cut_is_no_import(name: str, studio: Studio) -> None:
     assert not is_cut(extension, head=whole, tail=whole, size_bytes=len(whole))
 
 
+@pytest.mark.trap("cut short", "webm", "Truncated: the last packet ends long before the duration")
 def test_cut_webm_is_truncated(prober: RunningProber, studio: Studio, tmp_path: Path) -> None:
     whole = studio.make("long.webm", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=24:d=20", "-c:v", "libvpx", "-deadline",
                         "realtime", "-cpu-used", "8", "-g", "24").read_bytes()  # fmt: skip
@@ -291,6 +329,7 @@ def test_cut_webm_is_truncated(prober: RunningProber, studio: Studio, tmp_path: 
     assert caught.value.reason is Reason.TRUNCATED
 
 
+@pytest.mark.trap("`type: video` for a sound", "mp3", "TypeMismatch")
 def test_type_is_checked(prober: RunningProber, studio: Studio) -> None:
     with pytest.raises(AttemptError) as caught:
         inspected(prober, studio.audio(), asked=MediaType.VIDEO)
@@ -298,12 +337,18 @@ def test_type_is_checked(prober: RunningProber, studio: Studio) -> None:
     assert caught.value.reason is Reason.TYPE_MISMATCH
 
 
+@pytest.mark.trap("`type: image` for a moving picture", "gif", "taken")
 def test_moving_gif_serves_who_asks_for_an_image(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("kind-moving.gif", *TEST)
 
     assert inspected(prober, file, asked=MediaType.IMAGE).format.kind is Kind.VIDEO
 
 
+@pytest.mark.trap(
+    "a kind that ffmpeg 7.1 cannot decode",
+    "webp (animated)",
+    "size, duration and frames are read from the container; no thumbnail",
+)
 def test_animated_webp_is_described_though_ffmpeg_cannot_decode_it(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("moving.webp", *TEST, "-c:v", "libwebp_anim")
 
@@ -316,6 +361,7 @@ def test_animated_webp_is_described_though_ffmpeg_cannot_decode_it(prober: Runni
     assert found.media.video.frame_count == 48
 
 
+@pytest.mark.trap("a still picture that looks like a video", "avif", "image, with a thumbnail")
 def test_avif_is_an_image(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("still.avif", "-f", "lavfi", "-i", "testsrc2=s=320x180", "-frames:v", "1", "-c:v", "libaom-av1",
                        "-still-picture", "1", "-cpu-used", "8")  # fmt: skip

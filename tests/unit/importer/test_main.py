@@ -10,7 +10,6 @@ import threading
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result
 
@@ -49,11 +48,8 @@ def test_refusal_exits_with_its_reasons_code(imports: Imports, sources: Sources)
     assert "hidden" not in output
 
 
-@pytest.mark.parametrize("plain", [False, True], ids=["one PUT", "multipart"])
-def test_sigterm_in_the_middle_leaves_nothing(
-    imports: Imports, plain_imports: Imports, sources: Sources, studio: Studio, *, plain: bool
-) -> None:
-    importing = plain_imports if plain else imports
+def test_sigterm_in_the_middle_leaves_nothing(any_imports: Imports, sources: Sources, studio: Studio) -> None:
+    importing = any_imports
     body = studio.video().read_bytes()
     sent, over = threading.Event(), threading.Event()
 

@@ -75,6 +75,7 @@ def test_prober_that_starts_late_is_waited_for(tmp_path: Path) -> None:
     assert response.failure is None
 
 
+@pytest.mark.attack("a prober that says nothing", "given up by the clock")
 def test_silent_prober_ends_with_the_clock(tmp_path: Path) -> None:
     over = threading.Event()
     with playing(tmp_path / "s", lambda _: over.wait(10)) as prober:
@@ -82,6 +83,7 @@ def test_silent_prober_ends_with_the_clock(tmp_path: Path) -> None:
         over.set()
 
 
+@pytest.mark.attack("a prober that drips", "given up by the clock")
 def test_dripping_prober_ends_with_the_clock(tmp_path: Path) -> None:
     over = threading.Event()
 
@@ -99,11 +101,13 @@ def test_dripping_prober_ends_with_the_clock(tmp_path: Path) -> None:
     "said",
     [b"", b"\0\0\0\x02", b"\0\0\0\x02[]", b"\xff\xff\xff\xff", b"\0\0\0\x05hello", b'\0\0\0\x13{"payloadBytes": 100}x'],
 )
+@pytest.mark.attack("a prober that lies about lengths and types", "not believed")
 def test_lying_prober_is_not_believed(tmp_path: Path, said: bytes) -> None:
     with playing(tmp_path / "s", lambda connection: connection.sendall(said)) as prober:
         failure_of(prober)
 
 
+@pytest.mark.attack("nonsense sent to the prober", "it answers the next request")
 def test_real_prober_survives_nonsense(prober: RunningProber, studio: Studio) -> None:
     for nonsense in (b"", b"\0", b"\xff" * 100, b"\0\0\0\x02{}", os.urandom(5000)):
         with socket.socket(socket.AF_UNIX) as connection:
@@ -121,6 +125,7 @@ def test_real_prober_names_a_missing_file(prober: RunningProber) -> None:
     assert response.failure is Failure.NO_FILE
 
 
+@pytest.mark.attack("ffprobe killed in the middle", "this request fails, the next works")
 def test_connection_whose_child_is_killed_fails_and_the_next_works(prober: RunningProber, studio: Studio) -> None:
     file = prober.take(studio.video())
     before = _children_of(prober.process.pid)

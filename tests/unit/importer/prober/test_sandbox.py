@@ -36,6 +36,7 @@ def test_clock_ends_what_hangs() -> None:
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.attack("a tool that hangs, with children", "all ended by the clock")
 def test_clock_ends_its_children_too() -> None:
     begun = time.monotonic()
 
@@ -45,6 +46,7 @@ def test_clock_ends_its_children_too() -> None:
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.attack("output without end", "cut off")
 def test_stdout_beyond_its_limit_is_the_end() -> None:
     ending, *_ = python("while True: print('x' * 1000)", Limits(stdout_bytes=10_000))
 
@@ -57,6 +59,7 @@ def test_stderr_beyond_its_limit_is_dropped() -> None:
     assert (ending, code, len(errors)) == (Ending.EXITED, 0, 1000)
 
 
+@pytest.mark.attack("memory without end", "refused by the limit")
 def test_memory_is_limited() -> None:
     _, code, _, errors = python("x = bytearray(400_000_000)", Limits(address_space_bytes=300_000_000))
 
@@ -70,12 +73,14 @@ def test_processor_time_is_limited() -> None:
     assert code < 0
 
 
+@pytest.mark.attack("a tool that writes a file", "refused by the limit")
 def test_no_file_can_be_written(tmp_path: Path) -> None:
     python(f"open({str(tmp_path / 'new')!r}, 'w').write('x')")
 
     assert (tmp_path / "new").read_text() == ""
 
 
+@pytest.mark.attack("a tool that reads the environment", "it is empty")
 def test_no_variable_of_ours_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "secret")
 

@@ -67,6 +67,10 @@ NAMES = list(attacks(Path("/")))
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.attack(
+    "HLS, DASH, ffconcat, SDP and the like that point at other files, under no name that tells",
+    "refused: no picture, no description",
+)
 def test_file_that_points_at_others_is_refused(scratch: Path, name: str) -> None:
     (scratch / "attack").write_bytes(attacks(scratch)[name])
     begun = time.monotonic()
@@ -77,6 +81,7 @@ def test_file_that_points_at_others_is_refused(scratch: Path, name: str) -> None
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.attack("a symbolic link in the scratch directory", "not followed")
 def test_symbolic_link_is_no_file(scratch: Path) -> None:
     (scratch / "attack").symlink_to(scratch / "secret.ts")
 
@@ -96,6 +101,7 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+@pytest.mark.attack("a small PNG of 880 MB of pixels", "PixelLimitExceeded in less than 700 MB")
 def test_png_bomb_is_refused_before_it_is_decoded(scratch: Path) -> None:
     (scratch / "attack").write_bytes(png(11_000, 10_000))
 
@@ -107,6 +113,7 @@ def test_png_bomb_is_refused_before_it_is_decoded(scratch: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 700_000
 
 
+@pytest.mark.attack("96 MB of empty boxes", "ended by the clock")
 def test_megabytes_of_empty_boxes_end_with_the_clock(scratch: Path) -> None:
     ftyp = (24).to_bytes(4, "big") + b"ftypisom\x00\x00\x02\x00isommp41"
     (scratch / "attack").write_bytes(ftyp + ((8).to_bytes(4, "big") + b"free") * 12_000_000)
@@ -118,6 +125,7 @@ def test_megabytes_of_empty_boxes_end_with_the_clock(scratch: Path) -> None:
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.attack("tags of 100 kB", "not repeated")
 def test_megabytes_of_tags_are_not_repeated(scratch: Path, studio: Studio) -> None:
     file = studio.make("all-tags.mkv", "-i", str(studio.video()), "-c", "copy", "-metadata", "comment=" + "x" * 100_000)
     (scratch / "attack").write_bytes(file.read_bytes())

@@ -59,6 +59,7 @@ def test_headers_go_along_with_a_redirect_on_the_same_host(sources: Sources, sec
     assert fetched(start, secret, ports={sources.port}) == b"media"
 
 
+@pytest.mark.attack("a redirect that takes the secret headers to another host", "followed without them")
 def test_headers_never_cross_a_redirect_to_another_host(sources: Sources, secret: Path) -> None:
     end = sources.add(lambda conversation: conversation.answer(b"public")).replace("127.0.0.1", "localhost")
     start = sources.add(lambda conversation: conversation.answer(status="302 Found", Location=end))
@@ -69,6 +70,7 @@ def test_headers_never_cross_a_redirect_to_another_host(sources: Sources, secret
     assert "hidden" not in second
 
 
+@pytest.mark.attack("the same, to another port, scheme or a name that looks alike", "followed without them")
 def test_headers_never_cross_a_redirect_to_another_port_or_scheme() -> None:
     secret = headers.SecretHeaders(("https", "example.com", 443), {"Authorization": TOKEN})
 
@@ -91,6 +93,7 @@ def test_headers_never_cross_a_redirect_to_another_port_or_scheme() -> None:
         ({"host": "127.0.0.1", "X": "y" * 20_000}, "more than"),
     ],
 )
+@pytest.mark.attack("another host's Secret; values that would begin new headers", "SpecInvalid; nothing is sent")
 def test_secret_that_is_not_meant_for_the_source_is_the_specs_fault(
     tmp_path: Path, keys: dict[str, str], word: str
 ) -> None:

@@ -88,6 +88,7 @@ def test_relative_redirect_is_followed(sources: Sources) -> None:
     assert fetched(source(start, sources)) == BODY
 
 
+@pytest.mark.attack("a loop of redirects", "SourceBlocked after three")
 def test_fourth_redirect_is_blocked(sources: Sources) -> None:
     loop: list[str] = []
     loop.append(sources.add(lambda conversation: conversation.answer(status="302 Found", Location=loop[0])))
@@ -101,6 +102,10 @@ def test_fourth_redirect_is_blocked(sources: Sources) -> None:
     ["http://10.0.0.1/", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "http://[::1]/",
      "http://127.0.0.1:22/", "gopher://127.0.0.1/", "http://user:secret@127.0.0.1/", "data:,x"],
 )  # fmt: skip
+@pytest.mark.attack(
+    "redirects to metadata, private addresses, files, other ports, other schemes, credentials",
+    "SourceBlocked",
+)
 def test_redirect_to_a_bad_place_is_blocked(sources: Sources, target: str) -> None:
     url = sources.add(lambda conversation: conversation.answer(status="302 Found", Location=target))
 
@@ -110,6 +115,7 @@ def test_redirect_to_a_bad_place_is_blocked(sources: Sources, target: str) -> No
     assert "secret" not in error.public_message
 
 
+@pytest.mark.attack("a name with a good and a bad address", "SourceBlocked")
 def test_name_with_one_bad_address_among_good_ones_is_blocked(sources: Sources) -> None:
     error = refused(
         source("http://mixed.example/", sources, allowed=False, resolve=lambda *_: ["93.184.216.34", "10.0.0.1"])
@@ -125,6 +131,10 @@ def test_name_with_one_bad_address_among_good_ones_is_blocked(sources: Sources) 
      "224.0.0.1", "::1", "fe80::1", "fc00::1",
      "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "fec0::1", "192.88.99.1"],
 )  # fmt: skip
+@pytest.mark.attack(
+    "names that resolve to loopback, private, link-local, CGNAT, multicast, mapped, NAT64, 6to4 addresses",
+    "SourceBlocked",
+)
 def test_name_that_resolves_to_a_bad_address_is_blocked(sources: Sources, address: str) -> None:
     error = refused(source("http://rebound.example/", sources, allowed=False, resolve=lambda *_: [address]))
 
@@ -132,10 +142,12 @@ def test_name_that_resolves_to_a_bad_address_is_blocked(sources: Sources, addres
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]"])
+@pytest.mark.attack("127.0.0.1 in other spellings", "SourceBlocked")
 def test_other_spellings_of_loopback_are_blocked(sources: Sources, host: str) -> None:
     assert refused(source(f"http://{host}/", sources, allowed=False)).reason is Reason.SOURCE_BLOCKED
 
 
+@pytest.mark.attack("DNS rebinding between check and connection", "there is no second resolution")
 def test_name_is_resolved_once_and_the_connection_goes_there(sources: Sources) -> None:
     answers = [["127.0.0.1"], ["10.0.0.1"]]
     url = sources.add(lambda conversation: conversation.answer(BODY)).replace("127.0.0.1", "rebinding.example")
@@ -144,6 +156,7 @@ def test_name_is_resolved_once_and_the_connection_goes_there(sources: Sources) -
     assert len(answers) == 1
 
 
+@pytest.mark.attack("DNS rebinding before a resumed download", "judged again: SourceBlocked")
 def test_resume_resolves_and_judges_again(sources: Sources) -> None:
     answers = [["127.0.0.1"], ["10.0.0.1"]]
     url = sources.add(cut_at(1000)).replace("127.0.0.1", "rebinding.example")
@@ -199,6 +212,7 @@ def test_body_that_is_cut_short_several_times_is_resumed(sources: Sources) -> No
     assert fetched(source(sources.add(cut_at(100_000, step=80_000)), sources)) == BODY
 
 
+@pytest.mark.attack("a length that promises more than comes", "Truncated")
 def test_body_that_cannot_be_resumed_is_truncated(sources: Sources) -> None:
     error = refused(source(sources.add(cut_at(1000, etag=None)), sources))
 
@@ -210,6 +224,7 @@ def test_weak_etag_does_not_prove_the_same_entity(sources: Sources) -> None:
     assert refused(source(sources.add(cut_at(1000, etag='W/"one"')), sources)).reason is Reason.TRUNCATED
 
 
+@pytest.mark.attack("another file behind the URL after a break", "Truncated, never a file of two halves")
 def test_changed_entity_is_never_pieced_together(sources: Sources) -> None:
     def script(conversation: Conversation) -> None:
         if conversation.header("Range") is None:
@@ -223,6 +238,7 @@ def test_changed_entity_is_never_pieced_together(sources: Sources) -> None:
     "content_range",
     ["bytes 999-255999/256000", "bytes 1000-255999/256001", "bytes 1000-1999/256000", "items 1000-", ""],
 )
+@pytest.mark.attack("a resumed answer that begins elsewhere", "Truncated")
 def test_wrong_range_is_never_pieced_together(sources: Sources, content_range: str) -> None:
     def script(conversation: Conversation) -> None:
         if conversation.header("Range") is None:
@@ -243,6 +259,7 @@ def test_source_that_expires_in_between_says_so(sources: Sources) -> None:
     assert refused(source(url, sources)).reason is Reason.SOURCE_EXPIRED
 
 
+@pytest.mark.attack("a chunked body without its end", "Truncated")
 def test_chunked_body_that_is_cut_short_is_truncated(sources: Sources) -> None:
     url = sources.add(
         lambda conversation: conversation.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
@@ -268,6 +285,7 @@ def over() -> threading.Event:
     return threading.Event()
 
 
+@pytest.mark.attack("a byte now and then", "ended by the least rate")
 def test_slow_drip_of_the_body_ends_with_the_least_rate(sources: Sources, over: threading.Event) -> None:
     def drip(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
@@ -282,6 +300,7 @@ def test_slow_drip_of_the_body_ends_with_the_least_rate(sources: Sources, over: 
     assert time.monotonic() - begun < 4
 
 
+@pytest.mark.attack("headers that never end, slowly", "ended by the deadline")
 def test_slow_drip_of_the_headers_ends_with_the_deadline(sources: Sources, over: threading.Event) -> None:
     def drip(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\n")
@@ -296,6 +315,7 @@ def test_slow_drip_of_the_headers_ends_with_the_deadline(sources: Sources, over:
     assert time.monotonic() - begun < 4
 
 
+@pytest.mark.attack("silence after the request", "ended by its own clock")
 def test_source_that_says_nothing_ends_with_the_silence(sources: Sources, over: threading.Event) -> None:
     url = sources.add(lambda _: over.wait(20) and None)
 
@@ -305,6 +325,7 @@ def test_source_that_says_nothing_ends_with_the_silence(sources: Sources, over: 
     assert error.reason is Reason.SOURCE_UNAVAILABLE
 
 
+@pytest.mark.attack("headers that never end, fast", "SourceUnavailable")
 def test_endless_headers_are_not_kept(sources: Sources) -> None:
     def endless(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\nX: ")
@@ -350,6 +371,7 @@ def test_retry_after_is_kept(sources: Sources) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "identity, gzip"])
+@pytest.mark.attack("a compressed body: gzip, br, deflate, zstd", "refused without decoding")
 def test_encoded_body_is_refused(sources: Sources, encoding: str) -> None:
     url = sources.add(lambda conversation: conversation.answer(b"x", Content_Encoding=encoding))
 
@@ -359,6 +381,7 @@ def test_encoded_body_is_refused(sources: Sources, encoding: str) -> None:
 # --- TLS ----------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("a certificate that nobody vouches for", "SourceUnavailable")
 def test_certificate_that_nobody_vouches_for_is_not_trusted(certificate: Certificate, tmp_path: Path) -> None:
     with running_files(tmp_path, certificate=certificate) as port:
         policy = SourcePolicy((LOOPBACK,), frozenset({port}))
@@ -370,6 +393,7 @@ def test_certificate_that_nobody_vouches_for_is_not_trusted(certificate: Certifi
     assert "certificate" in error.public_message
 
 
+@pytest.mark.attack("another name's certificate", "SourceUnavailable")
 def test_certificate_is_checked_against_the_name_though_the_address_is_pinned(
     certificate: Certificate, tmp_path: Path
 ) -> None:
