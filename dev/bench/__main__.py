@@ -9,6 +9,7 @@ BENCHMARKS = {
     "burst": "dev.bench.burst",
     "import": "dev.bench.imports",
     "install": "dev.bench.install",
+    "probe": "dev.bench.probe",
     "reads": "dev.bench.reads",
     "scale": "dev.bench.scale",
     "webhook": "dev.bench.webhook",

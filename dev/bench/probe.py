@@ -1,0 +1,95 @@
+"""`make bench-probe`: time and memory of the probe and the thumbnail, for files that cost the most."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediaimport_importer.prober.protocol import ProbeRequest, ThumbnailRequest
+from mediaimport_importer.prober.tools import Tools
+
+from dev.bench.figures import Figure, report
+
+if TYPE_CHECKING:
+    from mediaimport_importer.prober.protocol import Request
+
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none")
+VP8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "16", "-b:v", "200M", "-minrate", "200M")
+SIZE_GB = int(os.environ.get("BENCH_WEBM_GB", "2"))
+
+
+def make(file: Path, *arguments: str) -> None:
+    """Make a file with ffmpeg."""
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, str(file)], check=True)
+
+
+def picture(size: str, seconds: float, rate: int = 24) -> tuple[str, ...]:
+    """Return ffmpeg's arguments for a test picture."""
+    return ("-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={seconds}")
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Make all files; their names are plain, as the prober wants them."""
+    made = {
+        "1080p H.264, 10 s": folder / "h264",
+        "4K HEVC, 1 s": folder / "hevc",
+        "60 MP JPEG": folder / "jpeg",
+        "2 h MP4": folder / "long",
+        f"{SIZE_GB} GB WebM without duration": folder / "webm",
+    }
+    h264, hevc, jpeg, long, webm = made.values()
+    make(h264, *picture("1920x1080", 10), *H264, "-f", "mp4")
+    make(hevc, *picture("3840x2160", 1), *HEVC, "-f", "mp4")
+    make(jpeg, *picture("9000x6700", 1, 1), "-frames:v", "1", "-f", "mjpeg")
+    minute = folder / "minute.mp4"
+    make(minute, *picture("320x180", 60), *H264)
+    make(long, "-stream_loop", "119", "-i", str(minute), "-c", "copy", "-f", "mp4")
+    noise = folder / "noise.webm"
+    make(noise, "-f", "lavfi", "-i", "nullsrc=s=1280x720:r=24:d=2,geq=random(1)*255:128:128", *VP8)
+    size = str(SIZE_GB * 1_000_000_000)
+    make(webm, "-stream_loop", "-1", "-i", str(noise), "-c", "copy", "-fs", size, "-live", "1", "-f", "webm")
+    return made
+
+
+def measured(file: Path, operation: str) -> tuple[float, float]:
+    """Return seconds and megabytes of one request, in a process whose children are its tools alone."""
+    command = [sys.executable, "-m", "dev.bench.probe", str(file), operation]
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return answer["wall_s"], answer["peak_mb"]
+
+
+def ask(file: Path, operation: str) -> dict[str, float]:
+    """Return what one request costs."""
+    request: Request = ProbeRequest(file=file.name)
+    if operation == "thumbnail":
+        request = ThumbnailRequest(file=file.name, width_pixels=320)
+    begun = time.monotonic()
+    response, _ = Tools(file.parent).answer(request)
+    wall_s = time.monotonic() - begun
+    if response.failure is not None:
+        sys.exit(f"{operation} of {file.name}: {response.failure}")
+    return {"wall_s": wall_s, "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6}
+
+
+def main() -> None:
+    """Measure and report."""
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="bench-probe-") as folder:
+        for name, file in files(Path(folder)).items():
+            for operation in ("probe", "thumbnail"):
+                wall_s, peak_mb = measured(file, operation)
+                figures.append(Figure(f"{name}: {operation}", wall_s, "s"))
+                figures.append(Figure(f"{name}: {operation}, memory", peak_mb, "MB"))
+    report("probe", figures)
+
+
+if __name__ == "__main__":
+    print(json.dumps(ask(Path(sys.argv[1]), sys.argv[2])))
