@@ -41,5 +41,5 @@ class Settings:
             default_user_id=env.text("DEFAULT_USER_ID", "default"),
             store=StoreSettings.read(env),
             film_directory=Path(env.text("FILM_DIRECTORY", "/film")),
-            import_timeout_s=env.integer("IMPORT_TIMEOUT_SECONDS", 40, least=1),
+            import_timeout_s=env.integer("IMPORT_TIMEOUT_SECONDS", 60, least=1),
         )
