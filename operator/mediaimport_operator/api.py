@@ -11,6 +11,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from mediaimport_operator.text import public
+from mediaimport_operator.wire import pack
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
@@ -83,13 +84,13 @@ class Api:
         self._client = client
         self._on_request = on_request
 
-    async def collect(self, path: str, selector: str | None = None) -> tuple[list[Object], str]:
-        """Return all items of a list, page by page, and its resourceVersion."""
-        items: list[Object] = []
+    async def collect(self, path: str, selector: str | None = None) -> tuple[list[bytes], str]:
+        """Return all items of a list, packed page by page, and its resourceVersion."""
+        items: list[bytes] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
             page = await self.request("GET", path, query=query)
-            items.extend(page["items"])
+            items.extend(map(pack, page["items"]))
             if not (onward := page["metadata"].get("continue")):
                 return items, page["metadata"]["resourceVersion"]
             query["continue"] = onward

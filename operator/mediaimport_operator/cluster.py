@@ -37,16 +37,16 @@ class Cluster:
 
     # --- lists, in pages ---
 
-    async def imports(self, namespace: str) -> tuple[list[Object], str]:
-        """Return all MediaImports of a namespace and the list's resourceVersion."""
+    async def imports(self, namespace: str) -> tuple[list[bytes], str]:
+        """Return all MediaImports of a namespace, packed, and the list's resourceVersion."""
         return await self._api.collect(_imports(namespace))
 
-    async def jobs(self, namespace: str, selector: str) -> tuple[list[Object], str]:
-        """Return the Jobs with those labels and the list's resourceVersion."""
+    async def jobs(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+        """Return the Jobs with those labels, packed, and the list's resourceVersion."""
         return await self._api.collect(_jobs(namespace), selector)
 
-    async def pods(self, namespace: str, selector: str) -> tuple[list[Object], str]:
-        """Return the pods with those labels and the list's resourceVersion."""
+    async def pods(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+        """Return the pods with those labels, packed, and the list's resourceVersion."""
         return await self._api.collect(f"/api/v1/namespaces/{namespace}/pods", selector)
 
     # --- imports ---

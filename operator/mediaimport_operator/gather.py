@@ -12,6 +12,7 @@ from mediaimport_operator.api import AbsentError
 from mediaimport_operator.attempt import Ended
 from mediaimport_operator.manifest import selector
 from mediaimport_operator.observed import Observed, Slot
+from mediaimport_operator.wire import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ class Gatherer:
 
     async def _last_words(self, owner: Resource) -> list[Object]:
         pods, _ = await self._cluster.pods(self._settings.operator_namespace, eraser.selector(owner))
-        return pods
+        return [unpack(each) for each in pods]
 
     async def _ask_again(self, observed: Observed) -> None:
         """Look where the caches show nothing: a watch may lag behind another."""
@@ -111,7 +112,7 @@ class Gatherer:
             owner.namespace, f"{selector(self._settings.instance)},mediaimport.dev/uid={owner.uid}"
         )
         for each in listed:
-            self._world.pods.see(each)
+            self._world.pods.see(unpack(each))
         if history.last is not None:
             await self._ask_for_job(owner.namespace, history.last.job_name, owner.uid)
 

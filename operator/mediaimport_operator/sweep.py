@@ -11,6 +11,7 @@ from mediaimport_operator import job, resource
 from mediaimport_operator.api import ClusterError
 from mediaimport_operator.manifest import selector
 from mediaimport_operator.slots import order
+from mediaimport_operator.wire import unpack
 from mediaimport_operator.world import owner_of
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ class Sweeper:
             for cache, listed in (
                 (self._world.jobs, self._cluster.jobs(namespace, labels)),
                 (self._world.pods, self._cluster.pods(namespace, labels)),
+                (self._world.imports, self._cluster.imports(namespace)),
             ):
-                keys.update(dict.fromkeys(map(owner_of, cache.replace(namespace, *await listed))))
-            news = self._world.imports.replace(namespace, *await self._cluster.imports(namespace))
-            keys.update(dict.fromkeys(each["metadata"]["uid"] for each in news))
+                packed, version = await listed
+                keys.update(dict.fromkeys(cache.replace(namespace, map(unpack, packed), version)))
         return [key for key in keys if key]
 
     def _enter_running(self) -> None:
@@ -106,5 +107,5 @@ class Sweeper:
 
 def _by_urgency(world: World) -> list[str]:
     """Return all imports, those that are not over first, in the order in which they get slots."""
-    seen = [resource.read(item) for item in world.imports]
-    return [each.uid for each in sorted(seen, key=lambda each: (each.completed, order(each.claim)))]
+    seen = (resource.read(item) for item in world.imports)
+    return [uid for *_, uid in sorted((each.completed, order(each.claim), each.uid) for each in seen)]

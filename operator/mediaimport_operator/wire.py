@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +38,17 @@ def true_condition(item: Object, kind: str) -> Object | None:
     """Return the condition of that type if its status is True."""
     conditions = (item.get("status") or {}).get("conditions") or []
     return next((each for each in conditions if each.get("type") == kind and each.get("status") == "True"), None)
+
+
+def pack(item: Object) -> bytes:
+    """Return the object in a tenth of its memory."""
+    return zlib.compress(json_bytes(item), level=1)
+
+
+def unpack(packed: bytes) -> Object:
+    """Return the object again."""
+    item: Object = json.loads(zlib.decompress(packed))
+    return item
 
 
 def json_bytes(data: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,11 @@ class Cache:
 
     def __init__(self) -> None:
         self._items: dict[str, Object] = {}
+        self._seen: dict[str, tuple[str, int]] = {}
         self._deleted: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._seen)
 
     def __iter__(self) -> Iterator[Object]:
         return iter(self._items.values())
@@ -46,36 +48,45 @@ class Cache:
 
     def see(self, item: Object) -> bool:
         """Take an object in; tell whether it was news."""
-        uid, before = _uid(item), self._items.get(_uid(item))
-        if uid in self._deleted or (before is not None and _version(item) <= _version(before)):
+        uid, version = _uid(item), _version(item)
+        if uid in self._deleted or (uid in self._seen and version <= self._seen[uid][1]):
             return False
         for name in _BALLAST:
             item["metadata"].pop(name, None)
+        self._seen[uid] = (sys.intern(item["metadata"]["namespace"]), version)
         self._enter(item)
         return True
 
     def forget(self, item: Object) -> bool:
         """Drop an object that was deleted; tell whether it was there."""
         self._deleted.add(_uid(item))
-        return self._leave(_uid(item)) is not None
+        return self._drop(_uid(item))
 
-    def replace(self, namespace: str, items: Iterable[Object], version: str) -> list[Object]:
-        """Take in the whole list of a namespace as of that version; return what was news, with what has gone."""
-        listed = list(items)
-        news = [item for item in listed if self.see(item)]
-        there = {_uid(item) for item in listed}
-        gone = [
-            item
-            for item in self._items.values()
-            if item["metadata"]["namespace"] == namespace and _uid(item) not in there and _version(item) <= int(version)
-        ]
-        for item in gone:
-            self._leave(_uid(item))
-        return [*news, *gone]
+    def replace(self, namespace: str, items: Iterable[Object], version: str) -> list[str]:
+        """Take in the whole list of a namespace as of that version; return the imports of which there is news."""
+        there: set[str] = set()
+        news: list[str] = []
+        for item in items:
+            there.add(_uid(item))
+            if self.see(item):
+                news.append(self._key(item))
+        for uid, (where, seen) in list(self._seen.items()):
+            if where == namespace and uid not in there and seen <= int(version):
+                news.extend(self._key(item) for item in [self.get(uid)] if item is not None)
+                self._drop(uid)
+        return news
 
     def forget_deletions(self) -> None:
         """Drop the memory of deletions: before a list that can no longer hold what they deleted."""
         self._deleted.clear()
+
+    def _drop(self, uid: str) -> bool:
+        self._leave(uid)
+        return self._seen.pop(uid, None) is not None
+
+    def _key(self, item: Object) -> str:
+        """Return the uid of the import that the object is of."""
+        return _uid(item)
 
     def _enter(self, item: Object) -> None:
         self._items[_uid(item)] = item
@@ -84,19 +95,53 @@ class Cache:
         return self._items.pop(uid, None)
 
 
-class OwnedCache(Cache):
-    """Objects that carry their import's uid as a label."""
+class ImportCache(Cache):
+    """MediaImports. What is over is kept packed: there may be ten thousand, and hardly anyone asks for them."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._packed: dict[str, bytes] = {}
+
+    def __iter__(self) -> Iterator[Object]:
+        yield from list(self._items.values())
+        for packed in list(self._packed.values()):
+            yield wire.unpack(packed)
+
+    def get(self, uid: str) -> Object | None:
+        """Return the object of that uid."""
+        packed = self._packed.get(uid)
+        return super().get(uid) if packed is None else wire.unpack(packed)
+
+    def _enter(self, item: Object) -> None:
+        self._leave(_uid(item))
+        if "completedAt" in (item.get("status") or {}):
+            self._packed[_uid(item)] = wire.pack(item)
+        else:
+            super()._enter(item)
+
+    def _leave(self, uid: str) -> Object | None:
+        packed = self._packed.pop(uid, None)
+        return super()._leave(uid) if packed is None else wire.unpack(packed)
+
+
+class OwnedCache(Cache):
+    """Jobs or pods, by the import that their label names. Of a spec only `kept` stays: no pass asks for more."""
+
+    def __init__(self, kept: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._kept = kept
         self._by_owner: dict[str, set[str]] = {}
 
     def of(self, owner: str) -> list[Object]:
         """Return the objects of an import."""
         return [self._items[uid] for uid in self._by_owner.get(owner, ())]
 
+    def _key(self, item: Object) -> str:
+        return owner_of(item)
+
     def _enter(self, item: Object) -> None:
-        super()._enter(item)
+        spec = item.get("spec") or {}
+        super()._enter(item | {"spec": {name: spec[name] for name in self._kept if name in spec}})
         self._by_owner.setdefault(owner_of(item), set()).add(_uid(item))
 
     def _leave(self, uid: str) -> Object | None:
@@ -118,8 +163,8 @@ def owner_of(item: Object) -> str:
 class World:
     """The three kinds. `relics`: pods that are deleted, but whose importer's last words may not have been read."""
 
-    imports: Cache = field(default_factory=Cache)
-    jobs: OwnedCache = field(default_factory=OwnedCache)
+    imports: ImportCache = field(default_factory=ImportCache)
+    jobs: OwnedCache = field(default_factory=lambda: OwnedCache(kept=("suspend",)))
     pods: OwnedCache = field(default_factory=OwnedCache)
     relics: dict[str, dict[str, Object]] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from mediaimport_operator import job, pod, resource
 from mediaimport_operator.api import AbsentError, ConflictError, UnavailableError
 from mediaimport_operator.observed import Observed, Slot
 from mediaimport_operator.settings import Settings
+from mediaimport_operator.wire import pack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -243,19 +244,19 @@ class FakeCluster:
             self.asked_in_vain.set()
             raise UnavailableError("503: away")
 
-    def _list(self, kind: str) -> tuple[list[Object], str]:
+    def _list(self, kind: str) -> tuple[list[bytes], str]:
         self._check()
-        return [copy.deepcopy(each) for each in self.objects[kind].values()], str(self.version)
+        return [pack(each) for each in self.objects[kind].values()], str(self.version)
 
-    async def imports(self, namespace: str) -> tuple[list[Object], str]:
+    async def imports(self, namespace: str) -> tuple[list[bytes], str]:
         assert namespace == "media"
         return self._list("imports")
 
-    async def jobs(self, namespace: str, selector: str) -> tuple[list[Object], str]:
+    async def jobs(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
         assert (namespace, "instance" in selector) == ("media", True)
         return self._list("jobs")
 
-    async def pods(self, namespace: str, selector: str) -> tuple[list[Object], str]:
+    async def pods(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
         assert (namespace, "instance" in selector) == ("media", True)
         return self._list("pods")
 

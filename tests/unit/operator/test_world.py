@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
-from mediaimport_operator.world import Cache, OwnedCache, World
+from mediaimport_operator.world import Cache, ImportCache, OwnedCache, World
 
 if TYPE_CHECKING:
     from conftest import Build
@@ -35,7 +36,7 @@ def test_a_list_tells_what_has_gone_unseen() -> None:
     cache = Cache()
     cache.see(thing("a", 1))
     cache.see(thing("b", 2))
-    assert [each["metadata"]["uid"] for each in cache.replace("media", [thing("b", 2)], "5")] == ["a"]
+    assert cache.replace("media", [thing("b", 2)], "5") == ["a"]
 
 
 def test_a_list_does_not_drop_what_came_after_it() -> None:
@@ -73,3 +74,25 @@ def test_only_pods_that_have_ended_leave_a_relic(build: Build) -> None:
     assert world.relics == {}
     world.forget_pod(build.ended_pod())
     assert list(world.relics) == [build.uid]
+
+
+def test_what_is_over_is_packed_and_comes_back_whole(build: Build) -> None:
+    cache = ImportCache()
+    item = build.mediaimport() | {"status": {"completedAt": "2030-01-01T12:00:00Z", "phase": "Ready"}}
+    before = copy.deepcopy(item)
+    assert cache.see(item)
+    assert not cache.see(copy.deepcopy(before))
+    assert cache.get(build.uid) == before
+    assert list(cache) == [before]
+    again = build.mediaimport(meta={"resourceVersion": "8"})
+    assert cache.see(again)
+    assert (cache.get(build.uid), len(cache)) == (again, 1)
+    assert cache.forget(again)
+    assert (cache.get(build.uid), len(cache)) == (None, 0)
+
+
+def test_of_specs_only_what_a_pass_asks_for_is_kept(build: Build) -> None:
+    world = World()
+    world.jobs.see(build.job() | {"spec": {"suspend": True, "template": {"large": True}}})
+    world.pods.see(build.pod() | {"spec": {"containers": []}})
+    assert [each["spec"] for each in (*world.jobs, *world.pods)] == [{"suspend": True}, {}]
