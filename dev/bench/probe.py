@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaimport_importer.prober.protocol import ProbeRequest, ThumbnailRequest
+from mediaimport_importer.prober.protocol import PacketsRequest, ProbeRequest, ThumbnailRequest
 from mediaimport_importer.prober.tools import Tools
 
 from dev.bench.figures import Figure, report
@@ -68,11 +68,13 @@ def measured(file: Path, operation: str) -> tuple[float, float]:
 
 def ask(file: Path, operation: str) -> dict[str, float]:
     """Return what one request costs."""
-    request: Request = ProbeRequest(file=file.name)
-    if operation == "thumbnail":
-        request = ThumbnailRequest(file=file.name, width_pixels=320)
+    requests: dict[str, Request] = {
+        "probe": ProbeRequest(file=file.name),
+        "packets": PacketsRequest(file=file.name),
+        "thumbnail": ThumbnailRequest(file=file.name, width_pixels=320),
+    }
     begun = time.monotonic()
-    response, _ = Tools(file.parent).answer(request)
+    response, _ = Tools(file.parent).answer(requests[operation])
     wall_s = time.monotonic() - begun
     if response.failure is not None:
         sys.exit(f"{operation} of {file.name}: {response.failure}")
@@ -84,7 +86,9 @@ def main() -> None:
     figures = []
     with tempfile.TemporaryDirectory(prefix="bench-probe-") as folder:
         for name, file in files(Path(folder)).items():
-            for operation in ("probe", "thumbnail"):
+            # Where no duration is written, all packets are read for it.
+            counting = ("packets",) if "without duration" in name else ()
+            for operation in ("probe", *counting, "thumbnail"):
                 wall_s, peak_mb = measured(file, operation)
                 figures.append(Figure(f"{name}: {operation}", wall_s, "s"))
                 figures.append(Figure(f"{name}: {operation}, memory", peak_mb, "MB"))
