@@ -31,7 +31,7 @@ class Burst:
 
     world: World
     prefix: str
-    most_jobs: int = 0
+    most_importers: int = 0
 
     def fill(self, count: int, **scenario: object) -> None:
         """Create so many imports of one file, as fast as kubectl can."""
@@ -56,39 +56,43 @@ class Burst:
         """Return how many are in each phase."""
         return Counter(each.get("status", {}).get("phase", "") for each in self.resources())
 
-    def look_at_jobs(self) -> None:
-        """Remember the most unfinished Jobs that any import has had at once."""
-        jobs = json.loads(self.world.kubectl("get", "jobs", "-o", "json"))["items"]
-        owners = Counter(
-            each["metadata"]["labels"].get("mediaimport.dev/uid")
-            for each in jobs
-            if not each.get("status", {}).get("conditions") and "deletionTimestamp" not in each["metadata"]
-        )
-        self.most_jobs = max([self.most_jobs, *owners.values()])
+    def look(self) -> None:
+        """Remember the most importers that any import has had at work at once."""
+        selector = "app.kubernetes.io/component=importer"
+        pods = json.loads(self.world.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+        owners = Counter(each["metadata"]["labels"]["mediaimport.dev/uid"] for each in pods if _at_work(each))
+        self.most_importers = max([self.most_importers, *owners.values()])
 
     def watch(self, seconds: float) -> None:
-        """Look at the Jobs for so long."""
+        """Look for so long."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.look_at_jobs()
+            self.look()
             time.sleep(min(0.5, max(deadline - time.monotonic(), 0)))
 
     def all_ready(self, *, timeout_s: float) -> list[Resource]:
-        """Wait until all have ended; check that each is Ready, ran one Job at a time and left one asset."""
+        """Wait until all have ended; check that each is Ready, had one importer at a time and left one asset."""
 
         def ended() -> bool:
-            self.look_at_jobs()
+            self.look()
             return set(self.phases()) <= TERMINAL
 
         self.world.wait_until(ended, f"the end of all {self.prefix}", timeout_s=timeout_s)
         resources = self.resources()
         failures = [each["status"].get("error") for each in resources if each["status"]["phase"] != "Ready"]
         assert failures == []
-        assert self.most_jobs <= 1
+        assert self.most_importers <= 1
         for each in resources:
             objects = self.world.objects(f"media/default/{each['status']['asset']['id']}/")
             assert len(objects) == 3, each["metadata"]["name"]
         return resources
+
+
+def _at_work(pod: Resource) -> bool:
+    """Tell whether an importer runs, or will: its Job is told of its end only seconds later."""
+    statuses = pod["status"].get("containerStatuses", [])
+    ended = any("terminated" in each["state"] for each in statuses if each["name"] == "importer")
+    return not (ended or "deletionTimestamp" in pod["metadata"] or pod["status"]["phase"] in {"Succeeded", "Failed"})
 
 
 @pytest.fixture

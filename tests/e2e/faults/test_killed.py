@@ -1,4 +1,4 @@
-"""Whatever is killed in the middle of many imports, each ends Ready, with one Job at a time and one asset."""
+"""Whatever is killed in the middle of many imports, each ends Ready, with one importer at a time and one asset."""
 
 from __future__ import annotations
 
