@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PROCESS = """
 import ctypes, os, sys
+program = os.open(sys.argv[2], os.O_RDONLY)
 os.chdir(sys.argv[1])
 libc = ctypes.CDLL(None)
 if os.geteuid() == 0 and libc.unshare(0x20000) == 0:
@@ -28,11 +29,12 @@ if os.geteuid() == 0 and libc.unshare(0x20000) == 0:
     libc.mount(b".", b"/mnt", None, 0x1000, None)
     os.chdir("/mnt")
     libc.mount(b"tmp", b"/tmp", None, 0x1000, None)
-os.execv(sys.argv[2], sys.argv[2:])
+os.execve(program, sys.argv[2:], os.environ)
 """
 """SeaweedFS puts Unix sockets into /tmp under names that two instances share: each gets a /tmp of its own, as root.
 
-The folder may lie below the /tmp that is hidden: so it is at /mnt too, and all paths are relative.
+The folder may lie below the /tmp that is hidden: so it is at /mnt too, and all paths are relative. So may the program:
+it is opened before.
 """
 
 
