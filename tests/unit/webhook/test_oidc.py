@@ -32,7 +32,7 @@ def public(key_id: str, key: Key, **members: str) -> dict[str, Any]:
 
 def token(key: Key | str = EC_KEY, *, key_id: str | None = "one", algorithm: str = "ES256", **claims: object) -> str:
     now = int(time.time())
-    whole = {"iss": ISSUER, "aud": AUDIENCE, "sub": "Alice@login.test", "exp": now + 60} | claims
+    whole = {"iss": ISSUER, "aud": AUDIENCE, "sub": "Alice@login.test", "exp": now + 3600} | claims
     kept = {name: value for name, value in whole.items() if value is not None}
     return jwt.encode(kept, key, algorithm=algorithm, headers={} if key_id is None else {"kid": key_id})
 
@@ -95,7 +95,7 @@ def test_rsa_keys_are_good_too() -> None:
         (token(exp=None), "not valid"),
         (token(aud=None), "not valid"),
         (token(sub=5), "not valid"),
-        (token(nbf=int(time.time()) + 600), "not valid"),
+        (token(nbf=int(time.time()) + 36000), "not valid"),
         (token(OTHER_KEY), "not valid"),
         (token(key_id="unknown"), "not valid"),
         (token("x" * 64, algorithm="HS256"), "not valid"),
