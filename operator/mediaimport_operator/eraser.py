@@ -10,7 +10,7 @@ from mediaimport_api.status import MAX_MESSAGE
 from mediaimport_api.task import DELETION_VARIABLE, ERASER_CONTAINER, TERMINATION_MESSAGE_PATH, Deletion
 
 from mediaimport_operator import job as jobs
-from mediaimport_operator import manifest, wire
+from mediaimport_operator import manifest, podspec, wire
 from mediaimport_operator.farewell import PATIENCE
 from mediaimport_operator.observed import Eraser
 from mediaimport_operator.text import public
@@ -60,13 +60,13 @@ def job(resource: Resource, settings: Settings) -> Object:
             "activeDeadlineSeconds": int(PATIENCE.total_seconds()),
             "ttlSecondsAfterFinished": _KEPT_S,
             "template": {
-                "metadata": {"labels": labels | manifest.NO_MESH},
-                "spec": manifest.pod(settings.importer)
+                "metadata": {"labels": labels | podspec.NO_MESH},
+                "spec": podspec.base(settings.importer)
                 | {
                     "containers": [_container(resource, settings.importer)],
                     "volumes": [
                         {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
-                        *manifest.store_ca_volume(settings.importer),
+                        *podspec.store_ca_volume(settings.importer),
                     ],
                 },
             },
@@ -80,20 +80,20 @@ def _container(resource: Resource, importer: ImporterSettings) -> Object:
         "image": importer.image,
         "imagePullPolicy": importer.pull_policy,
         "command": ["python", "-m", "mediaimport_importer.deletion"],
-        "env": manifest.env(
-            {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)} | manifest.store_ca(importer)
+        "env": podspec.env(
+            {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)} | podspec.store_ca(importer)
         ),
-        "envFrom": manifest.env_from(importer),
+        "envFrom": podspec.env_from(importer),
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "File",
-        "securityContext": manifest.confined(manifest.IMPORTER_UID),
+        "securityContext": podspec.confined(podspec.UID),
         "resources": {
             "requests": {"cpu": importer.cpu_request, "memory": importer.memory},
             "limits": {"memory": importer.memory},
         },
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
-            *manifest.store_ca_mount(importer),
+            *podspec.store_ca_mount(importer),
         ],
     }
 

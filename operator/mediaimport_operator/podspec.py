@@ -1,0 +1,76 @@
+"""What all our pods have, whatever runs in them: Pod Security `restricted`, the store's settings, no mesh. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mediaimport_operator.settings import ImporterSettings
+    from mediaimport_operator.wire import Object
+
+UID = 65532
+STORE_CA_DIRECTORY = "/etc/mediaimport/store-ca"
+_GRACE_S = 30
+NO_MESH = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
+"""Labels that keep the sidecars of service meshes out: a pod of a Job would never end."""
+
+
+def base(importer: ImporterSettings) -> Object:
+    """Return the pod's spec but for its containers and volumes."""
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "fsGroup": UID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **({"serviceAccountName": importer.service_account} if importer.service_account else {}),
+        **({"imagePullSecrets": [{"name": each} for each in importer.pull_secrets]} if importer.pull_secrets else {}),
+        **importer.placement,
+    }
+
+
+def confined(uid: int) -> Object:
+    """Return the security context of a container of that user."""
+    return {
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def env(variables: dict[str, str]) -> list[dict[str, str]]:
+    """Return variables as a container has them."""
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def env_from(importer: ImporterSettings) -> list[dict[str, Any]]:
+    """Return where a container has the store's settings and keys from."""
+    config = [{"configMapRef": {"name": importer.config_map}}] if importer.config_map else []
+    secret = [{"secretRef": {"name": importer.store_secret}}] if importer.store_secret else []
+    return [*config, *secret]
+
+
+def store_ca(importer: ImporterSettings) -> dict[str, str]:
+    """Return the variable that names the store's private authority, if it has one."""
+    return {"S3_CA_BUNDLE": f"{STORE_CA_DIRECTORY}/ca.crt"} if importer.store_ca_config_map else {}
+
+
+def store_ca_volume(importer: ImporterSettings) -> list[Object]:
+    """Return the volume that it comes from."""
+    name = importer.store_ca_config_map
+    return [{"name": "store-ca", "configMap": {"name": name}}] if name else []
+
+
+def store_ca_mount(importer: ImporterSettings) -> list[Object]:
+    """Return where that is mounted."""
+    mount = {"name": "store-ca", "mountPath": STORE_CA_DIRECTORY, "readOnly": True}
+    return [mount] if importer.store_ca_config_map else []
