@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -69,17 +69,9 @@ _UNCONDITIONAL = "use a store that honours conditional writes, or set s3.conditi
 
 def connect(settings: StoreSettings) -> Store:
     """Return the bucket; nothing is asked of it yet."""
-    when: Any = "when_supported" if settings.checksums else "when_required"
-    config = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": settings.addressing_style},
-        connect_timeout=5,
-        read_timeout=10,
-        retries={"mode": "standard", "total_max_attempts": 2},
-        request_checksum_calculation=when,
-        response_checksum_validation=when,
-    )
-    return Store(boto3.client("s3", config=config, **settings.client_arguments()), settings)
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    arguments = settings.client_arguments(Config, connect_timeout=5, read_timeout=10, retries=retries)
+    return Store(boto3.client("s3", **arguments), settings)
 
 
 def _words(error: ClientError | BotoCoreError) -> str:

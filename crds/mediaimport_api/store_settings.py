@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from mediaimport_api.environment import BadSettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mediaimport_api.environment import Environment
 
 AddressingStyle = Literal["auto", "path", "virtual"]
@@ -53,16 +55,31 @@ class StoreSettings:
             conditional_writes=env.boolean("S3_CONDITIONAL_WRITES", default=True),
         )
 
-    def client_arguments(self, *, public: bool = False) -> dict[str, Any]:
-        """Return keyword arguments of `boto3.client("s3", …)`, but for its `config`.
+    def client_arguments(
+        self,
+        config: Callable[..., Any],
+        *,
+        public: bool = False,
+        **options: Any,  # noqa: ANN401 - of `config`
+    ) -> dict[str, Any]:
+        """Return keyword arguments of `boto3.client("s3", …)`.
 
-        `public`: for presigned URLs, under the name that browsers see.
+        `config`: botocore's `Config`, which this package does not import; `options` are more of its arguments, or other
+        ones. `public`: for presigned URLs, under the name that browsers see.
         """
         endpoint = (self.public_endpoint_url if public else None) or self.endpoint_url
+        when = "when_supported" if self.checksums else "when_required"
+        needed = {
+            "signature_version": "s3v4",
+            "s3": {"addressing_style": self.addressing_style},
+            "request_checksum_calculation": when,
+            "response_checksum_validation": when,
+        }
         return {
             "region_name": self.region,
             "endpoint_url": endpoint,
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": self.secret_access_key,
             "verify": self.ca_bundle or None,
+            "config": config(**(needed | options)),
         }

@@ -6,7 +6,7 @@ import json
 import ssl
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -113,9 +113,7 @@ def look(
 
 def _store(environment: Mapping[str, str]) -> S3Client:
     settings = StoreSettings.read(Environment(environment))
-    style: Literal["path", "auto"] = "path" if settings.endpoint_url else "auto"
-    config = Config(signature_version="s3v4", s3={"addressing_style": style})
-    return boto3.client("s3", config=config, **settings.client_arguments())
+    return boto3.client("s3", **settings.client_arguments(Config))
 
 
 def show(installation: Installation, evidence: Evidence, tell: Telling) -> None:

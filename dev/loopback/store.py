@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
+from mediaimport_api.environment import Environment
+from mediaimport_api.store_settings import StoreSettings
 
 from dev.cluster import programs
 from dev.loopback.processes import free_port, serving
@@ -53,14 +55,8 @@ class Store:
 
     def client(self, *, port: int | None = None) -> S3Client:
         """Return a client of it."""
-        arguments: dict[str, Any] = {
-            "endpoint_url": self.url(port or self.port),
-            "region_name": REGION,
-            "aws_access_key_id": ACCESS,
-            "aws_secret_access_key": SECRET,
-            "verify": str(self.certificate.authority) if self.certificate else None,
-        }
-        return boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "path"}), **arguments)
+        settings = StoreSettings.read(Environment(self.variables(port=port)))
+        return boto3.client("s3", **settings.client_arguments(Config))
 
 
 def versitygw() -> Path:

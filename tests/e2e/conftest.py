@@ -49,7 +49,6 @@ def world(environment: dict[str, str]) -> Iterator[World]:
     install(installation, environment, replicate=replicate, values=values)
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     store = StoreSettings.read(Environment(environment))
-    config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
     with (
         kube.forward(f"service/{NAME}", 80, namespace=replicate.namespace) as url,
         httpx.Client(base_url=url, headers={"authorization": f"Bearer {API_TOKEN}"}) as client,
@@ -58,7 +57,7 @@ def world(environment: dict[str, str]) -> Iterator[World]:
             installation=installation,
             film=bigbuckbunny().read_bytes(),
             bucket=store.bucket,
-            store=boto3.client("s3", config=config, **store.client_arguments()),
+            store=boto3.client("s3", **store.client_arguments(Config)),
             tls=ssl.create_default_context(cafile=environment.get("S3_CA_BUNDLE")),
             replicate=client,
         )

@@ -179,11 +179,6 @@ def _parse(text: bytes, keys: AssetKeys) -> Sidecar | Tombstone | None:
 
 
 def _client(settings: StoreSettings, *, public: bool) -> Any:  # noqa: ANN401 - boto3 makes its types at run time
-    config = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": settings.addressing_style},
-        connect_timeout=3,
-        read_timeout=5,
-        retries={"mode": "standard", "total_max_attempts": 2},
-    )
-    return boto3.client("s3", config=config, **settings.client_arguments(public=public))
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    arguments = settings.client_arguments(Config, public=public, connect_timeout=3, read_timeout=5, retries=retries)
+    return boto3.client("s3", **arguments)

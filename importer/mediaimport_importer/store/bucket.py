@@ -73,19 +73,17 @@ def encode_checksum(hexadecimal: str) -> str:
 
 def connect(settings: StoreSettings) -> Bucket:
     """Return the bucket; nothing is asked of it yet."""
-    when = "when_supported" if settings.checksums else "when_required"
-    config = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": settings.addressing_style},
+    arguments = settings.client_arguments(
+        Config,
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
         # A stream cannot be sent twice; what can be repeated is repeated here.
         retries={"total_max_attempts": 1},
+        # Each request names its own.
         request_checksum_calculation="when_required",
-        response_checksum_validation=when,  # type: ignore[arg-type]
         tcp_keepalive=True,
     )
-    return Bucket(boto3.client("s3", config=config, **settings.client_arguments()), settings)
+    return Bucket(boto3.client("s3", **arguments), settings)
 
 
 def streams(settings: StoreSettings) -> bool:

@@ -1,4 +1,5 @@
 import pytest
+from botocore.config import Config
 from mediaimport_api.environment import BadSettingError, Environment
 from mediaimport_api.store_settings import StoreSettings
 
@@ -42,12 +43,22 @@ def test_a_number_below_its_least_is_refused() -> None:
 def test_a_store_never_shows_its_secret() -> None:
     store = StoreSettings.read(Environment(STORE | {"S3_ACCESS_KEY_ID": "a", "S3_SECRET_ACCESS_KEY": "hush"}))
     assert "hush" not in repr(store)
-    assert store.client_arguments()["aws_secret_access_key"] == "hush"
+    assert store.client_arguments(Config)["aws_secret_access_key"] == "hush"
 
 
 def test_presigned_urls_get_the_name_that_browsers_see() -> None:
     store = StoreSettings.read(
         Environment(STORE | {"S3_ENDPOINT_URL": "https://in:9000", "S3_PUBLIC_ENDPOINT_URL": "https://out"})
     )
-    assert store.client_arguments()["endpoint_url"] == "https://in:9000"
-    assert store.client_arguments(public=True)["endpoint_url"] == "https://out"
+    assert store.client_arguments(Config)["endpoint_url"] == "https://in:9000"
+    assert store.client_arguments(Config, public=True)["endpoint_url"] == "https://out"
+
+
+@pytest.mark.parametrize(("checksums", "when"), [("true", "when_supported"), ("false", "when_required")])
+def test_every_client_keeps_to_what_the_store_can(checksums: str, when: str) -> None:
+    variables = STORE | {"S3_CHECKSUMS": checksums, "S3_ADDRESSING_STYLE": "path"}
+    config = StoreSettings.read(Environment(variables)).client_arguments(Config, read_timeout=7)["config"]
+    assert config.s3 == {"addressing_style": "path"}
+    assert config.signature_version == "s3v4"
+    assert (config.request_checksum_calculation, config.response_checksum_validation) == (when, when)
+    assert config.read_timeout == 7
