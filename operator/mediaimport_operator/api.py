@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import aiohttp
@@ -14,6 +15,8 @@ from mediaimport_operator.text import public
 from mediaimport_operator.wire import pack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kubernetes.aio.client import ApiClient
 
     from mediaimport_operator.wire import Object
@@ -77,6 +80,17 @@ async def configuration() -> Configuration:
     return config
 
 
+@dataclass(frozen=True)
+class Call:
+    """One request to the API."""
+
+    method: str
+    path: str
+    body: Object | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
 class Api:
     """HTTP to the API server."""
 
@@ -89,66 +103,43 @@ class Api:
         items: list[bytes] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
-            page = await self.request("GET", path, query=query)
+            page = await self.request(Call("GET", path, query=query))
             items.extend(map(pack, page["items"]))
             if not (onward := page["metadata"].get("continue")):
                 return items, page["metadata"]["resourceVersion"]
-            query["continue"] = onward
+            query |= {"continue": onward}
 
     async def delete(self, path: str, preconditions: dict[str, str]) -> None:
         """Delete what is so and no other; ConflictError if it is not."""
         # Without a policy the API server orphans a Job's pods.
-        body = {"propagationPolicy": "Background", "preconditions": preconditions}
-        await self.request("DELETE", path, body=body)
+        await self.read(Call("DELETE", path, body={"propagationPolicy": "Background", "preconditions": preconditions}))
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Object | None = None,
-        query: dict[str, str] | None = None,
-        content_type: str = "application/json",
-    ) -> Object:
+    async def request(self, call: Call) -> Object:
         """Return the object that the API answers."""
-        data = await self.read(method, path, body=body, query=query, content_type=content_type)
-        return cast("Object", json.loads(data))
+        return cast("Object", json.loads(await self.read(call)))
 
-    async def read(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Object | None = None,
-        query: dict[str, str] | None = None,
-        content_type: str = "application/json",
-    ) -> bytes:
+    async def read(self, call: Call) -> bytes:
         """Return the answer as it is."""
         try:
-            response = await self.send(method, path, body=body, query=query, content_type=content_type)
-            async with response:
+            async with await self.send(call) as response:
                 await check(response)
                 return await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnavailableError(f"{method} {path}: {type(error).__name__}") from error
+            raise UnavailableError(f"{call.method} {call.path}: {type(error).__name__}") from error
 
-    async def send(  # noqa: PLR0913  HTTP has as many parts
+    async def send(
         self,
-        method: str,
-        path: str,
+        call: Call,
         *,
-        body: Object | None = None,
-        query: dict[str, str] | None = None,
-        content_type: str = "application/json",
         timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109  aiohttp's own, for each of its parts
     ) -> aiohttp.ClientResponse:
         """Return the answer before its body is read, whatever its status."""
         serialized = await self._client.param_serialize(
-            method=method,
-            resource_path=path,
-            query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
-            body=body,
+            method=call.method,
+            resource_path=call.path,
+            query_params=list(call.query.items()),
+            header_params={"Accept": "application/json, */*", "Content-Type": call.content_type},
+            body=call.body,
             auth_settings=["BearerToken"],
         )
         code = 0
@@ -156,7 +147,7 @@ class Api:
             answer: Any = await self._client.call_api(*serialized, _request_timeout=timeout)
             code = answer.response.status
         finally:
-            self._on_request(method=method, path=path, code=code)
+            self._on_request(method=call.method, path=call.path, code=code)
         return cast("aiohttp.ClientResponse", answer.response)
 
 

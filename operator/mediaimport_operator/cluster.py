@@ -9,7 +9,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 from mediaimport_api import names
 
-from mediaimport_operator.api import MERGE_PATCH, Api, UnavailableError, check, configuration
+from mediaimport_operator.api import MERGE_PATCH, Api, Call, UnavailableError, check, configuration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,16 +53,18 @@ class Cluster:
 
     async def get_import(self, namespace: str, name: str) -> Object:
         """Return one MediaImport."""
-        return await self._api.request("GET", f"{_imports(namespace)}/{name}")
+        return await self._api.request(Call("GET", f"{_imports(namespace)}/{name}"))
 
     async def patch_import(self, namespace: str, name: str, patch: Object) -> Object:
         """Apply a merge patch to the MediaImport itself and return it."""
-        return await self._api.request("PATCH", f"{_imports(namespace)}/{name}", body=patch, content_type=MERGE_PATCH)
+        return await self._api.request(
+            Call("PATCH", f"{_imports(namespace)}/{name}", body=patch, content_type=MERGE_PATCH)
+        )
 
     async def patch_status(self, namespace: str, name: str, patch: Object) -> Object:
         """Apply a merge patch to the status and return the MediaImport."""
         path = f"{_imports(namespace)}/{name}/status"
-        return await self._api.request("PATCH", path, body=patch, content_type=MERGE_PATCH)
+        return await self._api.request(Call("PATCH", path, body=patch, content_type=MERGE_PATCH))
 
     async def delete_import(self, namespace: str, name: str, *, uid: str, version: str) -> None:
         """Delete a MediaImport as it was seen; ConflictError if it has changed since."""
@@ -73,11 +75,11 @@ class Cluster:
 
     async def get_job(self, namespace: str, name: str) -> Object:
         """Return one Job."""
-        return await self._api.request("GET", f"{_jobs(namespace)}/{name}")
+        return await self._api.request(Call("GET", f"{_jobs(namespace)}/{name}"))
 
     async def create_job(self, namespace: str, job: Object) -> Object:
         """Create a Job and return it."""
-        return await self._api.request("POST", _jobs(namespace), body=job)
+        return await self._api.request(Call("POST", _jobs(namespace), body=job))
 
     async def delete_job(self, namespace: str, name: str, *, uid: str) -> None:
         """Delete that very Job; its pods go with it."""
@@ -88,12 +90,12 @@ class Cluster:
     async def log_tail(self, namespace: str, pod: str, *, container: str, lines: int, limit_bytes: int) -> bytes:
         """Return the last lines of a container's log."""
         query = {"container": container, "tailLines": str(lines), "limitBytes": str(limit_bytes)}
-        return await self._api.read("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query=query)
+        return await self._api.read(Call("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query=query))
 
     async def follow_log(self, namespace: str, pod: str, *, container: str) -> AsyncIterator[bytes]:
         """Yield a container's log as it comes, in pieces of any length; its end does not mean the container's."""
         path, query = f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container, "follow": "true"}
-        response = await self._api.send("GET", path, query=query, timeout=_FOLLOW_TIMEOUT)
+        response = await self._api.send(Call("GET", path, query=query), timeout=_FOLLOW_TIMEOUT)
         try:
             await check(response)
             async for piece in response.content.iter_any():
@@ -105,18 +107,18 @@ class Cluster:
 
     async def create_event(self, namespace: str, event: Object) -> None:
         """Create a Kubernetes Event."""
-        await self._api.request("POST", f"/api/v1/namespaces/{namespace}/events", body=event)
+        await self._api.request(Call("POST", f"/api/v1/namespaces/{namespace}/events", body=event))
 
     async def get_lease(self, namespace: str, name: str) -> Object:
         """Return a Lease."""
-        return await self._api.request("GET", f"{_leases(namespace)}/{name}")
+        return await self._api.request(Call("GET", f"{_leases(namespace)}/{name}"))
 
     async def put_lease(self, namespace: str, lease: Object) -> Object:
         """Create a Lease that has no resourceVersion, replace one that has."""
         meta = lease["metadata"]
         if "resourceVersion" not in meta:
-            return await self._api.request("POST", _leases(namespace), body=lease)
-        return await self._api.request("PUT", f"{_leases(namespace)}/{meta['name']}", body=lease)
+            return await self._api.request(Call("POST", _leases(namespace), body=lease))
+        return await self._api.request(Call("PUT", f"{_leases(namespace)}/{meta['name']}", body=lease))
 
 
 def _imports(namespace: str) -> str:
