@@ -60,13 +60,17 @@ def job(resource: Resource, settings: Settings) -> Object:
             "activeDeadlineSeconds": int(PATIENCE.total_seconds()),
             "ttlSecondsAfterFinished": _KEPT_S,
             "template": {
-                "metadata": {"labels": labels | podspec.NO_MESH},
+                "metadata": {
+                    "labels": podspec.labels(settings.importer) | labels,
+                    "annotations": settings.importer.extras.annotations,
+                },
                 "spec": podspec.base(settings.importer)
                 | {
                     "containers": [_container(resource, settings.importer)],
                     "volumes": [
                         {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
                         *podspec.store_ca_volume(settings.importer),
+                        *settings.importer.extras.volumes,
                     ],
                 },
             },
@@ -75,18 +79,17 @@ def job(resource: Resource, settings: Settings) -> Object:
 
 
 def _container(resource: Resource, importer: ImporterSettings) -> Object:
+    variables = {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)} | podspec.store_ca(importer)
     return {
         "name": ERASER_CONTAINER,
         "image": importer.image,
         "imagePullPolicy": importer.pull_policy,
         "command": ["python", "-m", "mediaimport_importer.deletion"],
-        "env": podspec.env(
-            {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)} | podspec.store_ca(importer)
-        ),
+        "env": [*importer.extras.env, *podspec.env(variables)],
         "envFrom": podspec.env_from(importer),
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         "terminationMessagePolicy": "File",
-        "securityContext": podspec.confined(podspec.UID),
+        "securityContext": podspec.confined(importer.uid),
         "resources": {
             "requests": {"cpu": importer.cpu_request, "memory": importer.memory},
             "limits": {"memory": importer.memory},
@@ -94,6 +97,7 @@ def _container(resource: Resource, importer: ImporterSettings) -> Object:
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
             *podspec.store_ca_mount(importer),
+            *importer.extras.volume_mounts,
         ],
     }
 

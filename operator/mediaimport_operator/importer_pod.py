@@ -23,7 +23,6 @@ SCRATCH = "/scratch"
 SOCKET_DIRECTORY = "/run/prober"
 SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
 HEADERS_DIRECTORY = "/etc/mediaimport/source-headers"
-_PROBER_UID = podspec.UID + 1
 _PROBER_MEMORY_REQUEST_BYTES = 128 * 1024**2
 _DISK_BESIDE_SCRATCH_BYTES = 256 * 1024**2
 """Logs and the small /tmp volumes."""
@@ -55,12 +54,13 @@ def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> O
         "image": importer.image,
         "imagePullPolicy": importer.pull_policy,
         "command": ["python", "-m", "mediaimport_importer"],
-        "env": podspec.env(environment),
+        # Of two with one name the last one counts.
+        "env": [*importer.extras.env, *podspec.env(environment)],
         "envFrom": podspec.env_from(importer),
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
         # Never the log: media could have written into it.
         "terminationMessagePolicy": "File",
-        "securityContext": podspec.confined(podspec.UID),
+        "securityContext": podspec.confined(importer.uid),
         "resources": {
             # A request for the whole scratch space would keep most nodes from ever taking the pod.
             "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
@@ -72,6 +72,7 @@ def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> O
             {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
             *_headers_mount(told),
             *podspec.store_ca_mount(importer),
+            *importer.extras.volume_mounts,
         ],
     }
 
@@ -92,7 +93,7 @@ def _prober(importer: ImporterSettings) -> Object:
             "periodSeconds": 1,
             "failureThreshold": 3,
         },
-        "securityContext": podspec.confined(_PROBER_UID),
+        "securityContext": podspec.confined(importer.prober_uid),
         "resources": {
             "requests": {
                 "cpu": importer.prober_cpu_request,
@@ -116,6 +117,7 @@ def _volumes(importer: ImporterSettings) -> list[Object]:
         {"name": "importer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         {"name": "prober-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         *podspec.store_ca_volume(importer),
+        *importer.extras.volumes,
     ]
 
 

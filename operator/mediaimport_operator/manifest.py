@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-from mediaimport_api.task import IMPORTER_CONTAINER, Task
+from mediaimport_api.task import IMPORTER_CONTAINER, PROBER_CONTAINER, Task
 
 from mediaimport_operator import importer_pod, podspec
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MANAGER = "mediaimport"
 _POD_ANNOTATIONS = {
     "linkerd.io/inject": "disabled",
+    # The prober parses what strangers made: an identity of the pod's is the importer's alone.
+    "eks.amazonaws.com/skip-containers": PROBER_CONTAINER,
+    "azure.workload.identity/skip-containers": PROBER_CONTAINER,
     # An import that is moved starts again; its URL may not live that long.
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
 }
@@ -65,7 +68,10 @@ def job(resource: Resource, settings: Settings, *, attempt: int, more_memory: bo
             "parallelism": 1,
             "activeDeadlineSeconds": told.deadline_seconds,
             "template": {
-                "metadata": {"labels": labels | podspec.NO_MESH, "annotations": _POD_ANNOTATIONS},
+                "metadata": {
+                    "labels": podspec.labels(settings.importer) | labels,
+                    "annotations": settings.importer.extras.annotations | _POD_ANNOTATIONS,
+                },
                 "spec": importer_pod.spec(told, settings.importer, more_memory=more_memory),
             },
         },

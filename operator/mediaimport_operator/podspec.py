@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from mediaimport_operator.settings import ImporterSettings
     from mediaimport_operator.wire import Object
 
-UID = 65532
 STORE_CA_DIRECTORY = "/etc/mediaimport/store-ca"
 _GRACE_S = 30
 NO_MESH = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
@@ -24,8 +23,7 @@ def base(importer: ImporterSettings) -> Object:
         "terminationGracePeriodSeconds": _GRACE_S,
         "securityContext": {
             "runAsNonRoot": True,
-            "fsGroup": UID,
-            "fsGroupChangePolicy": "OnRootMismatch",
+            **({"fsGroup": importer.uid, "fsGroupChangePolicy": "OnRootMismatch"} if importer.uid else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **({"serviceAccountName": importer.service_account} if importer.service_account else {}),
@@ -34,11 +32,10 @@ def base(importer: ImporterSettings) -> Object:
     }
 
 
-def confined(uid: int) -> Object:
-    """Return the security context of a container of that user."""
+def confined(uid: int | None) -> Object:
+    """Return the security context of a container of that user; None: of whom the namespace says."""
     return {
-        "runAsUser": uid,
-        "runAsGroup": uid,
+        **({"runAsUser": uid, "runAsGroup": uid} if uid else {}),
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -47,16 +44,21 @@ def confined(uid: int) -> Object:
     }
 
 
-def env(variables: dict[str, str]) -> list[dict[str, str]]:
+def labels(importer: ImporterSettings) -> dict[str, str]:
+    """Return the labels that are not there to find the pod by."""
+    return importer.extras.labels | NO_MESH
+
+
+def env(variables: dict[str, str]) -> list[Object]:
     """Return variables as a container has them."""
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
 def env_from(importer: ImporterSettings) -> list[dict[str, Any]]:
-    """Return where a container has the store's settings and keys from."""
+    """Return where a container has the store's settings and keys from; the last one wins."""
     config = [{"configMapRef": {"name": importer.config_map}}] if importer.config_map else []
     secret = [{"secretRef": {"name": importer.store_secret}}] if importer.store_secret else []
-    return [*config, *secret]
+    return [*importer.extras.env_from, *config, *secret]
 
 
 def store_ca(importer: ImporterSettings) -> dict[str, str]:

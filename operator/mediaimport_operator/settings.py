@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mediaimport_api.environment import BadSettingError
 
 from mediaimport_operator import quantity
+from mediaimport_operator.extras import Extras
 from mediaimport_operator.slots import Caps
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class ImporterSettings:
     prober_cpu_request: str
     scratch_size: str
     placement: Placement
+    extras: Extras
+    uid: int | None
+    prober_uid: int | None
+    """None: whom the namespace says."""
 
     @classmethod
     def read(cls, env: Environment) -> ImporterSettings:
@@ -64,6 +69,9 @@ class ImporterSettings:
             prober_cpu_request=env.text("PROBER_CPU_REQUEST", "100m"),
             scratch_size=_bytes(env, "SCRATCH_SIZE", "10Gi"),
             placement=_placement(env),
+            extras=Extras.read(env),
+            uid=_uid(env, "IMPORTER_UID", 65532),
+            prober_uid=_uid(env, "PROBER_UID", 65533),
         )
 
 
@@ -128,6 +136,11 @@ def _placement(env: Environment) -> Placement:
     if not isinstance(placement, dict) or not placement.keys() <= _PLACEMENT:
         raise BadSettingError(f"{name} must be a JSON object with none but {', '.join(sorted(_PLACEMENT))}")
     return {field: value for field, value in placement.items() if value}
+
+
+def _uid(env: Environment, name: str, default: int) -> int | None:
+    """Return a user's id; None where the namespace is to say it, as `0` asks."""
+    return env.integer(name, default) or None
 
 
 def _port(env: Environment, name: str, default: int, *, least: int = 0) -> int:
