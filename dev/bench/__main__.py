@@ -7,6 +7,7 @@ import sys
 
 BENCHMARKS = {
     "burst": "dev.bench.burst",
+    "idle": "dev.bench.idle",
     "import": "dev.bench.imports",
     "install": "dev.bench.install",
     "probe": "dev.bench.probe",

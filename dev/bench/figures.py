@@ -41,7 +41,7 @@ class Figure:
             "figure": self.figure,
             "value": round(self.value, 4),
             "unit": self.unit,
-            "limit": self.limit,
+            "limit": None if self.limit is None else round(self.limit, 4),
             "bar": str(self.bar) if self.bar else None,
             "holds": self.bar.holds(self.value) if self.bar else None,
         }
@@ -53,17 +53,34 @@ def percentile(values: list[float], percent: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
-def report(name: str, figures: list[Figure]) -> None:
-    """Print the table and write the file."""
-    rows = [each.row() for each in figures]
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(json.dumps({"figures": rows}, indent=2, ensure_ascii=False) + "\n")
-    width = max(len(each.figure) for each in figures)
-    print(f"{'figure':{width}}  {'value':>10}  {'unit':8}  {'limit':>8}  {'bar':>8}  holds")
-    for row in rows:
+class Sheet:
+    """A report that grows: each figure is printed and in the file as soon as it is known."""
+
+    def __init__(self, name: str, *, width: int) -> None:
+        """Begin build/bench/NAME.json; `width` is the longest figure's name."""
+        self._file = FOLDER / f"{name}.json"
+        self._width = width
+        self._rows: list[dict[str, object]] = []
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        print(f"{'figure':{width}}  {'value':>10}  {'unit':8}  {'limit':>8}  {'bar':>8}  holds", flush=True)
+
+    def add(self, *figures: Figure) -> None:
+        """Take in what has been measured."""
+        for each in figures:
+            self._rows.append(each.row())
+            self._print(each.row())
+        self._file.write_text(json.dumps({"figures": self._rows}, indent=2, ensure_ascii=False) + "\n")
+
+    def _print(self, row: dict[str, object]) -> None:
         cells = {key: "" if value is None else value for key, value in row.items()}
         holds = "" if row["holds"] is None else "yes" if row["holds"] else "NO"
         print(
-            f"{cells['figure']:{width}}  {cells['value']:>10}  {cells['unit']:8}  {cells['limit']:>8}  "
-            f"{cells['bar']:>8}  {holds}"
+            f"{cells['figure']:{self._width}}  {cells['value']:>10}  {cells['unit']:8}  {cells['limit']:>8}  "
+            f"{cells['bar']:>8}  {holds}",
+            flush=True,
         )
+
+
+def report(name: str, figures: list[Figure]) -> None:
+    """Print the table and write the file."""
+    Sheet(name, width=max(len(each.figure) for each in figures)).add(*figures)

@@ -59,6 +59,8 @@ class OperatorProcess:
 
     def figure(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that have the labels; 0 while nobody answers."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the operator ended with {self.process.returncode}")
         total = 0.0
         for sample_name, sample_labels, value in self._samples():
             if sample_name == f"mediaimport_operator_{name}" and labels.items() <= sample_labels.items():
@@ -69,8 +71,6 @@ class OperatorProcess:
         """Return how long after its start a figure had come so far."""
         deadline = time.monotonic() + timeout_s
         while self.figure(name, **labels) < least:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the operator ended with {self.process.returncode}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{name} is {self.figure(name, **labels)}, not {least}, after {timeout_s} s")
             time.sleep(0.1)
@@ -90,9 +90,13 @@ class OperatorProcess:
         return int(line.split()[1]) / 1024
 
     def stop(self) -> None:
-        """End it in good order."""
+        """End it in good order; at once if it does not come to that."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(_TIMEOUT_S)
+        try:
+            self.process.wait(_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def _samples(self) -> list[tuple[str, dict[str, str], float]]:
         try:

@@ -129,6 +129,8 @@ def _etcd(home: Path) -> Process:
             "--name=etcd",
             "--data-dir=/run/etcd",  # in memory, gone with the node: nothing to sync
             "--unsafe-no-fsync",
+            # Thousands of imports in minutes write more than the 2 GiB at which etcd refuses to.
+            f"--quota-backend-bytes={4 * 1024**3}",
             f"--listen-client-urls={clients}",
             f"--advertise-client-urls={clients}",
             f"--listen-peer-urls={peers}",
@@ -166,6 +168,7 @@ def _api_server(home: Path, pki: Path) -> Process:
             f"--proxy-client-cert-file={pki}/front-client.crt",
             f"--proxy-client-key-file={pki}/front-client.key",
             "--enable-aggregator-routing=true",
+            "--etcd-compaction-interval=1m",
             "--profiling=false",
         ),
     )
@@ -179,6 +182,7 @@ def _controller_manager(home: Path, pki: Path) -> Process:
             *_kubeconfigs(pki / "controller-manager.kubeconfig"),
             *_ALONE,
             *_HASTY,
+            "--concurrent-job-syncs=20",
             "--use-service-account-credentials",
             f"--service-account-private-key-file={pki}/service-accounts.key",
             f"--root-ca-file={pki}/ca.crt",
@@ -199,6 +203,8 @@ def _s3(home: Path, places: Places) -> Process:
             *("--port", addresses.S3),
             *("--cert", f"{places.pki}/s3.crt"),
             *("--key", f"{places.pki}/s3.key"),
+            # As S3 itself does; without it each request of a client is a TLS handshake for both.
+            "--keep-alive",
             "posix",
             f"{places.node}/s3",
         ),

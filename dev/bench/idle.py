@@ -1,0 +1,70 @@
+"""`make bench-idle`: what an operator costs when nothing happens, beside thousands of finished imports.
+
+IDLE_IMPORTS (10000) says how many, IDLE_MINUTES (6) how long: the sweep of every five minutes is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import dev.cluster
+from dev.bench import crowd
+from dev.bench.figures import FOLDER, Bar, Figure, Sheet
+from dev.bench.operator_process import OperatorProcess
+from dev.kube import Kube
+from dev.kwok.node import PLACEMENT, paper_node
+
+NAMESPACE = "operator-idle"
+_WIDTH = 50
+
+
+def finished_status(kube: Kube, operator: OperatorProcess) -> dict[str, Any]:
+    """Return the status that this operator gives to an import."""
+    crowd.run(lambda api: crowd.create(api, NAMESPACE, [0]))
+    operator.await_figure("imports_completed_total", 1, timeout_s=120, result="ready")
+    status: dict[str, Any] = kube.get("mediaimport", crowd.film(0), namespace=NAMESPACE)["status"]
+    return status
+
+
+def fill(count: int, status: dict[str, Any]) -> None:
+    """Create imports that have been finished by the same way as the first one."""
+    crowd.run(lambda api: crowd.create(api, NAMESPACE, range(1, count)))
+    crowd.run(lambda api: crowd.patch(api, NAMESPACE, range(1, count), {"status": status}, part="/status"))
+
+
+def main() -> None:
+    """Measure and report."""
+    count, minutes = int(os.environ.get("IDLE_IMPORTS", "10000")), float(os.environ.get("IDLE_MINUTES", "6"))
+    environment = dev.cluster.environment()
+    kube = Kube(environment)
+    os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        log = stack.enter_context((FOLDER / "idle.log").open("w"))
+
+        def start() -> OperatorProcess:
+            return OperatorProcess.start(environment, namespace=NAMESPACE, cap=10, placement=PLACEMENT, log=log)
+
+        with paper_node(kube, log=log):
+            crowd.fresh_namespace(kube, NAMESPACE)
+            first = start()
+            status = finished_status(kube, first)
+            first.stop()
+        fill(count, status)
+        operator = start()
+        stack.callback(crowd.remove_namespace, kube, NAMESPACE)
+        stack.callback(operator.stop)
+        operator.await_figure("imports", count, timeout_s=120)
+        operator.await_figure("passes_total", count, timeout_s=300, outcome="done")
+        cpu_s, requests = operator.cpu_s, operator.figure("api_requests_total")
+        time.sleep(minutes * 60)
+        used_s, asked = operator.cpu_s - cpu_s, operator.figure("api_requests_total") - requests
+        sheet = Sheet("idle", width=_WIDTH)
+        sheet.add(
+            Figure(f"operator CPU, {count} finished imports", used_s / minutes, "s/min", None, Bar(1)),
+            Figure("API requests", asked / minutes, "/min", None, Bar(60)),
+            Figure("operator memory at its peak", operator.peak_mb, "MB", None, Bar(250)),
+        )
