@@ -80,6 +80,7 @@ class Reason(StrEnum):
     CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
     JOB_REFUSED = "JobRefused"
     JOB_NAME_TAKEN = "JobNameTaken"
+    POD_REFUSED = "PodRefused"
     OPERATOR_FAILED = "OperatorFailed"
     DELETING = "Deleting"
     # an Event's only: the resource is gone by then
@@ -249,6 +250,11 @@ _FACTS: dict[Reason, Facts] = {
     ),
     Reason.JOB_NAME_TAKEN: Facts(
         "A Job of this import's name belongs to something else.", "Delete or rename that Job.", _C
+    ),
+    Reason.POD_REFUSED: Facts(
+        "The Job is there, but the API server refuses its pod.",
+        "Check quota, admission policies and the importer's service account: the pod is tried again.",
+        _C,
     ),
     Reason.OPERATOR_FAILED: Facts(
         "The operator itself failed at this import.", "Read the operator's log, and report it: it tries again.", _C

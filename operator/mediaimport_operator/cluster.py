@@ -85,6 +85,12 @@ class Cluster:
         """Delete that very Job; its pods go with it."""
         await self._api.delete(f"{_jobs(namespace)}/{name}", {"uid": uid})
 
+    async def refused_pods(self, namespace: str, *, job_uid: str) -> list[Object]:
+        """Return the Events of pods that the Job controller could not create for that Job."""
+        selector = f"involvedObject.uid={job_uid},reason=FailedCreate"
+        page = await self._api.request(Call("GET", _events(namespace), query={"fieldSelector": selector}))
+        return list(page["items"])
+
     # --- logs, Events, Leases ---
 
     async def log_tail(self, namespace: str, pod: str, *, container: str, lines: int, limit_bytes: int) -> bytes:
@@ -107,7 +113,7 @@ class Cluster:
 
     async def create_event(self, namespace: str, event: Object) -> None:
         """Create a Kubernetes Event."""
-        await self._api.request(Call("POST", f"/api/v1/namespaces/{namespace}/events", body=event))
+        await self._api.request(Call("POST", _events(namespace), body=event))
 
     async def get_lease(self, namespace: str, name: str) -> Object:
         """Return a Lease."""
@@ -127,6 +133,10 @@ def _imports(namespace: str) -> str:
 
 def _jobs(namespace: str) -> str:
     return f"/apis/batch/v1/namespaces/{namespace}/jobs"
+
+
+def _events(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/events"
 
 
 def _leases(namespace: str) -> str:

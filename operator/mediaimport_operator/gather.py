@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
 
 from mediaimport_operator import eraser, job, pod, resource
-from mediaimport_operator.api import AbsentError
+from mediaimport_operator.api import AbsentError, RefusedError
 from mediaimport_operator.attempt import Ended
 from mediaimport_operator.manifest import selector
 from mediaimport_operator.observed import Observed, Slot
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from mediaimport_operator.slots import Slots
     from mediaimport_operator.wire import Object
     from mediaimport_operator.world import World
+
+
+log = logging.getLogger(__name__)
 
 
 class Gatherer:
@@ -63,7 +67,7 @@ class Gatherer:
         if isinstance(ended, Ended) and not ended.seen:
             await self._ask_again(observed)
             observed = self.look(key)
-        return observed and await self._with_tail(observed)
+        return observed and await self._with_tail(await self._with_pod_refusal(observed))
 
     def look(self, key: str) -> Observed | None:
         """Return what the caches hold of that import."""
@@ -126,6 +130,17 @@ class Gatherer:
             return
         if job.owned_by(found, uid):
             self._world.jobs.see(found)
+
+    async def _with_pod_refusal(self, observed: Observed) -> Observed:
+        """Ask why a Job has no pod: nothing but the Job controller's Events says so."""
+        if observed.podless is None:
+            return observed
+        try:
+            told = await self._cluster.refused_pods(observed.resource.namespace, job_uid=observed.podless.uid)
+        except RefusedError as error:
+            log.info("no Events to read", extra={"job": observed.podless.name, "error": str(error)})
+            return observed
+        return replace(observed, pod_refusal=job.last_words(told))
 
     async def _with_tail(self, observed: Observed) -> Observed:
         ended = observed.history.state

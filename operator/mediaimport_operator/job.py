@@ -10,6 +10,7 @@ from mediaimport_api import names
 from mediaimport_operator import wire
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from mediaimport_operator.wire import Object
@@ -58,6 +59,12 @@ def read(item: Object) -> Job:
         deleting="deletionTimestamp" in meta,
         suspended=bool((item.get("spec") or {}).get("suspend")),
     )
+
+
+def last_words(events: Iterable[Object]) -> str | None:
+    """Return the newest of these Events' messages."""
+    newest = max(events, key=lambda each: each.get("lastTimestamp") or each.get("eventTime") or "", default={})
+    return newest.get("message")
 
 
 def owned_by(item: Object, uid: str) -> bool:

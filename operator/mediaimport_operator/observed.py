@@ -7,7 +7,10 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mediaimport_api.names import run_hash
+
 from mediaimport_operator import history
+from mediaimport_operator.attempt import Running
 from mediaimport_operator.expectation import Expectation
 from mediaimport_operator.retry import Rules
 
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from mediaimport_operator.pod import Pod
     from mediaimport_operator.resource import Resource
     from mediaimport_operator.settings import Settings
+
+
+GRACE = timedelta(seconds=30)
+"""How long an attempt may take to start before its trouble is shown."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ class Observed:
     progress: Progress | None = None
     log_tail: str | None = None
     refusal: Refusal | None = None
+    pod_refusal: str | None = None
+    """Why the Job controller cannot create the pod of a `podless` Job."""
     eraser: Eraser | None = None
 
     @cached_property
@@ -79,6 +88,24 @@ class Observed:
     def history(self) -> History:
         """Return the run's attempts as they stand."""
         return history.observe(self.resource, jobs=self.jobs, pods=self.pods, expected=self.expectation, now=self.now)
+
+    @property
+    def trouble_shown_at(self) -> datetime:
+        """Return when the trouble of an attempt that has not come to run is shown."""
+        last = self.history.last
+        return ((last.started_at if last else None) or self.now) + GRACE
+
+    @property
+    def podless(self) -> Job | None:
+        """Return the Job of the newest attempt if by now it should have a pod, and has none."""
+        state = self.history.state
+        if not isinstance(state, Running) or state.pod_name is not None or self.now < self.trouble_shown_at:
+            return None
+        return next((each for each in self.jobs if self.is_current(each) and not each.suspended), None)
+
+    def is_current(self, job: Job) -> bool:
+        """Tell whether that is the newest attempt's Job."""
+        return job.run_hash == run_hash(self.resource.run) and job.attempt == self.history.number
 
     @property
     def expectation(self) -> Expectation:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import LABEL_QUEUE, job_name, run_hash
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import ConditionType
+from mediaimport_api.status import MAX_MESSAGE, ConditionType
 
 from mediaimport_operator import farewell, history, retry
 from mediaimport_operator.actions import CreateJob, DeleteJob, DeleteResource, Hold, Plan, Slot
 from mediaimport_operator.attempt import Ended, Running
+from mediaimport_operator.observed import GRACE
 from mediaimport_operator.statuses import Draft
+from mediaimport_operator.text import public
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from mediaimport_operator.job import Job
     from mediaimport_operator.observed import Observed
 
-GRACE = timedelta(seconds=30)
-"""How long a pod may take to start before its trouble is shown."""
+_LOOK_AGAIN = timedelta(seconds=30)
+"""The Job controller tells of pods that it cannot create by Events, which are not watched."""
 _IGNORED = f"its label {LABEL_QUEUE} is ignored, since the operator runs without Kueue (kueue.enabled)"
 
 
@@ -98,12 +100,8 @@ def _suspended(o: Observed) -> Plan | None:
     if o.history.state is None:
         return Plan(status=Draft(o, o.history).suspended())
     stopped = history.stop(o.history, Reason.SUSPENDED, now=o.now)
-    jobs = [job for job in o.jobs if _is_current(o, job)]
+    jobs = [job for job in o.jobs if o.is_current(job)]
     return Plan(status=Draft(o, stopped).suspended(), actions=tuple(DeleteJob(job.name, job.uid) for job in jobs))
-
-
-def _is_current(o: Observed, job: Job) -> bool:
-    return job.run_hash == run_hash(o.resource.run) and job.attempt == o.history.number
 
 
 def _running(o: Observed) -> Plan | None:
@@ -111,16 +109,15 @@ def _running(o: Observed) -> Plan | None:
     if not isinstance(state, Running):
         return None
     draft = Draft(o, o.history)
-    if any(job.suspended and _is_current(o, job) for job in o.jobs):
+    if any(job.suspended and o.is_current(job) for job in o.jobs):
         return Plan(status=draft.queued())
     if state.importing_since is not None:
         return Plan(status=draft.importing(), slot=_slot(o), follow=state.pod_name)
-    last = o.history.last
-    shown_at = ((last.started_at if last else None) or o.now) + GRACE
-    if o.now < shown_at:
+    if o.now < o.trouble_shown_at:
         status = draft.pending(Reason.STARTING, _starting(o, o.history.number))
-        return Plan(status=status, slot=_slot(o), wake_at=shown_at)
-    return Plan(status=draft.pending(*_hindrance(o, state)), slot=_slot(o))
+        return Plan(status=status, slot=_slot(o), wake_at=o.trouble_shown_at)
+    wake_at = o.now + _LOOK_AGAIN if o.podless is not None else None
+    return Plan(status=draft.pending(*_hindrance(o, state)), slot=_slot(o), wake_at=wake_at)
 
 
 def _slot(o: Observed) -> Slot:
@@ -133,10 +130,12 @@ def _starting(o: Observed, number: int) -> str:
 
 
 def _hindrance(o: Observed, state: Running) -> tuple[Reason, str]:
-    """Return why an attempt has not come to run in its time, as far as its pod tells."""
+    """Return why an attempt has not come to run in its time, as far as pod and Job controller tell."""
     number = o.history.number
     if state.trouble is not None:
         return state.trouble.reason, state.trouble.message
+    if o.pod_refusal is not None:
+        return Reason.POD_REFUSED, public(o.pod_refusal, MAX_MESSAGE)
     if state.pod_name is None:
         return Reason.STARTING, f"attempt {number} has a Job, but no pod yet; kubectl describe job says why"
     return Reason.STARTING, _starting(o, number)

@@ -219,6 +219,7 @@ class FakeCluster:
         self.version = 100
         self.objects: dict[str, dict[str, Object]] = {"imports": {}, "jobs": {}, "pods": {}, "leases": {}}
         self.events: list[Object] = []
+        self.job_events: list[Object] = []
         self.log = b""
         self.writes: list[str] = []
         self.refusing: Exception | None = None
@@ -312,6 +313,10 @@ class FakeCluster:
         assert (namespace, bool(uid), bool(version)) == ("media", True, True)
         self.writes.append(f"delete {name}")
         self.objects["imports"].pop(name)
+
+    async def refused_pods(self, namespace: str, *, job_uid: str) -> list[Object]:
+        assert namespace == "media"
+        return [each for each in self.job_events if each["involvedObject"]["uid"] == job_uid]
 
     async def create_event(self, namespace: str, event: Object) -> None:
         assert namespace == "media"

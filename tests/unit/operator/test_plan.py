@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Phase, Progress, Status, Step
+from mediaimport_operator import pod
 from mediaimport_operator.actions import CreateJob, DeleteJob, DeleteResource, Slot
 from mediaimport_operator.observed import Observed, Refusal
 from mediaimport_operator.plan import plan
@@ -307,6 +309,26 @@ def test_a_job_that_gets_no_pod_says_where_to_look(build: Build) -> None:
     condition = status_of(made).condition(ConditionType.READY)
     assert condition is not None
     assert condition.message == "attempt 1 has a Job, but no pod yet; kubectl describe job says why"
+
+
+def test_a_pod_that_is_refused_is_shown_with_its_cause_and_looked_at_again(build: Build) -> None:
+    later = build.now + timedelta(seconds=31)
+    observed = build.observed(started(build), jobs=[build.job()], now=later, pod_refusal="exceeded quota: pods=10")
+    made = plan(observed)
+    condition = status_of(made).condition(ConditionType.READY)
+    assert condition is not None
+    assert (condition.reason, condition.message) == ("PodRefused", "exceeded quota: pods=10")
+    assert made.wake_at == later + timedelta(seconds=30)
+    running = replace(observed, pods=(pod.read(build.running_pod()),))
+    assert ready_reason(plan(running)) == "Importing"
+
+
+def test_nobody_asks_for_a_pod_before_the_grace_or_while_kueue_holds_the_job(build: Build) -> None:
+    later = build.now + timedelta(seconds=31)
+    held = build.job() | {"spec": {"suspend": True}}
+    assert build.observed(started(build), jobs=[build.job()], now=later).podless is not None
+    assert build.observed(started(build), jobs=[build.job()]).podless is None
+    assert build.observed(started(build), jobs=[held], now=later).podless is None
 
 
 def test_an_unschedulable_pod_is_shown_after_the_grace(build: Build) -> None:

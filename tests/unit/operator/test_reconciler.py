@@ -173,6 +173,21 @@ async def test_a_refused_job_shows_its_cause_and_heals(operator: Operator) -> No
     assert job_name(operator) in operator.cluster.objects["jobs"]
 
 
+async def test_a_refused_pod_shows_what_the_job_controller_said_last(operator: Operator) -> None:
+    await begin(operator)
+    owner = {"uid": f"uid-{job_name(operator)}"}
+    operator.cluster.job_events = [
+        {"involvedObject": owner, "lastTimestamp": "2030-01-01T12:00:20Z", "message": "exceeded quota: pods=2"},
+        {"involvedObject": owner, "lastTimestamp": "2030-01-01T12:00:05Z", "message": "exceeded quota: pods=1"},
+    ]
+    operator.now += timedelta(seconds=31)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.status["conditions"][0]["reason"] == "PodRefused"
+    assert operator.status["conditions"][0]["message"] == "exceeded quota: pods=2"
+    assert operator.slots.in_flight == 1
+
+
 async def test_absence_in_the_caches_is_checked_before_it_counts(operator: Operator) -> None:
     await begin(operator)
     operator.world.jobs = type(operator.world.jobs)()
