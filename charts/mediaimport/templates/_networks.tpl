@@ -48,6 +48,16 @@
 {{- end }}
 {{- end -}}
 
+{{/* To the agent that gives a pod with an identity its keys. */}}
+{{- define "mediaimport.egressIdentity" -}}
+{{- with .Values.s3.identityAddress }}
+- to:
+    - ipBlock: {cidr: {{ . }}/{{ contains ":" . | ternary "128" "32" }}}
+  ports:
+    - {protocol: TCP, port: 80}
+{{- end }}
+{{- end -}}
+
 {{/* To the store: its port on the internet, any port where it is not (a Service's port is not its pods'). */}}
 {{- define "mediaimport.egressStore" -}}
 - to: {{- include "mediaimport.internet" . | nindent 4 }}
@@ -56,4 +66,5 @@
 {{- with include "mediaimport.storePeers" . | trim }}
 - to: {{- . | nindent 4 }}
 {{- end }}
+{{- include "mediaimport.egressIdentity" . }}
 {{- end -}}

@@ -56,12 +56,20 @@ def test_every_runbook_is_a_heading_of_the_docs(chart: Chart) -> None:
         for line in OPERATE.read_text().splitlines()
         if line.startswith("#")
     }
-    found = {
-        rule["annotations"]["runbook_url"]
-        for group in yaml.safe_load(rules(chart))["groups"]
-        for rule in group["rules"]
-    }
-    assert {url.rpartition("#")[2] for url in found} <= headings
+    found = annotations(chart, "monitoring.rules.runbookUrl=https://wiki.example.com/operate")
+    assert {each["runbook"].removeprefix("docs/operate.md#") for each in found} <= headings
+    for each in found:
+        page, _, heading = each["runbook_url"].partition("#")
+        assert (page, heading) == ("https://wiki.example.com/operate", each["runbook"].partition("#")[2])
+
+
+def test_no_alert_has_an_address_that_nobody_named(chart: Chart) -> None:
+    assert [each for each in annotations(chart) if "runbook_url" in each] == []
+
+
+def annotations(chart: Chart, *settings: str) -> list[dict[str, str]]:
+    (rule,) = chart.of("PrometheusRule", "monitoring.rules.enabled=true", *settings)
+    return [each["annotations"] for group in rule["spec"]["groups"] for each in group["rules"]]
 
 
 def expressions(chart: Chart) -> list[str]:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from mediaimport_api import crd
+from mediaimport_api.environment import Environment
+from mediaimport_operator.extras import Extras
+from mediaimport_operator.settings import Settings
 
 from dev.install import CHART
 from dev.kube import KubeError
@@ -51,6 +54,21 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["auth.mode=none", "auth.existingSecret=tokens"], "auth.mode none contradicts"),
         (["auth.oidc.issuer=https://login.example.com"], "auth.oidc.audience goes with auth.oidc.issuer"),
         (["monitoring.serviceMonitor.interval=30"], "/monitoring/serviceMonitor/interval"),
+        (["monitoring.serviceMonitor.enabled=true", "monitoring.podMonitor.enabled=true"], "read everything twice"),
+        (["webhook.resources.limit.memory=1Gi"], "'limit' not allowed"),
+        (["operator.tolerations[0].efect=NoSchedule"], "'efect' not allowed"),
+        (["importer.placement.affinity.nodeAfinity.a=b"], "'nodeAfinity' not allowed"),
+        (["importer.extraEnv[0].nam=A"], "'nam' not allowed"),
+        (["importer.extraEnv[0].name=S3_BUCKET_NAME"], "/importer/extraEnv/0/name"),
+        (["importer.extraEnv[0].name=MEDIAIMPORT_TASK"], "/importer/extraEnv/0/name"),
+        (["webhook.extraEnv[0].name=S3_REGION"], "/webhook/extraEnv/0/name"),
+        (["importer.extraVolumes[0].name=scratch"], "/importer/extraVolumes/0/name"),
+        (["importer.extraVolumeMounts[0].name=a", "importer.extraVolumeMounts[0].mountPath=/scratch/a"], "/mountPath"),
+        (["operator.extraEnv[0].name=MAX_IN_FLIGHT"], "operator.extraEnv sets MAX_IN_FLIGHT"),
+        (["replicate.sweep.extraEnv[0].name=LOG_LEVEL"], "replicate.sweep.extraEnv sets LOG_LEVEL"),
+        (["importer.podLabels.mediaimport\\.dev/uid=x"], "importer.podLabels has mediaimport.dev/uid"),
+        (["importer.proberRunAsUser=65532"], "importer.runAsUser and importer.proberRunAsUser are the same"),
+        (["s3.identityAddress=metadata"], "/s3/identityAddress"),
     ],
 )
 def test_bad_value_is_refused_by_name(chart: Chart, settings: list[str], sentence: str) -> None:
@@ -79,12 +97,21 @@ def test_every_watched_namespace_gets_all_that_imports_need(chart: Chart) -> Non
     assert chart.variables("operator", *settings)["WATCH_NAMESPACES"] == "own,other"
 
 
+def pods(chart: Chart, *settings: str) -> dict[str, Object]:
+    """Return the pods of operator, shim, sweep and test, with their metadata, by what they are."""
+    templates = [each["spec"]["template"] for each in chart.of("Deployment", *settings)]
+    templates += [each["spec"]["jobTemplate"]["spec"]["template"] for each in chart.of("CronJob", *settings)]
+    whole = [*templates, *chart.of("Pod", *settings)]
+    return {each["metadata"]["labels"]["app.kubernetes.io/component"]: each for each in whole}
+
+
 def test_pods_fit_pod_security_restricted(chart: Chart) -> None:
-    for deployment in chart.of("Deployment"):
-        pod = deployment["spec"]["template"]["spec"]
+    found = pods(chart, "replicate.apiToken=t")
+    assert set(found) == {"operator", "webhook", "sweep", "test"}
+    for pod in (each["spec"] for each in found.values()):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for container in pod["containers"]:
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -191,6 +218,83 @@ def test_common_labels_are_on_all_objects_and_pods(chart: Chart) -> None:
         assert "team" not in deployment["spec"]["selector"]["matchLabels"]
 
 
+EXTRAS = (
+    ("extraEnv[0].name=EXTRA", "extraEnv[0].value=yes"),
+    ("extraEnvFrom[0].secretRef.name=extra",),
+    ("extraVolumes[0].name=extra", "extraVolumes[0].configMap.name=extra"),
+    ("extraVolumeMounts[0].name=extra", "extraVolumeMounts[0].mountPath=/extra"),
+    ("podLabels.extra=label", "podAnnotations.extra=annotation"),
+)
+
+
+def extras(path: str) -> list[str]:
+    return [f"{path}.{setting}" for group in EXTRAS for setting in group]
+
+
+PLACEMENT = (
+    "priorityClassName=high",
+    "nodeSelector.pool=media",
+    "tolerations[0].key=media",
+    "affinity.nodeAffinity.a=b",
+    "topologySpreadConstraints[0].maxSkew=1",
+    "topologySpreadConstraints[0].topologyKey=zone",
+    "topologySpreadConstraints[0].whenUnsatisfiable=DoNotSchedule",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "component"), [("operator", "operator"), ("webhook", "webhook"), ("replicate.sweep", "sweep")]
+)
+def test_every_workload_takes_what_its_cluster_needs(chart: Chart, path: str, component: str) -> None:
+    placement = [f"{path}.{each}" for each in PLACEMENT]
+    pod = pods(chart, "replicate.apiToken=t", *extras(path), *placement, f"{path}.resources.limits.cpu=2")[component]
+    spec = pod["spec"]
+    (container,) = spec["containers"]
+    assert {"name": "EXTRA", "value": "yes"} in container["env"]
+    assert {"secretRef": {"name": "extra"}} in container["envFrom"]
+    assert {"name": "extra", "mountPath": "/extra"} in container["volumeMounts"]
+    assert {"name": "extra", "configMap": {"name": "extra"}} in spec["volumes"]
+    assert (pod["metadata"]["labels"]["extra"], pod["metadata"]["annotations"]["extra"]) == ("label", "annotation")
+    assert container["resources"]["limits"]["cpu"] == 2
+    assert (spec["priorityClassName"], spec["nodeSelector"]) == ("high", {"pool": "media"})
+    assert spec["tolerations"] == [{"key": "media"}]
+    assert spec["affinity"] == {"nodeAffinity": {"a": "b"}}
+    assert spec["topologySpreadConstraints"][0]["topologyKey"] == "zone"
+
+
+def test_sweep_is_as_the_shim_unless_said_otherwise(chart: Chart) -> None:
+    shim = ("replicate.apiToken=t", *extras("webhook"), "webhook.nodeSelector.pool=media")
+    found = pods(chart, *shim)
+    assert found["sweep"]["spec"]["nodeSelector"] == found["webhook"]["spec"]["nodeSelector"]
+    assert found["sweep"]["spec"]["containers"][0]["env"] == found["webhook"]["spec"]["containers"][0]["env"]
+    other = pods(chart, *shim, "replicate.sweep.nodeSelector.pool=other")["sweep"]["spec"]
+    assert other["nodeSelector"] == {"pool": "other"}
+
+
+def test_what_is_added_to_imports_reaches_the_operator_as_it_reads_it(chart: Chart) -> None:
+    settings = (*extras("importer"), "commonLabels.team=media", "importer.runAsUser=1000", "importer.proberRunAsUser=1001")
+    read = Settings.read(Environment(chart.variables("operator", *settings)))
+    assert read.importer.extras == Extras(
+        labels={"extra": "label", "team": "media"},
+        annotations={"extra": "annotation"},
+        env=({"name": "EXTRA", "value": "yes"},),
+        env_from=({"secretRef": {"name": "extra"}},),
+        volumes=({"name": "extra", "configMap": {"name": "extra"}},),
+        volume_mounts=({"name": "extra", "mountPath": "/extra"},),
+    )
+    assert (read.importer.uid, read.importer.prober_uid) == (1000, 1001)
+    nobody = chart.variables("operator", "importer.runAsUser=null", "importer.proberRunAsUser=null")
+    assert Settings.read(Environment(nobody)).importer.uid is None
+
+
+def test_pods_reach_the_one_address_that_their_identity_comes_from(chart: Chart) -> None:
+    agent = {"to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}], "ports": [{"protocol": "TCP", "port": 80}]}
+    policies = chart.of("NetworkPolicy", "s3.identityAddress=169.254.170.23")
+    reaching = {each["metadata"]["name"] for each in policies if agent in each["spec"]["egress"]}
+    assert reaching == {f"mi-mediaimport-{each}" for each in ("importer", "eraser", "webhook", "test")}
+    assert "169.254.170.23" not in chart.text()
+
+
 def test_autoscaler_owns_the_number_of_pods(chart: Chart) -> None:
     assert chart.of("HorizontalPodAutoscaler") == []
     settings = ("webhook.autoscaling.enabled=true",)
@@ -221,6 +325,27 @@ def test_monitor_finds_the_metrics_of_both_programs(chart: Chart) -> None:
         if wanted <= each["metadata"]["labels"].items() and each["spec"]["ports"][0]["name"] == "metrics"
     ]
     assert found == ["mi-mediaimport-operator-metrics", "mi-mediaimport-webhook-metrics"]
+
+
+def test_pod_monitor_finds_both_programs_and_nothing_else(chart: Chart) -> None:
+    (monitor,) = chart.of("PodMonitor", "monitoring.podMonitor.enabled=true")
+    (components,) = monitor["spec"]["selector"]["matchExpressions"]
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    found = pods(chart, "replicate.apiToken=t")
+    assert [name for name, pod in found.items() if wanted <= pod["metadata"]["labels"].items()] == [*found]
+    assert components["values"] == ["operator", "webhook"]
+    for name in components["values"]:
+        (container,) = found[name]["spec"]["containers"]
+        assert monitor["spec"]["podMetricsEndpoints"][0]["port"] in [each["name"] for each in container["ports"]]
+
+
+def test_ingress_leads_its_host_to_the_shim_over_tls(chart: Chart) -> None:
+    settings = [f"webhook.ingress.{each}" for each in ("enabled=true", "host=media.example.com", "tlsSecret=tls")]
+    (ingress,) = chart.of("Ingress", *settings)
+    (rule,) = ingress["spec"]["rules"]
+    service = rule["http"]["paths"][0]["backend"]["service"]
+    assert (rule["host"], ingress["spec"]["tls"][0]["secretName"]) == ("media.example.com", "tls")
+    assert service == {"name": chart.deployment("webhook")["metadata"]["name"], "port": {"name": "http"}}
 
 
 def test_shim_that_may_be_reached_by_few_can_be_by_helm_test(chart: Chart) -> None:

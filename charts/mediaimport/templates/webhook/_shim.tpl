@@ -1,103 +1,125 @@
-{{/* What the shim's program is told, be it serving or sweeping. */}}
+{{/* What the shim's program is told, be it serving or sweeping; call with (list $ its-values). */}}
 {{- define "mediaimport.webhookEnvironment" -}}
+{{- $root := index . 0 -}}
+{{- $workload := index . 1 -}}
 envFrom:
-  - configMapRef: {name: {{ include "mediaimport.fullname" . }}-importer}
-  {{- with default (include "mediaimport.storeSecret" .) .Values.webhook.s3ExistingSecret }}
+  {{- with $workload.extraEnvFrom }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  - configMapRef: {name: {{ include "mediaimport.fullname" $root }}-importer}
+  {{- with default (include "mediaimport.storeSecret" $root) $root.Values.webhook.s3ExistingSecret }}
   - secretRef: {name: {{ . }}}
   {{- end }}
-  {{- with include "mediaimport.replicateSecret" . }}
+  {{- with include "mediaimport.replicateSecret" $root }}
   - secretRef: {name: {{ . }}}
   {{- end }}
 env:
-  {{- include "mediaimport.podEnv" . | nindent 2 }}
-  - name: NAMESPACE
-    value: {{ .Release.Namespace }}
-  - name: DEPLOYMENT_NAME
-    value: {{ include "mediaimport.fullname" . }}-webhook
-  - name: PORT
-    value: "8080"
-  - name: METRICS_PORT
-    value: "9090"
-  - name: AUTH_MODE
-    value: {{ .Values.auth.mode }}
-  {{- if eq .Values.auth.mode "tokens" }}
-  - name: AUTH_TOKENS_FILE
-    value: /etc/mediaimport/auth/tokens.json
-  {{- end }}
-  {{- with .Values.auth.oidc }}
-  {{- if .issuer }}
-  - name: OIDC_ISSUER
-    value: {{ .issuer | quote }}
-  - name: OIDC_AUDIENCE
-    value: {{ required "auth.oidc.audience goes with auth.oidc.issuer" .audience | quote }}
-  - name: OIDC_JWKS_URL
-    value: {{ .jwksUrl | quote }}
-  - name: OIDC_GROUPS_CLAIM
-    value: {{ .groupsClaim | quote }}
-  - name: OIDC_ADMIN_GROUP
-    value: {{ .adminGroup | quote }}
-  {{- end }}
-  {{- end }}
-  - name: FAL_USER_ID
-    value: {{ .Values.fal.userId | quote }}
-  - name: REPLICATE_BASE_URL
-    value: {{ .Values.replicate.baseUrl | quote }}
-  - name: REPLICATE_MODELS_FILE
-    value: /etc/mediaimport/models/models.json
-  {{- if .Values.s3.caBundle }}
-  - name: S3_CA_BUNDLE
-    value: /etc/mediaimport/store-ca/ca.crt
-  {{- end }}
-  {{- with .Values.webhook }}
-  - name: PUBLIC_BASE_URL
-    value: {{ .publicUrl | quote }}
-  - name: DEFAULT_USER_ID
-    value: {{ .defaultUserId | quote }}
-  - name: PRESIGN_SECONDS
-    value: {{ int64 .presignSeconds | quote }}
-  - name: RATE_LIMIT_PER_SECOND
-    value: {{ int64 .rateLimitPerSecond | quote }}
-  - name: CORS_ORIGINS
-    value: {{ join "," .corsOrigins | quote }}
-  - name: LOG_LEVEL
-    value: {{ .logLevel }}
-  {{- with .extraEnv }}
+  {{- include "mediaimport.webhookVariables" $root | nindent 2 }}
+  {{- with $workload.extraEnv }}
   {{- toYaml . | nindent 2 }}
-  {{- end }}
   {{- end }}
 {{- end -}}
 
+{{- define "mediaimport.webhookVariables" -}}
+{{ include "mediaimport.podEnv" . }}
+- name: NAMESPACE
+  value: {{ .Release.Namespace }}
+- name: DEPLOYMENT_NAME
+  value: {{ include "mediaimport.fullname" . }}-webhook
+- name: PORT
+  value: "8080"
+- name: METRICS_PORT
+  value: "9090"
+- name: AUTH_MODE
+  value: {{ .Values.auth.mode }}
+{{- if eq .Values.auth.mode "tokens" }}
+- name: AUTH_TOKENS_FILE
+  value: /etc/mediaimport/auth/tokens.json
+{{- end }}
+{{- with .Values.auth.oidc }}
+{{- if .issuer }}
+- name: OIDC_ISSUER
+  value: {{ .issuer | quote }}
+- name: OIDC_AUDIENCE
+  value: {{ required "auth.oidc.audience goes with auth.oidc.issuer" .audience | quote }}
+- name: OIDC_JWKS_URL
+  value: {{ .jwksUrl | quote }}
+- name: OIDC_GROUPS_CLAIM
+  value: {{ .groupsClaim | quote }}
+- name: OIDC_ADMIN_GROUP
+  value: {{ .adminGroup | quote }}
+{{- end }}
+{{- end }}
+- name: FAL_USER_ID
+  value: {{ .Values.fal.userId | quote }}
+- name: REPLICATE_BASE_URL
+  value: {{ .Values.replicate.baseUrl | quote }}
+- name: REPLICATE_MODELS_FILE
+  value: /etc/mediaimport/models/models.json
+{{- if .Values.s3.caBundle }}
+- name: S3_CA_BUNDLE
+  value: /etc/mediaimport/store-ca/ca.crt
+{{- end }}
+{{- with .Values.webhook }}
+- name: PUBLIC_BASE_URL
+  value: {{ .publicUrl | quote }}
+- name: DEFAULT_USER_ID
+  value: {{ .defaultUserId | quote }}
+- name: PRESIGN_SECONDS
+  value: {{ int64 .presignSeconds | quote }}
+- name: RATE_LIMIT_PER_SECOND
+  value: {{ int64 .rateLimitPerSecond | quote }}
+- name: CORS_ORIGINS
+  value: {{ join "," .corsOrigins | quote }}
+- name: LOG_LEVEL
+  value: {{ .logLevel }}
+{{- end }}
+{{- end -}}
+
+{{/* Call with (list $ its-values), as the volumes. */}}
 {{- define "mediaimport.webhookMounts" -}}
+{{- $root := index . 0 -}}
 - {name: tmp, mountPath: /tmp}
 - {name: models, mountPath: /etc/mediaimport/models, readOnly: true}
-{{- if eq .Values.auth.mode "tokens" }}
+{{- if eq $root.Values.auth.mode "tokens" }}
 - {name: auth, mountPath: /etc/mediaimport/auth, readOnly: true}
 {{- end }}
-{{- if .Values.s3.caBundle }}
+{{- if $root.Values.s3.caBundle }}
 - {name: store-ca, mountPath: /etc/mediaimport/store-ca, readOnly: true}
 {{- end }}
-{{- with .Values.webhook.extraVolumeMounts }}
+{{- with (index . 1).extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
 
 {{- define "mediaimport.webhookVolumes" -}}
+{{- $root := index . 0 -}}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
 - name: models
-  configMap: {name: {{ include "mediaimport.fullname" . }}-models}
-{{- if eq .Values.auth.mode "tokens" }}
+  configMap: {name: {{ include "mediaimport.fullname" $root }}-models}
+{{- if eq $root.Values.auth.mode "tokens" }}
 # A directory, so that a change arrives without a restart.
 - name: auth
   secret:
-    secretName: {{ include "mediaimport.authSecret" . }}
+    secretName: {{ include "mediaimport.authSecret" $root }}
     items: [{key: tokens.json, path: tokens.json}]
 {{- end }}
-{{- if .Values.s3.caBundle }}
+{{- if $root.Values.s3.caBundle }}
 - name: store-ca
-  configMap: {name: {{ include "mediaimport.storeCa" . }}}
+  configMap: {name: {{ include "mediaimport.storeCa" $root }}}
 {{- end }}
-{{- with .Values.webhook.extraVolumes }}
+{{- with (index . 1).extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* JSON: the values of the sweep's pod; what is not its own is the shim's. */}}
+{{- define "mediaimport.sweepWorkload" -}}
+{{- $pod := dict -}}
+{{- range $key, $value := omit .Values.replicate.sweep "enabled" "schedule" -}}
+{{- $shims := index (omit $.Values.webhook "topologySpreadConstraints") $key -}}
+{{- $_ := set $pod $key (default $shims $value) -}}
+{{- end -}}
+{{- toJson $pod -}}
 {{- end -}}

@@ -1,0 +1,90 @@
+{{/* What the operator is told: its own settings, and what the pods of imports are made of. */}}
+{{- define "mediaimport.operatorVariables" -}}
+{{ include "mediaimport.podEnv" . }}
+- name: OPERATOR_NAMESPACE
+  value: {{ .Release.Namespace }}
+- name: WATCH_NAMESPACES
+  value: {{ join "," (include "mediaimport.namespaces" . | fromJson).names }}
+- name: INSTANCE
+  value: {{ include "mediaimport.instance" . | quote }}
+- name: IMPORTER_IMAGE
+  value: {{ include "mediaimport.image" (list $ .Values.image) }}
+- name: PROBER_IMAGE
+  value: {{ include "mediaimport.image" (list $ .Values.proberImage) }}
+- name: IMAGE_PULL_POLICY
+  value: {{ .Values.image.pullPolicy }}
+{{- with .Values.imagePullSecrets }}
+{{- $names := list }}{{ range . }}{{ $names = append $names .name }}{{ end }}
+- name: IMAGE_PULL_SECRETS
+  value: {{ join "," $names }}
+{{- end }}
+- name: IMPORTER_SERVICE_ACCOUNT
+  value: {{ include "mediaimport.fullname" . }}-importer
+- name: IMPORTER_CONFIG_MAP
+  value: {{ include "mediaimport.fullname" . }}-importer
+{{- with include "mediaimport.storeSecret" . }}
+- name: S3_SECRET_NAME
+  value: {{ . }}
+{{- end }}
+{{- with include "mediaimport.storeCa" . }}
+- name: S3_CA_CONFIG_MAP
+  value: {{ . }}
+{{- end }}
+- name: S3_BUCKET_NAME
+  value: {{ .Values.s3.bucket | quote }}
+{{- with .Values.importer }}
+- name: IMPORTER_MEMORY
+  value: {{ .memory | quote }}
+- name: IMPORTER_CPU_REQUEST
+  value: {{ .cpuRequest | quote }}
+- name: PROBER_MEMORY
+  value: {{ .proberMemory | quote }}
+- name: PROBER_CPU_REQUEST
+  value: {{ .proberCpuRequest | quote }}
+- name: SCRATCH_SIZE
+  value: {{ .scratchSize | quote }}
+- name: IMPORTER_PLACEMENT
+  value: {{ .placement | toJson | quote }}
+- name: IMPORTER_EXTRAS
+  value: {{ include "mediaimport.importerExtras" $ | quote }}
+- name: IMPORTER_UID
+  value: {{ int64 (default 0 .runAsUser) | quote }}
+- name: PROBER_UID
+  value: {{ int64 (default 0 .proberRunAsUser) | quote }}
+- name: MAX_SIZE_BYTES
+  value: {{ int64 .maxSizeBytes | quote }}
+- name: DEADLINE_SECONDS
+  value: {{ int64 .deadlineSeconds | quote }}
+{{- end }}
+{{- with .Values.operator }}
+- name: MAX_IN_FLIGHT
+  value: {{ int64 .maxInFlight | quote }}
+- name: MAX_IN_FLIGHT_PER_USER
+  value: {{ int64 .maxInFlightPerUser | quote }}
+- name: MAX_IN_FLIGHT_PER_HOST
+  value: {{ int64 .maxInFlightPerHost | quote }}
+- name: KUEUE_ENABLED
+  value: {{ .kueue.enabled | quote }}
+- name: RETRY_WAIT_SECONDS
+  value: {{ int64 .retryWaitSeconds | quote }}
+- name: SUCCESSFUL_JOB_SECONDS
+  value: {{ int64 .successfulJobSeconds | quote }}
+- name: FAILED_JOB_SECONDS
+  value: {{ int64 .failedJobSeconds | quote }}
+- name: LOG_LEVEL
+  value: {{ .logLevel }}
+- name: PROBE_PORT
+  value: "8080"
+- name: METRICS_PORT
+  value: "9090"
+{{- end }}
+{{- end -}}
+
+{{/* JSON: what is added to those pods. */}}
+{{- define "mediaimport.importerExtras" -}}
+{{- with .Values.importer -}}
+{{- $labels := merge (dict) .podLabels $.Values.commonLabels -}}
+{{- $extras := dict "labels" $labels "annotations" .podAnnotations "env" .extraEnv "envFrom" .extraEnvFrom -}}
+{{- merge $extras (dict "volumes" .extraVolumes "volumeMounts" .extraVolumeMounts) | toJson -}}
+{{- end -}}
+{{- end -}}
