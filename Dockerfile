@@ -45,20 +45,20 @@ RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
     python3 -m venv --without-pip . \
  && /opt/tools/bin/pip --python bin/python install --no-cache-dir --no-compile --only-binary :all: --require-hashes -r runtime.txt \
  && bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash lib
-LABEL org.opencontainers.image.title="mediaimport" \
-      org.opencontainers.image.description="Saves what AI models on Replicate make, for good" \
-      org.opencontainers.image.licenses="Apache-2.0"
 
 FROM base AS base-ffmpeg
 ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
-LABEL org.opencontainers.image.title="mediaimport-ffmpeg"
 
 FROM base-ffmpeg AS mediaimport-ffmpeg
 COPY --from=package /src/site lib/python3.13/site-packages
 USER 65532:65532
+LABEL org.opencontainers.image.title="mediaimport-ffmpeg" \
+      org.opencontainers.image.description="MediaImport's prober: ffprobe and ffmpeg for its import Jobs" \
+      org.opencontainers.image.licenses="Apache-2.0 AND GPL-2.0-or-later" \
+      org.opencontainers.image.version="0.1.0"
 
 # The last stage is what `docker build .` makes.
 FROM base AS mediaimport
@@ -66,3 +66,7 @@ FROM base AS mediaimport
 ENV PYDANTIC_DISABLE_PLUGINS=__all__
 COPY --from=package /src/site lib/python3.13/site-packages
 USER 65532:65532
+LABEL org.opencontainers.image.title="mediaimport" \
+      org.opencontainers.image.description="Saves what AI models on Replicate make, for good: operator, shim, importer" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="0.1.0"

@@ -44,6 +44,7 @@ class Sidecar(Lenient):
     owner: Owner
     source_fingerprint: Sha256
     imported_at: Timestamp
+    importer_version: Annotated[str, Field(max_length=64)] | None = None
     provenance: Provenance
     asset: Asset
     media: Media

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dev.reference import environment, reasons, resource, sidecar, values
+from dev.reference import environment, licences, reasons, resource, sidecar, values, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,8 +17,10 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/resource.md": resource.page,
     "docs/reference/reasons.md": reasons.page,
     "docs/reference/environment.md": environment.page,
+    "docs/reference/licences.md": licences.page,
     "docs/sidecar.schema.json": sidecar.page,
     "charts/mediaimport/README.md": values.page,
+    **version.PAGES,
 }
 
 

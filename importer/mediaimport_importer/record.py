@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result, ThumbnailOutcome
 from mediaimport_api.sidecar import Provenance, Sidecar
@@ -95,6 +96,7 @@ class Record:
             owner=self.task.owner,
             source_fingerprint=self.place.fingerprint,
             imported_at=self.at,
+            importer_version=__version__,
             provenance=_provenance(self.task),
             asset=self.asset,
             media=self.media,

@@ -14,6 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import certifi
 import httpcore
+from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
@@ -32,7 +33,12 @@ MAX_RESUMES = 8
 MAX_FRUITLESS = 3
 RESUME_WAIT_S = 0.5
 _CUT = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
-_HEADERS = {"User-Agent": "MediaImport", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+_HEADERS = {
+    "User-Agent": f"MediaImport/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
 
 
 @dataclass

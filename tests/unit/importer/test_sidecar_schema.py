@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import jsonschema_rs
 import pytest
+from mediaimport_api import __version__
 
 from dev.loopback.store import BUCKET
 
@@ -25,6 +26,7 @@ def test_sidecar_of_an_import_fits_the_schema(imports: Imports, sources: Sources
     validator = jsonschema_rs.Draft202012Validator(json.loads(SCHEMA.read_text()))
 
     validator.validate(sidecar)
+    assert sidecar["importerVersion"] == __version__
 
     with pytest.raises(jsonschema_rs.ValidationError):
         validator.validate(sidecar | {"sourceFingerprint": "short"})

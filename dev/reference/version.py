@@ -1,0 +1,36 @@
+"""The project's version, carried to the files that cannot ask for it. It stands in mediaimport_api alone."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediaimport_api import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+# In each file, what stands before the version, and how often.
+_PLACES = {
+    "Dockerfile": (r'image\.version="', 2),
+    "charts/mediaimport/Chart.yaml": (r"^(?:version|appVersion): ", 2),
+    "docs/install.md": (r"YOUR/mediaimport(?:-ffmpeg)?:", 4),
+}
+
+
+def carried(text: str, before: str, count: int, version: str = __version__) -> str:
+    """Return the text with the version at each of its places; ValueError if there are not as many as there were."""
+    new, found = re.subn(rf"({before})\d[\w.+-]*", rf"\g<1>{version}", text, flags=re.MULTILINE)
+    if found != count:
+        raise ValueError(f"the version stands {found} times after {before!r}, not {count}")
+    return new
+
+
+def _page(name: str) -> str:
+    return carried((ROOT / name).read_text(), *_PLACES[name])
+
+
+PAGES: Mapping[str, Callable[[], str]] = {name: partial(_page, name) for name in _PLACES}

@@ -1,0 +1,48 @@
+"""One place says which version this is; all that shows a version shows that one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from mediaimport_api import __version__
+from mediaimport_importer.source import http
+
+from dev.reference import version
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_chart_and_the_images_that_it_asks_for_are_of_the_version() -> None:
+    chart = yaml.safe_load((ROOT / "charts/mediaimport/Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
+def test_both_images_say_the_version() -> None:
+    stages = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    said = [
+        re.findall(r'image\.version="(.*?)"', stage) for stage in stages if re.search(r" AS mediaimport\S*\n", stage)
+    ]
+    assert said == [[__version__], [__version__]]
+
+
+def test_sources_see_which_version_asks_them() -> None:
+    assert http._HEADERS["User-Agent"] == f"MediaImport/{__version__}"
+
+
+def test_changelog_is_open_or_tells_of_the_version() -> None:
+    headings = re.findall(r"^## (?:\[?(\d\S*?)\]? |Unreleased)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] in {"", __version__}
+
+
+def test_version_is_carried_to_each_place_of_a_text() -> None:
+    text = "version: 0.1.0\nappVersion: 0.1.0-rc.1\nkubeVersion: 1.33.0\n"
+    carried = version.carried(text, r"^(?:version|appVersion): ", 2, "1.2.3")
+    assert carried == "version: 1.2.3\nappVersion: 1.2.3\nkubeVersion: 1.33.0\n"
+
+
+def test_place_that_went_missing_is_no_silent_success() -> None:
+    with pytest.raises(ValueError, match="stands 0 times"):
+        version.carried("no version here", "version: ", 1, "1.2.3")
