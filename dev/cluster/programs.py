@@ -31,7 +31,8 @@ class Module:
     """A folder with a go.mod of its own (in one graph, one program's requirements would move another's versions)."""
 
     name: str
-    # The package to build under a chosen name, where Go would name the program `v3` or `server`; else all `tool`s.
+    # The package to build under a chosen name, where Go would name the program `v3` or `server`, or where its main
+    # package is the folder's own; else all `tool`s.
     package: str = ""
     link_flags: str = "-s -w"
 
@@ -51,7 +52,7 @@ class Module:
 _STAMP_FLAGS = (f"-X k8s.io/component-base/version.{name}={value}" for name, value in _STAMPS.items())
 KUBERNETES = Module("kubernetes", link_flags=" ".join(("-s -w", *_STAMP_FLAGS)))
 ETCD = Module("etcd", package="go.etcd.io/etcd/server/v3")
-COREDNS = Module("coredns")
+COREDNS = Module("coredns", package=".")
 HELM = Module("helm")
 VERSITYGW = Module("versitygw")
 TOXIPROXY = Module("toxiproxy", package="github.com/Shopify/toxiproxy/v2/cmd/server")
@@ -71,7 +72,7 @@ def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[s
 
 def home(module: Module, places: Places, *, go_version: str) -> Path:
     """Return the folder that holds, or will hold, the module's programs."""
-    files = [(module.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
+    files = [path.read_bytes() for path in sorted(module.folder.iterdir())]
     arguments = module.build_arguments("")
     return places.programs / f"{module.name}-{key(files, go_version=go_version, arguments=arguments)}"
 
