@@ -138,8 +138,9 @@ class Attempt:
             expected=self.spec.expected,
         )
         self.report.step(Step.CONNECT, "asking the source")
-        pace, headers = Pace(deadline_s=self.deadline_s), self.settings.headers_directory
-        with opened(self.spec.source, self.settings.policy, pace, headers_directory=headers) as source:
+        settings, pace = self.settings, Pace(deadline_s=self.deadline_s)
+        headers, proxy = settings.headers_directory, settings.proxy
+        with opened(self.spec.source, settings.policy, pace, headers_directory=headers, proxy=proxy) as source:
             self.upload.look()
             limits.check_promise(source.size_bytes)
             return download(source, spool, limits, self._watch(source, spool))

@@ -23,6 +23,7 @@ from mediaimport_api.task import Task
 from pydantic import ValidationError
 
 from mediaimport_importer.settings import Settings
+from mediaimport_importer.source.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--headers", metavar="DIRECTORY", help="a file for each request header, and `host`: whose they are"
     )
+    made.add_argument("--proxy", metavar="URL", help="through which the source is asked; default: SOURCE_PROXY_URL")
     made.add_argument("--max-bytes", type=int, default=5 * 1024**3)
     made.add_argument("--deadline-seconds", type=int, default=1800)
     return made
@@ -71,6 +73,7 @@ def settings(arguments: Sequence[str], variables: Mapping[str, str]) -> Iterator
             prober_socket=socket,
             termination_log=Path(folder) / "result",
             headers_directory=Path(options.headers) if options.headers else None,
+            proxy=Proxy.read(env),
         )
 
 
@@ -79,6 +82,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, str]:
         "S3_BUCKET_NAME": options.bucket,
         "S3_ENDPOINT_URL": options.endpoint,
         "S3_REGION": options.region,
+        "SOURCE_PROXY_URL": options.proxy,
         "SOURCE_ALLOWED_NETWORKS": ",".join(options.allow_network),
         "SOURCE_ALLOWED_PORTS": ",".join(["80", "443", *options.allow_port]) if options.allow_port else None,
     }

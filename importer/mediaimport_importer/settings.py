@@ -11,6 +11,8 @@ from mediaimport_api.store_settings import StoreSettings
 from mediaimport_api.task import HEADERS_VARIABLE, TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
 from pydantic import ValidationError
 
+from mediaimport_importer.source.proxy import Proxy
+
 if TYPE_CHECKING:
     from mediaimport_api.environment import Environment
     from mediaimport_api.source_policy import SourcePolicy
@@ -30,6 +32,7 @@ class Settings:
     prober_socket: Path
     termination_log: Path
     headers_directory: Path | None = None
+    proxy: Proxy | None = None
 
     @classmethod
     def read(cls, env: Environment) -> Settings:
@@ -43,6 +46,7 @@ class Settings:
             prober_socket=Path(env.text("PROBER_SOCKET")),
             termination_log=termination_log(env),
             headers_directory=headers_directory(env),
+            proxy=Proxy.read(env),
         )
 
 

@@ -56,6 +56,9 @@ S3_CONDITIONAL_WRITES: {{ .conditionalWrites | quote }}
 {{- end }}
 SOURCE_ALLOWED_NETWORKS: {{ join "," .Values.source.allowedNetworks | quote }}
 SOURCE_ALLOWED_PORTS: {{ include "mediaimport.integers" .Values.source.allowedPorts | quote }}
+{{- with .Values.source.proxyUrl }}
+SOURCE_PROXY_URL: {{ . | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* Helm reads numbers as floats: 5368709120 would become 5.36870912e+09. */}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpcore
 from mediaimport_api.reasons import Reason
@@ -35,14 +35,29 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
-class GuardedBackend(httpcore.NetworkBackend):
-    """Connects to allowed addresses only, and keeps the pace."""
+class Network(Protocol):
+    """A way to sources. `via` names it in messages, when there is something to name."""
 
-    def __init__(self, policy: SourcePolicy, pace: Pace, *, resolve: Resolve = resolve) -> None:
+    via: str
+
+    def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:
+        """Return connections for requests to that host and port."""
+
+
+class GuardedBackend(httpcore.NetworkBackend):
+    """Connects to allowed addresses only, and keeps the pace. `what` is at the other end, in messages."""
+
+    def __init__(self, policy: SourcePolicy, pace: Pace, *, resolve: Resolve = resolve, what: str = "source") -> None:
+        self.via = ""
         self._policy = policy
         self._pace = pace
         self._resolve = resolve
+        self._what = what
         self._network = httpcore.SyncBackend()
+
+    def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:  # noqa: ARG002
+        """Return connections that are judged when they are made."""
+        return httpcore.ConnectionPool(ssl_context=tls, network_backend=self)
 
     def connect_tcp(
         self,
@@ -54,7 +69,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to the first of the host's addresses that answers; SourceBlocked if any of them is bad."""
         failure: Exception | None = None
-        for address in self._judged(host, port):
+        for address in self.judged(host, port):
             try:
                 stream = self._network.connect_tcp(
                     address, port, self._pace.allowance_s(), local_address, socket_options
@@ -74,12 +89,13 @@ class GuardedBackend(httpcore.NetworkBackend):
         """Refuse: no source is there."""
         raise RefusedError(Reason.SOURCE_BLOCKED, "a source cannot be a Unix socket")
 
-    def _judged(self, host: str, port: int) -> list[str]:
+    def judged(self, host: str, port: int) -> list[str]:
+        """Return the host's addresses; SourceBlocked if any of them is bad."""
         addresses = self._addresses(host, port)
         for address in addresses:
             refusal = self._policy.address_refusal(ipaddress.ip_address(address))
             if refusal is not None:
-                raise RefusedError(Reason.SOURCE_BLOCKED, f"the source {host} is not allowed: {refusal}")
+                raise RefusedError(Reason.SOURCE_BLOCKED, f"the {self._what} {host} is not allowed: {refusal}")
         return addresses
 
     def _addresses(self, host: str, port: int) -> list[str]:
@@ -90,7 +106,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         except (OSError, UnicodeError, FutureTimeoutError) as error:
             why = error.strerror if isinstance(error, socket.gaierror) else "no answer"
             raise UnavailableError(
-                Reason.SOURCE_UNAVAILABLE, f"the name of the source, {host}, does not resolve: {why}"
+                Reason.SOURCE_UNAVAILABLE, f"the name of the {self._what}, {host}, does not resolve: {why}"
             ) from error
 
 

@@ -14,11 +14,11 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import certifi
 import httpcore
-from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.source.answers import REDIRECTS, Answer, dies, refusal
+from mediaimport_importer.source.proxy import refusal as refusal_of_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mediaimport_api.source_policy import SourcePolicy
 
+    from mediaimport_importer.source.guard import Network
     from mediaimport_importer.source.headers import SecretHeaders
 
 MAX_REDIRECTS = 3
@@ -33,12 +34,7 @@ MAX_RESUMES = 8
 MAX_FRUITLESS = 3
 RESUME_WAIT_S = 0.5
 _CUT = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
-_HEADERS = {
-    "User-Agent": f"MediaImport/{__version__}",
-    "Accept": "*/*",
-    "Accept-Encoding": "identity",
-    "Connection": "close",
-}
+_HEADERS = {"User-Agent": "MediaImport", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
 
 
 @dataclass
@@ -47,7 +43,7 @@ class HttpSource:
 
     url: str
     policy: SourcePolicy
-    network: httpcore.NetworkBackend
+    network: Network
     expires_at: datetime | None = None
     tls: ssl.SSLContext | None = None
     secret: SecretHeaders | None = None
@@ -140,16 +136,22 @@ class HttpSource:
         parts = urlsplit(url)
         headers = list({"Host": _wire_host(parts.netloc), **_HEADERS, **self._secret(url), **extra}.items())
         try:
-            pool = self._stack.enter_context(
-                httpcore.ConnectionPool(
-                    ssl_context=self._tls() if parts.scheme == "https" else None, network_backend=self.network
-                )
-            )
-            return self._stack.enter_context(pool.stream("GET", _wire(url), headers=headers))
+            wire, tls = _wire(url), self._tls() if parts.scheme == "https" else None
+            pool = self.network.pool(wire.host.decode(), wire.port or (443 if tls else 80), tls=tls)
+            response = self._stack.enter_context(self._stack.enter_context(pool).stream("GET", wire, headers=headers))
         except _CUT as error:
-            raise UnavailableError(Reason.SOURCE_UNAVAILABLE, _sentence(_host(url), error)) from error
+            raise UnavailableError(Reason.SOURCE_UNAVAILABLE, _sentence(self._who(url), error)) from error
+        except httpcore.ProxyError as error:
+            # Its text is the status line of the answer to CONNECT.
+            raise refusal_of_proxy(int(str(error)[:3]), self._who(url)) from error
         except (httpcore.UnsupportedProtocol, UnicodeError, ValueError) as error:
             raise RefusedError(Reason.SPEC_INVALID, "source.url is not a URL that can be asked for") from error
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self.network.via:
+            raise refusal_of_proxy(response.status, self._who(url))
+        return response
+
+    def _who(self, url: str) -> str:
+        return f"the source {_host(url)}{self.network.via}"
 
     def _secret(self, url: str) -> dict[str, str]:
         return self.secret.of(url) if self.secret else {}
@@ -190,14 +192,14 @@ def _wire(url: str) -> httpcore.URL:
     return httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)
 
 
-def _sentence(host: str, error: Exception) -> str:
+def _sentence(who: str, error: Exception) -> str:
     """Return what happened, in words that cannot repeat the request."""
     if isinstance(error, httpcore.TimeoutException):
-        return f"the source {host} did not answer in time"
+        return f"{who} did not answer in time"
     if isinstance(error, httpcore.ProtocolError):
-        return f"the source {host} does not speak HTTP as it should"
+        return f"{who} does not speak HTTP as it should"
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate of the source {host} is not trusted: {cause.verify_message}"
+        return f"the certificate of {who} is not trusted: {cause.verify_message}"
     why = cause.strerror if isinstance(cause, OSError) and cause.strerror else "the connection broke"
-    return f"the source {host} cannot be reached: {why}"
+    return f"{who} cannot be reached: {why}"

@@ -10,6 +10,7 @@ from mediaimport_importer.source import headers
 from mediaimport_importer.source.data_uri import decode
 from mediaimport_importer.source.guard import GuardedBackend
 from mediaimport_importer.source.http import HttpSource
+from mediaimport_importer.source.proxy import ProxiedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mediaimport_api.spec import Source
 
     from mediaimport_importer.source.pace import Pace
+    from mediaimport_importer.source.proxy import Proxy
 
 
 class MediaSource(Protocol):
@@ -45,13 +47,19 @@ class _Held:
 
 @contextmanager
 def opened(
-    source: Source, policy: SourcePolicy, pace: Pace, *, headers_directory: Path | None = None
+    source: Source,
+    policy: SourcePolicy,
+    pace: Pace,
+    *,
+    headers_directory: Path | None = None,
+    proxy: Proxy | None = None,
 ) -> Iterator[MediaSource]:
     """Ask for the source and judge its answer; yield it ready to be read."""
     if source.url.startswith("data:"):
         yield _Held(decode(source.url))
         return
-    network = GuardedBackend(policy, pace)
+    guard = GuardedBackend(policy, pace)
+    network = guard if proxy is None else ProxiedNetwork(proxy, guard, pace)
     secret = headers.read(headers_directory, source.url) if source.headers_secret_ref else None
     with HttpSource(source.url, policy, network, expires_at=source.expires_at, secret=secret) as media:
         yield media

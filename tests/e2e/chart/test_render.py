@@ -180,6 +180,20 @@ def test_importer_reaches_the_internet_but_nothing_private(chart: Chart) -> None
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"} <= set(ipv4)
 
 
+def test_proxy_takes_the_place_of_the_internet(chart: Chart) -> None:
+    setting = "source.proxyUrl=http://proxy.example.com:3128"
+    (policy,) = [
+        each for each in chart.of("NetworkPolicy", setting) if each["metadata"]["name"].endswith("-importer")
+    ]
+    config = [each["data"] for each in chart.of("ConfigMap", setting) if "SOURCE_PROXY_URL" in each.get("data", {})]
+
+    assert {"ports": [{"protocol": "TCP", "port": 3128}]} in policy["spec"]["egress"]
+    # The store's way to the internet is left.
+    assert sum("0.0.0.0/0" in str(rule) for rule in policy["spec"]["egress"]) == 1
+    assert [each["SOURCE_PROXY_URL"] for each in config] == ["http://proxy.example.com:3128"] * len(config)
+    assert config
+
+
 def importer_peers(chart: Chart, *settings: str) -> list[Object]:
     (policy,) = [
         each for each in chart.of("NetworkPolicy", *settings) if each["metadata"]["name"].endswith("-importer")
