@@ -26,7 +26,7 @@ from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.openapi import OpenApiRoute
 from mediaimport_webhook.owners import Owners
 from mediaimport_webhook.presented import Presenter
-from mediaimport_webhook.providers.fal import Fal
+from mediaimport_webhook.providers.absent import Absent
 from mediaimport_webhook.providers.replicate import Replicate
 from mediaimport_webhook.reads import Reads
 from mediaimport_webhook.reflector import Reflector
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.presented import UrlSigner
+    from mediaimport_webhook.providers import Provider
     from mediaimport_webhook.reads import SidecarReader
     from mediaimport_webhook.settings import Settings
 
@@ -93,7 +94,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     callbacks = Callbacks(
         cluster=outside.cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id
     )
-    doors = [CallbackRoute(each, callbacks, metrics) for each in (replicate, Fal(settings, outside.http))]
+    doors = [CallbackRoute(each, callbacks, metrics) for each in (replicate, _fal(settings, outside.http))]
     generation = GenerationRoutes(
         generator=replicate,
         gate=entrance,
@@ -132,6 +133,14 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         },
         lifespan=lambda _: _reflecting(reflector),
     )
+
+
+def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
+    if settings.fal_user_id is None:
+        return Absent("fal", setting="FAL_USER_ID")
+    from mediaimport_webhook.providers.fal import Fal  # noqa: PLC0415 - 8 MB of cryptography, for who needs it
+
+    return Fal(settings, http, user_id=settings.fal_user_id)
 
 
 def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from mediaimport_webhook.callers import Caller, unauthorized
 from mediaimport_webhook.limits import RateLimit
-from mediaimport_webhook.oidc import Issuer
 from mediaimport_webhook.problems import Problem, setting_missing
 from mediaimport_webhook.tokens import Tokens
 
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from mediaimport_webhook.metrics import Metrics
-    from mediaimport_webhook.settings import Settings
+    from mediaimport_webhook.oidc import Issuer
+    from mediaimport_webhook.settings import Oidc, Settings
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,5 +103,11 @@ def _known(settings: Settings, http: httpx.AsyncClient) -> Gate:
         _LOG.warning("AUTH_MODE is none: everybody who reaches this port reads, and writes, everything")
         return OpenGate(settings.default_user_id)
     tokens = None if settings.auth_tokens_file is None else Tokens(settings.auth_tokens_file)
-    issuer = None if settings.oidc is None else Issuer.of(settings.oidc, http)
+    issuer = None if settings.oidc is None else _issuer(settings.oidc, http)
     return ClosedGate() if tokens is None and issuer is None else BearerGate(tokens, issuer)
+
+
+def _issuer(settings: Oidc, http: httpx.AsyncClient) -> Issuer:
+    from mediaimport_webhook.oidc import Issuer  # noqa: PLC0415 - 8 MB of cryptography, for who needs it
+
+    return Issuer.of(settings, http)

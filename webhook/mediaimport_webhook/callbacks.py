@@ -17,6 +17,7 @@ from mediaimport_webhook.owners import Owner
 from mediaimport_webhook.problems import first_error
 from mediaimport_webhook.providers import Outcome, Output
 from mediaimport_webhook.providers.outputs import media_outputs
+from mediaimport_webhook.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 8
-"""Calls to the API server; more at once only make each slower (measured: 215 creations/s at 8, 90/s at 32)."""
+"""Callbacks, and creations; more at once only make each slower (measured: 215 creations/s at 8, 90/s at 32)."""
+_PATIENCE_S = 8.0
+"""How long a callback waits for its turn: soon after that its sender has hung up, and will send it again anyway."""
 _MOST_OUTPUTS = 500
 _EVENT_TAKES_S = 2.0
 
@@ -66,6 +69,7 @@ class Callbacks:
         self._owners = owners
         self._default = Owner(default_user_id)
         self._clock = clock
+        self._turns = Turns(_AT_ONCE, patience_s=_PATIENCE_S)
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def take(self, prediction: Prediction, *, swept: bool = False) -> Outcomes:
@@ -82,13 +86,15 @@ class Callbacks:
             return await self._ignore(prediction, "NoMediaOutput", "its output has no media URL")
         if len(outputs) > _MOST_OUTPUTS:
             await self._note(prediction, "OutputsLeftOut", f"of {len(outputs)} outputs {_MOST_OUTPUTS} are taken")
-        place = {"provider": prediction.provider, "prediction": prediction.id}
-        async with self._slots:
-            owner = await self._owners.recorded(**place) or self._default
-        manifest = partial(
-            generated_manifest, prediction, owner=owner, expires_at=self._expires_at(prediction), swept=swept
-        )
-        return Outcomes("imported", items=await self._create_all(prediction, outputs[:_MOST_OUTPUTS], manifest))
+        async with self._turns.turn():
+            items = await self._import_all(prediction, outputs[:_MOST_OUTPUTS], swept=swept)
+        return Outcomes("imported", items=items)
+
+    async def _import_all(self, prediction: Prediction, outputs: list[Output], *, swept: bool) -> tuple[Item, ...]:
+        owner = await self._owners.recorded(provider=prediction.provider, prediction=prediction.id) or self._default
+        expires_at = self._expires_at(prediction)
+        manifest = partial(generated_manifest, prediction, owner=owner, expires_at=expires_at, swept=swept)
+        return await self._create_all(prediction, outputs, manifest)
 
     def _expires_at(self, prediction: Prediction) -> datetime | None:
         lives = prediction.files_live

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+_LINE = json.JSONEncoder(default=str)
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -25,11 +26,17 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _LINE.encode(line)
 
 
 def configure(level: str) -> None:
-    """Send all logs to stderr as JSON lines."""
+    """Send all logs to stderr as JSON lines.
+
+    Where in the code a record was made, and in which thread, is in no line: looking it up took a third of a record's
+    time. How to leave it out: https://docs.python.org/3/howto/logging.html#optimization.
+    """
+    logging._srcfile = None  # type: ignore[attr-defined]  # noqa: SLF001 - the documented way
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

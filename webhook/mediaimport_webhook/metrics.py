@@ -56,13 +56,20 @@ class Metrics:
             "Requests answered 429: their caller sent too many.",
             registry=self.registry,
         )
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram | None]] = {}
+        """Of requests: prometheus_client's own look-up checks and copies the labels each time."""
         self._streams = Gauge("mediaimport_event_streams", "Event streams that are open.", registry=self.registry)
 
     def request(self, *, method: str, route: str, status: int, duration_s: float | None) -> None:
         """Count a request; a stream's duration says nothing and is None."""
-        self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
-        if duration_s is not None:
-            self._durations.labels(route).observe(duration_s)
+        key = (method if method in _METHODS else "other", route, status)
+        if key not in self._children:
+            timed = None if duration_s is None else self._durations.labels(route)
+            self._children[key] = self._requests.labels(key[0], route, str(status)), timed
+        counter, durations = self._children[key]
+        counter.inc()
+        if durations is not None and duration_s is not None:
+            durations.observe(duration_s)
 
     def callback(self, provider: str, outcome: str) -> None:
         """Count a callback."""

@@ -69,6 +69,9 @@ _DOWNLOAD = Parameter(
 )
 _SEEN = Parameter("Last-Event-ID", "header", "The last event that the client has.")
 _ALIAS = Parameter("alias", "path", "A model, by its configured name.", example="wan-video-t2v")
+_MODEL = Parameter(
+    "model", "query", "`owner/name`, for results that fal.ai leaves out of its callback and that are fetched then."
+)
 _JOB = Parameter("id", "path", "The prediction's id.")
 _CALLBACK: Schema = {"type": "object", "description": "The generator's own JSON, signed."}
 _GENERATION: Schema = {
@@ -93,7 +96,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/api/v1/fal/webhook", "falWebhook", "fal.ai calls back (ED25519): 2xx once all is persisted.",
-        answers.Taken, problems=_CALLED, body=_CALLBACK, bearer=False,
+        answers.Taken, problems=_CALLED, parameters=(_MODEL,), body=_CALLBACK, bearer=False,
     ),
     Operation(
         "POST", "/api/v1/replicate/{alias}", "generate", "Start a prediction; what it makes becomes the caller's.",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mediaimport_webhook.answers import Asset
     from mediaimport_webhook.documents import Entry
     from mediaimport_webhook.store import SignedUrl
@@ -29,14 +31,18 @@ class Presenter:
         if entry.original_key is None:
             return entry.document
         name = entry.document["name"] if download else ""
-        original = await self.signer.url(entry.original_key, download_name=name)
-        expires_at, thumbnail_url = original.expires_at, None
+        first = original = await self.signer.url(entry.original_key, download_name=name)
+        thumbnail_url = None
         if entry.thumbnail_key is not None:
             thumbnail = await self.signer.url(entry.thumbnail_key)
-            expires_at, thumbnail_url = min(expires_at, thumbnail.expires_at), thumbnail.url
+            first, thumbnail_url = min(original, thumbnail, key=_end), thumbnail.url
         return {
             **entry.document,
             "url": original.url,
             "thumbnail_url": thumbnail_url,
-            "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "expires_at": first.expires_at_text,
         }
+
+
+def _end(signed: SignedUrl) -> datetime:
+    return signed.expires_at

@@ -66,6 +66,8 @@ class Settings:
     replicate_models: Mapping[str, ModelAlias] | None
     fal_user_id: str | None
     fal_jwks_url: str
+    fal_key: str | None = field(repr=False)
+    fal_queue_url: str
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     log_level: str
@@ -94,6 +96,8 @@ class Settings:
             replicate_models=_models(env),
             fal_user_id=env.optional("FAL_USER_ID"),
             fal_jwks_url=_base_url(env, "FAL_JWKS_URL") or "https://rest.fal.ai/.well-known/jwks.json",
+            fal_key=env.optional("FAL_KEY"),
+            fal_queue_url=_base_url(env, "FAL_QUEUE_URL") or "https://queue.fal.run",
             public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
             cors_origins=env.words("CORS_ORIGINS"),
             log_level=_one_of(env, "LOG_LEVEL", _LEVELS, default="info"),
@@ -150,7 +154,7 @@ def _path(text: str | None) -> Path | None:
 
 
 def _presign_seconds(env: Environment) -> int:
-    seconds = env.integer("PRESIGN_SECONDS", 3600, least=60)
+    seconds = env.integer("PRESIGN_SECONDS", 3600, least=5)
     if seconds > _MAX_PRESIGN_SECONDS:
         raise BadSettingError(f"PRESIGN_SECONDS is {seconds}; it must be at most {_MAX_PRESIGN_SECONDS}")
     return seconds

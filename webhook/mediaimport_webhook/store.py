@@ -9,6 +9,7 @@ from collections import OrderedDict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
@@ -49,6 +50,11 @@ class SignedUrl:
 
     url: str
     expires_at: datetime
+
+    @cached_property
+    def expires_at_text(self) -> str:
+        """Return it as answers have it; the URL is shown many times."""
+        return self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Presigner:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -82,6 +83,50 @@ def test_callback_without_media_is_taken_and_recorded(fal: Shim, changes: dict[s
     answer = call(fal, body(**changes), signed(body(**changes)))
     assert (answer.status_code, answer.json()["status"], fal.cluster.imports) == (200, "ignored", {})
     assert len(fal.cluster.events) == 1
+
+
+LEFT_OUT = {"payload": None, "payload_error": "Response payload is too large."}
+RESULT = "/fal-ai/flux/requests/024ca5b1-45d3"
+
+
+@pytest.fixture
+def asking(start: Start) -> Shim:
+    """A shim that may fetch results."""
+    shim = start(FAL_USER_ID="me", FAL_JWKS_URL=f"https://rest.fal.test{KEYS}", FAL_KEY="fal-secret")
+    shim.replicate.answers[KEYS] = key_set(KEY)
+    return shim
+
+
+def test_result_that_the_callback_leaves_out_is_fetched_with_the_key(asking: Shim) -> None:
+    asking.replicate.answers[RESULT] = httpx.Response(200, json={"images": [IMAGE]})
+    content = body(**LEFT_OUT)
+    answer = call_with_model(asking, content, "fal-ai/flux")
+    assert [each["pointer"] for each in answer.json()["assets"]] == ["/images/0/url"]
+    asked = asking.replicate.requests[-1]
+    assert (asked.url.host, asked.headers["authorization"]) == ("queue.fal.run", "Key fal-secret")
+    assert [each["source"]["provider"]["model"] for each in asking.specs()] == ["fal-ai/flux"]
+
+
+@pytest.mark.parametrize(
+    "model", ["", "fal-ai", "../../secrets/flux", "fal-ai/flux/../..", "fal-ai/flux?x=", "a/b#c", "é/b"]
+)
+def test_model_that_is_none_leads_nowhere(asking: Shim, model: str) -> None:
+    content = body(**LEFT_OUT)
+    answer = call_with_model(asking, content, model)
+    assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
+    assert [each.url.path for each in asking.replicate.requests] == [KEYS]
+
+
+def test_result_that_fal_does_not_give_now_is_503_and_one_it_has_no_more_is_taken_as_it_is(asking: Shim) -> None:
+    asking.replicate.answers[RESULT] = httpx.Response(502)
+    assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").status_code == 503
+    asking.replicate.answers[RESULT] = httpx.Response(404)
+    assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").json()["status"] == "ignored"
+
+
+def call_with_model(shim: Shim, content: bytes, model: str) -> httpx.Response:
+    place = f"{WEBHOOK}?{urlencode({'model': model})}"
+    return shim.call("POST", place, token=None, content=content, headers=signed(content))
 
 
 def test_callback_not_signed_for_our_account_is_refused(fal: Shim) -> None:

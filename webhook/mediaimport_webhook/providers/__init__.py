@@ -80,6 +80,12 @@ class Provider(Protocol):
     async def parse(self, body: bytes) -> Prediction:
         """Return the prediction that a verified callback speaks of; a 400 Problem if it speaks of none."""
 
+    async def complete(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
+        """Return the prediction with what its callback left out; `parameters` are those of the webhook's URL.
+
+        The URL is not signed: what it says may only lead to where the generator itself is asked.
+        """
+
     async def fetch_state(self, prediction: str) -> Prediction | None:
         """Return the prediction as the generator has it now, None if it has it no more; a Problem if it cannot say."""
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import httpx
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mediaimport_webhook import bodies
 from mediaimport_webhook.jwks import KeySet
-from mediaimport_webhook.problems import Problem, setting_missing
+from mediaimport_webhook.problems import Problem, unavailable
 from mediaimport_webhook.providers import Outcome, Prediction
 from mediaimport_webhook.signatures import TOLERANCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    import httpx
     from jwt import PyJWK
 
     from mediaimport_webhook.settings import Settings
@@ -30,16 +32,26 @@ _NAME = "fal"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}")
 _SIGNATURE = re.compile(r"[0-9a-fA-F]{128}")
+_PLACE = re.compile(r"(?P<model>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/requests/(?P<id>[A-Za-z0-9_-]{1,128})", re.ASCII)
 _MAX_ERROR = 512
+_TIMEOUT_S = 10.0
 
 
 class Fal:
     """The adapter. fal signs for all its customers with the same keys: only callbacks of our own account are taken."""
 
     def __init__(
-        self, settings: Settings, http: httpx.AsyncClient, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: Settings,
+        http: httpx.AsyncClient,
+        *,
+        user_id: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._user_id = settings.fal_user_id
+        self._user_id = user_id
+        self._key = settings.fal_key
+        self._queue_url = settings.fal_queue_url
+        self._http = http
         self._clock = clock
 
         async def locate() -> str:
@@ -54,8 +66,6 @@ class Fal:
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless signed for our account within 300 s; 503 if that cannot be told."""
-        if self._user_id is None:
-            raise setting_missing("FAL_USER_ID")
         refusal = _refusal(headers, self._user_id, self._clock())
         if refusal is None and not await self._is_signed(headers, body):
             refusal = "no signature matches"
@@ -78,13 +88,38 @@ class Fal:
             error=error[:_MAX_ERROR] if isinstance(error, str) else None,
         )
 
-    async def fetch_state(self, _: str) -> Prediction | None:
-        """Return None: fal tells a request's state only to who knows its model, which callbacks do not say."""
-        return None
+    async def complete(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
+        """Fetch the result of a request that is over when its callback left it out: fal does so when it is too large.
 
-    def auth_for(self, _: str) -> Mapping[str, str]:
-        """Return nothing: fal's files are public."""
-        return {}
+        fal tells it only to who knows the model, which no callback says: the webhook's URL does, as `?model=`.
+        """
+        if prediction.outcome is not Outcome.SUCCEEDED or prediction.output is not None:
+            return prediction
+        fetched = await self.fetch_state(f"{parameters.get('model', '')}/requests/{prediction.id}")
+        return prediction if fetched is None else replace(prediction, model=fetched.model, output=fetched.output)
+
+    async def fetch_state(self, prediction: str) -> Prediction | None:
+        """Return the result of `owner/model/requests/id`; None without a model, a key, or when fal has it no more."""
+        place = _PLACE.fullmatch(prediction)
+        if place is None or self._key is None:
+            return None
+        url = f"{self._queue_url}/{prediction}"
+        try:
+            answer = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
+            content = answer.json() if answer.is_success else None
+        except (httpx.HTTPError, ValueError):
+            raise unavailable("fal.ai") from None
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise unavailable("fal.ai")
+        if content is None:
+            return None
+        return Prediction(_NAME, place["id"], "OK", Outcome.SUCCEEDED, model=place["model"], output=content)
+
+    def auth_for(self, host: str) -> Mapping[str, str]:
+        """Return the key for fal's own queue; its files are public."""
+        if self._key is None or host != urlsplit(self._queue_url).netloc:
+            return {}
+        return {"Authorization": f"Key {self._key}"}
 
     async def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Try the keys that are held; if none fits, there may be a new one."""

@@ -66,6 +66,10 @@ class Replicate:
         """Return the prediction; a 400 Problem if the body is none."""
         return _prediction(bodies.parse_object(body))
 
+    async def complete(self, prediction: Prediction, _: Mapping[str, str]) -> Prediction:
+        """Return the prediction: Replicate's callbacks are whole."""
+        return prediction
+
     async def fetch_state(self, prediction: str) -> Prediction | None:
         """Return the prediction as Replicate has it now, None an hour or so after it ended."""
         if _ID.fullmatch(prediction) is None:

@@ -50,7 +50,7 @@ class CallbackRoute:
 
     async def _verified(self, request: Request, body: bytes) -> Prediction:
         await self.provider.verify(request.headers, body)
-        return await self.provider.parse(body)
+        return await self.provider.complete(await self.provider.parse(body), request.query_params)
 
     def _count(self, outcomes: Outcomes) -> None:
         self.metrics.callback(self.provider.name, outcomes.status)

@@ -1,0 +1,41 @@
+"""What the shim leaves out of its memory until it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+LOADED = """
+import asyncio, os, sys
+os.environ["KUBECONFIG"] = sys.argv[1]
+from mediaimport_webhook.kube import connect
+import mediaimport_webhook.__main__
+async def main():
+    async with await connect(): pass
+asyncio.run(main())
+print(*sys.modules)
+"""
+KUBECONFIG = """
+{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+ clusters: [{name: a, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: a, user: {}}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    file = tmp_path_factory.mktemp("kube") / "kubeconfig"
+    file.write_text(KUBECONFIG)
+    command = [sys.executable, "-c", LOADED, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.split())
+
+
+def test_shim_loads_the_client_that_it_uses(loaded: set[str]) -> None:
+    assert "kubernetes.aio.client" in loaded
+
+
+@pytest.mark.parametrize("module", ["kubernetes.client", "jwt", "cryptography", "requests"])
+def test_shim_loads_nothing_that_nobody_asked_for(loaded: set[str], module: str) -> None:
+    assert module not in loaded
