@@ -85,6 +85,8 @@ class Reason(StrEnum):
     DELETING = "Deleting"
     # an Event's only: the resource is gone by then
     STORED_OBJECTS_LEFT = "StoredObjectsLeft"
+    # an Event's only: it is about the store, not the import
+    STORE_OVERWRITES = "StoreOverwrites"
     # the thumbnail's own
     THUMBNAIL_STORED = "ThumbnailStored"
     THUMBNAIL_FAILED = "ThumbnailFailed"
@@ -267,6 +269,10 @@ _FACTS: dict[Reason, Facts] = {
     Reason.STORED_OBJECTS_LEFT: Facts(
         "The resource was deleted, but its stored objects could not be.",
         "Delete them by hand: the message names their prefix.",
+    ),
+    Reason.STORE_OVERWRITES: Facts(
+        "The store does not honour conditional writes: two importers of one asset could overwrite each other.",
+        "Use a store that honours If-None-Match, or set s3.conditionalWrites to false and accept the risk.",
     ),
     Reason.THUMBNAIL_STORED: Facts("The thumbnail is stored.", _NOTHING),
     Reason.THUMBNAIL_FAILED: Facts(

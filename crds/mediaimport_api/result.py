@@ -42,6 +42,8 @@ class Result(Lenient):
     asset: Asset | None = None
     media: Media | None = None
     thumbnail: ThumbnailOutcome | None = None
+    conditional_writes: bool | None = None
+    """Whether the store honours them, where the task asks for it and it can be told."""
 
     @model_validator(mode="after")
     def _whole_iff_imported(self) -> Result:

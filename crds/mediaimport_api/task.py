@@ -34,5 +34,7 @@ class Task(Model):
     spec: Spec
     run: str
     attempt: int = Field(ge=1)
+    look_at_store: bool = False
+    """Find out whether the store honours conditional writes, and tell it in the result."""
     max_size_bytes: int = Field(ge=1)
     deadline_seconds: int = Field(ge=10)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediaimport_api.environment import BadSettingError, Environment
+from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.result import Result
 
@@ -53,7 +54,15 @@ def _as_job() -> int:
         return _end(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, termination_log(env))
     interruption.install()
     result = outcome(settings, report, interruption)
+    if settings.task.look_at_store and result.reason is Reason.IMPORTED:
+        result = result.model_copy(update={"conditional_writes": _honours_conditions(settings)})
     return _end(result, report, settings.termination_log)
+
+
+def _honours_conditions(settings: Settings) -> bool | None:
+    from mediaimport_importer.store.conditions import honours_conditions  # noqa: PLC0415 - boto3 is slow to import
+
+    return honours_conditions(settings.store, AssetKeys(settings.task.spec.user_id, settings.task.asset_id).sidecar)
 
 
 def _by_hand(arguments: Sequence[str]) -> int:

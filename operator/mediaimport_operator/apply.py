@@ -15,6 +15,7 @@ from mediaimport_operator.complaint import complaint
 from mediaimport_operator.custody import Custody
 from mediaimport_operator.observed import Refusal
 from mediaimport_operator.patch import merge_patch
+from mediaimport_operator.storecheck import StoreCheck
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,6 +61,7 @@ class Applier:
         self._refusals = refusals
         self._metrics = metrics
         self._custody = Custody(cluster=cluster, world=world, metrics=metrics, settings=settings)
+        self._store_check = StoreCheck(cluster)
 
     async def apply(self, observed: Observed, plan: Plan) -> Refusal | None:
         """Do what the plan says, in an order that loses nothing; a Job that is refused ends it.
@@ -76,6 +78,7 @@ class Applier:
                 return refusal
         if plan.status is not None:
             await self._write(observed, plan.status)
+            await self._store_check.learn(observed)
         for action in plan.actions:
             await self._end(observed, action)
         return None
@@ -129,7 +132,13 @@ class Applier:
 
     async def _create_job(self, observed: Observed, action: CreateJob) -> Refusal | None:
         owner = observed.resource
-        wanted = manifest.job(owner, observed.settings, attempt=action.attempt, more_memory=action.more_memory)
+        wanted = manifest.job(
+            owner,
+            observed.settings,
+            attempt=action.attempt,
+            more_memory=action.more_memory,
+            look_at_store=self._store_check.wanted,
+        )
         name = wanted["metadata"]["name"]
         try:
             made = await self._cluster.create_job(owner.namespace, wanted)

@@ -49,6 +49,14 @@ def objects_left(resource: Resource, cause: str, *, now: datetime) -> Object:
     return _object(resource, name, quiet=False, reason=Reason.STORED_OBJECTS_LEFT, message=message, now=now)
 
 
+def store_overwrites(resource: Resource, *, now: datetime) -> Object:
+    """Return the Event of an import that found the store without conditional writes."""
+    reason = Reason.STORE_OVERWRITES
+    message = f"{reason.facts.sentence} {reason.facts.remedy}"
+    name = _name(resource, resource.status, reason)
+    return _object(resource, name, quiet=False, reason=reason, message=message, now=now)
+
+
 def _event(resource: Resource, status: Status, condition: Condition, *, now: datetime) -> Object:
     quiet = status.phase in _NORMAL or condition.reason in _HARMLESS
     name = _name(resource, status, condition.reason)

@@ -30,7 +30,7 @@ def selector(instance: str) -> str:
     return f"{names.MANAGED_BY}={MANAGER},{names.LABEL_INSTANCE}={instance}"
 
 
-def task(resource: Resource, settings: Settings, *, attempt: int) -> Task:
+def task(resource: Resource, settings: Settings, *, attempt: int, look_at_store: bool = False) -> Task:
     """Return what the importer is told, with its limits settled."""
     spec = resource.spec
     if spec is None:
@@ -41,14 +41,17 @@ def task(resource: Resource, settings: Settings, *, attempt: int) -> Task:
         spec=spec,
         run=resource.run,
         attempt=attempt,
+        look_at_store=look_at_store,
         max_size_bytes=spec.limits.max_size_bytes or settings.max_size_bytes,
         deadline_seconds=spec.limits.deadline_seconds or settings.deadline_s,
     )
 
 
-def job(resource: Resource, settings: Settings, *, attempt: int, more_memory: bool = False) -> Object:
+def job(
+    resource: Resource, settings: Settings, *, attempt: int, more_memory: bool = False, look_at_store: bool = False
+) -> Object:
     """Return the Job of that attempt. Its name is the same each time, so that creating it twice makes one."""
-    told = task(resource, settings, attempt=attempt)
+    told = task(resource, settings, attempt=attempt, look_at_store=look_at_store)
     labels = _labels(resource, settings, attempt=attempt)
     queue = resource.queue_labels if settings.kueue else {}
     return {

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,12 +46,6 @@ def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     reference = node.get("$ref")
     found: dict[str, Any] = schema["$defs"][reference.rpartition("/")[2]] if reference else node
     return found
-
-
-def test_version_is_the_projects() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    chart = load("Chart.yaml")
-    assert (chart["version"], chart["appVersion"]) == (version, version)
 
 
 def test_crd_is_the_generated_one() -> None:

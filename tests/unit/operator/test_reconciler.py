@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api.reasons import Reason
+from mediaimport_api.task import Task
 from mediaimport_operator.api import ConflictError, RefusedError
 from mediaimport_operator.apply import Applier
 from mediaimport_operator.follow import Followers
@@ -382,3 +383,23 @@ async def test_the_end_of_its_time_to_live_leaves_the_objects(operator: Operator
     assert "finalizers 0" in operator.cluster.writes
     assert operator.cluster.objects["imports"] == {}
     assert not any("delete-film" in each for each in operator.cluster.objects["jobs"])
+
+
+async def test_the_first_importer_looks_at_the_store_and_the_next_one_need_not(operator: Operator) -> None:
+    def looks(number: int) -> bool:
+        job = list(operator.cluster.objects["jobs"].values())[number]
+        variables = job["spec"]["template"]["spec"]["containers"][0]["env"]
+        task = Task.model_validate_json(next(each["value"] for each in variables if each["name"] == "MEDIAIMPORT_TASK"))
+        return task.look_at_store
+
+    await begin(operator)
+    assert looks(0)
+    result = operator.build.imported().model_copy(update={"conditional_writes": True})
+    operator.cluster.put("pods", operator.build.ended_pod(message=result.encode()))
+    await operator.sweeper.once()
+    await operator.settle()
+    item = operator.build.mediaimport(meta={"name": "second", "uid": "4f6f0d5e-0000-4000-8000-000000000000"})
+    operator.cluster.put("imports", item)
+    await operator.sweeper.once()
+    await operator.settle()
+    assert not looks(-1)
