@@ -24,6 +24,8 @@ from dev.replicate.settings import API_TOKEN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dev.install import Values
+
 NAMESPACE = os.environ.get("MEDIAIMPORT_E2E_NAMESPACE", "mediaimport-e2e")
 """Another one runs the tests beside those of somebody else on the same cluster."""
 
@@ -35,17 +37,22 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def world(environment: dict[str, str]) -> Iterator[World]:
+def values() -> Values:
+    """The release's values, beside those for store and stand-in."""
+    return {
+        "operator": {"retryWaitSeconds": 1},
+        "fal": {"userId": "e2e"},
+        "webhook": {"rateLimitPerSecond": 0},  # schemathesis asks as fast as it can
+    }
+
+
+@pytest.fixture(scope="session")
+def world(environment: dict[str, str], values: Values) -> Iterator[World]:
     """A fresh release, ready."""
     kube = Kube(environment)
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     installation = Installation(kube, namespace=NAMESPACE, release="e2e")
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{NAMESPACE}-replicate")
-    values = {
-        "operator": {"retryWaitSeconds": 1},
-        "fal": {"userId": "e2e"},
-        "webhook": {"rateLimitPerSecond": 0},  # schemathesis asks as fast as it can
-    }
     install(installation, environment, replicate=replicate, values=values)
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     store = StoreSettings.read(Environment(environment))

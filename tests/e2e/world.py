@@ -167,6 +167,11 @@ class World:
         (name,) = [each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]]
         return str(name)
 
+    def has_pod_of(self, component: str) -> bool:
+        """Tell whether the release has an operator or shim that is not on its way out."""
+        pods = self._json("get", "pods", "-l", self._selector(component))["items"]
+        return any("deletionTimestamp" not in each["metadata"] for each in pods)
+
     def kill_pod(self, name: str) -> None:
         """End a pod at once, as a lost node would."""
         self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")

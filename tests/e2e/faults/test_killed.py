@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import random
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from conftest import Burst
     from world import World
 
 
-def test_the_operator_killed_at_ten_random_moments(burst: Burst, world: World) -> None:
-    burst.fill(100)
-    for _ in range(10):
+@pytest.mark.parametrize("how", ["killed", "told to stop"])
+def test_the_operator_at_ten_random_moments(burst: Burst, world: World, how: str) -> None:
+    burst.fill(100, size_bytes=2_000_000, bytes_per_second=400_000)
+    for moment in range(10):
         # Its successor waits up to 15 s for the Lease of one that was killed.
-        burst.watch(random.uniform(1, 20))  # noqa: S311  no secret
-        world.kill_pod(world.pod_of("operator"))
-    resources = burst.all_ready(timeout_s=600)
+        burst.watch(random.uniform(1, 15))  # noqa: S311  no secret
+        assert burst.under_way(), f"all had ended before moment {moment}"
+        pod = world.pod_of("operator")
+        if how == "killed":
+            world.kill_pod(pod)
+        else:
+            world.kubectl("delete", "pod", pod, "--wait=false")
+        world.wait_until(lambda: world.has_pod_of("operator"), "another operator")
+    resources = burst.all_ready(timeout_s=900)
     assert [len(each["status"]["attempts"]) for each in resources] == [1] * 100
+
+
+def test_two_operators_by_mistake(burst: Burst, world: World) -> None:
+    world.scale("operator", 2)
+    try:
+        burst.fill(20)
+        resources = burst.all_ready(timeout_s=300)
+    finally:
+        world.scale("operator", 1)
+    assert [len(each["status"]["attempts"]) for each in resources] == [1] * 20
+
+
+def test_no_operator_while_imports_are_created(burst: Burst, world: World) -> None:
+    world.scale("operator", 0)
+    try:
+        burst.fill(5)
+    finally:
+        world.scale("operator", 1)
+    burst.all_ready(timeout_s=120)
 
 
 def test_every_other_importers_pod_is_killed(burst: Burst, world: World) -> None:
@@ -26,9 +53,8 @@ def test_every_other_importers_pod_is_killed(burst: Burst, world: World) -> None
     killed = set[str]()
     while len(killed) < 10:
         burst.watch(1)
-        selector = "app.kubernetes.io/component=importer"
-        pods = json.loads(world.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
-        running = [each["metadata"] for each in pods if each["status"]["phase"] == "Running"]
+        assert burst.under_way(), f"all had ended when {len(killed)} were killed"
+        running = [each["metadata"] for each in burst.importers() if each["status"]["phase"] == "Running"]
         fresh = [each for each in running if each["labels"]["mediaimport.dev/uid"] not in killed]
         for each in fresh[:2]:
             world.kill_pod(each["name"])
@@ -41,7 +67,8 @@ def test_every_other_importers_pod_is_killed(burst: Burst, world: World) -> None
 def test_all_jobs_deleted_by_hand(burst: Burst, world: World) -> None:
     burst.fill(10, size_bytes=5_000_000, bytes_per_second=1_000_000)
     burst.watch(4)
-    world.kubectl("delete", "jobs", "-l", "app.kubernetes.io/component=importer", "--wait=false")
+    jobs = [name for each in burst.resources() for name in world.jobs(each["metadata"]["name"])]
+    world.kubectl("delete", "jobs", *jobs, "--wait=false")
     burst.all_ready(timeout_s=300)
 
 
@@ -50,18 +77,3 @@ def test_a_source_that_fails_twice(burst: Burst) -> None:
     (resource,) = burst.all_ready(timeout_s=120)
     ends = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
     assert ends == ["SourceUnavailable", "SourceUnavailable", "Imported"]
-
-
-def test_an_exhausted_quota_shows_as_cause_and_heals(burst: Burst, world: World) -> None:
-    world.kubectl("create", "quota", "none", "--hard=count/jobs.batch=0")
-    try:
-        burst.fill(3)
-        world.wait_until(
-            lambda: all("exceeded quota" in json.dumps(each.get("status", {})) for each in burst.resources()),
-            "the cause in each status",
-            timeout_s=120,
-        )
-    finally:
-        world.kubectl("delete", "quota", "none")
-    resources = burst.all_ready(timeout_s=180)
-    assert [len(each["status"]["attempts"]) for each in resources] == [1] * 3

@@ -1,0 +1,125 @@
+"""A store that is away, slow or breaks connections: one of our own, behind a way that can be disturbed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+from mediaimport_api.environment import Environment
+from mediaimport_api.store_settings import StoreSettings
+
+from dev.cluster import addresses, exports, faults, programs
+from dev.cluster.places import Places
+from dev.cluster.processes import Process
+from dev.cluster.s3 import S3Keys, listening
+from dev.cluster.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Burst
+    from world import World
+
+    from dev.cluster.node import Node
+
+SERVER, WAY, CONTROL = (f"{addresses.NODE}:{port}" for port in (7071, 7072, 7073))
+DISTURBED_S = 60
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """The store's process, and the way to it."""
+
+    node: Node
+    server: Process
+    control: httpx.Client
+
+    def stop(self, seconds: float) -> None:
+        self.node.stop(self.server)
+        time.sleep(seconds)
+        self.node.start(self.server)
+        until(lambda: listening(SERVER), timeout_s=10, what="the store listens")
+
+    def poison(self, *toxics: dict[str, Any]) -> None:
+        for toxic in toxics:
+            self.control.post("/proxies/store/toxics", json=toxic).raise_for_status()
+
+    def heal(self) -> None:
+        self.control.post("/reset").raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def places(environment: dict[str, str]) -> Places:
+    places = Places.of(os.environ)
+    if exports.is_foreign(environment, places):
+        pytest.skip("the node of a cluster that is not ours is not ours to run a store in")
+    return places
+
+
+@pytest.fixture(scope="module")
+def store(places: Places) -> Iterator[Disturbed]:
+    """A store that only these tests know."""
+    keys, folder = S3Keys.read(places), places.node / "disturbed-s3"
+    folder.mkdir()
+    gateway = programs.built("versitygw") / "versitygw"
+    tls = ("--cert", f"{places.pki}/s3.crt", "--key", f"{places.pki}/s3.key")
+    server = Process(
+        "disturbed-s3",
+        (str(gateway), "--port", SERVER, *tls, "posix", str(folder)),
+        environ=(("ROOT_ACCESS_KEY", keys.access_key_id), ("ROOT_SECRET_KEY", keys.secret_access_key)),
+    )
+    host, port = CONTROL.split(":")
+    way = Process("toxiproxy", (str(programs.built("toxiproxy") / "toxiproxy"), "-host", host, "-port", port))
+    with faults.beside(server) as node, faults.beside(way), httpx.Client(base_url=f"http://{CONTROL}") as control:
+        until(lambda: listening(SERVER) and listening(CONTROL), timeout_s=10, what="store and way listen")
+        control.post("/proxies", json={"name": "store", "listen": WAY, "upstream": SERVER}).raise_for_status()
+        yield Disturbed(node, server, control)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def afar(burst: Burst, world: World, environment: dict[str, str], store: Disturbed) -> Iterator[Burst]:
+    """The burst, with importers that take the way to that store."""
+    settings = StoreSettings.read(Environment(environment | {"S3_ENDPOINT_URL": f"https://{SERVER}"}))
+    config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
+    client = boto3.client("s3", config=config, **settings.client_arguments())
+    if world.bucket not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
+        client.create_bucket(Bucket=world.bucket)
+    burst.world = replace(world, store=client)
+    name = f"{world.installation.release}-importer"
+    with world.store_setting("configmap", name, "S3_ENDPOINT_URL", f"https://{WAY}"):
+        yield burst
+        store.heal()
+
+
+def test_the_store_away_for_a_minute(afar: Burst, store: Disturbed) -> None:
+    afar.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+    afar.watch(5)
+    store.stop(DISTURBED_S)
+    afar.all_ready(timeout_s=400)
+
+
+def test_a_slow_store(afar: Burst, store: Disturbed) -> None:
+    store.poison(
+        {"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 200}},
+        {"type": "latency", "stream": "downstream", "attributes": {"latency": 500, "jitter": 300}},
+    )
+    afar.fill(20, size_bytes=2_000_000)
+    afar.watch(DISTURBED_S)
+    store.heal()
+    afar.all_ready(timeout_s=400)
+
+
+def test_a_store_that_resets_every_other_connection(afar: Burst, store: Disturbed) -> None:
+    store.poison({"type": "reset_peer", "stream": "upstream", "toxicity": 0.5, "attributes": {"timeout": 200}})
+    afar.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+    afar.watch(DISTURBED_S)
+    store.heal()
+    afar.all_ready(timeout_s=400)
