@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.aio.client import ApiClient
 from mediaimport_api import names
 from mediaimport_operator.api import MERGE_PATCH, Api, Call, configuration
+from mediaimport_operator.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -25,7 +26,7 @@ async def connect() -> AsyncIterator[Api]:
     config = await configuration()
     config.connection_pool_maxsize = CONNECTIONS
     async with ApiClient(config) as client:
-        yield Api(client, on_request=_unheard)
+        yield Api(client, on_request=_unheard, clock=Clock())
 
 
 def _unheard(*, method: str, path: str, code: int, watch: bool = False) -> None:

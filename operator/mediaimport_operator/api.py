@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
     from kubernetes.aio.client import ApiClient
 
+    from mediaimport_operator.clock import Clock
     from mediaimport_operator.wire import Object
 
 PAGE = 500
 MERGE_PATCH = "application/merge-patch+json"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 _MAX_MESSAGE = 512
+_PROMPT_S = 1.0
+"""An answer that took longer does not tell the time."""
 
 
 class OnRequest(Protocol):
@@ -94,9 +98,11 @@ class Call:
 class Api:
     """HTTP to the API server."""
 
-    def __init__(self, client: ApiClient, *, on_request: OnRequest) -> None:
+    def __init__(self, client: ApiClient, *, on_request: OnRequest, clock: Clock) -> None:
+        """Take what is told of each request; `clock` is put right by the answers."""
         self._client = client
         self._on_request = on_request
+        self._clock = clock
 
     async def collect(self, path: str, selector: str | None = None) -> tuple[list[bytes], str]:
         """Return all items of a list, packed page by page, and its resourceVersion."""
@@ -142,12 +148,14 @@ class Api:
             body=call.body,
             auth_settings=["BearerToken"],
         )
-        code = 0
+        code, begun_s = 0, time.monotonic()
         try:
             answer: Any = await self._client.call_api(*serialized, _request_timeout=timeout)
             code = answer.response.status
         finally:
             self._on_request(method=call.method, path=call.path, code=code)
+        if time.monotonic() < begun_s + _PROMPT_S:
+            self._clock.heard(answer.response.headers.get("Date"))
         return cast("aiohttp.ClientResponse", answer.response)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mediaimport_operator.api import OnRequest
+    from mediaimport_operator.clock import Clock
     from mediaimport_operator.wire import Object
 
 _FOLLOW_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -28,12 +29,12 @@ class Cluster:
 
     @staticmethod
     @asynccontextmanager
-    async def connect(*, connections: int, on_request: OnRequest) -> AsyncIterator[Cluster]:
+    async def connect(*, connections: int, on_request: OnRequest, clock: Clock) -> AsyncIterator[Cluster]:
         """Open a client that uses at most so many connections; `on_request` is told of each request."""
         config = await configuration()
         config.connection_pool_maxsize = connections
         async with ApiClient(config) as client:
-            yield Cluster(Api(client, on_request=on_request))
+            yield Cluster(Api(client, on_request=on_request, clock=clock))
 
     # --- lists, in pages ---
 

@@ -12,6 +12,7 @@ import kopf
 
 from mediaimport_operator import reconciler, shell, sweep
 from mediaimport_operator.apply import Applier
+from mediaimport_operator.clock import Clock
 from mediaimport_operator.cluster import Cluster
 from mediaimport_operator.follow import Followers
 from mediaimport_operator.gather import Gatherer
@@ -35,14 +36,11 @@ _DRAIN_S = 15.0
 log = logging.getLogger(__name__)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Engine:
     """The operator but for its watches."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, metrics: Metrics, clock: Clock) -> None:
+        self._clock = clock
         self.world = World()
         self.queue = WorkQueue()
         self.stopped = asyncio.Event()
@@ -68,7 +66,7 @@ class Engine:
                 slots=slots,
                 followers=self._followers,
                 refusals=refusals,
-                clock=_now,
+                clock=clock.now,
             ),
             applier=Applier(
                 cluster=cluster,
@@ -81,7 +79,7 @@ class Engine:
             ),
             slots=slots,
             metrics=metrics,
-            clock=_now,
+            clock=clock.now,
         )
         self._show(metrics, slots)
         self._life: asyncio.Task[None] | None = None
@@ -95,18 +93,19 @@ class Engine:
         show(
             "imports_waiting_oldest_seconds",
             "Since the creation of the oldest import that waits for a slot.",
-            lambda: slots.oldest_age_s(_now()),
+            lambda: slots.oldest_age_s(self._clock.now()),
         )
         show("pass_queue_length", "Imports that wait for a pass.", lambda: len(self.queue))
         show("pass_queue_oldest_seconds", "How long the first one waits.", lambda: self.queue.oldest_age_s)
         show("imports", "MediaImports in the cache.", lambda: len(self.world.imports))
         show("jobs", "Jobs of imports in the cache.", lambda: len(self.world.jobs))
         show("lease_held", "1 while this is the operator that works.", lambda: float(self._lease.held.is_set()))
+        show("clock_offset_seconds", "By how much the API server is ahead of this node.", lambda: self._clock.offset_s)
         show("sweep_age_seconds", "Since the last whole look at the cluster.", self._sweep_age_s)
 
     def _sweep_age_s(self) -> float:
         last = self._sweeper.last_at
-        return 0.0 if last is None else (_now() - last).total_seconds()
+        return 0.0 if last is None else (datetime.now(UTC) - last).total_seconds()
 
     async def start(self) -> None:
         """Begin; the Lease may be long in coming, so this does not wait for it."""
@@ -154,7 +153,7 @@ class Engine:
     def complaint(self) -> str | None:
         """Return what is wrong, if anything is: an old sweep, or a key that no worker takes."""
         last = self._sweeper.last_at
-        if last is not None and (_now() - last).total_seconds() > 3 * sweep.INTERVAL_S:
+        if last is not None and self._sweep_age_s() > 3 * sweep.INTERVAL_S:
             return f"the last sweep was at {last:%H:%M:%S} UTC"
         if self._workers and self._lease.held.is_set() and self.queue.oldest_age_s > _STUCK_S:
             return f"an import has waited {self.queue.oldest_age_s:.0f} s for its pass"
@@ -196,5 +195,6 @@ async def _run(settings: Settings, metrics: Metrics) -> None:
 async def _engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
     """Open the API client with a connection for each worker and each followed log."""
     connections = reconciler.WORKERS + settings.caps.total + 8
-    async with Cluster.connect(connections=connections, on_request=metrics.request) as cluster:
-        yield Engine(settings, cluster, metrics)
+    clock = Clock()
+    async with Cluster.connect(connections=connections, on_request=metrics.request, clock=clock) as cluster:
+        yield Engine(settings, cluster, metrics, clock)
