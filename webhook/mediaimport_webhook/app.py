@@ -37,6 +37,7 @@ from mediaimport_webhook.routes.health import HealthRoutes
 from mediaimport_webhook.routes.media import MediaRoutes
 from mediaimport_webhook.routes.stats import StatsRoutes
 from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.viewer.routes import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,6 +121,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         at("/healthz", GET=health.alive),
         at("/readyz", GET=health.ready),
         at("/openapi.json", GET=OpenApiRoute().show),
+        *Viewer(settings.api_viewer_folder).routes(),
     ]
     return Starlette(
         routes=routes,

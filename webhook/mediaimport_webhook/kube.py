@@ -51,7 +51,8 @@ async def connect() -> ApiClient:
     except config.ConfigException as error:
         raise BadSettingError(f"KUBECONFIG: {error}") from None
     configuration.connection_pool_maxsize = 64
-    return client.ApiClient(configuration)
+    connected: ApiClient = client.ApiClient(configuration)
+    return connected
 
 
 def _import_aio(part: str) -> ModuleType:

@@ -35,7 +35,7 @@ def configure(level: str) -> None:
     Where in the code a record was made, and in which thread, is in no line: looking it up took a third of a record's
     time. How to leave it out: https://docs.python.org/3/howto/logging.html#optimization.
     """
-    logging._srcfile = None  # type: ignore[attr-defined]  # noqa: SLF001 - the documented way
+    logging._srcfile = None  # noqa: SLF001 - the documented way
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())

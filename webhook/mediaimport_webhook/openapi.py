@@ -74,6 +74,7 @@ def _operation(operation: Operation, references: dict[object, Schema]) -> Schema
     }
     found: Schema = {
         "operationId": operation.name,
+        "tags": [operation.group],
         "summary": operation.words,
         "security": [{"bearer": []}] if operation.bearer else [],
         "responses": {str(operation.status): _success(operation, references)} | refusals,

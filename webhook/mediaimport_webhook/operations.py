@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
+_GROUPS = {"media": "media", "stats": "media", "replicate": "generators", "fal": "generators"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Operation:
     example: Mapping[str, Any] | None = None
     bearer: bool = True
     media_type: str = "application/json"
+
+    @property
+    def group(self) -> str:
+        """Return what the document files it under."""
+        return _GROUPS.get(self.path.removeprefix("/api/v1/").partition("/")[0], "service")
 
 
 _ID = Parameter("id", "path", "The asset's id.", {"type": "string", "format": "uuid"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -70,6 +71,8 @@ class Settings:
     fal_queue_url: str
     public_base_url: str | None
     cors_origins: tuple[str, ...]
+    api_viewer_folder: Path
+    """Where Swagger UI is, if anywhere: in our image beside Python's own files."""
     log_level: str
 
     @classmethod
@@ -100,6 +103,7 @@ class Settings:
             fal_queue_url=_base_url(env, "FAL_QUEUE_URL") or "https://queue.fal.run",
             public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
             cors_origins=env.words("CORS_ORIGINS"),
+            api_viewer_folder=Path(env.optional("API_VIEWER_DIRECTORY") or Path(sys.prefix, "share/swagger-ui")),
             log_level=_one_of(env, "LOG_LEVEL", _LEVELS, default="info"),
         )
 

@@ -31,6 +31,7 @@ def test_every_route_is_described_and_nothing_else(shim: Shim) -> None:
         for each in shim.app.routes
         if isinstance(each, Route) and isinstance(each.endpoint, Methods)
         for method in each.endpoint.endpoints
+        if not each.path.startswith("/docs")  # the page that shows them
     }
     assert served == {(each.method, each.path) for each in OPERATIONS}
 

@@ -1,0 +1,93 @@
+"""The page that shows the OpenAPI document."""
+
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.unit.webhook.conftest import Shim, Start
+
+SWAGGER_UI = Path(sys.prefix, "share/swagger-ui")
+
+
+class Links(HTMLParser):
+    """All that a page refers to, and what stands in its scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.inline: list[str] = []
+        self._in_script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
+        self.inline += [f"{name}={value}" for name, value in attrs if name == "style" or name.startswith("on")]
+        self._in_script = tag in {"script", "style"}
+
+    def handle_endtag(self, _: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script and data.strip():
+            self.inline.append(data)
+
+
+def get(shim: Shim, path: str, **headers: str) -> httpx.Response:
+    return shim.run(shim._client.get(path, headers=headers))
+
+
+@pytest.fixture
+def page(shim: Shim) -> Links:
+    assert SWAGGER_UI.is_dir(), "run `make tools`"
+    links = Links()
+    links.feed(get(shim, "/docs").text)
+    return links
+
+
+def test_all_that_the_page_refers_to_is_served_here(shim: Shim, page: Links) -> None:
+    assert len(page.links) == 5
+    for each in page.links:
+        answer = get(shim, f"/{each}")
+        assert (each, answer.status_code, len(answer.content) > 100) == (each, 200, True)
+        assert "://" not in each
+
+
+def test_policy_allows_no_other_host_and_nothing_inline(shim: Shim, page: Links) -> None:
+    policy = get(shim, "/docs").headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert re.findall(r"unsafe|https?:|\*", policy) == []
+    assert page.inline == []
+
+
+def test_files_are_sent_compressed_to_who_takes_that(shim: Shim) -> None:
+    small, large = (
+        get(shim, "/docs/swagger-ui-bundle.js", **{"accept-encoding": each}) for each in ("gzip, br", "identity")
+    )
+    assert small.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in large.headers
+    assert int(small.headers["content-length"]) < 500_000 < int(large.headers["content-length"])
+    assert small.content == large.content
+    assert {each.headers["content-type"] for each in (small, large)} == {"text/javascript; charset=utf-8"}
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "nothing.js", "..%2Fsettings.py", "%2Fetc%2Fpasswd", "page.py", "%00"])
+def test_no_other_file_is_ever_sent(shim: Shim, name: str) -> None:
+    answer = get(shim, f"/docs/{name}")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_page_that_is_not_installed_names_the_setting(start: Start, tmp_path: Path) -> None:
+    answer = get(start(API_VIEWER_DIRECTORY=str(tmp_path)), "/docs")
+    assert (answer.status_code, answer.json()["setting"]) == (503, "API_VIEWER_DIRECTORY")
+
+
+def test_licence_is_kept_beside_the_files() -> None:
+    assert "Apache License" in (SWAGGER_UI / "LICENSE").read_text()

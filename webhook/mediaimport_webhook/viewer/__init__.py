@@ -1,0 +1,1 @@
+"""A page that shows the OpenAPI document: Swagger UI, served from here and from nowhere else."""
