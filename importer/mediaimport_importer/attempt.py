@@ -20,6 +20,7 @@ from mediaimport_importer.download import Fetched, Limits, Watch, download
 from mediaimport_importer.errors import AlreadyStoredError, AttemptError
 from mediaimport_importer.inspection import Inspection, Shot, final_shot, guess, informed, inspect, shoot
 from mediaimport_importer.place import Place
+from mediaimport_importer.preview import Previewer
 from mediaimport_importer.prober.client import Prober
 from mediaimport_importer.record import Record, Stored, already_stored, sidecar_body
 from mediaimport_importer.source.opened import opened
@@ -65,6 +66,7 @@ class Attempt:
         self.prober = Prober(self.settings.prober_socket)
         self.deadline_s = self.begun_s + task.deadline_seconds * _OWN_SHARE
         self.upload = Upload(self._open_session, deadline_s=self.deadline_s)
+        self.previewer = Previewer(self.prober)
 
     def run(self) -> Result:
         """Return what was imported; AttemptError if nothing was."""
@@ -104,7 +106,7 @@ class Attempt:
         whole = Limits(sidecar.asset.size_bytes, self.settings.scratch_bytes, Expected(sha256=sidecar.asset.sha256))
         with Spool(self.path, max_bytes=self.settings.scratch_bytes) as spool:
             with stored(self.settings.store, sidecar.asset.key) as source:
-                fetched = download(source, spool, whole, Watch(lambda _: None, lambda _: None))
+                fetched = download(source, spool, whole, Watch(lambda _: None, lambda *_: None))
             request = guess(self.file, self.spec.thumbnail, fetched.sniffed)
             hdr = sidecar.media.video is not None and sidecar.media.video.hdr is True
             shot = shoot(self.prober, informed(request, kind=sidecar.asset.kind, hdr=hdr))
@@ -115,7 +117,7 @@ class Attempt:
     def _tee(self, spool: Spool) -> Result:
         fetched = self._fetch(spool)
         request = guess(self.file, self.spec.thumbnail, fetched.sniffed)
-        first_shot = background.start("thumbnail", lambda: shoot(self.prober, request))
+        first_shot = background.start("thumbnail", lambda: self.previewer.shot(request))
         self.report.step(Step.PROBE, f"probing {fetched.content.size_bytes} bytes of {fetched.sniffed.extension}")
         inspection = inspect(
             self.prober,
@@ -123,6 +125,7 @@ class Attempt:
             fetched.sniffed,
             asked=self.spec.type,
             size_bytes=fetched.content.size_bytes,
+            guessed_ms=self.previewer.duration_ms,
         )
         spool.release()
         stored = self._store(spool, fetched, inspection)
@@ -149,8 +152,9 @@ class Attempt:
         def classified(form: Format) -> None:
             self.upload.begin(form, spool, size_bytes=source.size_bytes, max_bytes=self.task.max_size_bytes)
 
-        def advanced(size_bytes: int) -> None:
+        def advanced(form: Format, size_bytes: int) -> None:
             self.upload.check()
+            self.previewer.advanced(guess(self.file, self.spec.thumbnail, form), form.extension, size_bytes)
             self.report.download(size_bytes, source.size_bytes)
 
         return Watch(classified, advanced)

@@ -9,6 +9,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.spec import MediaType, ThumbnailSpec
 from mediaimport_api.status import DurationSource, Kind, Media
 
+from mediaimport_importer import background
 from mediaimport_importer.classify import unsupported
 from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
 from mediaimport_importer.jpeg import jpeg_size
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mediaimport_importer.classify import Format
     from mediaimport_importer.prober.client import Prober
 
-_INDEXED = frozenset({"mp4", "mov", "3gp", "m4a", "mkv", "mka", "webm"})
+INDEXED = frozenset({"mp4", "mov", "3gp", "m4a", "mkv", "mka", "webm"})
 """Containers that say at their start how long they are, and can be read near their end."""
 _NEAR_END_MS = 10_000
 _MAX_S = 1e9
@@ -48,17 +49,23 @@ class Inspection:
         return self.streams.document
 
 
-def inspect(prober: Prober, file: str, sniffed: Format, *, asked: MediaType, size_bytes: int) -> Inspection:
-    """Return what the file is; NotMedia, UnsupportedFormat, TypeMismatch, Truncated, … if it is not to be kept."""
+def inspect(  # noqa: PLR0913 - what is known of the file
+    prober: Prober, file: str, sniffed: Format, *, asked: MediaType, size_bytes: int, guessed_ms: int | None = None
+) -> Inspection:
+    """Return what the file is; NotMedia, UnsupportedFormat, TypeMismatch, Truncated, … if it is not to be kept.
+
+    `guessed_ms`: how long it will probably last. A right guess saves time, a wrong one does no harm.
+    """
+    ends = _Ends(prober, file, guessed_ms)
     response, _ = prober.ask(ProbeRequest(file=file))
     _accept(response)
     streams = Streams(response.document or {})
-    form = _settled(prober, file, sniffed, streams)
+    form, frames = _settled(prober, file, sniffed, streams)
     _check_type(form, asked)
     if form.kind is not Kind.AUDIO and streams.size is None:
         raise RefusedError(Reason.PROBE_FAILED, "ffprobe finds no picture size in the media; check the file for damage")
-    duration = _duration(prober, file, form, streams)
-    return Inspection(form, describe(streams, form, size_bytes=size_bytes, duration=duration), streams)
+    duration = _duration(ends, form, streams)
+    return Inspection(form, describe(streams, form, size_bytes=size_bytes, duration=duration, frames=frames), streams)
 
 
 def _accept(response: Response) -> None:
@@ -74,13 +81,15 @@ def _accept(response: Response) -> None:
             raise RefusedError(Reason.PROBE_FAILED, f"ffprobe cannot read the media: {response.message}")
 
 
-def _settled(prober: Prober, file: str, sniffed: Format, streams: Streams) -> Format:
+def _settled(prober: Prober, file: str, sniffed: Format, streams: Streams) -> tuple[Format, int | None]:
+    """Return the format by which streams there are and, where that tells a picture from a film, how many frames."""
     if streams.video is None and streams.audio is None:
         raise unsupported(f"{sniffed.extension} without picture or sound that can be decoded")
     form = sniffed.heard_and_seen(has_video=streams.video is not None, has_audio=streams.audio is not None)
     if form.extension not in _COUNTED:
-        return form
-    return form.moving(frames=streams.frames or _packets(prober, file))
+        return form, streams.frames
+    frames = streams.frames or _packets(prober, file)
+    return form.moving(frames=frames), frames
 
 
 def _packets(prober: Prober, file: str) -> int | None:
@@ -107,29 +116,50 @@ def _last_end_ms(response: Response) -> int | None:
     return max((round(end * 1000) for end in ends if isinstance(end, float | int) and abs(end) < _MAX_S), default=None)
 
 
-def _duration(prober: Prober, file: str, form: Format, streams: Streams) -> tuple[int, DurationSource] | None:
+@dataclass
+class _Ends:
+    """When the last packets of a file end."""
+
+    prober: Prober
+    file: str
+    guessed_ms: int | None
+
+    def __post_init__(self) -> None:
+        """Look near the guessed end, beside ffprobe."""
+        near_s = _near_s(self.guessed_ms or 0)
+        self._early = background.start("packets", lambda: self.from_s(near_s)) if self.guessed_ms else None
+
+    def from_s(self, start_s: float) -> int | None:
+        """Return when the last packet ends, in ms; None if none is found from there on: not every file can seek."""
+        response, _ = self.prober.ask(PacketsRequest(file=self.file, from_s=start_s))
+        return _last_end_ms(response)
+
+    def of(self, duration_ms: int) -> int | None:
+        """Return when a file of that duration really ends."""
+        early = self._early if self.guessed_ms == duration_ms else None
+        near = early.result() if early is not None else self.from_s(_near_s(duration_ms))
+        return near or self.from_s(0)
+
+
+def _near_s(duration_ms: int) -> float:
+    return max(0, duration_ms - _NEAR_END_MS) / 1000
+
+
+def _duration(ends: _Ends, form: Format, streams: Streams) -> tuple[int, DurationSource] | None:
     """Return the duration, from the packets where nothing names it; Truncated when they end before it does."""
     if form.kind is Kind.IMAGE:
         return None
     named = streams.duration
     if named is None:
-        response, _ = prober.ask(PacketsRequest(file=file))
-        end_ms = _last_end_ms(response)
+        end_ms = ends.from_s(0)
         return (end_ms, DurationSource.PACKETS) if end_ms else None
-    if form.extension in _INDEXED:
-        _check_end(prober, file, named[0])
+    if form.extension in INDEXED:
+        _check_end(ends, named[0])
     return named
 
 
-def _end_from(prober: Prober, file: str, from_s: float) -> int | None:
-    """Return when the last packet ends; None if none is found there: not every file can be read from anywhere."""
-    response, _ = prober.ask(PacketsRequest(file=file, from_s=from_s))
-    return _last_end_ms(response)
-
-
-def _check_end(prober: Prober, file: str, duration_ms: int) -> None:
-    near_end_s = max(0, duration_ms - _NEAR_END_MS) / 1000
-    end_ms = _end_from(prober, file, near_end_s) or _end_from(prober, file, 0)
+def _check_end(ends: _Ends, duration_ms: int) -> None:
+    end_ms = ends.of(duration_ms)
     if end_ms is not None and duration_ms - end_ms > max(_MISSING_MS, duration_ms * _MISSING_SHARE):
         raise UnavailableError(
             Reason.TRUNCATED, f"the media says it lasts {duration_ms} ms, but what was served ends at {end_ms} ms"

@@ -123,7 +123,14 @@ def _is_cover(stream: Mapping[str, Any]) -> bool:
     return _object(stream.get("disposition")).get("attached_pic") == 1
 
 
-def describe(streams: Streams, form: Format, *, size_bytes: int, duration: tuple[int, DurationSource] | None) -> Media:
+def describe(
+    streams: Streams,
+    form: Format,
+    *,
+    size_bytes: int,
+    duration: tuple[int, DurationSource] | None,
+    frames: int | None = None,
+) -> Media:
     """Return what the media is. `duration` in ms with its source, None for stills and where it cannot be known."""
     width, height = _display_size(streams) if form.kind is not Kind.AUDIO else (None, None)
     duration_ms, source = duration or (None, None)
@@ -136,7 +143,7 @@ def describe(streams: Streams, form: Format, *, size_bytes: int, duration: tuple
         width=width,
         height=height,
         aspect_ratio=_aspect_ratio(width, height),
-        video=_video(streams, form) if form.kind is not Kind.AUDIO else None,
+        video=_video(streams, form, frames) if form.kind is not Kind.AUDIO else None,
         audio=_audio(streams.audio),
         warnings=[MediaWarning.DURATION_UNKNOWN] if unknown else None,
     )
@@ -167,7 +174,7 @@ def _aspect_ratio(width: int | None, height: int | None) -> str | None:
     return f"{ratio.numerator}:{ratio.denominator}"
 
 
-def _video(streams: Streams, form: Format) -> VideoMedia | None:
+def _video(streams: Streams, form: Format, frames: int | None) -> VideoMedia | None:
     video = streams.video
     if video is None:
         return None
@@ -185,7 +192,7 @@ def _video(streams: Streams, form: Format) -> VideoMedia | None:
         avg_frame_rate=None if still else _rate_text(video.get("avg_frame_rate")),
         # A GIF's or WebP's frames each have a length of their own, in hundredths of a second: no rate to keep.
         variable_frame_rate=None if still or form.animated else _is_variable(video),
-        frame_count=None if still else _count(video.get("nb_frames")),
+        frame_count=None if still else frames or streams.frames,
         color_transfer=_word(video.get("color_transfer")),
         hdr=streams.hdr,
         has_alpha=_has_alpha(video, pixels),

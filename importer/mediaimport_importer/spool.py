@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
+HELD_BACK_BYTES = 64 * 1024
+"""Enough that no request is complete; little, because it is sent only after the probe."""
+
+
 class Spool:
-    """A file that grows. Readers get all but the last chunk until `release`, and an error after `fail`."""
+    """A file that grows. Readers get all but its very end until `release`, and an error after `fail`."""
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:
         self.path = path
@@ -54,7 +58,7 @@ class Spool:
         return self._written
 
     def write(self, chunk: bytes) -> None:
-        """Append; what was there before becomes readable. ScratchExceeded when there is no room."""
+        """Append; all but the end of it becomes readable. ScratchExceeded when there is no room."""
         if self._written + len(chunk) > self._max_bytes:
             raise scratch_exceeded(self._max_bytes)
         try:
@@ -66,7 +70,8 @@ class Spool:
                 raise scratch_exceeded(self._max_bytes) from error
             raise
         with self._changed:
-            self._readable, self._written = self._written, self._written + len(chunk)
+            before, self._written = self._written, self._written + len(chunk)
+            self._readable = max(before, self._written - HELD_BACK_BYTES)
             self._changed.notify_all()
 
     def release(self) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mediaimport_importer.prober.protocol import PacketsRequest, ThumbnailRequest
+    from mediaimport_importer.prober.webp import Still
 
 MAX_PIXELS = 100_000_000
 MAX_ALLOC_BYTES = 1024 * 1024 * 1024
@@ -51,15 +52,17 @@ _STREAM_MORE = (
 ENTRIES = f"{_FORMAT_ENTRIES}:{_FORMAT_TAGS}:{_STREAM_ENTRIES}:{_STREAM_MORE}"
 
 
-def _input(file: Path) -> list[str]:
+def _input(file: Path, *, still: bool = False) -> list[str]:
+    """Return what opens a file; `still`: a WebP in its place, on standard input."""
     return [
-        "-protocol_whitelist", "file",
+        "-protocol_whitelist", "pipe" if still else "file",
+        *(("-f", "webp_pipe") if still else ()),
         "-format_whitelist", FORMATS,
         "-codec_whitelist", CODECS,
         "-max_pixels", str(MAX_PIXELS),
         "-max_streams", str(MAX_STREAMS),
         "-threads", "1",
-        "-i", f"file:{file}",
+        "-i", "pipe:0" if still else f"file:{file}",
     ]  # fmt: skip
 
 
@@ -90,23 +93,29 @@ def packets(file: Path, request: PacketsRequest) -> list[str]:
     ]  # fmt: skip
 
 
-def thumbnail(file: Path, request: ThumbnailRequest) -> list[str]:
-    """Return the command that writes one JPEG to stdout and the brightness of its frame to stderr."""
+def thumbnail(file: Path, request: ThumbnailRequest, still: Still | None = None) -> list[str]:
+    """Return the command that writes one JPEG to stdout and the brightness of its frame to stderr.
+
+    `still`: the first frame of an animated WebP, on standard input.
+    """
     stream = "0:V:0" if request.picture is Picture.MAIN else "0:v:0"
     return [
-        *_tool("ffmpeg", verbosity="info"), "-nostdin", "-nostats", *_input(file),
+        # A packet that the end of a growing file cuts in two is no picture.
+        *_tool("ffmpeg", verbosity="info"), "-nostdin", "-nostats", "-fflags", "+discardcorrupt",
+        *_input(file, still=still is not None),
         "-map", stream, "-an", "-sn", "-dn", "-map_metadata", "-1",
-        "-filter_threads", "1", "-vf", filters(request), "-frames:v", "1",
+        "-filter_threads", "1", "-vf", filters(request, still), "-frames:v", "1",
         "-c:v", "mjpeg", "-q:v", "3", "-threads", "1", "-f", "image2pipe", "pipe:1",
     ]  # fmt: skip
 
 
-def filters(request: ThumbnailRequest) -> str:
+def filters(request: ThumbnailRequest, still: Still | None = None) -> str:
     """Return the filter chain: ffmpeg has turned the picture upright before it."""
     width, height = request.width_pixels, request.width_pixels * MAX_HEIGHT_TO_WIDTH
     # The sample aspect ratio makes square pixels; min(1, …) never enlarges.
     factor = f"min(1,min({width}/(iw*sar),{height}/ih))"
     return ",".join((
+        *(_on_canvas(still) if still is not None and not still.fills else ()),
         *(_SKIP_BLACK if request.frame is ThumbnailFrame.SKIP_BLACK else ()),
         f"scale=w='max(1,round({factor}*iw*sar))':h='max(1,round({factor}*ih))':flags=bicubic",
         "setsar=1",
@@ -115,6 +124,10 @@ def filters(request: ThumbnailRequest) -> str:
         "format=yuvj420p",
         "signalstats,metadata=print:key=lavfi.signalstats.YAVG",
     ))  # fmt: skip
+
+
+def _on_canvas(still: Still) -> tuple[str, ...]:
+    return ("format=rgba", f"pad={still.width}:{still.height}:{still.x}:{still.y}:color=black@0")
 
 
 _SKIP_BLACK = ("blackframe=amount=0", "metadata=select:key=lavfi.blackframe.pblack:value=98:function=less")

@@ -50,11 +50,11 @@ class Run:
     stderr: bytes
 
 
-def run(command: Sequence[str], limits: Limits) -> Run:
+def run(command: Sequence[str], limits: Limits, *, stdin: int = subprocess.DEVNULL) -> Run:
     """Run the command to its end, or end it. Call from a process with one thread: it forks."""
     process = subprocess.Popen(  # noqa: S603 - no shell; the command is fixed but for a checked file name
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_ENVIRONMENT,

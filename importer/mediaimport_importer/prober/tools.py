@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from mediaimport_importer.prober.protocol import (
     ThumbnailRequest,
 )
 from mediaimport_importer.prober.sandbox import Ending, Limits, Run
-from mediaimport_importer.prober.webp import Animation, animation
+from mediaimport_importer.prober.webp import Animation, animation, first_still
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,11 +50,16 @@ class Tools:
             return self._packets(file, request), b""
         return self._probe(file, request), b""
 
-    def _run(self, command: Sequence[str], *, stdout_bytes: int | None = None) -> Run:
+    def _run(self, command: Sequence[str], *, stdout_bytes: int | None = None, given: bytes = b"") -> Run:
         limits = self.limits
         if stdout_bytes is not None:
             limits = replace(limits, stdout_bytes=stdout_bytes)
-        return sandbox.run(command, limits)
+        if not given:
+            return sandbox.run(command, limits)
+        with os.fdopen(os.memfd_create("given"), "w+b") as stdin:
+            stdin.write(given)
+            stdin.seek(0)
+            return sandbox.run(command, limits, stdin=stdin.fileno())
 
     def _probe(self, file: Path, _request: ProbeRequest) -> Response:
         ran = self._run(commands.probe(file))
@@ -71,7 +77,15 @@ class Tools:
         return _failure(ran) or Response(document=_sums(ran.stdout))
 
     def _thumbnail(self, file: Path, request: ThumbnailRequest) -> tuple[Response, bytes]:
-        ran = self._run(commands.thumbnail(file, request), stdout_bytes=MAX_PAYLOAD_BYTES)
+        with file.open("rb") as opened:
+            still = first_still(opened)
+        if still is not None and still.width * still.height > commands.MAX_PIXELS:
+            return _too_many_pixels(), b""
+        ran = self._run(
+            commands.thumbnail(file, request, still),
+            stdout_bytes=MAX_PAYLOAD_BYTES,
+            given=still.webp if still is not None else b"",
+        )
         failure = _failure(ran)
         if failure is not None:
             return failure, b""
@@ -89,6 +103,8 @@ def _amended(document: dict[str, Any], found: Animation | None) -> dict[str, Any
     seconds = f"{found.duration_ms / 1000:.3f}"
     rate = {"avg_frame_rate": f"{found.frames * 1000}/{found.duration_ms}"} if found.duration_ms else {}
     first |= {"width": found.width, "height": found.height, "nb_frames": str(found.frames)} | rate
+    if found.alpha:
+        first |= {"tags": {"alpha_mode": "1"}}
     return document | {"streams": [first, *rest], "format": document.get("format", {}) | {"duration": seconds}}
 
 
@@ -105,13 +121,17 @@ def _failure(ran: Run) -> Response | None:
     if ran.ending is Ending.TOO_MUCH:
         return Response(failure=Failure.TOO_MUCH, message="it said more than it may")
     if b"exceeds specified max pixel count" in ran.stderr:
-        return Response(failure=Failure.TOO_MANY_PIXELS, message="a picture has more pixels than are decoded")
+        return _too_many_pixels()
     if b"not on whitelist" in ran.stderr:
         return Response(failure=Failure.NOT_ALLOWED, message=_refused_name(ran.stderr))
     if ran.exit_code == 0:
         return None
     ended = f"signal {-ran.exit_code}" if ran.exit_code < 0 else f"exit code {ran.exit_code}"
     return Response(failure=Failure.TOOL_FAILED, message=f"{last_words(ran.stderr)} ({ended})")
+
+
+def _too_many_pixels() -> Response:
+    return Response(failure=Failure.TOO_MANY_PIXELS, message="a picture has more pixels than are decoded")
 
 
 def _refused_name(stderr: bytes) -> str:

@@ -71,6 +71,7 @@ KINDS: list[tuple[str, tuple[str, ...], tuple[str, str, str]]] = [
     ("moving.gif", TEST, ("video", "gif", "image/gif")),
     ("still.gif", (*TEST, "-frames:v", "1"), ("image", "gif", "image/gif")),
     ("moving.png", (*TEST, "-f", "apng"), ("video", "png", "image/png")),
+    ("moving.webp", (*TEST, "-c:v", "libwebp_anim"), ("video", "webp", "image/webp")),
     ("jpeg.jpg", (*TEST, "-frames:v", "1"), ("image", "jpg", "image/jpeg")),
     ("png.png", (*TEST, "-frames:v", "1"), ("image", "png", "image/png")),
     ("webp.webp", (*TEST, "-frames:v", "1", "-c:v", "libwebp"), ("image", "webp", "image/webp")),
@@ -344,21 +345,76 @@ def test_moving_gif_serves_who_asks_for_an_image(prober: RunningProber, studio: 
     assert inspected(prober, file, asked=MediaType.IMAGE).format.kind is Kind.VIDEO
 
 
-@pytest.mark.trap(
-    "a kind that ffmpeg 7.1 cannot decode",
-    "webp (animated)",
-    "size, duration and frames are read from the container; no thumbnail",
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("kind-moving.webp", ("-c:v", "libwebp_anim")), ("kind-moving.png", ("-f", "apng")), ("kind-moving.gif", ())],
 )
-def test_animated_webp_is_described_though_ffmpeg_cannot_decode_it(prober: RunningProber, studio: Studio) -> None:
-    file = studio.make("moving.webp", *TEST, "-c:v", "libwebp_anim")
+@pytest.mark.trap(
+    "moving pictures in an image's format",
+    "webp, apng, gif",
+    "video, with size, duration, frames and rate; a thumbnail, though ffmpeg 7.1 cannot read animated WebP by itself",
+)
+def test_moving_picture_is_described_as_what_it_is(
+    prober: RunningProber, studio: Studio, name: str, arguments: tuple[str, ...]
+) -> None:
+    file = studio.make(name, *TEST, *arguments)
 
     found = inspected(prober, file)
 
-    assert (found.format.kind, found.format.content_type) == (Kind.VIDEO, "image/webp")
+    assert found.format.kind is Kind.VIDEO
     assert (found.media.width, found.media.height) == (320, 180)
-    assert found.media.duration_ms == pytest.approx(2000, abs=60)
+    assert found.media.duration_ms == pytest.approx(2000, abs=120)
     assert found.media.video is not None
-    assert found.media.video.frame_count == 48
+    assert found.media.video.frame_count == pytest.approx(48, abs=2)
+    assert found.media.video.avg_frame_rate is not None
+    whole, first = pixels(shot_of(prober, file).jpeg, 4, 4), pixels(first_frame_of(), 4, 4)
+    assert max(abs(one - other) for one, other in zip(whole, first, strict=True)) < 24
+
+
+def first_frame_of() -> bytes:
+    """Return the first frame of TEST as a JPEG."""
+    return ffmpeg(*TEST, "-frames:v", "1", "-f", "image2pipe", "-c:v", "mjpeg", "pipe:1")
+
+
+@pytest.mark.parametrize("codec", [("-lossless", "1"), ("-lossless", "0")], ids=["VP8L", "ALPH and VP8"])
+@pytest.mark.trap("a first frame smaller than the canvas, transparent", "webp (animated)", "it stands where it belongs")
+def test_first_frame_of_animated_webp_stands_where_it_belongs(
+    prober: RunningProber, studio: Studio, tmp_path: Path, codec: tuple[str, str]
+) -> None:
+    still = studio.make(
+        f"patch{codec[1]}.webp", "-f", "lavfi", "-i", "color=red@0.9:s=40x40,format=rgba", "-frames:v", "1", "-c:v",
+        "libwebp", *codec,
+    ).read_bytes()  # fmt: skip
+    (tmp_path / "patch.webp").write_bytes(animated(still, canvas=(100, 80), at=(20, 10), size=(40, 40)))
+
+    found, shot = inspected(prober, tmp_path / "patch.webp"), shot_of(prober, tmp_path / "patch.webp")
+
+    assert found.media.video is not None
+    assert (found.media.width, found.media.height, found.media.video.has_alpha) == (100, 80, True)
+    assert jpeg_size(shot.jpeg) == (100, 80)
+    grid = pixels(shot.jpeg, 10, 8)
+    inside, outside = grid[(3 * 10 + 4) * 3 :][:3], grid[:3]
+    assert inside[0] > 180
+    assert inside[2] < 100
+    assert min(outside) > 240
+
+
+def animated(still: bytes, *, canvas: tuple[int, int], at: tuple[int, int], size: tuple[int, int]) -> bytes:
+    """Return an animated WebP of one frame, twice."""
+
+    def three(number: int) -> bytes:
+        return number.to_bytes(3, "little")
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return name + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) & 1)
+
+    body = still[12:]
+    if body.startswith(b"VP8X"):
+        body = body[18:]
+    place = b"".join(three(number) for number in (at[0] // 2, at[1] // 2, size[0] - 1, size[1] - 1, 500))
+    header = bytes([0x12, 0, 0, 0]) + three(canvas[0] - 1) + three(canvas[1] - 1)
+    chunks = chunk(b"VP8X", header) + chunk(b"ANIM", bytes(6)) + 2 * chunk(b"ANMF", place + b"\0" + body)
+    return b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks
 
 
 @pytest.mark.trap("a still picture that looks like a video", "avif", "image, with a thumbnail")

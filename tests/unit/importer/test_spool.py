@@ -9,7 +9,7 @@ import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_importer import background
 from mediaimport_importer.errors import RefusedError
-from mediaimport_importer.spool import Reader, Spool
+from mediaimport_importer.spool import HELD_BACK_BYTES, Reader, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,13 @@ def test_last_chunk_is_held_back_until_release(spool: Spool) -> None:
         spool.release()
         assert rest.result(5) == b"two"
         assert reader.read() == b""
+
+
+def test_no_more_than_the_very_end_is_held_back(tmp_path: Path) -> None:
+    with Spool(tmp_path / "file", max_bytes=1 << 20) as spool, closing(Reader(spool)) as reader:
+        spool.write(bytes(300_000))
+
+        assert len(reader.read()) == 300_000 - HELD_BACK_BYTES
 
 
 def test_only_chunk_is_held_back_too(spool: Spool) -> None:
