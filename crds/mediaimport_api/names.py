@@ -30,6 +30,8 @@ LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 """Kueue's own: https://kueue.sigs.k8s.io/docs/tasks/run/jobs."""
 
+ANNOTATION_FINGERPRINT = f"{GROUP}/source-fingerprint"
+"""Of the source, where the resource stands in for one that is gone and its URL with it: it is there to be deleted."""
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """Holds a resource with deletionPolicy Delete until its stored objects are gone; on no other."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-from mediaimport_api.sidecar import source_fingerprint
 from mediaimport_api.status import MAX_MESSAGE
 from mediaimport_api.task import DELETION_VARIABLE, ERASER_CONTAINER, TERMINATION_MESSAGE_PATH, Deletion
 
@@ -104,14 +103,14 @@ def _container(resource: Resource, importer: ImporterSettings) -> Object:
 
 def deletion(resource: Resource) -> Deletion:
     """Return what the Job is told."""
-    spec = resource.spec
-    if spec is None:
+    spec, fingerprint = resource.spec, resource.fingerprint
+    if spec is None or fingerprint is None:
         raise ValueError("an import without a valid spec has stored nothing")
     return Deletion(
         owner=resource.owner,
         user_id=spec.user_id,
         asset_id=resource.asset_id,
-        source_fingerprint=source_fingerprint(spec.source.url),
+        source_fingerprint=fingerprint,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api import names
-from mediaimport_api.sidecar import Owner
+from mediaimport_api.sidecar import Owner, source_fingerprint
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.spec import MAX_METADATA_BYTES, DeletionPolicy, Spec
 from mediaimport_api.status import Status
@@ -18,6 +19,9 @@ from mediaimport_operator.slots import Claim
 
 if TYPE_CHECKING:
     from mediaimport_operator.wire import Object
+
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Resource:
     deletes_objects: bool
     run: str
     queue_labels: dict[str, str]
+    fingerprint: str | None
+    """Of the source that it was before it was gone and made again to be deleted; else its URL's."""
     spec: Spec | None
     problem: str | None
     status: Status
@@ -99,12 +105,20 @@ def read(item: Object) -> Resource:
         finalizers=tuple(meta.get("finalizers") or ()),
         deletes_objects=raw.get("deletionPolicy") == DeletionPolicy.DELETE,
         run=str(raw.get("run") or ""),
+        fingerprint=_fingerprint(meta.get("annotations") or {}, spec),
         queue_labels=_queue_labels(meta.get("labels") or {}),
         spec=spec,
         problem=problem,
         status=_status(item.get("status") or {}),
         status_wire=item.get("status") or {},
     )
+
+
+def _fingerprint(annotations: dict[str, str], spec: Spec | None) -> str | None:
+    told = annotations.get(names.ANNOTATION_FINGERPRINT, "")
+    if _FINGERPRINT.fullmatch(told):
+        return told
+    return None if spec is None else source_fingerprint(spec.source.url)
 
 
 def _queue_labels(labels: dict[str, str]) -> dict[str, str]:

@@ -84,7 +84,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         gate=entrance,
         sources=settings.sources,
         imports=imports,
-        deletions=Deletions(outside.cluster, catalogue),
+        deletions=Deletions(outside.cluster, catalogue, outside.sidecars, settings.namespace),
         catalogue=catalogue,
         reads=reads,
         presenter=presenter,

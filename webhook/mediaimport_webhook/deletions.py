@@ -7,17 +7,24 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-from mediaimport_api.spec import DeletionPolicy
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.sidecar import Tombstone
+from mediaimport_api.spec import DeletionPolicy, Source, Spec
 
-from mediaimport_webhook.cluster import ConflictError, ManifestRefusedError
+from mediaimport_webhook.cluster import ConflictError, ManifestRefusedError, NameTakenError
 from mediaimport_webhook.documents import entry_of
-from mediaimport_webhook.problems import Problem, unavailable
+from mediaimport_webhook.imports import manifest_of
+from mediaimport_webhook.problems import Problem, deleted, not_found, unavailable
 
 if TYPE_CHECKING:
+    from mediaimport_api.sidecar import Sidecar
+
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.cluster import Cluster, Resource
     from mediaimport_webhook.documents import Entry
+    from mediaimport_webhook.reads import SidecarReader
 
+_NOWHERE = "https://gone.invalid/"
 _TRIES = 5
 """The operator may write to the resource between our reading and our patch."""
 
@@ -28,16 +35,18 @@ class Deletions:
 
     cluster: Cluster
     catalogue: Catalogue
+    sidecars: SidecarReader
+    namespace: str
 
     async def delete(self, entry: Entry) -> None:
         """Mark the resource and delete it; Problems, ClusterUnavailableError."""
         for _ in range(_TRIES):
-            found = await self.cluster.get_import(entry.resource_name)
-            if found is None or entry_of(found).asset_id != entry.asset_id:
-                raise _resource_gone()
             try:
+                found = await self.cluster.get_import(entry.resource_name) or await self._stand_in(entry)
+                if entry_of(found).asset_id != entry.asset_id:
+                    raise _name_taken()
                 return await self._delete(found)
-            except ConflictError:
+            except (ConflictError, NameTakenError):
                 continue
             except ManifestRefusedError as error:
                 raise _not_available(error.message) from None
@@ -49,11 +58,39 @@ class Deletions:
         if "deletionTimestamp" not in about:
             marked = await self.cluster.patch_import(about["name"], _mark(found))
             if marked is None:
-                raise _resource_gone()
+                raise ConflictError
             about = marked["metadata"]
             found = await self.cluster.delete_import(about["name"], version=about["resourceVersion"]) or marked
         if "deletionTimestamp" in found["metadata"]:
             self.catalogue.insert(found)
+
+    async def _stand_in(self, entry: Entry) -> Resource:
+        """Make the resource again that is gone, suspended, so that the operator deletes what is stored in its name.
+
+        We may only read the store; and the operator believes no one but the resource that a sidecar names.
+        """
+        record = await self.sidecars.read(AssetKeys(entry.user_id, entry.asset_id))
+        if record is None:
+            raise not_found("asset")
+        if isinstance(record, Tombstone):
+            raise deleted("asset")
+        if record.owner.namespace != self.namespace:
+            raise _elsewhere(record.owner.namespace)
+        return await self.cluster.create_import(_manifest(record))
+
+
+def _manifest(sidecar: Sidecar) -> Resource:
+    """Return the resource of a stored asset. The URL is known to nobody any more, but its fingerprint is."""
+    spec = Spec(
+        source=Source(url=_NOWHERE, provider=sidecar.provenance.provider),
+        asset_id=sidecar.asset.id,
+        name=sidecar.provenance.name,
+        user_id=sidecar.provenance.user_id,
+        suspend=True,
+    )
+    manifest = manifest_of(sidecar.owner.name, spec, {})
+    manifest["metadata"]["annotations"] = {names.ANNOTATION_FINGERPRINT: sidecar.source_fingerprint}
+    return manifest
 
 
 def _mark(resource: Resource) -> Resource:
@@ -66,11 +103,15 @@ def _mark(resource: Resource) -> Resource:
     }
 
 
-def _resource_gone() -> Problem:
+def _elsewhere(namespace: str) -> Problem:
     detail = (
-        "The import's resource is gone, only the stored objects are left; whoever runs the store can remove them under"
-        " the asset's id."
+        f"The asset is of an import in the namespace {namespace}, which is gone; ask the service there to delete it."
     )
+    return Problem(HTTPStatus.CONFLICT, "import-gone", detail)
+
+
+def _name_taken() -> Problem:
+    detail = "Another import has the name of the one that made this asset; delete that one first."
     return Problem(HTTPStatus.CONFLICT, "import-gone", detail)
 
 

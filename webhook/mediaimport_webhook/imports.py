@@ -185,7 +185,7 @@ def requested_manifest(request: ImportRequest, *, user_id: str, key: str | None)
         tags=request.tags or None,
         metadata=request.metadata,
     )
-    return _manifest(f"import-{asset_id}", spec, {})
+    return manifest_of(f"import-{asset_id}", spec, {})
 
 
 def generated_manifest(
@@ -211,7 +211,7 @@ def generated_manifest(
         tags=generated_tags(owner.tags),
     )
     labels = {names.LABEL_SOURCE: prediction.provider, names.LABEL_PREDICTION: label_value(prediction.id)}
-    return _manifest(names.prediction_resource_name(*place), spec, labels | ({LABEL_SWEPT: "true"} if swept else {}))
+    return manifest_of(names.prediction_resource_name(*place), spec, labels | ({LABEL_SWEPT: "true"} if swept else {}))
 
 
 def generated_tags(tags: Sequence[str]) -> list[str]:
@@ -227,7 +227,8 @@ def label_value(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _manifest(name: str, spec: Spec, labels: dict[str, str]) -> Resource:
+def manifest_of(name: str, spec: Spec, labels: dict[str, str]) -> Resource:
+    """Return the MediaImport of that name, with the labels by which the shim finds it."""
     asset = {LABEL_ASSET: str(spec.asset_id), names.LABEL_USER: spec.user_id}
     return {
         "apiVersion": names.API_VERSION,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mediaimport_api.sidecar import source_fingerprint
 from mediaimport_api.task import Deletion
 from mediaimport_operator import eraser, manifest, resource
 
@@ -35,6 +36,14 @@ def test_it_is_told_whose_asset_is_to_go_and_not_the_url(build: Build) -> None:
     )
     assert (told.owner.name, told.user_id, told.asset_id) == ("film", "ada", build.uid)
     assert "signature" not in json.dumps(container)
+
+
+def test_resource_that_stands_in_for_one_that_is_gone_names_its_source(build: Build) -> None:
+    item, url = build.mediaimport(), "https://gone.invalid/"
+    for told, expected in (("ab" * 32, "ab" * 32), ("no hash", source_fingerprint(url)), ("", source_fingerprint(url))):
+        item["metadata"]["annotations"] = {"mediaimport.dev/source-fingerprint": told}
+        item["spec"]["source"] = {"url": url}
+        assert eraser.deletion(resource.read(item)).source_fingerprint == expected
 
 
 def test_its_pod_is_as_confined_as_an_importers(build: Build) -> None:

@@ -7,12 +7,15 @@ import pytest
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Owner, Tombstone
 
+from tests.unit.webhook.test_media import sidecar
+
 if TYPE_CHECKING:
     from tests.unit.webhook.conftest import Make, Shim
 
 IMPORT, URL = "/api/v1/media/import-from-url", "https://example.com/a.mp4"
 BOB, ROOT = "bob-token-0123456789", "root-token-0123456789"
 FINALIZER = "mediaimport.dev/stored-objects"
+FINGERPRINT = "mediaimport.dev/source-fingerprint"
 TOMBSTONE = Tombstone(
     owner=Owner(namespace="media", name="gone", uid="u1"),
     source_fingerprint="0" * 64,
@@ -58,6 +61,41 @@ def test_deleted_asset_is_gone_at_once_and_stays_so(shim: Shim) -> None:
         assert shim.call("GET", "/api/v1/media/").json()["assets"] == []
         assert shim.call("GET", "/api/v1/stats").json()["total"] == 0
         bury(shim, path)
+
+
+def test_asset_whose_resource_is_gone_is_deleted_by_one_that_stands_in_for_it(shim: Shim) -> None:
+    kept = sidecar("alice")
+    place = f"/api/v1/media/{kept.asset.id}"
+    shim.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = kept
+    assert shim.call("DELETE", place, token=BOB).status_code == 404
+    assert shim.call("DELETE", place).status_code == 202
+    (resource,) = shim.cluster.imports.values()
+    about, spec = resource["metadata"], resource["spec"]
+    assert (about["name"], about["annotations"]) == ("gone", {FINGERPRINT: kept.source_fingerprint})
+    assert (about["finalizers"], "deletionTimestamp" in about) == ([FINALIZER], True)
+    assert (spec["assetId"], spec["userId"]) == (str(kept.asset.id), "alice")
+    assert (spec["deletionPolicy"], spec["suspend"]) == ("Delete", True)
+    assert shim.call("GET", place).status_code == 410
+
+
+def test_asset_of_another_namespace_is_left_alone(shim: Shim) -> None:
+    kept = sidecar("alice")
+    elsewhere = kept.model_copy(update={"owner": Owner(namespace="other", name="gone", uid="u1")})
+    shim.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = elsewhere
+    answer = shim.call("DELETE", f"/api/v1/media/{kept.asset.id}")
+    assert (answer.status_code, "namespace other" in answer.json()["detail"]) == (409, True)
+    assert shim.cluster.imports == {}
+
+
+def test_name_that_another_import_has_by_now_is_not_deleted(shim: Shim) -> None:
+    kept = sidecar("alice")
+    shim.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = kept
+    imported(shim)
+    (resource,) = shim.cluster.imports.values()
+    other = resource | {"metadata": resource["metadata"] | {"name": "gone"}}
+    shim.run(shim.cluster.write(other))
+    assert shim.call("DELETE", f"/api/v1/media/{kept.asset.id}").status_code == 409
+    assert "deletionTimestamp" not in shim.cluster.imports["gone"]["metadata"]
 
 
 def test_finalizers_of_others_are_kept(shim: Shim) -> None:
