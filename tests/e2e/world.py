@@ -198,6 +198,29 @@ class World:
         finally:
             self.kubectl("patch", kind, name, "--patch", json.dumps({"data": {field: before}}))
 
+    @contextmanager
+    def operator_setting(self, name: str, value: str) -> Iterator[None]:
+        """Start the operator with another setting; with its own again after the block."""
+        before = self.operator_variable(name)
+        self._set_operator_variable(name, value)
+        try:
+            yield
+        finally:
+            self._set_operator_variable(name, before)
+
+    def operator_variable(self, name: str) -> str:
+        """Return one of the operator's settings."""
+        (container,) = self._json("get", self._operator)["spec"]["template"]["spec"]["containers"]
+        return next((str(each["value"]) for each in container["env"] if each["name"] == name), "")
+
+    def _set_operator_variable(self, name: str, value: str) -> None:
+        self.kubectl("set", "env", self._operator, f"{name}={value}" if value else f"{name}-")
+        self.kubectl("rollout", "status", self._operator, "--timeout=120s")
+
+    @property
+    def _operator(self) -> str:
+        return f"deployment/{self.installation.release}-operator"
+
     # --- Replicate ---
 
     def predict(self, scenario: Resource, *, webhook: bool) -> Resource:

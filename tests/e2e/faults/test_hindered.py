@@ -46,7 +46,7 @@ def no_secret(world: World) -> Iterator[None]:
 
 @contextmanager
 def no_room(world: World) -> Iterator[None]:
-    with operator_variable(world, "IMPORTER_PLACEMENT", json.dumps({"nodeSelector": {ROOM: "yes"}})):
+    with world.operator_setting("IMPORTER_PLACEMENT", json.dumps({"nodeSelector": {ROOM: "yes"}})):
         yield
         world.kubectl("label", "nodes", "--all", f"{ROOM}=yes")
     world.kubectl("label", "nodes", "--all", f"{ROOM}-")
@@ -55,11 +55,11 @@ def no_room(world: World) -> Iterator[None]:
 @contextmanager
 def no_image(world: World) -> Iterator[None]:
     """Name a tag that the registry does not have yet."""
-    image = variable(world, "IMPORTER_IMAGE")
+    image = world.operator_variable("IMPORTER_IMAGE")
     registry, _, name = image.partition("/")
     repository, _, tag = name.partition(":")
     late = world.namespace
-    with operator_variable(world, "IMPORTER_IMAGE", f"{registry}/{repository}:{late}"):
+    with world.operator_setting("IMPORTER_IMAGE", f"{registry}/{repository}:{late}"):
         yield
         manifests = f"http://{registry}/v2/{repository}/manifests"
         manifest = httpx.get(f"{manifests}/{tag}", headers={"accept": MANIFESTS}).raise_for_status()
@@ -87,33 +87,6 @@ def without(world: World, kind: str, name: str) -> Iterator[None]:
         yield
     finally:
         world.kubectl("create", "-f", "-", given=json.dumps(saved))
-
-
-@contextmanager
-def operator_variable(world: World, name: str, value: str) -> Iterator[None]:
-    """Start the operator with another setting; with its own again after the block, which Jobs that exist outlive."""
-    before = variable(world, name)
-    set_variable(world, name, value)
-    try:
-        yield
-    finally:
-        set_variable(world, name, before)
-
-
-def variable(world: World, name: str) -> str:
-    (container,) = json.loads(world.kubectl("get", deployment(world), "-o", "json"))["spec"]["template"]["spec"][
-        "containers"
-    ]
-    return next((each["value"] for each in container["env"] if each["name"] == name), "")
-
-
-def set_variable(world: World, name: str, value: str) -> None:
-    world.kubectl("set", "env", deployment(world), f"{name}={value}" if value else f"{name}-")
-    world.kubectl("rollout", "status", deployment(world), "--timeout=120s")
-
-
-def deployment(world: World) -> str:
-    return f"deployment/{world.installation.release}-operator"
 
 
 def named(burst: Burst, reason: str, words: str) -> bool:
