@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none")
 VP8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "16", "-b:v", "200M", "-minrate", "200M")
-SIZE_GB = int(os.environ.get("BENCH_WEBM_GB", "2"))
 
 
 def make(file: Path, *arguments: str) -> None:
@@ -36,14 +35,14 @@ def picture(size: str, seconds: float, rate: int = 24) -> tuple[str, ...]:
     return ("-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={seconds}")
 
 
-def files(folder: Path) -> dict[str, Path]:
+def files(folder: Path, *, webm_gb: int) -> dict[str, Path]:
     """Make all files; their names are plain, as the prober wants them."""
     made = {
         "1080p H.264, 10 s": folder / "h264",
         "4K HEVC, 1 s": folder / "hevc",
         "60 MP JPEG": folder / "jpeg",
         "2 h MP4": folder / "long",
-        f"{SIZE_GB} GB WebM without duration": folder / "webm",
+        f"{webm_gb} GB WebM without duration": folder / "webm",
     }
     h264, hevc, jpeg, long, webm = made.values()
     make(h264, *picture("1920x1080", 10), *H264, "-f", "mp4")
@@ -54,7 +53,7 @@ def files(folder: Path) -> dict[str, Path]:
     make(long, "-stream_loop", "119", "-i", str(minute), "-c", "copy", "-f", "mp4")
     noise = folder / "noise.webm"
     make(noise, "-f", "lavfi", "-i", "nullsrc=s=1280x720:r=24:d=2,geq=random(1)*255:128:128", *VP8)
-    size = str(SIZE_GB * 1_000_000_000)
+    size = str(webm_gb * 1_000_000_000)
     make(webm, "-stream_loop", "-1", "-i", str(noise), "-c", "copy", "-fs", size, "-live", "1", "-f", "webm")
     return made
 
@@ -83,9 +82,10 @@ def ask(file: Path, operation: str) -> dict[str, float]:
 
 def main() -> None:
     """Measure and report."""
-    figures = []
+    figures, begun = [], time.monotonic()
+    webm_gb = int(os.environ.get("BENCH_WEBM_GB", "2"))
     with tempfile.TemporaryDirectory(prefix="bench-probe-") as folder:
-        for name, file in files(Path(folder)).items():
+        for name, file in files(Path(folder), webm_gb=webm_gb).items():
             # Where no duration is written, all packets are read for it.
             counting = ("packets",) if "without duration" in name else ()
             for operation in ("probe", *counting, "thumbnail"):
@@ -93,6 +93,7 @@ def main() -> None:
                 figures.append(Figure(f"{name}: {operation}", wall_s, "s"))
                 figures.append(Figure(f"{name}: {operation}, memory", peak_mb, "MB"))
     report("probe", figures)
+    print(f"measured in {time.monotonic() - begun:.0f} s")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,23 @@ RCLONE = shutil.which("rclone")
 """Measured where it is installed."""
 
 
+def source_leg(bench: Bench) -> Run:
+    """Download alone, to nowhere."""
+    command = ["curl", "--silent", "--show-error", "--fail", "--output", "/dev/null", bench.source_url]
+    return timed(command, bench.environment())
+
+
+def store_leg(bench: Bench) -> Run:
+    """Upload alone, in one request of a signature and nothing else."""
+    url = f"{bench.store.url(bench.store_port)}/{BUCKET}/leg/{uuid4()}.mp4"
+    command = [
+        "curl", "--silent", "--show-error", "--fail", "--upload-file", str(bench.source_file), "--user",
+        f"{ACCESS}:{SECRET}", "--aws-sigv4", f"aws:amz:{REGION}:s3", "--header",
+        "x-amz-content-sha256: UNSIGNED-PAYLOAD", url,
+    ]  # fmt: skip
+    return timed(command, bench.environment())
+
+
 def in_turn(bench: Bench) -> Run:
     """Download, hash, probe, make the thumbnail, upload: each after the other, with everyday tools."""
     file, thumbnail = bench.folder / "sequential.mp4", bench.folder / "sequential.jpg"
@@ -45,7 +62,8 @@ def piped(bench: Bench) -> Run:
     key = f"s3://{BUCKET}/piped/{uuid4()}.mp4"
     line = (
         f"set -o pipefail; curl --silent --show-error --fail {bench.source_url} | tee >(sha256sum > /dev/null)"
-        f" | {aws()} s3 cp - {key} --endpoint-url {bench.store.url(bench.store_port)} --expected-size 200000000"
+        f" | {aws()} s3 cp - {key} --endpoint-url {bench.store.url(bench.store_port)}"
+        f" --expected-size {bench.size_bytes}"
     )
     keys = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": REGION}
     trust = {"AWS_CA_BUNDLE": str(bench.certificate.authority)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dev.loopback.store import BUCKET
 
 if TYPE_CHECKING:
     from dev.loopback.certificate import Certificate
@@ -25,6 +28,7 @@ class Bench:
     store: Store
     source_url: str
     store_port: int
+    size_bytes: int
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which every contestant runs: one authority to trust, one store."""
@@ -35,6 +39,23 @@ class Bench:
             "CURL_CA_BUNDLE": str(self.certificate.authority),
             "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as in the image
         }
+
+    @property
+    def source_file(self) -> Path:
+        """Return what the source serves."""
+        return self.folder / "files" / "video.mp4"
+
+    def clear(self) -> None:
+        """Remove what a contestant has stored and left: the next one finds the disk as this one did."""
+        for each in self.store_folder.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        for scratch in self.folder.glob("scratch-*"):
+            shutil.rmtree(scratch)
+
+    @property
+    def store_folder(self) -> Path:
+        """Return where the store keeps its objects."""
+        return self.folder / "objects" / BUCKET
 
 
 @dataclass(frozen=True)
