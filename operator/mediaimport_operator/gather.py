@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from mediaimport_api.status import Attempt
+
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.follow import Followers
     from mediaimport_operator.observed import Refusal
@@ -118,18 +120,21 @@ class Gatherer:
         for each in listed:
             self._world.pods.see(unpack(each))
         if history.last is not None:
-            await self._ask_for_job(owner.namespace, history.last.job_name, owner.uid)
+            await self._ask_for_job(owner, history.last)
 
-    async def _ask_for_job(self, namespace: str, name: str, uid: str) -> None:
+    async def _ask_for_job(self, owner: Resource, attempt: Attempt) -> None:
+        """Look for an attempt's Job by its name: whoever takes its labels away hides it from watch and sweep."""
         try:
-            found = await self._cluster.get_job(namespace, name)
+            found = await self._cluster.get_job(owner.namespace, attempt.job_name)
         except AbsentError:
-            for each in self._world.jobs.of(uid):
-                if each["metadata"]["name"] == name:
+            for each in self._world.jobs.of(owner.uid):
+                if each["metadata"]["name"] == attempt.job_name:
                     self._world.jobs.forget(each)
             return
-        if job.owned_by(found, uid):
-            self._world.jobs.see(found)
+        if job.owned_by(found, owner.uid):
+            labels = found["metadata"].get("labels") or {}
+            found["metadata"]["labels"] = labels | job.labels(owner.uid, owner.run, attempt.number)
+            self._world.jobs.revive(found)
 
     async def _with_pod_refusal(self, observed: Observed) -> Observed:
         """Ask why a Job has no pod: nothing but the Job controller's Events says so."""

@@ -67,6 +67,11 @@ def last_words(events: Iterable[Object]) -> str | None:
     return newest.get("message")
 
 
+def labels(uid: str, run: str, attempt: int) -> dict[str, str]:
+    """Return the labels that say which attempt of which run of which import a Job is."""
+    return {names.LABEL_UID: uid, names.LABEL_RUN: names.run_hash(run), names.LABEL_ATTEMPT: str(attempt)}
+
+
 def owned_by(item: Object, uid: str) -> bool:
     """Tell whether the object's controller is the one of that uid."""
     owners = item["metadata"].get("ownerReferences") or []

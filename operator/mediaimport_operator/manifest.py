@@ -8,6 +8,7 @@ from mediaimport_api import names
 from mediaimport_api.task import IMPORTER_CONTAINER, PROBER_CONTAINER, Task
 
 from mediaimport_operator import importer_pod, podspec
+from mediaimport_operator import job as jobs
 
 if TYPE_CHECKING:
     from mediaimport_operator.resource import Resource
@@ -87,10 +88,8 @@ def _labels(resource: Resource, settings: Settings, *, attempt: int) -> dict[str
         "app.kubernetes.io/component": IMPORTER_CONTAINER,
         names.MANAGED_BY: MANAGER,
         names.LABEL_INSTANCE: settings.instance,
-        names.LABEL_UID: resource.uid,
-        names.LABEL_RUN: names.run_hash(resource.run),
-        names.LABEL_ATTEMPT: str(attempt),
         names.LABEL_USER: resource.claim.user,
+        **jobs.labels(resource.uid, resource.run, attempt),
     }
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN = timedelta(seconds=30)
 """The Job controller tells of pods that it cannot create by Events, which are not watched."""
+_SUSPENDED = "someone has suspended the Job; set its spec.suspend to false, or delete it for another"
 _IGNORED = f"its label {LABEL_QUEUE} is ignored, since the operator runs without Kueue (kueue.enabled)"
 
 
@@ -110,7 +111,7 @@ def _running(o: Observed) -> Plan | None:
         return None
     draft = Draft(o, o.history)
     if any(job.suspended and o.is_current(job) for job in o.jobs):
-        return Plan(status=draft.queued())
+        return Plan(status=draft.queued() if o.left_to_kueue else draft.pending(Reason.STARTING, _SUSPENDED))
     if state.importing_since is not None:
         return Plan(status=draft.importing(), slot=_slot(o), follow=state.pod_name)
     if o.now < o.trouble_shown_at:

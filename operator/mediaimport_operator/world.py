@@ -57,6 +57,11 @@ class Cache:
         self._enter(item)
         return True
 
+    def revive(self, item: Object) -> None:
+        """Take in an object that is there although a watch told of its deletion: it has only left the selector."""
+        self._deleted.discard(_uid(item))
+        self.see(item)
+
     def forget(self, item: Object) -> bool:
         """Drop an object that was deleted; tell whether it was there."""
         self._deleted.add(_uid(item))

@@ -76,4 +76,5 @@ def test_metadata_beyond_8_kib_fails_without_a_job(world: World) -> None:
     name = world.create("much", {"source": {"url": world.file_url()}, "metadata": {"text": "x" * 9000}})
     failed = world.wait_for_phase(name, "Failed")
     assert failed["status"]["error"]["reason"] == "SpecInvalid"
+    world.kubectl("wait", "--for=condition=Stalled", f"mediaimport/{name}", "--timeout=10s")
     assert world.jobs(name) == []

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from mediaimport_api import names
 from world import World
 
 SLOW = {"size_bytes": 20_000_000, "bytes_per_second": 2_500_000}
@@ -49,6 +50,13 @@ def test_the_importers_pod_killed_while_it_downloads_is_one_attempt_more(world: 
 def test_a_job_deleted_by_hand_is_replaced(world: World, slow_import: str) -> None:
     world.kubectl("delete", "job", *world.jobs(slow_import), "--wait=false")
     ended_once(world, slow_import, attempts=2)
+
+
+def test_a_job_whose_labels_are_taken_away_goes_on(world: World, slow_import: str) -> None:
+    (job,) = world.jobs(slow_import)
+    labels = [f"{each}-" for each in (names.MANAGED_BY, names.LABEL_UID, names.LABEL_ATTEMPT, names.LABEL_RUN)]
+    world.kubectl("label", "job", job, *labels)
+    ended_once(world, slow_import, attempts=1)
 
 
 def test_the_shim_killed_does_not_lose_a_webhook(world: World) -> None:

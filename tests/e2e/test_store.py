@@ -10,6 +10,8 @@ def test_a_wrong_secret_is_store_denied(world: World) -> None:
         error = world.wait_for_phase(name, "Failed")["status"]["error"]
     assert error["reason"] == "StoreDenied"
     assert "S3_SECRET_ACCESS_KEY" in error["message"]
+    world.patch(name, {"spec": {"run": "the secret is right now"}})
+    world.wait_until(lambda: world.get(name)["status"]["phase"] == "Ready", "a run that ends well")
 
 
 def test_a_missing_bucket_is_store_missing(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from mediaimport_api import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 ROOM = "mediaimport.dev/e2e-room"
+FOREIGN = {
+    "suspend": True,
+    "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "other", "image": "other"}]}},
+}
 
 
 @contextmanager
@@ -114,3 +119,24 @@ def test_hindered_by(
         world.wait_until(lambda: named(burst, reason, words), f"{reason} in each status", timeout_s=120)
     resources = burst.all_ready(timeout_s=300)
     assert [len(each["status"]["attempts"]) for each in resources] == [1] * 3
+
+
+def test_a_name_that_is_taken(burst: Burst, world: World) -> None:
+    burst.fill(1, spec={"suspend": True})
+    (resource,) = burst.resources()
+    meta = resource["metadata"]
+    taken = names.job_name(name=meta["name"], uid=meta["uid"], run="", attempt=1)
+    foreign = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": taken}, "spec": FOREIGN}
+    world.kubectl("create", "-f", "-", given=json.dumps(foreign))
+    world.patch(meta["name"], {"spec": {"suspend": False}})
+    world.wait_until(lambda: named(burst, "JobNameTaken", taken), "the cause in the status")
+    world.kubectl("delete", "job", taken)
+    burst.all_ready(timeout_s=120)
+
+
+def test_too_little_memory_is_more_the_next_time(burst: Burst, world: World) -> None:
+    with world.operator_setting("IMPORTER_MEMORY", "48Mi"):
+        burst.fill(1)
+        (resource,) = burst.all_ready(timeout_s=120)
+    ends = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
+    assert ends == ["OutOfMemory", "Imported"]

@@ -331,6 +331,14 @@ def test_nobody_asks_for_a_pod_before_the_grace_or_while_kueue_holds_the_job(bui
     assert build.observed(started(build), jobs=[held], now=later).podless is None
 
 
+def test_a_job_that_someone_has_suspended_says_so_and_holds_no_slot(build: Build) -> None:
+    made = plan(build.observed(started(build), jobs=[build.job() | {"spec": {"suspend": True}}]))
+    condition = status_of(made).condition(ConditionType.READY)
+    assert condition is not None
+    assert "someone has suspended the Job" in condition.message
+    assert made.slot is Slot.NONE
+
+
 def test_an_unschedulable_pod_is_shown_after_the_grace(build: Build) -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
     pods = [build.pod(phase="Pending", conditions=[unscheduled])]

@@ -210,6 +210,19 @@ async def test_a_job_that_is_really_gone_is_replaced(operator: Operator) -> None
     assert list(operator.cluster.objects["jobs"]) == [job_name(operator, 2)]
 
 
+async def test_a_job_whose_labels_are_taken_away_is_found_by_its_name(operator: Operator) -> None:
+    await begin(operator)
+    (job,) = operator.cluster.objects["jobs"].values()
+    del job["metadata"]["labels"]
+    # That is how a watch tells of it: the Job has left its selector.
+    operator.world.jobs.forget(operator.world.jobs.get(job["metadata"]["uid"]))
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert list(operator.cluster.objects["jobs"]) == [job_name(operator)]
+    assert operator.status["phase"] == "Pending"
+    assert [each["metadata"]["name"] for each in operator.world.jobs.of(operator.build.uid)] == [job_name(operator)]
+
+
 async def test_the_last_words_of_a_deleted_pod_count(operator: Operator) -> None:
     await begin(operator)
     operator.cluster.objects["jobs"].clear()
