@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Proxy:
-    """Passes bytes on to the store until a connection has sent `cut_after` bytes, so many times."""
+    """Passes bytes on to the store until a connection has sent `cut_after` bytes, then none for `idle_s`, so often."""
 
     to_port: int
     cut_after: int
     cuts: int
-    port: int = 0
+    idle_s: float = 0.0
+    then: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, listener: socket.socket) -> None:
@@ -46,9 +48,15 @@ class Proxy:
             with suppress(OSError):
                 while data := client.recv(65536):
                     sent += len(data)
-                    if sent > self.cut_after and self._cuts():
-                        return
                     upstream.sendall(data)
+                    if sent > self.cut_after and self._is_idle(client) and self._cuts():
+                        client.shutdown(socket.SHUT_RDWR)
+                        upstream.shutdown(socket.SHUT_RDWR)
+                        self.then()
+                        return
+
+    def _is_idle(self, client: socket.socket) -> bool:
+        return not select.select([client], [], [], self.idle_s)[0] if self.idle_s else True
 
     def _cuts(self) -> bool:
         with self._lock:
@@ -64,10 +72,12 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def cutting(port: int, *, cut_after: int, cuts: int) -> Iterator[str]:
+def cutting(
+    port: int, *, cut_after: int, cuts: int, idle_s: float = 0.0, then: Callable[[], None] = lambda: None
+) -> Iterator[str]:
     """Yield the port of a proxy that breaks uploads."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        proxy = Proxy(port, cut_after=cut_after, cuts=cuts)
+        proxy = Proxy(port, cut_after=cut_after, cuts=cuts, idle_s=idle_s, then=then)
         threading.Thread(target=proxy.serve, args=(listener,), daemon=True).start()
         yield str(listener.getsockname()[1])
         # Wakes the accept that waits.
@@ -97,6 +107,31 @@ def test_upload_that_breaks_is_repeated_from_scratch_space(
     task = imports.task(sources.add(lambda conversation: conversation.answer(body)))
 
     with cutting(imports.store.port, cut_after=1_000_000, cuts=1) as port:
+        result = imports.run(task, S3_ENDPOINT_URL=f"https://127.0.0.1:{port}")
+
+    assert result.reason is Reason.IMPORTED, result
+    assert imports.stored(task)["video.mp4"] == len(body)
+    assert sum(task.spec.source.url.rpartition("/")[2] in request for request in sources.requests) == 1
+
+
+@pytest.mark.trap(
+    "a source that pauses for longer than the store waits",
+    "mp4",
+    "the upload that breaks is repeated from scratch space",
+)
+def test_store_that_hangs_up_while_the_source_pauses_gets_the_whole_later(
+    imports: Imports, sources: Sources, noisy: Callable[[int], bytes]
+) -> None:
+    body, hung_up = noisy(4), threading.Event()
+
+    def pausing(conversation: Conversation) -> None:
+        conversation.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:3_000_000])
+        assert hung_up.wait(30)
+        conversation.send(body[3_000_000:])
+
+    task = imports.task(sources.add(pausing))
+
+    with cutting(imports.store.port, cut_after=1_000_000, cuts=1, idle_s=1.0, then=hung_up.set) as port:
         result = imports.run(task, S3_ENDPOINT_URL=f"https://127.0.0.1:{port}")
 
     assert result.reason is Reason.IMPORTED, result
