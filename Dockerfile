@@ -1,9 +1,16 @@
 # Two images from one file: `mediaimport` (operator, shim and importer) and `mediaimport-ffmpeg` (the prober).
-# The layers that change with our own code come last and are small.
+# The layers that change with our own code come last and are small. What is left out to make them so, and how all of it
+# is pinned for a release, stands in docs/release.md.
 
-FROM debian:trixie-slim AS python
+ARG DEBIAN=debian:trixie-slim
+
+FROM ${DEBIAN} AS python
 ARG DEBIAN_FRONTEND=noninteractive
-RUN apt-get update \
+RUN printf 'path-exclude=%s\n' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*' '/usr/share/lintian/*' \
+      '/usr/share/locale/*' \
+      > /etc/dpkg/dpkg.cfg.d/mediaimport \
+ && echo 'path-include=/usr/share/doc/*/copyright' >> /etc/dpkg/dpkg.cfg.d/mediaimport \
+ && apt-get update \
  && apt-get install -y --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 # Kopf asks for the user's name, and an arbitrary uid has none in /etc/passwd. Bytecode is made beforehand, because
@@ -46,19 +53,36 @@ COPY webhook/mediaimport_webhook/viewer/unpack.py ./
 RUN python3 unpack.py *.whl swagger-ui
 
 # Installed in place, with pip from the other stage: copying a hundred megabytes from stage to stage takes longer than
-# everything else that follows a changed line.
+# everything else that follows a changed line. Two packages are cut to what is used of them: botocore describes 430
+# services of AWS, of which S3 and those that hand out credentials stay; the Kubernetes client has a class for each kind
+# and verb, and our programs send plain JSON. tests/e2e/test_images.py has the images prove that nothing else is missed.
 FROM python AS base
 COPY requirements/runtime.txt ./
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
     python3 -m venv --without-pip . \
  && /opt/tools/bin/pip --python bin/python install --no-cache-dir --no-compile --only-binary :all: --require-hashes -r runtime.txt \
- && bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash lib
+ && cd lib/python3.13/site-packages \
+ && find botocore/data -mindepth 1 -maxdepth 1 -type d \
+      ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
+ && find kubernetes/client/api kubernetes/client/models kubernetes/aio/client/api kubernetes/aio/client/models \
+      -type f ! -name __init__.py -delete \
+ && find kubernetes -name '*_test.py' -delete \
+ && ../../../bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash ..
 
+# Debian's ffmpeg brings Mesa, LLVM and more for screens and graphics cards, which only plug-ins load. A package stays
+# if ffmpeg or ffprobe is linked with one of its libraries. (apt thinks the rest unfinished: `apt-get install -f` in an
+# image made from this one brings it back.)
 FROM base AS base-ffmpeg
 ARG DEBIAN_FRONTEND=noninteractive
-RUN apt-get update \
+RUN dpkg-query -W -f '${Package}\n' > /tmp/needed \
+ && apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+ && echo ffmpeg >> /tmp/needed \
+ && ldd /usr/bin/ffmpeg /usr/bin/ffprobe | awk '$2 == "=>" {print $3}' | sort -u | xargs realpath \
+      | xargs dpkg-query -S | cut -d: -f1 >> /tmp/needed \
+ && dpkg-query -W -f '${Package}\n' | grep -vxFf /tmp/needed | xargs dpkg --purge --force-depends \
+ && ffmpeg -version > /dev/null && ffprobe -version > /dev/null \
+ && rm -rf /tmp/needed /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 
 FROM base-ffmpeg AS mediaimport-ffmpeg
 COPY --from=package /src/site lib/python3.13/site-packages

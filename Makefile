@@ -99,6 +99,10 @@ verify: $(VENV)/ready  ## prove that those files are current
 	@$(PY) -m mediaimport_webhook.openapi --check docs/openapi.json
 	@$(PY) -m dev.reference --check
 
+.PHONY: sbom
+sbom: up  ## bills of materials (CycloneDX) of both images into build/sbom; its tool takes minutes to compile, once
+	@$(PY) -m dev.sbom
+
 # --- figures ---------------------------------------------------------------------
 
 bench-%: up  ## bench-webhook, bench-import: print a table, write build/bench/NAME.json

@@ -1,5 +1,6 @@
 """buildah with images and settings of its own, so that nobody else's on this machine matter."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ class Buildah:
             return False
         return True
 
+    def names(self) -> list[str]:
+        """Return the names of all stored images."""
+        listed = json.loads(output(("buildah", "images", "--json"), env=self.env) or "[]")
+        return [name for image in listed or [] for name in image.get("names") or []]
+
     def import_tar(self, tar: Path, image: str, *options: str) -> None:
         """Store a root file system, from a tar or a single file, as an image."""
         container = output(("buildah", "from", "scratch"), env=self.env)
@@ -64,15 +70,29 @@ class Buildah:
             self.run("config", *options, container)
         self.run("commit", "--rm", "--quiet", container, image)
 
-    def build(self, context: Path, *, dockerfile: Path, target: str, image: str, arguments: Mapping[str, str]) -> None:
+    def tag(self, image: str, name: str) -> None:
+        """Give an image one name more; another image that had it loses it."""
+        self.run("tag", image, name)
+
+    def build(  # noqa: PLR0913 - as many as the command has
+        self,
+        context: Path,
+        *,
+        dockerfile: Path,
+        target: str,
+        image: str,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+    ) -> None:
         """Build one target of a Dockerfile, from images that are here."""
         bundle = MACHINE_CA_BUNDLE
         # A mount, not a copy: a proxy's certificate authority is this machine's business and stays out of the image.
         trust = ["--volume", f"{bundle}:{bundle}:ro"] if bundle.exists() else []
-        build_arguments = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        options += [f"--label={name}={value}" for name, value in labels.items()]
         self.run(
             "build",
-            *("--layers", "--pull-never", "--isolation", "chroot", *trust, *build_arguments),
+            *("--layers", "--pull-never", "--isolation", "chroot", *trust, *options),
             *("--file", dockerfile, "--target", target, "--tag", image, context),
         )
 

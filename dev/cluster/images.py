@@ -11,6 +11,7 @@ from pathlib import Path
 from dev.cluster import addresses
 from dev.cluster.base import PAUSE
 from dev.cluster.buildah import Buildah
+from dev.cluster.labels import labels
 from dev.cluster.places import CHECKOUT, Places
 
 _PACKAGES = (
@@ -38,18 +39,22 @@ _NO_TIME = (0, 0)
 
 @dataclass(frozen=True)
 class Image:
-    """A target of a Dockerfile and the sources that go into it."""
+    """A target of a Dockerfile and the sources that go into it.
+
+    `stages`: targets that only lend it files; kept under a name, pruning leaves their layers for the next build.
+    """
 
     name: str
     sources: tuple[str, ...]
     dockerfile: str = "Dockerfile"
     base: str = ""
+    stages: tuple[str, ...] = ()
 
 
 IMAGES = (
-    Image("mediaimport", _OURS),
+    Image("mediaimport", _OURS, stages=("package", "viewer")),
     Image("mediaimport-ffmpeg", _OURS),
-    Image("mediaimport-dev", _DEV, dockerfile="dev/Dockerfile", base="mediaimport"),
+    Image("mediaimport-dev", _DEV, dockerfile="dev/Dockerfile", base="mediaimport", stages=("media",)),
 )
 
 
@@ -94,10 +99,20 @@ def tag(root: Path, sources: Iterable[str]) -> str:
 
 def is_pushed(places: Places, reference: str) -> bool:
     """Tell from the registry's files, whether or not it is running, that it has an image whole."""
+    link = _link(places, reference)
+    return link.exists() and link.stat().st_size > 0
+
+
+def mark_used(places: Places, references: Iterable[str]) -> None:
+    """Let pruning see that images are wanted still."""
+    for reference in references:
+        _link(places, reference).touch()
+
+
+def _link(places: Places, reference: str) -> Path:
     name, tag = reference.removeprefix(f"{addresses.REGISTRY}/").split(":")
     tags = places.registry / "docker/registry/v2/repositories" / name / "_manifests/tags"
-    link = tags / tag / "current/link"  # written last
-    return link.exists() and link.stat().st_size > 0
+    return tags / tag / "current/link"  # written last
 
 
 def references(context: Context) -> dict[str, str]:
@@ -114,14 +129,26 @@ def build_all(places: Places, context: Context, buildah: Buildah) -> list[str]:
     """Build the images that the registry lacks; return their references."""
     to_build = lacking(places, context)
     for image in _with_bases(to_build):
-        buildah.build(
-            context.folder,
-            dockerfile=context.folder / image.dockerfile,
-            target=image.name,
-            image=context.reference(image),
-            arguments=_arguments(image, context),
-        )
+        _build(image, context, buildah, target=image.name, name=context.reference(image))
     return [context.reference(image) for image in to_build]
+
+
+def name_stages(context: Context, buildah: Buildah) -> None:
+    """Name what images took files from; all of it was built just now."""
+    for image in IMAGES:
+        for stage in image.stages:
+            _build(image, context, buildah, target=stage, name=f"localhost/{stage}:last")
+
+
+def _build(image: Image, context: Context, buildah: Buildah, *, target: str, name: str) -> None:
+    buildah.build(
+        context.folder,
+        dockerfile=context.folder / image.dockerfile,
+        target=target,
+        image=name,
+        arguments=_arguments(image, context),
+        labels=labels(CHECKOUT, image.sources),
+    )
 
 
 def _with_bases(chosen: Sequence[Image]) -> list[Image]:

@@ -57,9 +57,11 @@ HELM = Module("helm")
 VERSITYGW = Module("versitygw")
 TOXIPROXY = Module("toxiproxy", package="github.com/Shopify/toxiproxy/v2/cmd/server")
 KWOK = Module("kwok")
+SYFT = Module("syft")
+KUEUE = Module("kueue")
 
 NEEDED: tuple[Module, ...] = (KUBERNETES, ETCD, VERSITYGW, COREDNS, HELM)
-ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK)
+ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE)
 
 
 def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[str]) -> str:

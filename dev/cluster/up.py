@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from dev.cluster import base, credentials, debian, images, programs
+from dev.cluster import base, credentials, debian, images, programs, prune
 from dev.cluster.boot import boot
 from dev.cluster.buildah import Buildah
 from dev.cluster.images import Context
@@ -31,7 +31,8 @@ def up(places: Places) -> None:
     node = parts.start(
         "start the node", partial(start_node, places, homes), after=(packages, certificates, pause, *inside)
     )
-    parts.start("push images", partial(push_images, places, built), after=(built, node))
+    pushed = parts.start("push images", partial(push_images, places, built), after=(built, node))
+    parts.start("prune images", partial(prune_images, places, context), after=(pushed,))
     parts.start("link kubectl and helm", partial(link_programs, places, homes), after=tuple(homes.values()))
     parts.finish()
     images.remember(images.references(context))
@@ -79,6 +80,15 @@ def push_images(places: Places, built: "Future[list[str]]") -> None:
     """Push what was built."""
     if built.result():
         images.push_all(places, built.result(), Buildah.at(places))
+
+
+def prune_images(places: Places, context: Context) -> None:
+    """Throw away what earlier builds left, once there is much of it."""
+    images.mark_used(places, images.references(context).values())
+    if prune.is_due(places):
+        buildah = Buildah.at(places)
+        images.name_stages(context, buildah)
+        prune.prune(places, buildah)
 
 
 def link_programs(places: Places, homes: Mapping[str, "Future[Path]"]) -> None:

@@ -51,9 +51,9 @@ def pins(lock: str) -> list[tuple[str, str]]:
     return re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==(\S+)", lock, re.MULTILINE)
 
 
-def licence(name: str, *, expression: str | None, text: str | None) -> str:
-    """Return the SPDX expression that a package's metadata mean; UnknownLicenceError."""
-    said = expression or text or ""
+def licence(name: str, *, expression: str, text: str) -> str:
+    """Return the SPDX expression that a package's metadata mean, either of which may be empty; UnknownLicenceError."""
+    said = expression or text
     meant = _READ.get(name) or _SYNONYMS.get(said, said)
     unread = sorted(_terms(meant) - _ACCEPTED)
     if unread:
@@ -69,7 +69,8 @@ def _terms(expression: str) -> set[str]:
 
 def _installed(pin: tuple[str, str]) -> Package:
     name, version = pin
-    about = metadata.metadata(name)
-    if about["Version"] != version:
-        raise LookupError(f"{name} is installed as {about['Version']} and locked as {version}: make .venv anew")
-    return Package(name, version, licence(name, expression=about.get("License-Expression"), text=about.get("License")))
+    about = metadata.metadata(name).json
+    if about["version"] != version:
+        raise LookupError(f"{name} is installed as {about['version']} and locked as {version}: make .venv anew")
+    expression, text = (str(about.get(key, "")) for key in ("license_expression", "license"))
+    return Package(name, version, licence(name, expression=expression, text=text))

@@ -29,7 +29,7 @@ FENCED = re.compile(
     re.DOTALL,
 )
 INDENTED_COMMAND = re.compile(r"^    (make|helm|kubectl|docker|curl) ", re.MULTILINE)
-PAGES = ("docs/install.md", "docs/operate.md", "docs/configure.md", "docs/security.md")
+PAGES = ("docs/install.md", "docs/operate.md", "docs/configure.md", "docs/security.md", "docs/release.md")
 UNRUN = ("README.md", "docs/architecture.md")
 TIMEOUT_S = 240
 

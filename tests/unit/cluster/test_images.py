@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,15 @@ def test_image_is_built_after_the_one_that_it_begins_from(places: Places, tmp_pa
     assert buildah.targets == ["mediaimport", "mediaimport-dev"]
     assert buildah.arguments["mediaimport-dev"] == {"MEDIAIMPORT": context.reference(own)}
     assert built == [context.reference(dev)]
+
+
+def test_stages_that_only_lend_files_get_a_name(tmp_path: Path) -> None:
+    buildah = RecordingBuildah()
+    images.name_stages(Context.copy(CHECKOUT, tmp_path), buildah)  # type: ignore[arg-type]  # builds as Buildah does
+    for dockerfile in {image.dockerfile for image in IMAGES}:
+        lending = set(re.findall(r"^COPY --from=(\w+)", (CHECKOUT / dockerfile).read_text(), re.MULTILINE))
+        assert lending == {stage for image in IMAGES if image.dockerfile == dockerfile for stage in image.stages}
+    assert buildah.targets == [stage for image in IMAGES for stage in image.stages]
 
 
 def test_checkout_remembers_its_images(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ def test_expression_of_the_metadata_is_taken_before_free_text() -> None:
 
 
 def test_free_text_is_brought_to_its_spdx_name() -> None:
-    assert licences.licence("a", expression=None, text="Apache License 2.0") == "Apache-2.0"
+    assert licences.licence("a", expression="", text="Apache License 2.0") == "Apache-2.0"
 
 
 @pytest.mark.parametrize("said", ["GPL-3.0-only", "MIT AND AGPL-3.0-only", "Proprietary", ""])
 def test_licence_that_nobody_has_read_is_refused(said: str) -> None:
     with pytest.raises(licences.UnknownLicenceError, match="read it"):
-        licences.licence("a", expression=said or None, text=None)
+        licences.licence("a", expression=said, text="")
 
 
 def test_requirement_is_found_with_its_extras_and_markers() -> None:

@@ -1,0 +1,1 @@
+"""Bills of materials of both images, in CycloneDX."""
