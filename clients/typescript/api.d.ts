@@ -844,7 +844,10 @@ export interface operations {
     };
     falWebhook: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `owner/name`, for results that fal.ai leaves out of its callback and that are fetched then. */
+                model?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

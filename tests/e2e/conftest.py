@@ -10,13 +10,14 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
+from issuer import Issuer
 from mediaimport_api.environment import Environment
 from mediaimport_api.store_settings import StoreSettings
 from world import World
 
 import dev.cluster
 from dev.cluster.media import bigbuckbunny
-from dev.install import Installation, install
+from dev.install import Installation, install, merged
 from dev.kube import Kube
 from dev.replicate.manifest import NAME, deploy
 from dev.replicate.settings import API_TOKEN
@@ -37,23 +38,30 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def values() -> Values:
-    """The release's values, beside those for store and stand-in."""
-    return {
-        "operator": {"retryWaitSeconds": 1},
-        "fal": {"userId": "e2e"},
-        "webhook": {"rateLimitPerSecond": 0},  # schemathesis asks as fast as it can
-    }
+def issuer(environment: dict[str, str]) -> Issuer:
+    """Who signs JWTs for the release, and publishes fal.ai's keys."""
+    return Issuer(Kube(environment), f"{NAMESPACE}-replicate")
 
 
 @pytest.fixture(scope="session")
-def world(environment: dict[str, str], values: Values) -> Iterator[World]:
+def values(issuer: Issuer) -> Values:
+    """The release's values, beside those for store and stand-in."""
+    ours = {
+        "operator": {"retryWaitSeconds": 1},
+        "webhook": {"rateLimitPerSecond": 0},  # schemathesis asks as fast as it can
+    }
+    return merged(ours, issuer.values)
+
+
+@pytest.fixture(scope="session")
+def world(environment: dict[str, str], values: Values, issuer: Issuer) -> Iterator[World]:
     """A fresh release, ready."""
     kube = Kube(environment)
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     installation = Installation(kube, namespace=NAMESPACE, release="e2e")
-    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{NAMESPACE}-replicate")
+    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=issuer.namespace)
     install(installation, environment, replicate=replicate, values=values)
+    issuer.start(environment["MEDIAIMPORT_DEV_IMAGE"])
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     store = StoreSettings.read(Environment(environment))
     with (

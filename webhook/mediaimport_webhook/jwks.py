@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 _HOLDS_S = 3600.0
 _LASTS_S = 24 * 3600.0
 """Keys that cannot be fetched anew are used this long."""
-_ASKED_EVERY_S = 30.0
+_ASKED_EVERY_S = 10.0
 """No stranger's made-up key makes us ask more often."""
 _TIMEOUT_S = 5.0
 
