@@ -73,6 +73,8 @@ _BY_STATUS: dict[int, type[ClusterError]] = {
 async def configuration() -> Configuration:
     """Return how to reach the API: KUBECONFIG if that is set, else the pod's service account, else ~/.kube/config."""
     config = Configuration()
+    # Proxies are for the way out; to look for one costs each request two threads.
+    config.client_session_kwargs = {"trust_env": False}
     if not os.environ.get("KUBECONFIG"):
         try:
             load_incluster_config(client_configuration=config)  # type: ignore[no-untyped-call]
