@@ -54,13 +54,25 @@ class Kube:
     def forward(self, target: str, port: int, *, namespace: str) -> Iterator[str]:
         """Reach a Service (`service/NAME`) or a pod from this machine; yields its URL."""
         command = ["kubectl", "--namespace", namespace, "port-forward", target, f":{port}"]
+        with self._serving(command, "Forwarding from ", target) as address:
+            yield f"http://{address}"
+
+    @contextmanager
+    def proxy(self) -> Iterator[str]:
+        """Reach the API server from this machine with kubectl's rights, and Services through it; yields its URL."""
+        with self._serving(["kubectl", "proxy", "--port=0"], "Starting to serve on ", "the API server") as address:
+            yield f"http://{address}"
+
+    @contextmanager
+    def _serving(self, command: list[str], announcement: str, target: str) -> Iterator[str]:
+        """Run a command that serves until the end of the block; yields the address that it says after those words."""
         with tempfile.TemporaryFile("w+") as complaints:
             environment = self._environment()
             with subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=complaints, text=True
             ) as process:
                 try:
-                    yield f"http://127.0.0.1:{_local_port(process.stdout, complaints, target=target)}"
+                    yield _address(process.stdout, complaints, announcement=announcement, target=target)
                 finally:
                     process.terminate()
 
@@ -75,13 +87,13 @@ class Kube:
         return os.environ | self.variables
 
 
-def _local_port(said: IO[str] | None, complaints: IO[str], *, target: str) -> int:
-    """Return the port that kubectl chose; go on reading, since a full pipe would stop it."""
+def _address(said: IO[str] | None, complaints: IO[str], *, announcement: str, target: str) -> str:
+    """Return the local address that kubectl chose; go on reading, since a full pipe would stop it."""
     if said is None:
         raise ValueError("kubectl's words must come through a pipe")
     first = said.readline()
-    if not first.startswith("Forwarding from 127.0.0.1:"):
+    if not first.startswith(f"{announcement}127.0.0.1:"):
         complaints.seek(0)
         raise KubeError(f"cannot reach {target}: {complaints.read().strip()}")
     threading.Thread(target=said.read, daemon=True).start()
-    return int(first.split(":")[1].split(" ")[0])
+    return first.removeprefix(announcement).split()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -111,6 +112,24 @@ def prepared(world: World) -> str:
         f"kubectl get mediaimport first >/dev/null 2>&1 || echo '{manifest}' | kubectl apply -f - >/dev/null\n"
         "kubectl wait --for=condition=Ready mediaimport/first --timeout=60s >/dev/null\n"
     )
+
+
+def test_notes_end_with_commands_that_do_what_they_say(documented: dict[str, str], world: World) -> None:
+    notes = Kube(documented).helm("get", "notes", "mediaimport").replace(" --watch", "")
+    commands = re.findall(r"^   (\S.*(?:\n     .*)*)", notes, re.MULTILINE)
+    assert [each.split()[0] for each in commands] == ["kubectl", *["TOKEN=$(kubectl"], "curl", "kubectl"]
+    # The port-forward goes on beside the others, and takes a moment.
+    forward, token, call, watch = commands
+    call = call.replace(
+        "curl", "curl --silent --fail --write-out '\\n' --retry 20 --retry-connrefused --retry-delay 1", 1
+    )
+    script = "\n".join(["trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", forward + " >/dev/null", token, call, watch])
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script.replace("https://example.com/video.mp4", world.file_url())],
+        env=os.environ | documented, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["import_job_id"] in done.stdout.partition("\n")[2]
 
 
 @pytest.mark.parametrize("page", UNRUN)

@@ -18,11 +18,13 @@ class Chart:
 
     kube: Kube
 
+    namespace: str = "own"
+
     def text(self, *settings: str, bucket: str = "media") -> str:
         """Return the manifests for settings such as `s3.region=here`; KubeError with Helm's refusal."""
         chosen = [f"s3.bucket={bucket}", *settings] if bucket else settings
         options = [option for setting in chosen for option in ("--set", setting)]
-        return self.kube.helm("template", "mi", str(CHART), "--namespace", "own", *options)
+        return self.kube.helm("template", "mi", str(CHART), "--namespace", self.namespace, *options)
 
     def objects(self, *settings: str) -> list[Object]:
         """Return the manifests."""
@@ -31,6 +33,12 @@ class Chart:
     def of(self, kind: str, *settings: str) -> list[Object]:
         """Return the manifests of a kind."""
         return [each for each in self.objects(*settings) if each["kind"] == kind]
+
+    def rules(self, *settings: str) -> Object:
+        """Return the alerts."""
+        (rule,) = self.of("PrometheusRule", "monitoring.rules.enabled=true", *settings)
+        spec: Object = rule["spec"]
+        return spec
 
     def deployment(self, component: str, *settings: str) -> Object:
         """Return the operator's or the shim's Deployment."""

@@ -1,21 +1,29 @@
-"""A second release beside the first, with a bucket of its own: upgraded at work, rolled back, put back."""
+"""A second release beside the first, with a store of its own: upgraded at work, rolled back, put back."""
 
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
+from mediaimport_api.environment import Environment
+from mediaimport_api.store_settings import StoreSettings
 
-from dev.install import Installation, Values, install
+from dev.cluster.second_store import second_store
+from dev.install import Installation, Values, image_values, install
 from dev.kube import Kube
 from dev.replicate.manifest import StandIn, deploy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mypy_boto3_s3 import S3Client
     from world import World
 
 Object = dict[str, Any]
@@ -30,25 +38,57 @@ def replicate(environment: dict[str, str], world: World) -> StandIn:
     return deploy(Kube(environment), image=image, namespace=f"{world.namespace}-replicate")
 
 
+@dataclass(frozen=True)
+class Release:
+    """How the second release is put; the resource definition is the first one's."""
+
+    installation: Installation
+    environment: dict[str, str]
+    replicate: StandIn
+
+    def put(self, values: Values | None = None) -> None:
+        chosen = {"crds": {"enabled": False}} | (values or {})
+        install(self.installation, self.environment, replicate=self.replicate, values=chosen)
+
+
 @pytest.fixture(scope="module")
-def second(environment: dict[str, str], world: World, replicate: StandIn) -> Iterator[World]:
-    """The second release; the resource definition is the first one's."""
-    namespace = f"{world.namespace}-second"
-    kube = Kube(environment)
+def store(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    with second_store(environment) as variables:
+        yield variables | {"S3_BUCKET_NAME": BUCKET}
+
+
+@pytest.fixture(scope="module")
+def release(environment: dict[str, str], world: World, replicate: StandIn, store: dict[str, str]) -> Iterator[Release]:
+    kube, namespace = Kube(environment), f"{world.namespace}-second"
     kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
-    with suppress(world.store.exceptions.BucketAlreadyOwnedByYou, world.store.exceptions.BucketAlreadyExists):
-        world.store.create_bucket(Bucket=BUCKET)
-    installation = Installation(kube, namespace, "second")
-    put(installation, environment, replicate)
-    yield replace(world, installation=installation, bucket=BUCKET)
+    made = Release(Installation(kube, namespace, "second"), environment | store, replicate)
+    make_bucket(client(store))
+    made.put()
+    yield made
     kube.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-def put(
-    installation: Installation, environment: dict[str, str], replicate: StandIn, values: Values | None = None
-) -> None:
-    chosen = {"crds": {"enabled": False}, "s3": {"bucket": BUCKET}} | (values or {})
-    install(installation, environment, replicate=replicate, values=chosen)
+@pytest.fixture(scope="module")
+def second(world: World, release: Release, store: dict[str, str]) -> World:
+    return replace(world, installation=release.installation, bucket=BUCKET, store=client(store))
+
+
+def client(variables: dict[str, str]) -> S3Client:
+    return boto3.client("s3", **StoreSettings.read(Environment(variables)).client_arguments(Config))
+
+
+def make_bucket(store: S3Client) -> None:
+    """Make the bucket, as soon as the store answers."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with suppress(store.exceptions.BucketAlreadyOwnedByYou, store.exceptions.BucketAlreadyExists):
+                store.create_bucket(Bucket=BUCKET)
+        except EndpointConnectionError:
+            assert time.monotonic() < deadline, "the second store does not answer"
+            time.sleep(0.1)
+        else:
+            return
 
 
 def slow_imports(world: World, count: int) -> list[str]:
@@ -60,38 +100,37 @@ def slow_imports(world: World, count: int) -> list[str]:
     return names
 
 
-def by_digest(world: World) -> Values:
-    """Return values that name the same image otherwise: the operator's pod is replaced, and new Jobs are other ones."""
-    pods = json.loads(world.kubectl("get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "json"))["items"]
-    repository, _, digest = pods[0]["status"]["containerStatuses"][0]["imageID"].partition("@")
-    return {"image": {"repository": repository, "digest": digest, "tag": ""}}
+def images(world: World, component: str) -> set[str]:
+    """Return what runs in a component's pods."""
+    pods = json.loads(world.kubectl("get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "json"))
+    return {container["image"] for pod in pods["items"] for container in pod["spec"]["containers"]}
 
 
-def test_upgrade_and_rollback_lose_and_double_no_import(
-    second: World, environment: dict[str, str], replicate: StandIn
-) -> None:
-    helm, namespace = second.installation.kube.helm, second.namespace
+def test_upgrade_and_rollback_lose_and_double_no_import(second: World, release: Release) -> None:
+    old = release.environment["MEDIAIMPORT_IMAGE"]
+    # All of ours, and the developers' tools beside it: another image indeed.
+    new = release.environment["MEDIAIMPORT_DEV_IMAGE"]
     names = slow_imports(second, 2)
-    before = second.pod_of("operator")
-    put(second.installation, environment, replicate, by_digest(second))
-    second.wait_until(lambda: second.pod_of("operator") != before, "a new operator")
+    release.put({"image": image_values(new)})
+    second.wait_until(lambda: images(second, "operator") == {new}, "the new operator")
     names += slow_imports(second, 1)
-    helm("rollback", "second", "--namespace", namespace, "--wait")
+    assert images(second, "importer") == {old, new}
+    second.installation.kube.helm("rollback", "second", "--namespace", second.namespace, "--wait")
+    second.wait_until(lambda: images(second, "operator") == {old}, "the old operator")
     for name in names:
         imported = second.wait_for_phase(name, "Ready")
         assert [each["number"] for each in imported["status"]["attempts"]] == [1]
         assert second.read(imported["status"]["asset"]["key"]) == second.film
+        assert len(second.jobs(name)) == 1
 
 
-def test_uninstalled_release_leaves_all_and_a_new_one_adopts_it(
-    second: World, environment: dict[str, str], replicate: StandIn
-) -> None:
+def test_uninstalled_release_leaves_all_and_a_new_one_adopts_it(second: World, release: Release) -> None:
     name = second.create("kept", {"source": {"url": second.file_url()}})
     kept = second.wait_for_phase(name, "Ready")
     second.installation.kube.helm("uninstall", "second", "--namespace", second.namespace, "--wait")
     assert second.get(name)["status"] == kept["status"]
     assert second.read(kept["status"]["asset"]["key"]) == second.film
-    put(second.installation, environment, replicate)
+    release.put()
     # An import that comes after is served, and the old one is what it was.
     second.wait_for_phase(second.create("after", {"source": {"url": second.file_url()}}), "Ready")
     assert second.get(name)["status"]["attempts"] == kept["status"]["attempts"]

@@ -182,9 +182,7 @@ def test_importer_reaches_the_internet_but_nothing_private(chart: Chart) -> None
 
 def test_proxy_takes_the_place_of_the_internet(chart: Chart) -> None:
     setting = "source.proxyUrl=http://proxy.example.com:3128"
-    (policy,) = [
-        each for each in chart.of("NetworkPolicy", setting) if each["metadata"]["name"].endswith("-importer")
-    ]
+    (policy,) = [each for each in chart.of("NetworkPolicy", setting) if each["metadata"]["name"].endswith("-importer")]
     config = [each["data"] for each in chart.of("ConfigMap", setting) if "SOURCE_PROXY_URL" in each.get("data", {})]
 
     assert {"ports": [{"protocol": "TCP", "port": 3128}]} in policy["spec"]["egress"]
@@ -286,7 +284,12 @@ def test_sweep_is_as_the_shim_unless_said_otherwise(chart: Chart) -> None:
 
 
 def test_what_is_added_to_imports_reaches_the_operator_as_it_reads_it(chart: Chart) -> None:
-    settings = (*extras("importer"), "commonLabels.team=media", "importer.runAsUser=1000", "importer.proberRunAsUser=1001")
+    settings = (
+        *extras("importer"),
+        "commonLabels.team=media",
+        "importer.runAsUser=1000",
+        "importer.proberRunAsUser=1001",
+    )
     read = Settings.read(Environment(chart.variables("operator", *settings)))
     assert read.importer.extras == Extras(
         labels={"extra": "label", "team": "media"},

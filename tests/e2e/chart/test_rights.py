@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import yaml
 
 from dev.install import Installation, install
 from dev.kube import Kube, KubeError
@@ -120,6 +121,83 @@ def predict_something(world: World, removed: Object) -> None:
             timeout=20,
         )
     world.predict({"outcome": "failed"}, webhook=True)
+
+
+@pytest.fixture(scope="module")
+def apart(environment: dict[str, str], world: World) -> Iterator[World]:
+    """A release that acts on another namespace than its own; in its own it only deletes, with keys that are wrong."""
+    kube = Kube(environment)
+    namespace, watched = f"{world.namespace}-apart", f"{world.namespace}-apart-imports"
+    let_go(kube, watched)
+    kube.kubectl("delete", "namespace", namespace, watched, "--ignore-not-found", "--wait")
+    kube.kubectl("create", "namespace", watched)
+    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{world.namespace}-replicate")
+    installation = Installation(kube, namespace, RELEASE)
+    values = {**VALUES, "watchNamespaces": [watched], "webhook": {"enabled": False}}
+    install(installation, environment, replicate=replicate, values=values)
+    there = replace(world, installation=installation)
+    keys = json.dumps({"stringData": {"S3_SECRET_ACCESS_KEY": "wrong"}})
+    there.kubectl("patch", "secret", f"{RELEASE}-store", "--patch", keys)
+    yield there
+    there.scale("operator", 0)
+    let_go(kube, watched)
+    kube.kubectl("delete", "namespace", namespace, watched, "--wait=false")
+
+
+def let_go(kube: Kube, namespace: str) -> None:
+    """Free what is held for its objects: it would hold its namespace."""
+    for item in kube.get("mediaimports", namespace=namespace)["items"]:
+        name, free = item["metadata"]["name"], json.dumps({"metadata": {"finalizers": None}})
+        kube.kubectl("patch", "mediaimport", name, "--type=merge", "--patch", free, namespace=namespace)
+
+
+def delete_something(world: World, removed: Object) -> None:
+    """Import with a policy that takes the objects along, and delete: a Job in the operator's namespace is to do it."""
+    if removed["resources"] == ["leases"]:
+        return  # It is renewed every few seconds.
+    watched = replace(world, installation=replace(world.installation, namespace=f"{world.namespace}-imports"))
+    name = watched.create("gone", {"source": {"url": world.file_url()}, "deletionPolicy": "Delete"})
+    watched.wait_for_phase(name, "Ready")
+    watched.kubectl("delete", "mediaimport", name, "--wait=false")
+
+
+def test_operator_misses_every_rule_of_its_own_namespace(apart: World) -> None:
+    (own,) = roles(apart, "operator")
+    assert len(own["rules"]) == 3
+    assert unmissed(apart, "operator", delete_something) == []
+
+
+def test_helm_test_misses_every_rule_of_its_roles(rights: World) -> None:
+    """Run its pod once for each rule, beside one another, each without one."""
+    hooks = [each for each in yaml.safe_load_all(rights.installation.kube.helm(
+        "get", "hooks", RELEASE, "--namespace", rights.namespace)) if each]  # fmt: skip
+    rules = [
+        (each["metadata"]["name"], number)
+        for each in hooks
+        if each["kind"] == "Role"
+        for number in range(len(each["rules"]))
+    ]
+    for turn, (role, number) in enumerate(rules):
+        rights.installation.kube.apply([renamed(lacking(each, role, number), turn) for each in hooks])
+    for turn, (role, number) in enumerate(rules):
+        pod = f"{RELEASE}-test-{turn}"
+        rights.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", f"pod/{pod}", "--timeout=60s")
+        said = rights.kubectl("logs", pod)
+        assert "✗" in said, f"nobody misses {role}'s rule {number}:\n{said}"
+    assert len(rules) == 2
+
+
+def lacking(item: Object, role: str, number: int) -> Object:
+    if (item["kind"], item["metadata"]["name"]) != ("Role", role):
+        return item
+    return item | {"rules": [rule for other, rule in enumerate(item["rules"]) if other != number]}
+
+
+def renamed(item: Object, turn: int) -> Object:
+    """Return a manifest of the test as one of another test's."""
+    text = json.dumps(item).replace(f"{RELEASE}-test", f"{RELEASE}-test-{turn}")
+    found: Object = json.loads(text)
+    return found
 
 
 def test_operator_misses_every_rule_of_its_roles(rights: World) -> None:

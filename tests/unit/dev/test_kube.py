@@ -45,3 +45,9 @@ def test_forward_that_cannot_be_says_why(tmp_path: Path) -> None:
         kube.forward("service/a", 80, namespace="here"),
     ):
         pass
+
+
+def test_proxy_yields_the_address_that_kubectl_chose(tmp_path: Path) -> None:
+    kube = program(tmp_path, "kubectl", "echo 'Starting to serve on 127.0.0.1:4711'; exec sleep 60")
+    with kube.proxy() as url:
+        assert url == "http://127.0.0.1:4711"

@@ -1,0 +1,58 @@
+"""A store that does not honour conditional writes is found out: by helm test, in the operator's log, in an Event."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.forgetful.manifest import NAME, manifests
+from dev.install import Installation, install
+from dev.kube import Kube, KubeError
+from dev.replicate.manifest import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from world import World
+
+RELEASE = "trusting"
+
+
+@pytest.fixture(scope="module")
+def trusting(environment: dict[str, str], world: World) -> Iterator[World]:
+    """A release whose store stands before the real one and forgets every condition."""
+    kube, namespace = Kube(environment), f"{world.namespace}-trusting"
+    kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
+    kube.kubectl("create", "namespace", namespace)
+    kube.apply(manifests(environment, namespace=namespace))
+    kube.wait_for_rollout(NAME, namespace=namespace)
+    installation = Installation(kube, namespace, RELEASE)
+    s3 = {"endpointUrl": f"http://{NAME}.{namespace}.svc", "caBundle": ""}
+    values = {"crds": {"enabled": False}, "s3": s3}
+    install(installation, environment, replicate=StandIn("nowhere", "127.0.0.1"), values=values)
+    yield replace(world, installation=installation)
+    kube.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def test_store_that_forgets_conditions_is_found_out(trusting: World) -> None:
+    # helm test's own import is the first one after the operator's start.
+    with pytest.raises(KubeError):
+        trusting.installation.kube.helm("test", RELEASE, "--namespace", trusting.namespace)
+    lines = trusting.kubectl("logs", f"{RELEASE}-test").splitlines()
+    (broken,) = [each for each in lines if each.startswith("✗")]
+    assert "store honours conditional writes" in broken
+    assert "To do: use a store that honours conditional writes" in broken
+    trusting.wait_until(lambda: told_in_log(trusting), "word of it in the operator's log", timeout_s=20)
+    (event,) = json.loads(
+        trusting.kubectl("get", "events", "--field-selector", "reason=StoreOverwrites", "-o", "json")
+    )["items"]
+    assert event["type"] == "Warning"
+    assert "does not honour conditional writes" in event["message"]
+
+
+def told_in_log(world: World) -> bool:
+    said = [json.loads(line) for line in world.kubectl("logs", f"deployment/{RELEASE}-operator").splitlines()]
+    return any("does not honour conditional writes" in json.dumps(each) for each in said)

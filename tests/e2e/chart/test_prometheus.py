@@ -1,0 +1,256 @@
+"""A real Prometheus on the running programs: all goes wrong once, every alert fires, and no panel stays empty."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import yaml
+from mediaimport_webhook.documents import LABEL_SWEPT
+
+from dev.install import CHART, Installation, install
+from dev.kube import Kube
+from dev.prometheus import Prometheus, Target, running
+from dev.replicate.manifest import deploy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from world import World
+
+    from tests.e2e.chart.conftest import Chart
+
+Object = dict[str, Any]
+RELEASE = "watched"
+PANELS = Path(__file__).resolve().parents[3] / "build" / "panels.txt"
+METRIC = re.compile(r"\bmediaimport_[a-z_]+")
+SUFFIX = re.compile(r"_(total|bucket|sum|count|created)$")
+MINUTES = re.compile(r"\b(\d+)m\b")
+PATIENCE_S = re.compile(r"> (2400|600)\b")
+VALUES = {
+    "crds": {"enabled": False},
+    # One at a time: the next one waits.
+    "operator": {"maxInFlight": 1, "retryWaitSeconds": 1},
+}
+
+
+def hastened(rules: Object) -> str:
+    """Return the rules with a second for every minute of theirs, and six seconds of waiting for forty minutes.
+
+    promtool tries them with the times that they have.
+    """
+    text = yaml.safe_dump(rules, width=1000).replace("[1h]", "[60m]")
+    text = PATIENCE_S.sub(lambda match: f"> {int(match[1]) / 400}", text)
+    return MINUTES.sub(r"\1s", text)
+
+
+def panels() -> list[tuple[str, str]]:
+    """Return what the dashboard asks: titles and expressions."""
+    dashboard = json.loads((CHART / "files" / "dashboard.json").read_text())
+    return [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What Prometheus saw while all went wrong once."""
+
+    served: set[str]
+    fired: set[str]
+    shown: list[tuple[str, str, list[Object]]]
+    """The panels, each with its series."""
+
+
+@pytest.fixture(scope="module")
+def watched(environment: dict[str, str], world: World) -> Iterator[World]:
+    """A release of its own: its alerts are nobody else's."""
+    kube = Kube(environment)
+    namespace = f"{world.namespace}-watched"
+    kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
+    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{world.namespace}-replicate")
+    installation = Installation(kube, namespace, RELEASE)
+    install(installation, environment, replicate=replicate, values=VALUES)
+    yield replace(world, installation=installation)
+    kube.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def rules(chart: Chart, watched: World) -> Object:
+    return replace(chart, namespace=watched.namespace).rules()
+
+
+@pytest.fixture(scope="module")
+def story(watched: World, rules: Object, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    kube, namespace = watched.installation.kube, watched.namespace
+    with kube.proxy() as api:
+        targets = [
+            Target(
+                api.removeprefix("http://"),
+                f"/api/v1/namespaces/{namespace}/services/{RELEASE}-{program}-metrics:9090/proxy/metrics",
+                {"namespace": namespace},
+            )
+            for program in ("operator", "webhook")
+        ]
+        folder = tmp_path_factory.mktemp("prometheus")
+        with running(folder, targets, rules=hastened(rules), every="500ms") as prometheus:
+            return told(watched, prometheus)
+
+
+def told(world: World, prometheus: Prometheus) -> Story:
+    until(lambda: prometheus.targets_up() == 2, "both programs scraped")
+    served = {SUFFIX.sub("", each) for each in prometheus.families()}
+    # Before the first scrape no operator is seen at work.
+    until(lambda: not prometheus.query('ALERTS{alertstate="firing"}'), "peace")
+    fires = Fires(prometheus)
+    waiting = fill_the_queue(world)
+    refuse_a_callback(world)
+    lose_a_callback(world)
+    fail_often(world, fires)
+    fires.wait_for("MediaImportWebhooksRefused", "MediaImportWebhooksMissed", "MediaImportFailureRateHigh")
+    fires.wait_for("MediaImportQueueOld", "MediaImportExpiringInQueue")
+    empty_the_queue(world, waiting)
+    fires.wait_for("MediaImportStartedAfterExpiry")
+    refuse_at_the_store(world)
+    fires.wait_for("MediaImportStoreRefuses")
+    refuse_a_job(world)
+    refuse_a_callback(world)  # Again: what is counted once only does not grow.
+    until(lambda: bool(prometheus.query("mediaimport_operator_jobs_refused_total > 0")), "a refused Job scraped")
+    shown = [(title, query, prometheus.query(asked(query, world.namespace))) for title, query in panels()]
+    blind_the_shim(world)
+    world.scale("operator", 0)
+    fires.wait_for("MediaImportShimStale", "MediaImportOperatorDown")
+    return Story(served, fires.seen(), shown)
+
+
+@dataclass(frozen=True)
+class Fires:
+    """The alerts that have fired since it was made, and waiting for them."""
+
+    prometheus: Prometheus
+    since_s: float = field(default_factory=time.monotonic)
+
+    def seen(self) -> set[str]:
+        return self.prometheus.fired(within_s=time.monotonic() - self.since_s)
+
+    def wait_for(self, *alerts: str) -> None:
+        until(lambda: set(alerts) <= self.seen(), f"{alerts} firing")
+
+    def wait_until_scraped(self, expression: str) -> None:
+        until(lambda: bool(self.prometheus.query(expression)), expression)
+
+
+def until(condition: Callable[[], bool], what: str, *, timeout_s: float = 40) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} within {timeout_s} s"
+        time.sleep(0.2)
+
+
+def asked(query: str, namespace: str) -> str:
+    """Return a panel's query as Grafana would send it."""
+    return query.replace("$namespace", namespace).replace("$__rate_interval", "2m")
+
+
+# --- all that goes wrong ---
+
+
+def fill_the_queue(world: World) -> tuple[str, str]:
+    """Return an import that is slow, and one that waits for it while its source expires."""
+    slow = world.create("slow", {"source": {"url": world.file_url(bytes_per_second=20_000)}})
+    world.wait_for_phase(slow, "Importing")
+    expired = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    waits = world.create("waits", {"source": {"url": world.file_url(), "expiresAt": expired}})
+    return slow, waits
+
+
+def empty_the_queue(world: World, names: tuple[str, str]) -> None:
+    slow, waits = names
+    world.kubectl("delete", "mi", slow, "--wait=false")
+    world.wait_for_phase(waits, "Ready")
+
+
+def refuse_a_callback(world: World) -> None:
+    with world.installation.kube.forward(world.installation.shim, 80, namespace=world.namespace) as url:
+        assert httpx.post(f"{url}/api/v1/replicate/webhook", json={"id": "forged"}).status_code == 401
+
+
+def lose_a_callback(world: World) -> None:
+    """Make what the sweep makes for a prediction whose callback never came."""
+    swept = world.manifest("swept", {"source": {"url": "https://example.com/video.mp4"}, "suspend": True})
+    swept["metadata"]["labels"] = {LABEL_SWEPT: "true"}
+    world.kubectl("create", "-f", "-", given=json.dumps(swept))
+
+
+def fail_often(world: World, fires: Fires) -> None:
+    """Ask for what no Job is needed to refuse; one first, so that there is a counter that can increase."""
+    failures = 'mediaimport_operator_imports_completed_total{result="failed"}'
+    impossible = {"source": {"url": "https://example.com/video.mp4"}, "metadata": {"long": "x" * 9000}}
+    world.wait_for_phase(world.create("impossible", impossible), "Failed")
+    fires.wait_until_scraped(failures)
+    items = [world.manifest(f"impossible-{number}", impossible) for number in range(6)]
+    world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    fires.wait_until_scraped(f"{failures} >= 7")
+
+
+def refuse_at_the_store(world: World) -> None:
+    with world.store_setting("secret", f"{RELEASE}-store", "S3_SECRET_ACCESS_KEY", "wrong"):
+        refused = world.create("denied", {"source": {"url": world.file_url()}})
+        world.wait_for_phase(refused, "Failed")
+
+
+def refuse_a_job(world: World) -> None:
+    world.kubectl("create", "quota", "none", "--hard=count/jobs.batch=0")
+    world.kubectl("wait", "--for=jsonpath={.status.hard}", "quota/none", "--timeout=20s")
+    refused = world.create("no-job", {"source": {"url": world.file_url()}})
+    world.wait_until(
+        lambda: "JobRefused" in json.dumps(world.get(refused)["status"].get("conditions", [])), "a refused Job"
+    )
+
+
+def blind_the_shim(world: World) -> None:
+    """Take its right to watch, and start it anew: it is alive, and knows nothing."""
+    name = f"{RELEASE}-webhook"
+    role = json.loads(world.kubectl("get", "role", name, "-o", "json"))
+    kept = [rule for rule in role["rules"] if "mediaimports" not in rule["resources"]]
+    world.kubectl("patch", "role", name, "--type=merge", "--patch", json.dumps({"rules": kept}))
+    world.kubectl("delete", "pod", world.pod_of("webhook"), "--wait=false")
+
+
+# --- what came of it ---
+
+
+def test_every_alert_fires_once(story: Story, rules: Object) -> None:
+    assert story.fired == {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+
+
+def test_every_metric_that_is_asked_for_is_served(story: Story, rules: Object) -> None:
+    asked_for = [query for _, query in panels()] + [
+        rule["expr"] for group in rules["groups"] for rule in group["rules"]
+    ]
+    named = {SUFFIX.sub("", name) for each in asked_for for name in METRIC.findall(each)}
+    assert len(named) > 10
+    assert named - story.served == set()
+
+
+def test_no_panel_stays_empty(story: Story) -> None:
+    PANELS.parent.mkdir(exist_ok=True)
+    PANELS.write_text("".join(described(*each) for each in story.shown))
+    empty = [query for _, query, series in story.shown if all(math.isnan(value(each)) for each in series)]
+    assert empty == []
+
+
+def value(series: Object) -> float:
+    return float(series["value"][1])
+
+
+def described(title: str, query: str, series: list[Object]) -> str:
+    """Return a panel as text: its title, its query and the newest value of each line."""
+    lines = [f"    {json.dumps(each['metric'])} {value(each):g}" for each in series]
+    return "\n".join([title, f"  {query}", *(lines or ["    nothing"])]) + "\n"
