@@ -13,7 +13,7 @@ import httpx
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from dev.replicate.courier import Courier
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from dev.replicate.prediction import Prediction
+    from dev.replicate.scenario import Scenario
     from dev.replicate.settings import Settings
 
 RESET_S = 1
@@ -122,6 +123,9 @@ class Api:
         scenario, before = prediction.scenario, self.service.count_request(prediction)
         if scenario.file is File.MISSING:
             return missing()
+        elsewhere = _door(scenario, request)
+        if elsewhere is not None:
+            return elsewhere
         if before < scenario.failures:
             return unavailable()
         cut = before < scenario.failures + scenario.cuts
@@ -156,6 +160,16 @@ class Api:
 
     def _prediction(self, request: Request) -> Prediction | None:
         return self.service.predictions.get(request.path_params["id"])
+
+
+def _door(scenario: Scenario, request: Request) -> Response | None:
+    """Return what is answered in place of a file that asks for a token or has moved; None: this request may have it."""
+    given = request.headers.get("authorization")
+    if scenario.moved_to and request.url.hostname == scenario.moved_to:
+        return None if given is None else problem(400, "Bad request", "A token of another host arrived here")
+    if scenario.bearer and given != f"Bearer {scenario.bearer}":
+        return problem(401, "Unauthenticated", "The file asks for its token")
+    return RedirectResponse(request.url.replace(hostname=scenario.moved_to)) if scenario.moved_to else None
 
 
 def _routes(api: Api) -> list[Route | Mount]:

@@ -37,6 +37,8 @@ class Scenario(BaseModel):
     failures: Annotated[int, Field(ge=0, description="so many requests for the file are answered 503")] = 0
     cut_after_bytes: Annotated[int, Field(ge=0, description="the connection breaks there; 0: never")] = 0
     cuts: Annotated[int, Field(ge=0, description="so many times")] = 1
+    bearer: Annotated[str, Field(description="the token that the file asks for; empty: none, as at Replicate")] = ""
+    moved_to: Annotated[str, Field(description="the host that it redirects to, where no token may arrive")] = ""
     lifetime_seconds: (
         Annotated[float, Field(ge=0, description="of the output and its files; default: the stand-in's setting")] | None
     ) = None

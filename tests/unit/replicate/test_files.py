@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from dev.replicate.files import lengthened
@@ -91,3 +92,21 @@ async def test_slow_file_takes_its_time(start: StartWorld) -> None:
     world = await start()
     response = await fetch(world, bytes_per_second=100_000)
     assert response.elapsed.total_seconds() >= len(response.content) / 100_000
+
+
+async def test_file_that_asks_for_its_token_is_for_who_has_it(start: StartWorld) -> None:
+    world = await start()
+    assert (await fetch(world, {"authorization": "Bearer other"}, bearer="hush")).status_code == 401
+    assert (await fetch(world, {"authorization": "Bearer hush"}, bearer="hush")).status_code == 200
+
+
+async def test_file_that_has_moved_asks_for_its_token_here_and_refuses_it_there(start: StartWorld) -> None:
+    world = await start()
+    token = {"authorization": "Bearer hush"}
+    moved = await fetch(world, token, bearer="hush", moved_to="elsewhere")
+    there = moved.headers["location"]
+    assert (moved.status_code, httpx.URL(there).host) == (307, "elsewhere")
+    assert (await world.api.get(there, headers=token)).status_code == 400
+    assert (await world.api.get(there, headers={"authorization": ""})).status_code == 400
+    del world.api.headers["authorization"]
+    assert (await world.api.get(there)).status_code == 200
