@@ -147,7 +147,8 @@ def _build(image: Image, context: Context, buildah: Buildah, *, target: str, nam
         target=target,
         image=name,
         arguments=_arguments(image, context),
-        labels=labels(CHECKOUT, image.sources),
+        # Each takes a moment; an image with a base has the base's.
+        labels={} if image.base else labels(CHECKOUT, image.sources),
     )
 
 
