@@ -127,3 +127,11 @@ def test_an_asset_outlives_its_resource(world: World, shim: httpx.Client) -> Non
 def test_the_shim_says_that_it_lives(anyone: httpx.Client) -> None:
     assert anyone.get("/healthz").status_code == 200
     assert anyone.get("/readyz").status_code == 200
+
+
+def test_page_of_the_api_is_served_by_the_image(anyone: httpx.Client) -> None:
+    page = anyone.get("/docs")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css", "page.js", "favicon-32x32.png"):
+        assert f'"docs/{name}"' in page.text
+        assert anyone.get(f"/docs/{name}").status_code == 200

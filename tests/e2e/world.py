@@ -96,9 +96,13 @@ class World:
         """Return a MediaImport, its status never absent."""
         return {"status": {}} | self._json("get", "mi", name)
 
+    def resources(self) -> list[Resource]:
+        """Return all MediaImports."""
+        return list(self._json("get", "mi")["items"])
+
     def names(self) -> set[str]:
         """Return the names of all MediaImports."""
-        return {each["metadata"]["name"] for each in self._json("get", "mi")["items"]}
+        return {each["metadata"]["name"] for each in self.resources()}
 
     def jobs(self, name: str) -> list[str]:
         """Return the names of the import's Jobs."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema_rs
@@ -55,3 +57,9 @@ def test_document_holds_examples_of_what_is_sent() -> None:
     ]
     assert sum("example" in each for each in bodies) == 2
     assert "wan-video-t2v" in json.dumps(document())
+
+
+def test_table_of_who_may_what_has_every_route() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/frontend.md").read_text()
+    told = re.findall(r"^\| `([A-Z]+) (/[^`]*)` \|", page, re.MULTILINE)
+    assert told == [(each.method, each.path) for each in OPERATIONS]
