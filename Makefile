@@ -53,7 +53,9 @@ demo: up  ## the whole way, once: webhook to presigned URLs
 # --- checks ----------------------------------------------------------------------
 
 .PHONY: test
-test: lint types verify up unit e2e  ## all that CI runs
+test: lint types verify up tools  ## all that CI runs
+	@echo "unit and end-to-end tests run side by side; each tells when it is done" >&2
+	@$(MAKE) --jobs=2 --output-sync=target unit e2e
 
 .PHONY: lint
 lint: $(VENV)/ready  ## ruff and the import contracts
