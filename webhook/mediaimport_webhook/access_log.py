@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,9 +11,9 @@ from mediaimport_webhook.metrics import UNROUTED
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from mediaimport_webhook.logs import Lines
     from mediaimport_webhook.metrics import Metrics
 
-_LOG = logging.getLogger(__name__)
 _QUIET = frozenset({"/healthz", "/readyz"})
 
 
@@ -24,6 +23,8 @@ class AccessLog:
 
     app: ASGIApp
     metrics: Metrics
+    lines: Lines | None
+    """None where requests are not logged."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and log its end."""
@@ -43,8 +44,10 @@ class AccessLog:
             await self.app(scope, receive, noting)
         finally:
             duration_s, route = time.monotonic() - started, _route(scope)
-            fields = {"method": scope["method"], "path": scope["path"][:512], "status": status}
-            _LOG.info("request", extra=fields | {"duration_ms": round(duration_s * 1000, 1)})
+            if self.lines is not None:
+                path, duration_ms = scope["path"][:512], round(duration_s * 1000, 1)
+                about = {"method": scope["method"], "path": path, "status": status, "duration_ms": duration_ms}
+                self.lines.write(about)
             counted_s = None if route.endswith("/events") else duration_s
             self.metrics.request(method=scope["method"], route=route, status=status, duration_s=counted_s)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import ClusterUnavailableError
 from mediaimport_webhook.deletions import Deletions
 from mediaimport_webhook.imports import Imports
+from mediaimport_webhook.logs import Lines
 from mediaimport_webhook.methods import at
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.openapi import OpenApiRoute
@@ -65,6 +67,7 @@ class Outside:
     sidecars: SidecarReader
     http: httpx.AsyncClient
     metrics: Metrics = field(default_factory=Metrics)
+    access_log: TextIO = field(default_factory=lambda: sys.stderr)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to drain: what would go on for long ends."""
 
@@ -125,7 +128,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        middleware=_middleware(settings, metrics),
+        middleware=_middleware(settings, outside),
         exception_handlers={
             problems.Problem: problems.answer_problem,
             HTTPException: problems.answer_http_error,
@@ -145,8 +148,10 @@ def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
     return Fal(settings, http, user_id=settings.fal_user_id)
 
 
-def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
-    kept = [Middleware(AccessLog, metrics=metrics)]
+def _middleware(settings: Settings, outside: Outside) -> list[Middleware]:
+    logged = settings.log_level in {"debug", "info"}
+    lines = Lines(outside.access_log, AccessLog.__module__, "request") if logged else None
+    kept = [Middleware(AccessLog, metrics=outside.metrics, lines=lines)]
     if settings.cors_origins:
         kept.append(
             Middleware(

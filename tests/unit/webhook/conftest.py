@@ -7,6 +7,7 @@ import base64
 import copy
 import hashlib
 import hmac
+import io
 import json
 import time
 from dataclasses import dataclass, field
@@ -260,7 +261,8 @@ class Shim:
         self.replicate = FakeReplicate()
         self._runner = asyncio.Runner()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.replicate))
-        outside = Outside(self.cluster, FakeSigner(), self.sidecars, http)
+        self.access_log = io.StringIO()
+        outside = Outside(self.cluster, FakeSigner(), self.sidecars, http, access_log=self.access_log)
         self.metrics = outside.metrics
         self.app = build(Settings.read(Environment(variables)), outside)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
