@@ -54,12 +54,14 @@ class HttpSource:
 
     def __enter__(self) -> Self:
         """Send the request, follow redirects, judge the answer."""
-        self._response = self._get({})
-        answer = _answer(self._response)
-        refused = self._refusal(answer)
-        if refused is not None:
-            self._stack.close()
-            raise refused
+        with ExitStack() as unless_good:
+            unless_good.callback(self._stack.close)
+            self._response = self._get({})
+            answer = _answer(self._response)
+            refused = self._refusal(answer)
+            if refused is not None:
+                raise refused
+            unless_good.pop_all()
         self.size_bytes, self._validator = answer.length, answer.validator
         return self
 
