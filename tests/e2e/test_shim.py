@@ -135,3 +135,14 @@ def test_page_of_the_api_is_served_by_the_image(anyone: httpx.Client) -> None:
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "page.js", "favicon-32x32.png"):
         assert f'"docs/{name}"' in page.text
         assert anyone.get(f"/docs/{name}").status_code == 200
+
+
+def test_prediction_that_failed_is_an_event_of_the_shims_deployment(world: World, anyone: httpx.Client) -> None:
+    failed = json.loads(finished_prediction(f"https://example.com/{datetime.now(UTC).timestamp()}.mp4"))
+    body = json.dumps(failed | {"status": "failed", "output": None, "error": "out of memory"})
+    answer = anyone.post("/api/v1/replicate/webhook", content=body, headers=signed(body, at=datetime.now(UTC)))
+    assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
+    about = "involvedObject.kind=Deployment,reason=PredictionNotSucceeded"
+    events = json.loads(world.kubectl("get", "events", "--field-selector", about, "-o", "json"))["items"]
+    (event,) = [each for each in events if failed["id"] in each["message"]]
+    assert (event["type"], event["involvedObject"]["name"]) == ("Warning", "e2e-webhook")
