@@ -118,7 +118,7 @@ class Settings:
             kueue=env.boolean("KUEUE_ENABLED", default=False),
             max_size_bytes=env.integer("MAX_SIZE_BYTES", _MAX_SIZE_BYTES, least=1),
             deadline_s=env.integer("DEADLINE_SECONDS", 1800, least=10),
-            retry_wait_s=env.integer("RETRY_WAIT_SECONDS", 5),
+            retry_wait_s=env.integer("RETRY_WAIT_SECONDS", 10),
             successful_job_s=env.integer("SUCCESSFUL_JOB_SECONDS", 300),
             failed_job_s=env.integer("FAILED_JOB_SECONDS", 86400),
             probe_port=_port(env, "PROBE_PORT", 8080, least=1),

@@ -88,8 +88,7 @@ def store(places: Places) -> Iterator[Disturbed]:
 def afar(burst: Burst, world: World, environment: dict[str, str], store: Disturbed) -> Iterator[Burst]:
     """The burst, with importers that take the way to that store."""
     settings = StoreSettings.read(Environment(environment | {"S3_ENDPOINT_URL": f"https://{SERVER}"}))
-    config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
-    client = boto3.client("s3", config=config, **settings.client_arguments())
+    client = boto3.client("s3", **settings.client_arguments(Config))
     if world.bucket not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
         client.create_bucket(Bucket=world.bucket)
     burst.world = replace(world, store=client)

@@ -49,6 +49,7 @@ class Build:
             "S3_BUCKET_NAME": "bucket",
             "IMPORTER_CONFIG_MAP": "importer",
             "S3_SECRET_NAME": "store",
+            "RETRY_WAIT_SECONDS": "5",
         }
         return replace(Settings.read(Environment(variables)), **changes)
 
