@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from dev.cluster.commands import output, run
 from dev.cluster.errors import CannotRunHereError, CommandFailedError
@@ -30,6 +32,8 @@ PACKAGES = (
     "socat",
 )
 
+POLICY = Path("/usr/sbin/policy-rc.d")
+
 # A killed run's apt may still be at work: wait for its lock.
 _APT_GET = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-q", "-y")
 
@@ -52,16 +56,33 @@ def install(places: Places, packages: Sequence[str] = PACKAGES) -> None:
     if not wanted:
         return
     log = places.logs / "debian.log"
-    # Not enclosed: our own end must not cut dpkg off half-way. (A service that a package starts does no harm: the
-    # node has its own /run and its own addresses.)
+    # Not enclosed: our own end must not cut dpkg off half-way.
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run(("dpkg", "--configure", "-a"), env=env, log=log)
     install_command = (*_APT_GET, "install", "--no-install-recommends", *wanted)
+    with no_service_started():
+        run(("dpkg", "--configure", "-a"), env=env, log=log)
+        try:
+            run(install_command, env=env, log=log)
+        except CommandFailedError:  # no package lists yet, or old ones
+            run((*_APT_GET, "update"), env=env, log=log)
+            run(install_command, env=env, log=log)
+
+
+@contextmanager
+def no_service_started(policy: Path = POLICY) -> Iterator[None]:
+    """Keep packages from starting their services (Prometheus, containerd, a registry) on this machine.
+
+    https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt. What the machine says itself stays.
+    """
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
     try:
-        run(install_command, env=env, log=log)
-    except CommandFailedError:  # no package lists yet, or old ones
-        run((*_APT_GET, "update"), env=env, log=log)
-        run(install_command, env=env, log=log)
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
 
 
 def _query() -> str:

@@ -1,6 +1,8 @@
 """Another S3 server beside the node's own, with keys of its own: for two releases with two stores."""
 
 import os
+import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +12,8 @@ from dev.cluster.exports import is_foreign
 from dev.cluster.places import Places
 from dev.cluster.processes import Process, plan
 
-_ADDRESS = f"{addresses.NODE}:7071"
+# One of many: several runs may each have their own.
+_PORTS = range(17000, 18000)
 _KEYS = {"S3_ACCESS_KEY_ID": "second", "S3_SECRET_ACCESS_KEY": "second-secret"}
 
 
@@ -25,16 +28,18 @@ def second_store(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     if is_foreign(os.environ, places):
         yield own
         return
-    with faults.beside(_process(places)):
-        yield own | _KEYS | {"S3_ENDPOINT_URL": f"https://{_ADDRESS}"}
+    address = f"{addresses.NODE}:{secrets.choice(_PORTS)}"
+    with (
+        tempfile.TemporaryDirectory(prefix="s3-", dir=places.node) as folder,
+        faults.beside(_process(places, address=address, folder=folder)),
+    ):
+        yield own | _KEYS | {"S3_ENDPOINT_URL": f"https://{address}"}
 
 
-def _process(places: Places) -> Process:
+def _process(places: Places, *, address: str, folder: str) -> Process:
     first = plan(places, programs.homes(places)).process("versitygw")
     if first is None:
         raise LookupError("the node has no S3 server")
-    folder = places.node / "s3-second"
-    folder.mkdir(parents=True, exist_ok=True)
-    *options, _ = (_ADDRESS if each == addresses.S3 else each for each in first.argv)
+    *options, _ = (address if each == addresses.S3 else each for each in first.argv)
     keys = (("ROOT_ACCESS_KEY", _KEYS["S3_ACCESS_KEY_ID"]), ("ROOT_SECRET_KEY", _KEYS["S3_SECRET_ACCESS_KEY"]))
-    return replace(first, name="versitygw-second", argv=(*options, str(folder)), environ=keys)
+    return replace(first, name=f"versitygw-{address}", argv=(*options, folder), environ=keys)

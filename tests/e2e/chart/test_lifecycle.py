@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 BUCKET = "media-second"
+UNUSUAL = {
+    # Nobody that the images know.
+    "runAsUser": 70000,
+    "importer": {
+        "runAsUser": 70001,
+        "proberRunAsUser": 70002,
+        "podLabels": {"team": "media"},
+        "extraEnv": [{"name": "TEAM", "value": "media"}],
+        "extraVolumes": [{"name": "extra", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+    },
+}
 BYTES_PER_SECOND = 60_000
 """The film takes some ten seconds: longer than an upgrade's restart of the operator."""
 
@@ -47,7 +59,7 @@ class Release:
     replicate: StandIn
 
     def put(self, values: Values | None = None) -> None:
-        chosen = {"crds": {"enabled": False}} | (values or {})
+        chosen = {"crds": {"enabled": False}} | UNUSUAL | (values or {})
         install(self.installation, self.environment, replicate=self.replicate, values=chosen)
 
 
@@ -137,7 +149,7 @@ def test_uninstalled_release_leaves_all_and_a_new_one_adopts_it(second: World, r
     assert second.modified(kept["status"]["asset"]["key"]) <= second.modified(kept["status"]["thumbnail"]["key"])
 
 
-def test_releases_see_nothing_of_each_other(second: World, world: World) -> None:
+def test_releases_on_two_stores_see_nothing_of_each_other(second: World, world: World) -> None:
     url = world.file_url()
     first, other = world.create("beside", {"source": {"url": url}}), second.create("beside", {"source": {"url": url}})
     here, there = world.wait_for_phase(first, "Ready"), second.wait_for_phase(other, "Ready")
@@ -145,6 +157,13 @@ def test_releases_see_nothing_of_each_other(second: World, world: World) -> None
     assert world.objects(there["status"]["asset"]["key"]) == []
     assert second.objects(here["status"]["asset"]["key"]) == []
     assert instances(world) & instances(second) == set()
+    pod = second.importer_pod(other)
+    (importer,), (prober,) = pod["spec"]["containers"], pod["spec"]["initContainers"]
+    assert pod["metadata"]["labels"]["team"] == "media"
+    assert {"name": "TEAM", "value": "media"} in importer["env"]
+    assert "extra" in {each["name"] for each in importer["volumeMounts"]}
+    assert "extra" not in {each["name"] for each in prober["volumeMounts"]}
+    assert [each["securityContext"]["runAsUser"] for each in (importer, prober)] == [70001, 70002]
 
 
 def instances(world: World) -> set[str]:
