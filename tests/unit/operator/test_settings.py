@@ -15,7 +15,7 @@ def read(**variables: str) -> Settings:
 def test_what_is_needed_is_enough() -> None:
     settings = read()
     assert settings.namespaces == ("media",)
-    assert (settings.caps, settings.retry_wait_s, settings.metrics_port) == (Caps(10), 5, 0)
+    assert (settings.caps, settings.retry_wait_s, settings.metrics_port) == (Caps(10), 10, 0)
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
