@@ -80,7 +80,7 @@ e2e: up tools  ## tests on the real cluster
 	$(VENV)/bin/pytest -q tests/e2e
 
 .PHONY: e2e-slow
-e2e-slow: up  ## 5 GB through a small pod, with its pods terminated, killed and evicted (some minutes)
+e2e-slow: up  ## 5 GB through a small pod, with its pods terminated, killed and evicted; Kueue, compiled first (minutes)
 	$(VENV)/bin/pytest -q -m slow tests/e2e
 
 .PHONY: faults
