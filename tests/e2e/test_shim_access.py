@@ -31,7 +31,8 @@ HEAD = ("route", "without a token", "who owns it", "another user", "an admin")
 OPEN = {"alive", "ready", "openapi"}
 SIGNED = {"replicateWebhook", "falWebhook"}
 TAG = "access-table"
-NO_MEDIA = "data:video/mp4;base64,bm8gbWVkaWE="
+TOO_MUCH = {"text": "x" * 9000}
+"""Metadata of which an import fails before any pod is made for it."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,9 @@ class Callers:
 
     def _manifest(self, asset: str, operation: str, *, user: str = "alice") -> dict[str, Any]:
         over = operation in {"retryMedia", "followMedia"}
-        source = {"url": NO_MEDIA if over else "https://example.com/never.mp4"}
-        spec = {"source": source, "assetId": asset, "userId": user_of(user), "tags": [TAG], "suspend": not over}
-        return self._world.manifest(f"access-{asset}", spec)
+        about = {"source": {"url": "https://example.com/never.mp4"}, "metadata": TOO_MUCH if over else {}}
+        spec = {"assetId": asset, "userId": user_of(user), "tags": [TAG], "suspend": not over}
+        return self._world.manifest(f"access-{asset}", about | spec)
 
 
 def _words(whose: set[str], caller: str) -> str:
