@@ -23,7 +23,7 @@ from mediaimport_importer.place import Place
 from mediaimport_importer.preview import Previewer
 from mediaimport_importer.prober.client import Prober
 from mediaimport_importer.record import Record, Stored, already_stored, sidecar_body
-from mediaimport_importer.source.opened import opened
+from mediaimport_importer.source.opened import Access, opened
 from mediaimport_importer.source.pace import Pace
 from mediaimport_importer.spool import Spool
 from mediaimport_importer.upload import Upload
@@ -142,9 +142,9 @@ class Attempt:
         )
         self.report.step(Step.CONNECT, "asking the source")
         settings, pace = self.settings, Pace(deadline_s=self.deadline_s)
-        headers, proxy = settings.headers_directory, settings.proxy
-        with opened(self.spec.source, settings.policy, pace, headers_directory=headers, proxy=proxy) as source:
-            self.upload.look()
+        # The store is looked at while the source thinks; before that it would only delay the request.
+        access = Access(settings.policy, pace, settings.proxy, settings.headers_directory, asked=self.upload.look)
+        with opened(self.spec.source, access) as source:
             limits.check_promise(source.size_bytes)
             return download(source, spool, limits, self._watch(source, spool))
 

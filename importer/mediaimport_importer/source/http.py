@@ -14,6 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import certifi
 import httpcore
+from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
@@ -21,7 +22,7 @@ from mediaimport_importer.source.answers import REDIRECTS, Answer, dies, refusal
 from mediaimport_importer.source.proxy import refusal as refusal_of_proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from mediaimport_api.source_policy import SourcePolicy
@@ -34,7 +35,12 @@ MAX_RESUMES = 8
 MAX_FRUITLESS = 3
 RESUME_WAIT_S = 0.5
 _CUT = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
-_HEADERS = {"User-Agent": "MediaImport", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+_HEADERS = {
+    "User-Agent": f"MediaImport/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
 
 
 @dataclass
@@ -47,6 +53,8 @@ class HttpSource:
     expires_at: datetime | None = None
     tls: ssl.SSLContext | None = None
     secret: SecretHeaders | None = None
+    asked: Callable[[], object] = lambda: None
+    """Called when a request is sent, before its answer is waited for."""
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
@@ -140,7 +148,10 @@ class HttpSource:
         try:
             wire, tls = _wire(url), self._tls() if parts.scheme == "https" else None
             pool = self.network.pool(wire.host.decode(), wire.port or (443 if tls else 80), tls=tls)
-            response = self._stack.enter_context(self._stack.enter_context(pool).stream("GET", wire, headers=headers))
+            told = {"trace": self._trace}
+            response = self._stack.enter_context(
+                self._stack.enter_context(pool).stream("GET", wire, headers=headers, extensions=told)
+            )
         except _CUT as error:
             raise UnavailableError(Reason.SOURCE_UNAVAILABLE, _sentence(self._who(url), error)) from error
         except httpcore.ProxyError as error:
@@ -151,6 +162,10 @@ class HttpSource:
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self.network.via:
             raise refusal_of_proxy(response.status, self._who(url))
         return response
+
+    def _trace(self, event: str, _info: object) -> None:
+        if event.endswith("send_request_headers.complete"):
+            self.asked()
 
     def _who(self, url: str) -> str:
         return f"the source {_host(url)}{self.network.via}"

@@ -13,7 +13,7 @@ from mediaimport_importer.source.http import HttpSource
 from mediaimport_importer.source.proxy import ProxiedNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mediaimport_api.source_policy import SourcePolicy
@@ -45,21 +45,29 @@ class _Held:
         yield self.data
 
 
+@dataclass(frozen=True)
+class Access:
+    """How sources are asked: what they may be, how long they may take, by which way, with what."""
+
+    policy: SourcePolicy
+    pace: Pace
+    proxy: Proxy | None = None
+    headers_directory: Path | None = None
+    asked: Callable[[], object] = lambda: None
+    """Called when a request is sent, before its answer is waited for."""
+
+
 @contextmanager
-def opened(
-    source: Source,
-    policy: SourcePolicy,
-    pace: Pace,
-    *,
-    headers_directory: Path | None = None,
-    proxy: Proxy | None = None,
-) -> Iterator[MediaSource]:
+def opened(source: Source, access: Access) -> Iterator[MediaSource]:
     """Ask for the source and judge its answer; yield it ready to be read."""
     if source.url.startswith("data:"):
+        access.asked()
         yield _Held(decode(source.url))
         return
-    guard = GuardedBackend(policy, pace)
-    network = guard if proxy is None else ProxiedNetwork(proxy, guard, pace)
-    secret = headers.read(headers_directory, source.url) if source.headers_secret_ref else None
-    with HttpSource(source.url, policy, network, expires_at=source.expires_at, secret=secret) as media:
+    guard = GuardedBackend(access.policy, access.pace)
+    network = guard if access.proxy is None else ProxiedNetwork(access.proxy, guard, access.pace)
+    secret = headers.read(access.headers_directory, source.url) if source.headers_secret_ref else None
+    with HttpSource(
+        source.url, access.policy, network, expires_at=source.expires_at, secret=secret, asked=access.asked
+    ) as media:
         yield media

@@ -427,3 +427,33 @@ def test_avif_is_an_image(prober: RunningProber, studio: Studio) -> None:
     assert (found.format.kind, found.format.extension) == (Kind.IMAGE, "avif")
     assert (found.media.width, found.media.height) == (320, 180)
     assert jpeg_size(shot_of(prober, file).jpeg) == (320, 180)
+
+
+@pytest.mark.trap(
+    "EXIF orientation, C2PA provenance", "jpg", "upright in description and thumbnail; stored byte by byte"
+)
+def test_exif_and_c2pa_are_heeded_and_kept(
+    imports: Imports, prober: RunningProber, sources: Sources, studio: Studio, tmp_path: Path
+) -> None:
+    plain = studio.make(
+        "half-red.jpg", "-f", "lavfi", "-i", "color=red:s=160x160:d=1", "-f", "lavfi", "-i", "color=blue:s=160x160:d=1",
+        "-filter_complex", "hstack", "-frames:v", "1",
+    ).read_bytes()  # fmt: skip
+    tiff = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + bytes(4)
+    segments = {0xE1: b"Exif\0\0" + tiff, 0xEB: b"JP\0\x01\0\0\0\x01" + b"\0\0\0\x18jumb" + b"c2pa" * 4}
+    marked = plain[:2] + b"".join(
+        bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body for marker, body in segments.items()
+    )
+    file = tmp_path / "marked.jpg"
+    file.write_bytes(marked + plain[2:])
+
+    found, shot = inspected(prober, file), shot_of(prober, file)
+    result = imports.of(sources.file(file))
+
+    assert (found.media.width, found.media.height) == (160, 320)
+    assert jpeg_size(shot.jpeg) == (160, 320)
+    top = pixels(shot.jpeg, 1, 2)[:3]
+    assert top[0] > 150 > top[2]
+    assert result.asset is not None, result
+    stored = imports.store.client().get_object(Bucket=BUCKET, Key=result.asset.key)["Body"].read()
+    assert stored == file.read_bytes()

@@ -117,6 +117,13 @@ def test_by_hand_takes_a_long_data_uri(imports: Imports, studio: Studio) -> None
     assert ran.returncode == 0, ran.stderr
 
 
+def test_by_hand_a_data_uri_beyond_its_limit_is_refused(imports: Imports) -> None:
+    ran = by_hand(imports, "--url", "-", stdin="data:image/png;base64," + "A" * 10_000_000)
+
+    assert ran.returncode == 1
+    assert "longer than 10000000" in ran.stderr
+
+
 def test_by_hand_a_bad_option_is_one_line(imports: Imports) -> None:
     ran = by_hand(imports, "--url", "ftp://example.org/x")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.prober import landlock
 from mediaimport_importer.prober.client import Prober
 from mediaimport_importer.prober.protocol import Failure, ProbeRequest, ThumbnailRequest
 
@@ -117,6 +121,17 @@ def test_real_prober_survives_nonsense(prober: RunningProber, studio: Studio) ->
     response, _ = prober.client.ask(ProbeRequest(file=prober.take(studio.video())))
 
     assert response.failure is None
+
+
+def test_real_prober_says_which_landlock_confines_it(tmp_path: Path) -> None:
+    environment = {"SCRATCH_DIRECTORY": str(tmp_path), "PROBER_SOCKET": str(tmp_path / "s"), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "mediaimport_importer.prober"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.terminate()
+
+    assert line["landlock"] == landlock.version()
 
 
 def test_real_prober_names_a_missing_file(prober: RunningProber) -> None:

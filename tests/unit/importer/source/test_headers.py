@@ -12,7 +12,7 @@ from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.spec import SecretRef, Source
 from mediaimport_importer.errors import RefusedError
 from mediaimport_importer.source import headers
-from mediaimport_importer.source.opened import opened
+from mediaimport_importer.source.opened import Access, opened
 from mediaimport_importer.source.pace import Pace
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def secret(tmp_path: Path) -> Path:
 def fetched(url: str, secret: Path, *, ports: set[int]) -> bytes:
     policy = SourcePolicy((ipaddress.ip_network("127.0.0.0/8"),), frozenset(ports))
     source = Source(url=url, headers_secret_ref=SecretRef(name="to-source"))
-    with opened(source, policy, Pace(time.monotonic() + 20), headers_directory=secret) as media:
+    with opened(source, Access(policy, Pace(time.monotonic() + 20), headers_directory=secret)) as media:
         return b"".join(media.pieces())
 
 

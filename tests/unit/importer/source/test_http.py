@@ -64,6 +64,19 @@ def test_body_arrives_as_it_is(sources: Sources) -> None:
     assert "accept-encoding: identity" in sources.requests[-1].lower()
 
 
+def test_request_is_sent_before_anything_else_is_begun(sources: Sources) -> None:
+    begun = threading.Event()
+
+    def waiting(conversation: Conversation) -> None:
+        assert begun.wait(10)
+        conversation.answer(BODY)
+
+    asked = source(sources.add(waiting), sources)
+    asked.asked = begun.set
+
+    assert fetched(asked) == BODY
+
+
 def test_query_and_path_go_over_the_wire_as_they_are(sources: Sources) -> None:
     url = sources.add(lambda conversation: conversation.answer(BODY), query="?X-Sig=a%2Fb+c&e=~1/2#part")
 

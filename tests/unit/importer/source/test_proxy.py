@@ -22,7 +22,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.spec import Source
 from mediaimport_importer.errors import AttemptError
-from mediaimport_importer.source.opened import opened
+from mediaimport_importer.source.opened import Access, opened
 from mediaimport_importer.source.pace import Pace
 from mediaimport_importer.source.proxy import Proxy
 
@@ -112,7 +112,7 @@ def proxy() -> Iterator[LoopbackProxy]:
 def fetched(url: str, proxy: LoopbackProxy | None, *, proxy_url: str = "", allowed: bool = True) -> bytes:
     policy = SourcePolicy((LOOPBACK,) if allowed else (), frozenset({80, 443, urlsplit(url).port or 80}))
     named = Proxy.read(Environment({"SOURCE_PROXY_URL": proxy_url or proxy.url})) if proxy else None
-    with opened(Source(url=url), policy, Pace(time.monotonic() + 20), proxy=named) as media:
+    with opened(Source(url=url), Access(policy, Pace(time.monotonic() + 20), proxy=named)) as media:
         return b"".join(media.pieces())
 
 
