@@ -56,11 +56,11 @@ def install(
     kube, namespace = installation.kube, installation.namespace
     chosen = merged(values_of(environment, installation, replicate), values or {})
     kube.apply([_namespace(namespace)])
-    options = ("--namespace", namespace, "--values", "-", *_ownership(kube), "--wait", "--timeout", TIMEOUT)
+    options = ("--namespace", namespace, "--values", "-", *ownership(kube), "--wait", "--timeout", TIMEOUT)
     kube.helm("upgrade", "--install", installation.release, str(CHART), *options, given=json.dumps(chosen))
 
 
-def _ownership(kube: Kube) -> tuple[str, ...]:
+def ownership(kube: Kube) -> tuple[str, ...]:
     """Return the options that take over the resource definition: another release, or a hand, may have brought it."""
     server_side = kube.helm("version", "--template", "{{.Version}}").startswith("v4")
     return ("--take-ownership", "--force-conflicts") if server_side else ("--take-ownership",)

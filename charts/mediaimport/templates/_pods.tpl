@@ -15,8 +15,10 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Where pods go; call with the workload's values. */}}
+{{/* Where pods go; call with (list $ "component" its-values). */}}
 {{- define "mediaimport.placement" -}}
+{{- $labels := include "mediaimport.selector" . | fromYaml -}}
+{{- with index . 2 -}}
 {{- with .priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -29,9 +31,18 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- with .affinity }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .topologySpreadConstraints }}
+{{- with include "mediaimport.spread" (list $labels .topologySpreadConstraints) | fromJsonArray }}
 topologySpreadConstraints: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* JSON: constraints, each with the pods that it counts: those of the labels, unless it says. Call with (list labels constraints). */}}
+{{- define "mediaimport.spread" -}}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (index . 0)) -}}
+{{- $whole := list -}}
+{{- range index . 1 }}{{ $whole = append $whole (hasKey . "labelSelector" | ternary . (merge (dict) . $selector)) }}{{ end -}}
+{{- toJson $whole -}}
 {{- end -}}
 
 {{/* The pod's own name and uid. */}}

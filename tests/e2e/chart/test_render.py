@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ from dev.install import CHART
 from dev.kube import KubeError
 
 if TYPE_CHECKING:
+    from world import World
+
     from tests.e2e.chart.conftest import Chart, Object
 
 MIB_5 = 5 * 1024**3
@@ -271,7 +274,29 @@ def test_every_workload_takes_what_its_cluster_needs(chart: Chart, path: str, co
     assert (spec["priorityClassName"], spec["nodeSelector"]) == ("high", {"pool": "media"})
     assert spec["tolerations"] == [{"key": "media"}]
     assert spec["affinity"] == {"nodeAffinity": {"a": "b"}}
-    assert spec["topologySpreadConstraints"][0]["topologyKey"] == "zone"
+    (spread,) = spec["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "zone"
+    assert spread["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
+
+
+def test_api_server_takes_all_that_values_can_ask_for(chart: Chart, world: World) -> None:
+    here = replace(chart, namespace=world.namespace)
+    paths = ("operator", "webhook", "replicate.sweep")
+    placement = [f"{path}.{each}" for path in paths for each in PLACEMENT if "affinity" not in each]
+    settings = [
+        *("crds.enabled=false", "replicate.apiToken=t", "auth.tokens[0].token=t", "auth.tokens[0].user=u"),
+        *("s3.accessKeyId=k", "s3.secretAccessKey=s", "s3.identityAddress=169.254.170.23", "s3.networks={10.0.0.0/8}"),
+        *("webhook.ingress.enabled=true", "webhook.ingress.host=media.example.com", "webhook.ingress.tlsSecret=tls"),
+        *("webhook.autoscaling.enabled=true", "webhook.service.type=LoadBalancer", "imagePullSecrets[0].name=registry"),
+        *("source.allowedNetworks={10.0.0.0/8}", "monitoring.dashboard.enabled=true", "commonLabels.team=media"),
+    ]
+    objects = here.objects(*settings, *placement, *(each for path in paths for each in extras(path)))
+    # The test's pod needs an account that is really there.
+    text = yaml.safe_dump_all([each for each in objects if each["kind"] != "Pod"])
+    said = world.kubectl("apply", "--dry-run=server", "-f", "-", given=text)
+    kinds = {line.partition(".")[0].partition("/")[0] for line in said.splitlines()}
+    assert {"cronjob", "ingress", "horizontalpodautoscaler", "poddisruptionbudget", "networkpolicy"} <= kinds
 
 
 def test_sweep_is_as_the_shim_unless_said_otherwise(chart: Chart) -> None:
@@ -302,6 +327,20 @@ def test_what_is_added_to_imports_reaches_the_operator_as_it_reads_it(chart: Cha
     assert (read.importer.uid, read.importer.prober_uid) == (1000, 1001)
     nobody = chart.variables("operator", "importer.runAsUser=null", "importer.proberRunAsUser=null")
     assert Settings.read(Environment(nobody)).importer.uid is None
+
+
+def test_spread_of_imports_counts_imports_unless_it_says(chart: Chart) -> None:
+    path = "importer.placement.topologySpreadConstraints[0]"
+    settings = (f"{path}.maxSkew=1", f"{path}.topologyKey=zone", f"{path}.whenUnsatisfiable=ScheduleAnyway")
+    variables = chart.variables("operator", *settings)
+    (spread,) = Settings.read(Environment(variables)).importer.placement["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == {
+        "mediaimport.dev/instance": variables["INSTANCE"],
+        "app.kubernetes.io/component": "importer",
+    }
+    own = chart.variables("operator", *settings, f"{path}.labelSelector.matchLabels.a=b")
+    (spread,) = Settings.read(Environment(own)).importer.placement["topologySpreadConstraints"]
+    assert spread["labelSelector"] == {"matchLabels": {"a": "b"}}
 
 
 def test_pods_reach_the_one_address_that_their_identity_comes_from(chart: Chart) -> None:

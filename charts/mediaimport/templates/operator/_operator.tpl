@@ -44,7 +44,7 @@
 - name: SCRATCH_SIZE
   value: {{ .scratchSize | quote }}
 - name: IMPORTER_PLACEMENT
-  value: {{ .placement | toJson | quote }}
+  value: {{ include "mediaimport.importerPlacement" $ | quote }}
 - name: IMPORTER_EXTRAS
   value: {{ include "mediaimport.importerExtras" $ | quote }}
 - name: IMPORTER_UID
@@ -78,6 +78,15 @@
 - name: METRICS_PORT
   value: "9090"
 {{- end }}
+{{- end -}}
+
+{{/* JSON: which nodes those pods may run on. */}}
+{{- define "mediaimport.importerPlacement" -}}
+{{- $labels := dict "mediaimport.dev/instance" (include "mediaimport.instance" .) "app.kubernetes.io/component" "importer" -}}
+{{- with .Values.importer.placement -}}
+{{- $spread := include "mediaimport.spread" (list $labels .topologySpreadConstraints) | fromJsonArray -}}
+{{- merge (dict "topologySpreadConstraints" $spread) . | toJson -}}
+{{- end -}}
 {{- end -}}
 
 {{/* JSON: what is added to those pods. */}}
