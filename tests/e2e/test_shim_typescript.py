@@ -37,6 +37,11 @@ def test_example_in_the_documentation_is_the_program() -> None:
     assert f"```ts\n{(CLIENT / 'poll.ts').read_text()}```\n" in (ROOT / "docs" / "frontend.md").read_text()
 
 
+def test_excerpt_in_the_readme_is_of_the_program() -> None:
+    _, excerpt = (ROOT / "README.md").read_text().split("```ts\n")
+    assert excerpt.split("```", maxsplit=1)[0] in (CLIENT / "poll.ts").read_text()
+
+
 def test_types_are_those_of_the_document(compiled: Path, tmp_path: Path) -> None:
     assert compiled.exists()
     run("npx", "openapi-typescript", "../../docs/openapi.json", "--output", str(tmp_path / "api.d.ts"))
