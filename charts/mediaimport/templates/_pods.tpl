@@ -41,7 +41,10 @@ topologySpreadConstraints: {{- toYaml . | nindent 2 }}
 {{- define "mediaimport.spread" -}}
 {{- $selector := dict "labelSelector" (dict "matchLabels" (index . 0)) -}}
 {{- $whole := list -}}
-{{- range index . 1 }}{{ $whole = append $whole (hasKey . "labelSelector" | ternary . (merge (dict) . $selector)) }}{{ end -}}
+{{- range index . 1 -}}
+{{- $counted := hasKey . "labelSelector" | ternary (dict) $selector -}}
+{{- $whole = append $whole (merge (dict) . $counted) -}}
+{{- end -}}
 {{- toJson $whole -}}
 {{- end -}}
 
