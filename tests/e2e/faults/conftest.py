@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dev.install import Values
 
 TABLE = Path(__file__).resolve().parents[3] / "build" / "faults.md"
-HEADER = ("fault", "imports", "ready", "failed", "attempts", "most importers of one at once", "seconds")
+HEADER = ("fault", "imports", "ready", "failed", "imports by their attempts", "most importers of one at once", "seconds")
 _ROWS = pytest.StashKey[list[tuple[str, ...]]]()
 
 
@@ -140,7 +140,7 @@ class Burst:
             str(len(resources)),
             str(phases["Ready"]),
             str(phases["Failed"]),
-            ", ".join(f"{count} of {number}" for number, count in sorted(attempts.items())),
+            ", ".join(f"{count} with {number}" for number, count in sorted(attempts.items())),
             str(self.most_importers),
             f"{(ended - begun).total_seconds():.0f}",
         )
