@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from dev.install import Values
 
 TABLE = Path(__file__).resolve().parents[3] / "build" / "faults.md"
-HEADER = ("fault", "imports", "ready", "failed", "imports by their attempts", "most importers of one at once", "seconds")
+HEADER = (
+    "fault",
+    "imports",
+    "ready",
+    "failed",
+    "imports by their attempts",
+    "most importers of one at once",
+    "seconds",
+)
 _ROWS = pytest.StashKey[list[tuple[str, ...]]]()
 
 
