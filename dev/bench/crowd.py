@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from kubernetes.aio.client import ApiClient
 from mediaimport_api import names
 from mediaimport_operator.api import MERGE_PATCH, Api, Call, configuration
 from mediaimport_operator.clock import Clock
+
+from dev.kube import KubeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -90,7 +93,10 @@ def fresh_namespace(kube: Kube, name: str) -> None:
 
 def remove_namespace(kube: Kube, name: str) -> None:
     """Delete a namespace with all that is in it, and wait: what is being deleted would slow down what comes next."""
-    kube.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=900s")
+    try:
+        kube.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=900s")
+    except KubeError as error:
+        print(f"going on beside the deletion of {name}: {error}", file=sys.stderr, flush=True)
 
 
 def run(work: Callable[[Api], Any]) -> Any:  # noqa: ANN401  whatever the work returns

@@ -51,8 +51,10 @@ def main() -> None:
         with paper_node(kube, log=log):
             crowd.fresh_namespace(kube, NAMESPACE)
             first = start()
-            status = finished_status(kube, first)
-            first.stop()
+            try:
+                status = finished_status(kube, first)
+            finally:
+                first.stop()
         fill(count, status)
         operator = start()
         stack.callback(crowd.remove_namespace, kube, NAMESPACE)
