@@ -54,8 +54,8 @@ demo: up  ## the whole way, once: webhook to presigned URLs
 
 .PHONY: test
 test: lint types verify up tools  ## all that CI runs
-	@echo "unit and end-to-end tests run side by side; each tells when it is done" >&2
-	@$(MAKE) --jobs=2 --output-sync=target unit e2e
+	@echo "unit and end-to-end tests run side by side; each part tells when it is done" >&2
+	@$(MAKE) --jobs=3 --output-sync=target unit e2e-programs e2e-chart
 
 .PHONY: lint
 lint: $(VENV)/ready  ## ruff and the import contracts
@@ -76,8 +76,15 @@ unit: tools  ## tests that need no cluster
 	$(VENV)/bin/pytest -q tests/unit
 
 .PHONY: e2e
-e2e: up tools  ## tests on the real cluster
-	$(VENV)/bin/pytest -q tests/e2e
+e2e: e2e-programs e2e-chart  ## tests on the real cluster
+
+.PHONY: e2e-programs
+e2e-programs: up tools
+	$(VENV)/bin/pytest -q tests/e2e --ignore tests/e2e/chart
+
+.PHONY: e2e-chart
+e2e-chart: up tools
+	MEDIAIMPORT_E2E_NAMESPACE=mediaimport-chart $(VENV)/bin/pytest -q tests/e2e/chart
 
 .PHONY: e2e-slow
 e2e-slow: up  ## 5 GB through a small pod, with its pods terminated, killed and evicted; Kueue, compiled first (minutes)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from uuid import uuid4
 
 from world import World, sha256_of_store
 
@@ -71,7 +72,7 @@ def test_a_second_import_of_a_taken_asset_id_touches_nothing(world: World) -> No
 
 
 def test_a_resource_made_anew_finds_its_own_asset_without_fetching_it(world: World) -> None:
-    spec = {"source": {"url": world.file_url()}, "assetId": "0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01"}
+    spec = {"source": {"url": world.file_url()}, "assetId": str(uuid4())}
     name = world.create("again", spec, unique=False)
     asset = world.wait_for_phase(name, "Ready")["status"]["asset"]
     before = world.modified(asset["key"])

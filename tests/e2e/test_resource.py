@@ -1,7 +1,13 @@
 """The resource as the API server sees it: what it refuses, and with which sentence."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+import yaml
 from world import World
+
+from dev.install import CHART, ownership
 
 URL = "https://example.com/video.mp4"
 
@@ -70,3 +76,26 @@ def test_explain_tells_what_a_field_is_for(world: World) -> None:
     words = world.kubectl("explain", "mi.spec.source")
     assert "Where the media is fetched from." in words
     assert "http, https, or a data: URI of at most 64 KiB" in words
+
+
+def test_upgrade_brings_the_newest_resource_definition(world: World, tmp_path: Path) -> None:
+    kube, installation = world.installation.kube, world.installation
+
+    def columns() -> list[str]:
+        (version,) = kube.get("crd", "mediaimports.mediaimport.dev")["spec"]["versions"]
+        return [each["name"] for each in version["additionalPrinterColumns"]]
+
+    def upgrade(chart: Path) -> None:
+        kept = ("--namespace", installation.namespace, "--reuse-values", *ownership(kube), "--wait")
+        kube.helm("upgrade", installation.release, str(chart), *kept)
+
+    former = tmp_path / "mediaimport"
+    shutil.copytree(CHART, former)
+    definition = former / "files" / "mediaimports.yaml"
+    older = yaml.safe_load(definition.read_text())
+    newest = older["spec"]["versions"][0]["additionalPrinterColumns"].pop()["name"]
+    definition.write_text(yaml.safe_dump(older))
+    upgrade(former)
+    assert newest not in columns()
+    upgrade(CHART)
+    assert newest in columns()

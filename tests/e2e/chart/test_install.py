@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import yaml
 
-from dev.install import CHART, Installation, install, ownership
+from dev.install import Installation, install
 from dev.kube import Kube
 from dev.replicate.manifest import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-    from world import World
 
 NAMESPACE = "mediaimport-bare"
 NOTHING_BUT_THE_STORE = {
@@ -100,26 +95,3 @@ def test_token_and_imports_survive_upgrade_uninstall_and_install(
     assert bare.kube.get("mediaimport", "suspended", namespace=NAMESPACE)["spec"]["suspend"] is True
     put(bare, environment)
     assert bare.first_token() == token
-
-
-def test_upgrade_brings_the_newest_resource_definition(world: World, tmp_path: Path) -> None:
-    kube, installation = world.installation.kube, world.installation
-
-    def columns() -> list[str]:
-        (version,) = kube.get("crd", "mediaimports.mediaimport.dev")["spec"]["versions"]
-        return [each["name"] for each in version["additionalPrinterColumns"]]
-
-    def upgrade(chart: Path) -> None:
-        kept = ("--namespace", installation.namespace, "--reuse-values", *ownership(kube), "--wait")
-        kube.helm("upgrade", installation.release, str(chart), *kept)
-
-    former = tmp_path / "mediaimport"
-    shutil.copytree(CHART, former)
-    definition = former / "files" / "mediaimports.yaml"
-    older = yaml.safe_load(definition.read_text())
-    newest = older["spec"]["versions"][0]["additionalPrinterColumns"].pop()["name"]
-    definition.write_text(yaml.safe_dump(older))
-    upgrade(former)
-    assert newest not in columns()
-    upgrade(CHART)
-    assert newest in columns()

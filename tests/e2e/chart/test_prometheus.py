@@ -121,7 +121,8 @@ def told(world: World, prometheus: Prometheus) -> Story:
     fires.wait_for("MediaImportStoreRefuses")
     refuse_a_job(world)
     refuse_a_callback(world)  # Again: what is counted once only does not grow.
-    until(lambda: bool(prometheus.query("mediaimport_operator_jobs_refused_total > 0")), "a refused Job scraped")
+    fires.wait_until_scraped("mediaimport_operator_jobs_refused_total > 0")
+    fires.wait_until_scraped("increase(mediaimport_http_request_duration_seconds_count[2m]) > 0")
     shown = [(title, query, prometheus.query(asked(query, world.namespace))) for title, query in panels()]
     blind_the_shim(world)
     world.scale("operator", 0)
