@@ -12,7 +12,14 @@ from pydantic.alias_generators import to_camel
 class Model(BaseModel):
     """A frozen value, camelCase on the wire; unknown fields are an error."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        # A type is made ready at its first use: the importer has asked for the media before it needs most of them.
+        defer_build=True,
+    )
 
     def to_wire(self) -> dict[str, Any]:
         """Return plain JSON data under the wire's names; what is absent stays absent."""
