@@ -22,9 +22,9 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.store_settings import StoreSettings
 from mediaimport_api.task import Task
-from mediaimport_importer.__main__ import outcome
 from mediaimport_importer.interruption import Interruption
 from mediaimport_importer.prober.client import Prober
+from mediaimport_importer.process import outcome
 from mediaimport_importer.report import Report
 from mediaimport_importer.settings import Settings
 

@@ -1,0 +1,99 @@
+"""The importer's process, in a Job or (with options) by hand: from variables or options to an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediaimport_api.environment import BadSettingError, Environment
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.reasons import ExitCode, Reason
+from mediaimport_api.result import Result
+
+from mediaimport_importer.attempt import Attempt
+from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.interruption import Interruption
+from mediaimport_importer.report import Report, failure
+from mediaimport_importer.settings import Settings, termination_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def outcome(settings: Settings, report: Report, interruption: Interruption) -> Result:
+    """Return how the attempt ends, whatever happens."""
+    try:
+        return Attempt(settings, report, interruption).run()
+    except AttemptError as error:
+        return failure(error)
+    except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a result
+        return Result(reason=Reason.UNEXPECTED, message=f"the importer failed: {_place(error)}; report it")
+
+
+def _place(error: Exception) -> str:
+    """Return what was raised and where: never its text, which may hold a URL."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one attempt, a Job's or by hand; return the exit code of its reason."""
+    return _by_hand(arguments) if arguments else _as_job()
+
+
+def _as_job() -> int:
+    report, interruption, env = Report(sys.stdout), Interruption(), Environment(os.environ)
+    try:
+        settings = Settings.read(env)
+    except BadSettingError as error:
+        return _end(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, termination_log(env))
+    interruption.install()
+    result = outcome(settings, report, interruption)
+    if settings.task.look_at_store and result.reason is Reason.IMPORTED:
+        result = result.model_copy(update={"conditional_writes": _honours_conditions(settings)})
+    return _end(result, report, settings.termination_log)
+
+
+def _honours_conditions(settings: Settings) -> bool | None:
+    from mediaimport_importer.store.conditions import honours_conditions  # noqa: PLC0415 - boto3 is slow to import
+
+    return honours_conditions(settings.store, AssetKeys(settings.task.spec.user_id, settings.task.asset_id).sidecar)
+
+
+def _by_hand(arguments: Sequence[str]) -> int:
+    from mediaimport_importer import by_hand  # noqa: PLC0415 - a Job has no use for it
+
+    interruption = Interruption()
+    try:
+        with by_hand.settings(arguments, os.environ) as settings:
+            interruption.install()
+            result = outcome(settings, Report(by_hand.Readable(sys.stderr)), interruption)
+    except BadSettingError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - what the command has to say
+        return int(ExitCode.UNEXPECTED)
+    print(json.dumps(result.to_wire(), indent=2))  # noqa: T201 - what the command is asked for
+    return _exit_code(result)
+
+
+def _exit_code(result: Result) -> int:
+    code = result.reason.facts.exit_code
+    return int(ExitCode.UNEXPECTED if code is None else code)
+
+
+def _end(result: Result, report: Report, message_file: Path) -> int:
+    report.say(
+        f"{result.reason}: {result.message}"[:1024],
+        level="info" if result.reason is Reason.IMPORTED else "error",
+        reason=result.reason,
+    )
+    try:
+        message_file.write_bytes(result.encode())
+    except OSError as error:
+        report.say(f"the result cannot be written to {message_file}: {error.strerror}", level="error")
+        return int(ExitCode.UNEXPECTED)
+    return _exit_code(result)
