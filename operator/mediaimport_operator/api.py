@@ -75,14 +75,15 @@ async def configuration() -> Configuration:
     config = Configuration()
     # Proxies are for the way out; to look for one costs each request two threads.
     config.client_session_kwargs = {"trust_env": False}
-    if not os.environ.get("KUBECONFIG"):
+    path = os.environ.get("KUBECONFIG")
+    if not path:
         try:
             load_incluster_config(client_configuration=config)  # type: ignore[no-untyped-call]
         except ConfigException:
             pass
         else:
             return config
-    await load_kube_config(client_configuration=config)  # type: ignore[no-untyped-call]
+    await load_kube_config(config_file=path, client_configuration=config)  # type: ignore[no-untyped-call]
     return config
 
 
