@@ -203,8 +203,6 @@ def _s3(home: Path, places: Places) -> Process:
             *("--port", addresses.S3),
             *("--cert", f"{places.pki}/s3.crt"),
             *("--key", f"{places.pki}/s3.key"),
-            # As S3 itself does; without it each request of a client is a TLS handshake for both.
-            "--keep-alive",
             "posix",
             f"{places.node}/s3",
         ),
