@@ -48,6 +48,7 @@ Timestamp = Annotated[
 MAX_COUNT = 2**53 - 1
 """What every reader of JSON holds exactly."""
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, 64 lower-case hex digits")]
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN, description="SHA-256, 64 lower-case hex digits")]
 Word = Annotated[str, Field(max_length=128)]
 """A short name that came out of a media file: bounded, since its author may be hostile."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api import names
 from mediaimport_api.status import MAX_MESSAGE
-from mediaimport_api.task import DELETION_VARIABLE, ERASER_CONTAINER, TERMINATION_MESSAGE_PATH, Deletion
+from mediaimport_api.task import DELETION_VARIABLE, ERASER_CONTAINER, Deletion
 
 from mediaimport_operator import job as jobs
 from mediaimport_operator import manifest, podspec, wire
@@ -68,8 +68,7 @@ def job(resource: Resource, settings: Settings) -> Object:
                     "containers": [_container(resource, settings.importer)],
                     "volumes": [
                         {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
-                        *podspec.store_ca_volume(settings.importer),
-                        *settings.importer.extras.volumes,
+                        *podspec.volumes(settings.importer),
                     ],
                 },
             },
@@ -78,27 +77,16 @@ def job(resource: Resource, settings: Settings) -> Object:
 
 
 def _container(resource: Resource, importer: ImporterSettings) -> Object:
-    variables = {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)} | podspec.store_ca(importer)
-    return {
-        "name": ERASER_CONTAINER,
-        "image": importer.image,
-        "imagePullPolicy": importer.pull_policy,
-        "command": ["python", "-m", "mediaimport_importer.deletion"],
-        "env": [*importer.extras.env, *podspec.env(variables)],
-        "envFrom": podspec.env_from(importer),
-        "terminationMessagePath": TERMINATION_MESSAGE_PATH,
-        "terminationMessagePolicy": "File",
-        "securityContext": podspec.confined(importer.uid),
-        "resources": {
-            "requests": {"cpu": importer.cpu_request, "memory": importer.memory},
-            "limits": {"memory": importer.memory},
-        },
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
-            *podspec.store_ca_mount(importer),
-            *importer.extras.volume_mounts,
-        ],
+    variables = {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)}
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  a volume of the container's own
+    made = podspec.container(
+        importer, name=ERASER_CONTAINER, module="mediaimport_importer.deletion", variables=variables, mounts=mounts
+    )
+    resources = {
+        "requests": {"cpu": importer.cpu_request, "memory": importer.memory},
+        "limits": {"memory": importer.memory},
     }
+    return made | {"resources": resources}
 
 
 def deletion(resource: Resource) -> Deletion:

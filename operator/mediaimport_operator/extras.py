@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.environment import BadSettingError
+from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ class Extras:
         """Return what IMPORTER_EXTRAS holds as JSON; BadSettingError for what it may not hold."""
         try:
             given = json.loads(env.text(VARIABLE, "{}"))
-            extras = cls(**{each.name: _part(given.pop(_key(each.name), None), each.name) for each in fields(cls)})
+            extras = cls(**{each.name: _part(given.pop(to_camel(each.name), None), each.name) for each in fields(cls)})
         except (ValueError, TypeError, AttributeError) as error:
             raise BadSettingError(f"{VARIABLE} must be a JSON object of maps and lists of objects: {error}") from None
         if complaint := next(extras._complaints(set(given)), None):
@@ -62,14 +63,9 @@ def _part(given: Any, name: str) -> Any:  # noqa: ANN401  # JSON
         return whole
     items = [] if given is None else given
     if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
-        raise ValueError(f"{_key(name)} is no list of objects")
+        raise ValueError(f"{to_camel(name)} is no list of objects")
     return tuple(items)
 
 
-def _key(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(each.capitalize() for each in tail)
-
-
 def _keys() -> str:
-    return ", ".join(_key(each.name) for each in fields(Extras))
+    return ", ".join(to_camel(each.name) for each in fields(Extras))

@@ -9,7 +9,6 @@ from mediaimport_api.task import (
     IMPORTER_CONTAINER,
     PROBER_CONTAINER,
     TASK_VARIABLE,
-    TERMINATION_MESSAGE_PATH,
     Task,
 )
 
@@ -46,35 +45,23 @@ def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> O
         "SCRATCH_SIZE_BYTES": str(scratch_bytes),
         "PROBER_SOCKET": SOCKET,
         **({HEADERS_VARIABLE: HEADERS_DIRECTORY} if told.spec.source.headers_secret_ref else {}),
-        **podspec.store_ca(importer),
     }
     disk = str(scratch_bytes + _DISK_BESIDE_SCRATCH_BYTES)
-    return {
-        "name": IMPORTER_CONTAINER,
-        "image": importer.image,
-        "imagePullPolicy": importer.pull_policy,
-        "command": ["python", "-m", "mediaimport_importer"],
-        # Of two with one name the last one counts.
-        "env": [*importer.extras.env, *podspec.env(environment)],
-        "envFrom": podspec.env_from(importer),
-        "terminationMessagePath": TERMINATION_MESSAGE_PATH,
-        # Never the log: media could have written into it.
-        "terminationMessagePolicy": "File",
-        "securityContext": podspec.confined(importer.uid),
-        "resources": {
-            # A request for the whole scratch space would keep most nodes from ever taking the pod.
-            "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
-            "limits": {"memory": memory, "ephemeral-storage": disk},
-        },
-        "volumeMounts": [
-            {"name": "scratch", "mountPath": SCRATCH},
-            {"name": "prober", "mountPath": SOCKET_DIRECTORY},
-            {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
-            *_headers_mount(told),
-            *podspec.store_ca_mount(importer),
-            *importer.extras.volume_mounts,
-        ],
+    mounts = [
+        {"name": "scratch", "mountPath": SCRATCH},
+        {"name": "prober", "mountPath": SOCKET_DIRECTORY},
+        {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+        *_headers_mount(told),
+    ]
+    resources = {
+        # A request for the whole scratch space would keep most nodes from ever taking the pod.
+        "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
+        "limits": {"memory": memory, "ephemeral-storage": disk},
     }
+    made = podspec.container(
+        importer, name=IMPORTER_CONTAINER, module="mediaimport_importer", variables=environment, mounts=mounts
+    )
+    return made | {"resources": resources}
 
 
 def _prober(importer: ImporterSettings) -> Object:
@@ -116,8 +103,7 @@ def _volumes(importer: ImporterSettings) -> list[Object]:
         {"name": "prober", "emptyDir": {"sizeLimit": "1Mi"}},
         {"name": "importer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         {"name": "prober-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-        *podspec.store_ca_volume(importer),
-        *importer.extras.volumes,
+        *podspec.volumes(importer),
     ]
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api import names
+from mediaimport_api.model import SHA256_PATTERN
 from mediaimport_api.sidecar import Owner, source_fingerprint
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.spec import MAX_METADATA_BYTES, DeletionPolicy, Spec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mediaimport_operator.wire import Object
 
 
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_FINGERPRINT = re.compile(SHA256_PATTERN)
 
 
 @dataclass(frozen=True)
