@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Of the schemes that a source may have."""
+
 _DENIED = tuple(
     ipaddress.ip_network(net)
     for net in (
@@ -40,7 +43,7 @@ class SourcePolicy:
     """What configuration allows: ports, and networks that would otherwise be refused as not public."""
 
     allowed_networks: tuple[Network, ...] = ()
-    ports: frozenset[int] = frozenset({80, 443})
+    ports: frozenset[int] = frozenset(DEFAULT_PORTS.values())
 
     def address_refusal(self, address: Address) -> str | None:
         """Return why no connection may go to that address; None if it may."""
@@ -55,10 +58,10 @@ class SourcePolicy:
         """Return why that http(s) URL is refused before anything is resolved; None if nothing speaks against it."""
         try:
             parts = urlsplit(url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
+            port = parts.port or DEFAULT_PORTS.get(parts.scheme, 80)
         except ValueError:
             return "it is not a valid URL"
-        if parts.scheme not in {"http", "https"}:
+        if parts.scheme not in DEFAULT_PORTS:
             return f"its scheme is {parts.scheme or 'missing'}; use http or https"
         if parts.username is not None or parts.password is not None:
             return "it carries credentials"

@@ -106,7 +106,7 @@ class Attempt:
         whole = Limits(sidecar.asset.size_bytes, self.settings.scratch_bytes, Expected(sha256=sidecar.asset.sha256))
         with Spool(self.path, max_bytes=self.settings.scratch_bytes) as spool:
             with stored(self.settings.store, sidecar.asset.key) as source:
-                fetched = download(source, spool, whole, Watch(lambda _: None, lambda *_: None))
+                fetched = download(source, spool, whole, Watch(lambda _: None, lambda _: None))
             request = guess(self.file, self.spec.thumbnail, fetched.sniffed)
             hdr = sidecar.media.video is not None and sidecar.media.video.hdr is True
             shot = shoot(self.prober, informed(request, kind=sidecar.asset.kind, hdr=hdr))
@@ -151,10 +151,11 @@ class Attempt:
     def _watch(self, source: MediaSource, spool: Spool) -> Watch:
         def classified(form: Format) -> None:
             self.upload.begin(form, spool, size_bytes=source.size_bytes, max_bytes=self.task.max_size_bytes)
+            self.previewer.expect(guess(self.file, self.spec.thumbnail, form), form.extension)
 
-        def advanced(form: Format, size_bytes: int) -> None:
+        def advanced(size_bytes: int) -> None:
             self.upload.check()
-            self.previewer.advanced(guess(self.file, self.spec.thumbnail, form), form.extension, size_bytes)
+            self.previewer.advanced(size_bytes)
             self.report.download(size_bytes, source.size_bytes)
 
         return Watch(classified, advanced)

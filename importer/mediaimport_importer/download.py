@@ -64,7 +64,7 @@ class Watch:
     """Who wants to hear of a download: once when its head is there, then of every chunk."""
 
     classified: Callable[[Format], None]
-    advanced: Callable[[Format, int], None]
+    advanced: Callable[[int], None]
 
 
 def download(source: MediaSource, spool: Spool, limits: Limits, watch: Watch) -> Fetched:
@@ -77,7 +77,7 @@ def download(source: MediaSource, spool: Spool, limits: Limits, watch: Watch) ->
         if sniffed is None:
             head, sniffed = chunk, classify.classify(chunk)
             watch.classified(sniffed)
-        watch.advanced(sniffed, spool.size_bytes)
+        watch.advanced(spool.size_bytes)
     if sniffed is None:
         raise classify.not_media("an empty answer")
     check_size(spool.size_bytes, limits.expected)

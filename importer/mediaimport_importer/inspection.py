@@ -87,7 +87,7 @@ def _settled(prober: Prober, file: str, sniffed: Format, streams: Streams) -> tu
         raise unsupported(f"{sniffed.extension} without picture or sound that can be decoded")
     form = sniffed.heard_and_seen(has_video=streams.video is not None, has_audio=streams.audio is not None)
     if form.extension not in _COUNTED:
-        return form, streams.frames
+        return form, None
     frames = streams.frames or _packets(prober, file)
     return form.moving(frames=frames), frames
 

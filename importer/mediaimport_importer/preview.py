@@ -36,12 +36,18 @@ class Previewer:
     """Looks once, as soon as there is enough of a file that has its index at its start."""
 
     prober: Prober
+    _wanted: ThumbnailRequest | None = field(default=None, init=False)
     _looked: Future[Preview] | None = field(default=None, init=False)
 
-    def advanced(self, request: ThumbnailRequest, extension: str, size_bytes: int) -> None:
+    def expect(self, request: ThumbnailRequest, extension: str) -> None:
+        """Take note of what is coming."""
+        self._wanted = request if extension in INDEXED else None
+
+    def advanced(self, size_bytes: int) -> None:
         """Take note of how much of the file is there."""
-        if self._looked is None and size_bytes >= ENOUGH_BYTES and extension in INDEXED:
-            self._looked = background.start("preview", lambda: self._look(request))
+        wanted = self._wanted
+        if wanted is not None and self._looked is None and size_bytes >= ENOUGH_BYTES:
+            self._looked = background.start("preview", lambda: self._look(wanted))
 
     @property
     def looked(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mediaimport_api.reasons import Reason
-from mediaimport_api.source_policy import url_host
+from mediaimport_api.source_policy import DEFAULT_PORTS, url_host
 
 from mediaimport_importer.errors import RefusedError
 
@@ -23,7 +23,6 @@ _OURS = frozenset({
     "accept-encoding", "connection", "content-length", "expect", "if-range", "range", "te", "trailer",
     "transfer-encoding", "upgrade",
 })  # fmt: skip
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def _check(name: str, value: str) -> None:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _invalid(what: str) -> RefusedError:

@@ -16,6 +16,7 @@ import certifi
 import httpcore
 from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
+from mediaimport_api.source_policy import DEFAULT_PORTS
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.source.answers import REDIRECTS, Answer, dies, refusal
@@ -147,7 +148,7 @@ class HttpSource:
         headers = list({"Host": _wire_host(parts.netloc), **_HEADERS, **self._secret(url), **extra}.items())
         try:
             wire, tls = _wire(url), self._tls() if parts.scheme == "https" else None
-            pool = self.network.pool(wire.host.decode(), wire.port or (443 if tls else 80), tls=tls)
+            pool = self.network.pool(wire.host.decode(), wire.port or DEFAULT_PORTS.get(parts.scheme, 80), tls=tls)
             told = {"trace": self._trace}
             response = self._stack.enter_context(
                 self._stack.enter_context(pool).stream("GET", wire, headers=headers, extensions=told)

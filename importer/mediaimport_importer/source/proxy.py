@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 from mediaimport_api.environment import BadSettingError
 from mediaimport_api.reasons import Reason
-from mediaimport_api.source_policy import SourcePolicy
+from mediaimport_api.source_policy import DEFAULT_PORTS, SourcePolicy
 
 from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
 from mediaimport_importer.source.guard import GuardedBackend
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mediaimport_importer.source.pace import Pace
 
 VARIABLE = "SOURCE_PROXY_URL"
-_PORTS = {"http": 80, "https": 443}
 _ANYWHERE = SourcePolicy((ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")))
 """Whoever configures a proxy may have it anywhere."""
 
@@ -51,7 +50,7 @@ class Proxy:
             return None
         try:
             parts = urlsplit(text)
-            default_port = _PORTS[parts.scheme]
+            default_port = DEFAULT_PORTS[parts.scheme]
             host, port = parts.hostname, parts.port or default_port
         except (ValueError, KeyError):
             host, port = None, 0

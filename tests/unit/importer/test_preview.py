@@ -33,7 +33,8 @@ def begun(prober: RunningProber, file: Path) -> ThumbnailRequest:
 
 def looked(prober: RunningProber, request: ThumbnailRequest) -> Previewer:
     previewer = Previewer(prober.client)
-    previewer.advanced(request, "mp4", ENOUGH_BYTES)
+    previewer.expect(request, "mp4")
+    previewer.advanced(ENOUGH_BYTES)
     deadline = time.monotonic() + 30
     while not previewer.looked:
         assert time.monotonic() < deadline
@@ -68,7 +69,8 @@ def test_too_little_or_what_tells_nothing_before_its_end_is_not_looked_at(
 ) -> None:
     previewer = Previewer(prober.client)
 
-    previewer.advanced(ThumbnailRequest(file="nowhere", width_pixels=320), extension, size_bytes)
+    previewer.expect(ThumbnailRequest(file="nowhere", width_pixels=320), extension)
+    previewer.advanced(size_bytes)
 
     assert previewer.duration_ms is None
     assert previewer.shot(ThumbnailRequest(file="nowhere", width_pixels=320)).reason is Reason.THUMBNAIL_FAILED
