@@ -19,12 +19,8 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line; whatever is in a field is escaped."""
-        line: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "msg": record.getMessage(),
-        }
+        moment, level = datetime.fromtimestamp(record.created, UTC), record.levelname.lower()
+        line = _start(moment, level, record.name, record.getMessage())
         line |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -41,10 +37,14 @@ class Lines:
 
     def write(self, fields: dict[str, Any]) -> None:
         """Write one; a stream that takes none breaks nothing, as with logging."""
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"ts": moment, "level": "info", "logger": self.logger, "msg": self.words} | fields
+        line = _start(datetime.now(UTC), "info", self.logger, self.words) | fields
         with suppress(OSError, ValueError):
             self.stream.write(_LINE.encode(line) + "\n")
+
+
+def _start(moment: datetime, level: str, logger: str, words: str) -> dict[str, Any]:
+    """Return what every line begins with."""
+    return {"ts": moment.isoformat(timespec="milliseconds"), "level": level, "logger": logger, "msg": words}
 
 
 def configure(level: str) -> None:
