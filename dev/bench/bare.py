@@ -16,7 +16,7 @@ from mediaimport_operator.api import Call
 from mediaimport_operator.settings import Settings
 
 from dev.bench import crowd
-from dev.kwok.node import PLACEMENT
+from dev.bench.operator_process import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ class _Loop:
         self._api = api
         self._count = count
         self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._settings = _settings(namespace)
+        self._settings = Settings.read(Environment(settings(namespace)))
         self._slots = asyncio.Semaphore(cap)
         self.ended: set[str] = set()
 
@@ -89,12 +89,3 @@ def _job(number: int, settings: Settings) -> dict[str, Any]:
     del made["metadata"]["ownerReferences"]
     made["spec"]["ttlSecondsAfterFinished"] = settings.successful_job_s
     return made
-
-
-def _settings(namespace: str) -> Settings:
-    """Return the settings of the operator that we compare with."""
-    variables = {
-        "OPERATOR_NAMESPACE": namespace, "INSTANCE": namespace, "IMPORTER_IMAGE": "paper", "PROBER_IMAGE": "paper",
-        "S3_BUCKET_NAME": "scale", "IMPORTER_PLACEMENT": json.dumps(PLACEMENT),
-    }  # fmt: skip
-    return Settings.read(Environment(variables))

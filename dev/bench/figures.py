@@ -67,8 +67,9 @@ class Sheet:
     def add(self, *figures: Figure) -> None:
         """Take in what has been measured."""
         for each in figures:
-            self._rows.append(each.row())
-            self._print(each.row())
+            row = each.row()
+            self._rows.append(row)
+            self._print(row)
         self._file.write_text(json.dumps({"figures": self._rows}, indent=2, ensure_ascii=False) + "\n")
 
     def _print(self, row: dict[str, object]) -> None:

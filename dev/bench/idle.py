@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dev.cluster
 from dev.bench import crowd
-from dev.bench.figures import FOLDER, Bar, Figure, Sheet
-from dev.bench.operator_process import OperatorProcess
-from dev.kube import Kube
-from dev.kwok.node import PLACEMENT, paper_node
+from dev.bench.figures import Bar, Figure, Sheet
+from dev.bench.ground import prepared
+from dev.kwok.node import paper_node
+
+if TYPE_CHECKING:
+    from dev.bench.operator_process import OperatorProcess
+    from dev.kube import Kube
 
 NAMESPACE = "operator-idle"
 _WIDTH = 50
@@ -38,25 +40,17 @@ def fill(count: int, status: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and report."""
     count, minutes = int(os.environ.get("IDLE_IMPORTS", "10000")), float(os.environ.get("IDLE_MINUTES", "6"))
-    environment = dev.cluster.environment()
-    kube = Kube(environment)
-    os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        log = stack.enter_context((FOLDER / "idle.log").open("w"))
-
-        def start() -> OperatorProcess:
-            return OperatorProcess.start(environment, namespace=NAMESPACE, cap=10, placement=PLACEMENT, log=log)
-
-        with paper_node(kube, log=log):
+    with prepared("idle", cap=10) as ground, ExitStack() as stack:
+        kube = ground.kube
+        with paper_node(kube, log=ground.log):
             crowd.fresh_namespace(kube, NAMESPACE)
-            first = start()
+            first = ground.operator(NAMESPACE)
             try:
                 status = finished_status(kube, first)
             finally:
                 first.stop()
         fill(count, status)
-        operator = start()
+        operator = ground.operator(NAMESPACE)
         stack.callback(crowd.remove_namespace, kube, NAMESPACE)
         stack.callback(operator.stop)
         operator.await_figure("imports", count, timeout_s=120)

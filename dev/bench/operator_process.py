@@ -5,22 +5,36 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from dev.kwok.node import PLACEMENT
+from dev.loopback.processes import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TIMEOUT_S = 60.0
+
+
+def settings(namespace: str) -> dict[str, str]:
+    """Return the variables by which Jobs are made, for pods on the node on paper."""
+    return {
+        "OPERATOR_NAMESPACE": namespace,
+        "INSTANCE": namespace,
+        "IMPORTER_IMAGE": "paper",
+        "PROBER_IMAGE": "paper",
+        "IMPORTER_PLACEMENT": json.dumps(PLACEMENT),
+        "S3_BUCKET_NAME": "scale",
+    }
 
 
 @dataclass(frozen=True)
@@ -32,20 +46,12 @@ class OperatorProcess:
     started_s: float
 
     @classmethod
-    def start(
-        cls, variables: Mapping[str, str], *, namespace: str, cap: int, placement: dict[str, Any], log: IO[str]
-    ) -> OperatorProcess:
+    def start(cls, variables: Mapping[str, str], *, namespace: str, cap: int, log: IO[str]) -> OperatorProcess:
         """Start one that watches the namespace."""
         port = free_port()
-        own = {
-            "OPERATOR_NAMESPACE": namespace,
+        own = settings(namespace) | {
             "POD_NAME": "bench",
             "POD_UID": f"bench-{port}",
-            "INSTANCE": namespace,
-            "IMPORTER_IMAGE": "paper",
-            "PROBER_IMAGE": "paper",
-            "IMPORTER_PLACEMENT": json.dumps(placement),
-            "S3_BUCKET_NAME": "scale",
             "MAX_IN_FLIGHT": str(cap),
             "PROBE_PORT": str(free_port()),
             "METRICS_PORT": str(port),
@@ -106,11 +112,3 @@ class OperatorProcess:
             return []
         families = text_string_to_metric_families(text)
         return [(each.name, each.labels, each.value) for family in families for each in family.samples]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

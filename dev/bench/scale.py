@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-import dev.cluster
 from dev.bench import bare, crowd
-from dev.bench.figures import FOLDER, Bar, Figure, Sheet
-from dev.bench.operator_process import OperatorProcess
-from dev.kube import Kube
-from dev.kwok.node import PLACEMENT, paper_node
+from dev.bench.figures import Bar, Figure, Sheet
+from dev.bench.ground import prepared
+from dev.kwok.node import paper_node
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from dev.bench.ground import Ground
+    from dev.bench.operator_process import OperatorProcess
 
 NAMESPACE = "operator-scale"
 _WIDTH = 62
@@ -43,22 +41,6 @@ class Run:
     def per_minute(self) -> float:
         """Return the rate."""
         return self.finished / self.wall_s * 60
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Where the measuring takes place."""
-
-    kube: Kube
-    environment: Mapping[str, str]
-    cap: int
-    log: IO[str]
-
-    def operator(self, namespace: str) -> OperatorProcess:
-        """Start an operator."""
-        return OperatorProcess.start(
-            self.environment, namespace=namespace, cap=self.cap, placement=PLACEMENT, log=self.log
-        )
 
 
 def patience_s(count: int) -> float:
@@ -148,14 +130,10 @@ def main() -> None:
     """Measure and report."""
     counts = [int(each) for each in os.environ.get("SCALE_IMPORTS", "1000").split(",")]
     most_bare = int(os.environ.get("SCALE_BARE", "10000"))
-    environment = dev.cluster.environment()
-    kube = Kube(environment)
-    os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        log = stack.enter_context((FOLDER / "scale.log").open("w"))
-        stack.enter_context(paper_node(kube, log=log))
-        ground = Ground(kube, environment, int(os.environ.get("SCALE_CAP", "200")), log)
+    with (
+        prepared("scale", cap=int(os.environ.get("SCALE_CAP", "200"))) as ground,
+        paper_node(ground.kube, log=ground.log),
+    ):
         sheet = Sheet("scale", width=_WIDTH)
         runs = {count: measure(ground, sheet, count, bare_too=count <= most_bare) for count in counts}
         least, most = min(counts), max(counts)
