@@ -111,8 +111,7 @@ def mark_used(places: Places, references: Iterable[str]) -> None:
 
 def _link(places: Places, reference: str) -> Path:
     name, tag = reference.removeprefix(f"{addresses.REGISTRY}/").split(":")
-    tags = places.registry / "docker/registry/v2/repositories" / name / "_manifests/tags"
-    return tags / tag / "current/link"  # written last
+    return places.repositories / name / "_manifests/tags" / tag / "current/link"  # written last
 
 
 def references(context: Context) -> dict[str, str]:

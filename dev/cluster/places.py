@@ -60,6 +60,11 @@ class Places:
         return self.root / "registry"
 
     @property
+    def repositories(self) -> Path:
+        """In there, a folder for each image."""
+        return self.registry / "docker/registry/v2/repositories"
+
+    @property
     def node(self) -> Path:
         """All that belongs to the running node."""
         return self.root / "node"

@@ -15,11 +15,6 @@ MANY = 12
 """Pruning takes seconds; it waits until there is something to win."""
 
 
-def repositories(places: Places) -> Path:
-    """Return the registry's folder of a folder for each image."""
-    return places.registry / "docker/registry/v2/repositories"
-
-
 def is_due(places: Places) -> bool:
     """Tell whether an image has many tags."""
     return any(len(_tags(repository)) > MANY for repository in _all(places))
@@ -50,7 +45,7 @@ def forgotten(names: Iterable[str], kept: Iterable[str]) -> Sequence[str]:
 
 
 def _all(places: Places) -> list[Path]:
-    return sorted(repositories(places).iterdir()) if repositories(places).exists() else []
+    return sorted(places.repositories.iterdir()) if places.repositories.exists() else []
 
 
 def _tags(repository: Path) -> list[Path]:

@@ -5,31 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dev.workload import serving, workload
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dev.kube import Object
 
 NAME = "forgetful"
-_LABELS = {"app.kubernetes.io/name": NAME}
 _AUTHORITY = "/etc/store"
 
 
 def manifests(environment: Mapping[str, str], *, namespace: str) -> list[Object]:
     """Return the objects; `environment`: what dev.cluster tells of images and of the real store."""
-    metadata = {"name": NAME, "namespace": namespace, "labels": _LABELS}
-    port = {"name": "http", "port": 80, "targetPort": "http"}
-    template = {"metadata": {"labels": _LABELS}, "spec": _pod(environment["MEDIAIMPORT_DEV_IMAGE"])}
-    return [
-        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": _settings(environment)},
-        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": _LABELS, "ports": [port]}},
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {"selector": {"matchLabels": _LABELS}, "template": template},
-        },
-    ]
+    about = {"name": NAME, "namespace": namespace}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": _settings(environment)}
+    return [secret, *workload(NAME, namespace, _pod(environment["MEDIAIMPORT_DEV_IMAGE"]))]
 
 
 def _settings(environment: Mapping[str, str]) -> dict[str, str]:
@@ -40,27 +31,11 @@ def _settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pod(image: str) -> Object:
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 2,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [
-            {
-                "name": NAME,
-                "image": image,
-                "command": ["python", "-m", "dev.forgetful"],
-                "envFrom": [{"secretRef": {"name": NAME}}],
-                "ports": [{"name": "http", "containerPort": 8080}],
-                "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
-                "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-                "volumeMounts": [{"name": "settings", "mountPath": _AUTHORITY, "readOnly": True}],
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }
-        ],
-        "volumes": [{"name": "settings", "secret": {"secretName": NAME}}],
+    container = {
+        "name": NAME,
+        "image": image,
+        "command": ["python", "-m", "dev.forgetful"],
+        "envFrom": [{"secretRef": {"name": NAME}}],
+        "volumeMounts": [{"name": "settings", "mountPath": _AUTHORITY, "readOnly": True}],
     }
+    return serving(container, volumes=[{"name": "settings", "secret": {"secretName": NAME}}])

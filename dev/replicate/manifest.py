@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dev.workload import serving, workload
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dev.kube import Kube, Object
 
 NAME = "replicate"
-PORT = 80
-_LABELS = {"app.kubernetes.io/name": "replicate-stand-in"}
+_APP = "replicate-stand-in"
 
 
 @dataclass(frozen=True)
@@ -47,53 +48,19 @@ def deploy(kube: Kube, *, image: str, namespace: str = NAME, variables: Mapping[
 def manifests(*, image: str, namespace: str, variables: Mapping[str, str]) -> list[Object]:
     """Return what `deploy` applies."""
     pod_security = {"pod-security.kubernetes.io/enforce": "restricted"}
-    port = {"name": "http", "port": PORT, "targetPort": "http"}
-    environment = {"PUBLIC_URL": _url(namespace), **variables}
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": pod_security}},
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": NAME, "namespace": namespace},
-            "spec": {"selector": _LABELS, "ports": [port]},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": NAME, "namespace": namespace, "labels": _LABELS},
-            "spec": {
-                # Predictions are in its memory: never two at a time.
-                "strategy": {"type": "Recreate"},
-                "selector": {"matchLabels": _LABELS},
-                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(image, environment)},
-            },
-        },
-    ]
+    about = {"name": namespace, "labels": pod_security}
+    pod = _pod(image, {"PUBLIC_URL": _url(namespace), **variables})
+    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": about}, *workload(NAME, namespace, pod, app=_APP)]
 
 
 def _pod(image: str, environment: Mapping[str, str]) -> Object:
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 5,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [
-            {
-                "name": NAME,
-                "image": image,
-                "command": ["python", "-m", "dev.replicate"],
-                "env": [{"name": name, "value": value} for name, value in environment.items()],
-                "ports": [{"name": "http", "containerPort": 8080}],
-                "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
-                "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }
-        ],
+    container = {
+        "name": NAME,
+        "image": image,
+        "command": ["python", "-m", "dev.replicate"],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
     }
+    return serving(container, grace_s=5)
 
 
 def _url(namespace: str) -> str:

@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mediaimport_api import __version__
 
 import dev.cluster
 from dev.cluster import addresses, programs
 from dev.cluster.exports import IMAGE_VARIABLES
+from dev.cluster.places import CHECKOUT
 from dev.kube import Kube
 from dev.sbom import bill, inventory
 
-FOLDER = Path(__file__).resolve().parents[2] / "build" / "sbom"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = CHECKOUT / "build" / "sbom"
 NAMES = ("mediaimport", "mediaimport-ffmpeg")
 
 

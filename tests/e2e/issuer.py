@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import ECAlgorithm
 
+from dev.workload import PORT, serving, workload
+
 if TYPE_CHECKING:
-    from dev.kube import Kube
+    from dev.kube import Kube, Object
 
 NAME = "issuer"
 AUDIENCE = "mediaimport-e2e"
@@ -57,7 +59,7 @@ class Issuer:
 
     def start(self, image: str) -> None:
         """Run the pod, and publish."""
-        self.kube.apply(_manifests(image, self.namespace))
+        self.kube.apply(workload(NAME, self.namespace, _pod(image)))
         self.kube.wait_for_rollout(NAME, namespace=self.namespace)
         self._write(".well-known/openid-configuration", {"issuer": self.url, "jwks_uri": f"{self.url}/jwks.json"})
         public = base64.urlsafe_b64encode(self.fal_key.public_key().public_bytes_raw()).decode().rstrip("=")
@@ -73,35 +75,12 @@ class Issuer:
         self.kube.kubectl(*target, namespace=self.namespace, given=json.dumps(content))
 
 
-def _manifests(image: str, namespace: str) -> list[dict[str, Any]]:
-    labels, about = {"app.kubernetes.io/name": NAME}, {"name": NAME, "namespace": namespace}
-    port = {"port": 80, "targetPort": 8080}
-    template = {"metadata": {"labels": labels}, "spec": _pod(image)}
-    return [
-        {"apiVersion": "v1", "kind": "Service", "metadata": about, "spec": {"selector": labels, "ports": [port]}},
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": about,
-            "spec": {"selector": {"matchLabels": labels}, "template": template, "strategy": {"type": "Recreate"}},
-        },
-    ]
-
-
-def _pod(image: str) -> dict[str, Any]:
-    confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
+def _pod(image: str) -> Object:
     container = {
         "name": NAME,
         "image": image,
-        "command": ["python", "-m", "http.server", "8080", "--directory", "/srv"],
+        "command": ["python", "-m", "http.server", str(PORT), "--directory", "/srv"],
         "volumeMounts": [{"name": "srv", "mountPath": "/srv"}],
-        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
-        "securityContext": confined,
+        "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
     }
-    return {
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 1,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [container],
-        "volumes": [{"name": "srv", "emptyDir": {}}],
-    }
+    return serving(container, volumes=[{"name": "srv", "emptyDir": {}}], grace_s=1)

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.install import Installation, install
 from dev.kube import Kube
-from dev.replicate.manifest import deploy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,18 +65,14 @@ def documented(
     environment: dict[str, str], world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """A release as the docs name it; yields the variables of a shell whose kubectl is in its namespace."""
-    namespace = f"{world.namespace}-docs"
-    kube = Kube(environment)
-    kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
-    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{world.namespace}-replicate")
-    install(Installation(kube, namespace), environment, replicate=replicate, values={"crds": {"enabled": False}})
-    file = tmp_path_factory.mktemp("docs") / "kubeconfig"
-    file.write_text(kube.kubectl("config", "view", "--raw", "--flatten"))
-    file.chmod(0o600)
-    shell = environment | {"KUBECONFIG": str(file), "HELM_NAMESPACE": namespace}
-    Kube(shell).kubectl("config", "set-context", "--current", "--namespace", namespace)
-    yield shell
-    kube.kubectl("delete", "namespace", namespace, "--wait=false")
+    values = {"crds": {"enabled": False}}
+    with world.beside(environment, "docs", release="mediaimport", values=values) as made:
+        file = tmp_path_factory.mktemp("docs") / "kubeconfig"
+        file.write_text(made.installation.kube.kubectl("config", "view", "--raw", "--flatten"))
+        file.chmod(0o600)
+        shell = environment | {"KUBECONFIG": str(file), "HELM_NAMESPACE": made.namespace}
+        Kube(shell).kubectl("config", "set-context", "--current", "--namespace", made.namespace)
+        yield shell
 
 
 @pytest.mark.parametrize("page", PAGES)

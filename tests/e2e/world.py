@@ -7,24 +7,24 @@ import json
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api import names
 
+from dev.install import Installation, install
 from dev.kube import KubeError
+from dev.replicate.manifest import deploy
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     import httpx
     from mypy_boto3_s3 import S3Client
-
-    from dev.install import Installation
 
 Resource = dict[str, Any]
 TERMINAL = {"Ready", "Failed"}
@@ -52,6 +52,21 @@ class World:
     def film_sha256(self) -> str:
         """The hash of the film, computed here."""
         return sha256(self.film).hexdigest()
+
+    @contextmanager
+    def beside(
+        self, environment: Mapping[str, str], name: str, *, release: str = "", values: Resource
+    ) -> Iterator[World]:
+        """Install a release in a namespace of its own: what is broken there is nobody else's."""
+        kube, namespace = self.installation.kube, f"{self.namespace}-{name}"
+        kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
+        replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{self.namespace}-replicate")
+        installation = Installation(kube, namespace, release or name)
+        install(installation, environment, replicate=replicate, values=values)
+        try:
+            yield replace(self, installation=installation)
+        finally:
+            kube.kubectl("delete", "namespace", namespace, "--wait=false")
 
     # --- kubectl ---
 

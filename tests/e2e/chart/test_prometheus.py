@@ -16,10 +16,8 @@ import pytest
 import yaml
 from mediaimport_webhook.documents import LABEL_SWEPT
 
-from dev.install import CHART, Installation, install
-from dev.kube import Kube
+from dev.install import CHART
 from dev.prometheus import Prometheus, Target, running
-from dev.replicate.manifest import deploy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,14 +69,8 @@ class Story:
 @pytest.fixture(scope="module")
 def watched(environment: dict[str, str], world: World) -> Iterator[World]:
     """A release of its own: its alerts are nobody else's."""
-    kube = Kube(environment)
-    namespace = f"{world.namespace}-watched"
-    kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
-    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{world.namespace}-replicate")
-    installation = Installation(kube, namespace, RELEASE)
-    install(installation, environment, replicate=replicate, values=VALUES)
-    yield replace(world, installation=installation)
-    kube.kubectl("delete", "namespace", namespace, "--wait=false")
+    with world.beside(environment, RELEASE, values=VALUES) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

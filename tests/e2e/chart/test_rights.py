@@ -37,14 +37,8 @@ EVENTS = ("events", "deployments")
 @pytest.fixture(scope="module")
 def rights(environment: dict[str, str], world: World) -> Iterator[World]:
     """A release of its own: what is broken here is nobody else's."""
-    kube = Kube(environment)
-    namespace = f"{world.namespace}-rights"
-    kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
-    replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{world.namespace}-replicate")
-    installation = Installation(kube, namespace, RELEASE)
-    install(installation, environment, replicate=replicate, values=VALUES)
-    yield replace(world, installation=installation)
-    kube.kubectl("delete", "namespace", namespace, "--wait=false")
+    with world.beside(environment, RELEASE, values=VALUES) as made:
+        yield made
 
 
 def roles(world: World, component: str) -> list[Object]:

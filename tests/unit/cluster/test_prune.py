@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def push(places: Places, tag: str, *, used_at_s: int, name: str = "mediaimport") -> Path:
-    link = prune.repositories(places) / name / "_manifests/tags" / tag / "current/link"
+    link = places.repositories / name / "_manifests/tags" / tag / "current/link"
     link.parent.mkdir(parents=True)
     link.write_text("sha256:0")
     os.utime(link, (used_at_s, used_at_s))
@@ -21,7 +21,7 @@ def push(places: Places, tag: str, *, used_at_s: int, name: str = "mediaimport")
 
 
 def tags(places: Places) -> set[str]:
-    return {each.name for each in (prune.repositories(places) / "mediaimport/_manifests/tags").iterdir()}
+    return {each.name for each in (places.repositories / "mediaimport/_manifests/tags").iterdir()}
 
 
 class StoredBuildah:

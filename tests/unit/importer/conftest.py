@@ -10,7 +10,6 @@ import shutil
 import socketserver
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from mediaimport_importer.settings import Settings
 from dev.loopback.certificate import Certificate
 from dev.loopback.seaweed import running_seaweed
 from dev.loopback.store import BUCKET, Store, running_store, versitygw
+from dev.loopback.threads import running
 
 if TYPE_CHECKING:
     import socket
@@ -265,13 +265,8 @@ def _handler(sources: Sources) -> type[socketserver.BaseRequestHandler]:
 def sources() -> Iterator[Sources]:
     """Sources on http://127.0.0.1."""
     made = Sources(0)
-    with _Server(("127.0.0.1", 0), _handler(made)) as server:
-        made.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    with running(_Server(("127.0.0.1", 0), _handler(made))) as made.port:
         yield made
-        server.shutdown()
-        thread.join()
 
 
 # --- whole imports --------------------------------------------------------------------

@@ -27,6 +27,7 @@ from mediaimport_importer.source.pace import Pace
 from mediaimport_importer.source.proxy import Proxy
 
 from dev.loopback.files import running_files
+from dev.loopback.threads import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,13 +101,8 @@ def proxy() -> Iterator[LoopbackProxy]:
         def handle(self) -> None:
             made.answer(self.request)
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        made.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    with running(_Server(("127.0.0.1", 0), Handler)) as made.port:
         yield made
-        server.shutdown()
-        thread.join()
 
 
 def fetched(url: str, proxy: LoopbackProxy | None, *, proxy_url: str = "", allowed: bool = True) -> bytes:
