@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mediaimport_operator.clock import Clock
     from mediaimport_operator.wire import Object
 
-PAGE = 500
+PAGE = 200
+"""Objects of a list that are in memory whole, at some fifty kilobytes each."""
 MERGE_PATCH = "application/merge-patch+json"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 _MAX_MESSAGE = 512

@@ -106,6 +106,8 @@ class Applier:
     def _settle(self, observed: Observed, plan: Plan) -> None:
         """Bring ledger and followers in line with the plan."""
         key, namespace = observed.resource.uid, observed.resource.namespace
+        if observed.is_told:
+            self._world.relics.pop(key, None)
         match plan.slot:
             case Slot.USED:
                 self._slots.use(observed.resource.claim)
@@ -229,8 +231,6 @@ class Applier:
             raise
         self._world.imports.see(written)
         self._metrics.written(owner, status)
-        if status.attempts and status.attempts[0].reason is not None:
-            self._world.relics.pop(owner.uid, None)
         if (told := events.event(owner, status, now=observed.now)) is not None:
             await events.post(self._cluster, owner.namespace, told)
 

@@ -90,6 +90,11 @@ class Observed:
         return history.observe(self.resource, jobs=self.jobs, pods=self.pods, expected=self.expectation, now=self.now)
 
     @property
+    def is_told(self) -> bool:
+        """Tell whether the status holds the end of every attempt."""
+        return self.resource.completed or (self.resource.spec is not None and self.history.state is None)
+
+    @property
     def trouble_shown_at(self) -> datetime:
         """Return when the trouble of an attempt that has not come to run is shown."""
         last = self.history.last

@@ -74,17 +74,20 @@ def _expiry(o: Observed) -> datetime | None:
 
 
 def _ended(o: Observed) -> Plan | None:
-    """Enter the end of an attempt into the status before anything follows from it."""
+    """Enter the end of an attempt into the status before anything follows from it; then another pass tidies up.
+
+    Nothing else might cause one: the last word of Job and pod may have been seen already.
+    """
     ended = o.history.state
     if not isinstance(ended, Ended):
         return None
     past = history.end(o.history, ended, log_tail=o.log_tail, now=o.now)
     if ended.reason is Reason.IMPORTED and ended.result is not None:
-        return Plan(status=Draft(o, past).ready(ended.result))
+        return Plan(status=Draft(o, past).ready(ended.result), wake_at=o.now)
     match retry.after(ended, tally=past.tally, rules=o.rules, now=o.now):
         case retry.GiveUp(reason, message):
             http_status = ended.result.http_status if ended.result else None
-            return Plan(status=Draft(o, past).failed(reason, message, http_status))
+            return Plan(status=Draft(o, past).failed(reason, message, http_status), wake_at=o.now)
         case retry.Again(at):
             waiting = replace(past, next_attempt_at=at)
             return Plan(status=_between(o, waiting), wake_at=at)

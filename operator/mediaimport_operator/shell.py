@@ -9,7 +9,7 @@ import aiohttp
 import kopf
 from mediaimport_api import names
 
-from mediaimport_operator.api import configuration
+from mediaimport_operator.api import PAGE, configuration
 from mediaimport_operator.essence import NoEssence
 from mediaimport_operator.manifest import selector
 from mediaimport_operator.world import owner_of
@@ -49,7 +49,7 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     made.scanning.disabled = True
     made.peering.standalone = True
     made.persistence.diffbase_storage = NoEssence()
-    made.watching.chunk_size = 500
+    made.watching.chunk_size = PAGE
     made.watching.server_timeout = 600
     made.watching.connect_timeout = 10
     for kind in (_JOBS, _PODS):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
+from mediaimport_api.status import Phase
 
 from mediaimport_operator import wire
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mediaimport_operator.wire import Object
 
 _BALLAST = ("managedFields",)
+_ENDED = frozenset({"Succeeded", "Failed"})
+"""Phases of pods."""
 
 
 def _version(item: Object) -> int:
@@ -29,10 +32,13 @@ def _uid(item: Object) -> str:
 
 
 class Cache:
-    """Objects of one kind by uid. Never goes back to an older version, nor brings back what was deleted."""
+    """Objects of one kind by uid. Never goes back to an older version, nor brings back what was deleted.
+
+    What is dormant is kept packed: there may be ten thousand, and hardly anyone asks for them.
+    """
 
     def __init__(self) -> None:
-        self._items: dict[str, Object] = {}
+        self._items: dict[str, Object | bytes] = {}
         self._seen: dict[str, tuple[str, int]] = {}
         self._deleted: set[str] = set()
 
@@ -40,11 +46,12 @@ class Cache:
         return len(self._seen)
 
     def __iter__(self) -> Iterator[Object]:
-        return iter(self._items.values())
+        yield from (_whole(each) for each in list(self._items.values()))
 
     def get(self, uid: str) -> Object | None:
         """Return the object of that uid."""
-        return self._items.get(uid)
+        item = self._items.get(uid)
+        return None if item is None else _whole(item)
 
     def see(self, item: Object) -> bool:
         """Take an object in; tell whether it was news."""
@@ -94,43 +101,33 @@ class Cache:
         return _uid(item)
 
     def _enter(self, item: Object) -> None:
-        self._items[_uid(item)] = item
+        self._items[_uid(item)] = wire.pack(item) if self._is_dormant(item.get("status") or {}) else item
 
     def _leave(self, uid: str) -> Object | None:
-        return self._items.pop(uid, None)
+        item = self._items.pop(uid, None)
+        return None if item is None else _whole(item)
+
+    def _is_dormant(self, status: Object) -> bool:  # noqa: ARG002  what comes after it asks
+        """Tell whether nothing is under way."""
+        return False
+
+
+def _whole(item: Object | bytes) -> Object:
+    return wire.unpack(item) if isinstance(item, bytes) else item
 
 
 class ImportCache(Cache):
-    """MediaImports. What is over is kept packed: there may be ten thousand, and hardly anyone asks for them."""
+    """MediaImports; dormant are those that are over, and those that wait for a slot."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._packed: dict[str, bytes] = {}
-
-    def __iter__(self) -> Iterator[Object]:
-        yield from list(self._items.values())
-        for packed in list(self._packed.values()):
-            yield wire.unpack(packed)
-
-    def get(self, uid: str) -> Object | None:
-        """Return the object of that uid."""
-        packed = self._packed.get(uid)
-        return super().get(uid) if packed is None else wire.unpack(packed)
-
-    def _enter(self, item: Object) -> None:
-        self._leave(_uid(item))
-        if "completedAt" in (item.get("status") or {}):
-            self._packed[_uid(item)] = wire.pack(item)
-        else:
-            super()._enter(item)
-
-    def _leave(self, uid: str) -> Object | None:
-        packed = self._packed.pop(uid, None)
-        return super()._leave(uid) if packed is None else wire.unpack(packed)
+    def _is_dormant(self, status: Object) -> bool:
+        return "completedAt" in status or status.get("phase") == Phase.QUEUED
 
 
 class OwnedCache(Cache):
-    """Jobs or pods, by the import that their label names. Of a spec only `kept` stays: no pass asks for more."""
+    """Jobs or pods, by the import that their label names; dormant are those that have ended.
+
+    Of a spec only `kept` stays: no pass asks for more.
+    """
 
     def __init__(self, kept: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -139,7 +136,7 @@ class OwnedCache(Cache):
 
     def of(self, owner: str) -> list[Object]:
         """Return the objects of an import."""
-        return [self._items[uid] for uid in self._by_owner.get(owner, ())]
+        return [_whole(self._items[uid]) for uid in self._by_owner.get(owner, ())]
 
     def _key(self, item: Object) -> str:
         return owner_of(item)
@@ -157,6 +154,9 @@ class OwnedCache(Cache):
             if not mine:
                 self._by_owner.pop(owner_of(item), None)
         return item
+
+    def _is_dormant(self, status: Object) -> bool:
+        return "completionTime" in status or status.get("phase") in _ENDED
 
 
 def owner_of(item: Object) -> str:

@@ -127,8 +127,8 @@ async def test_a_list_is_read_page_by_page(server: Server, api: Api) -> None:
     items, version = await api.collect("/api/v1/pods", "a=b")
     assert ([unpack(each) for each in items], version) == ([{"number": 1}, {"number": 2}], "9")
     assert server.asked == [
-        ("GET", "/api/v1/pods?limit=500&labelSelector=a%3Db"),
-        ("GET", "/api/v1/pods?limit=500&labelSelector=a%3Db&continue=more"),
+        ("GET", "/api/v1/pods?limit=200&labelSelector=a%3Db"),
+        ("GET", "/api/v1/pods?limit=200&labelSelector=a%3Db&continue=more"),
     ]
 
 

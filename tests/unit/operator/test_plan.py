@@ -199,7 +199,7 @@ def test_the_sources_retry_after_is_respected(build: Build) -> None:
 def test_the_last_counted_attempt_ends_the_import(build: Build) -> None:
     made = plan(failing(build, started(build, 4), 4))
     status = status_of(made)
-    assert (status.phase, ready_reason(made), made.wake_at) == (Phase.FAILED, "StoreUnavailable", None)
+    assert (status.phase, ready_reason(made), made.wake_at) == (Phase.FAILED, "StoreUnavailable", build.now)
     assert {each.type for each in status.conditions} == {"Ready", "Stalled"}
     assert status.completed_at == build.now
 

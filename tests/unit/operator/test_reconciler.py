@@ -71,8 +71,10 @@ class Operator:
         while len(self.queue):
             key = await self.queue.get()
             assert key is not None
-            await self.reconciler.make_pass(key)
+            wake_at = await self.reconciler.make_pass(key)
             self.queue.done(key)
+            if wake_at is not None and wake_at <= self.now:
+                self.queue.add(key)
 
     @property
     def status(self) -> Object:
@@ -231,6 +233,26 @@ async def test_the_last_words_of_a_deleted_pod_count(operator: Operator) -> None
     operator.queue.add(operator.build.uid)
     await operator.settle()
     assert operator.status["phase"] == "Ready"
+    assert operator.world.relics == {}
+
+
+async def test_a_job_whose_last_word_came_before_the_status_is_removed_in_its_time(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.put("jobs", operator.build.complete_job() | {"spec": {}})
+    operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.sweeper.once()
+    assert await operator.reconciler.make_pass(operator.build.uid) == operator.now
+    assert await operator.reconciler.make_pass(operator.build.uid) == operator.now + timedelta(minutes=5)
+
+
+async def test_a_pod_that_goes_after_its_end_was_told_leaves_nothing(operator: Operator) -> None:
+    await begin(operator)
+    pod = operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.sweeper.once()
+    await operator.settle()
+    operator.world.forget_pod(pod)
+    assert operator.world.relics != {}
+    await operator.reconciler.make_pass(operator.build.uid)
     assert operator.world.relics == {}
 
 

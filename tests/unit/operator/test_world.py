@@ -91,6 +91,19 @@ def test_what_is_over_is_packed_and_comes_back_whole(build: Build) -> None:
     assert (cache.get(build.uid), len(cache)) == (None, 0)
 
 
+def test_what_waits_or_has_ended_is_packed_and_what_runs_is_not(build: Build) -> None:
+    imports, jobs, pods = ImportCache(), OwnedCache(), OwnedCache()
+    queued = build.mediaimport() | {"status": {"phase": "Queued"}}
+    for cache, item in ((imports, queued), (jobs, build.complete_job()), (pods, build.ended_pod(phase="Succeeded"))):
+        cache.see(item)
+        assert [type(each) for each in cache._items.values()] == [bytes]
+    assert imports.get(build.uid) == queued
+    assert jobs.of(build.uid)[0]["status"] == build.complete_job()["status"]
+    (running,) = (build.running_pod(),)
+    pods.see(running | {"metadata": running["metadata"] | {"resourceVersion": "10"}})
+    assert [type(each) for each in pods._items.values()] == [dict]
+
+
 def test_of_specs_only_what_a_pass_asks_for_is_kept(build: Build) -> None:
     world = World()
     world.jobs.see(build.job() | {"spec": {"suspend": True, "template": {"large": True}}})
