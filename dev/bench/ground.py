@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from mediaimport_api import names
 
 import dev.cluster
 from dev.bench.figures import FOLDER
 from dev.bench.operator_process import OperatorProcess
-from dev.kube import Kube
+from dev.kube import Kube, KubeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+_DEFINITION = Path(__file__).resolve().parents[2] / "crds" / "mediaimports.yaml"
 
 
 @dataclass(frozen=True)
@@ -36,5 +41,16 @@ def prepared(name: str, *, cap: int) -> Iterator[Ground]:
     environment = dev.cluster.environment()
     os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
     FOLDER.mkdir(parents=True, exist_ok=True)
+    kube = Kube(environment)
+    _define(kube)
     with (FOLDER / f"{name}.log").open("w") as log:
-        yield Ground(Kube(environment), environment, cap, log)
+        yield Ground(kube, environment, cap, log)
+
+
+def _define(kube: Kube) -> None:
+    """Bring the resource definition if no release has."""
+    try:
+        kube.get("customresourcedefinition", f"{names.PLURAL}.{names.GROUP}")
+    except KubeError:
+        kube.kubectl("create", "-f", str(_DEFINITION))
+        kube.kubectl("wait", "-f", str(_DEFINITION), "--for=condition=Established", "--timeout=60s")
