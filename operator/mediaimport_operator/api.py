@@ -144,17 +144,17 @@ class Api:
         timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109  aiohttp's own, for each of its parts
     ) -> aiohttp.ClientResponse:
         """Return the answer before its body is read, whatever its status."""
-        serialized = await self._client.param_serialize(
+        method, url, headers, _, parts = await self._client.param_serialize(
             method=call.method,
             resource_path=call.path,
             query_params=list(call.query.items()),
             header_params={"Accept": "application/json, */*", "Content-Type": call.content_type},
-            body=call.body,
             auth_settings=["BearerToken"],
         )
         code, begun_s = 0, time.monotonic()
         try:
-            answer: Any = await self._client.call_api(*serialized, _request_timeout=timeout)
+            # The body is plain already; the client would copy it to make it so.
+            answer: Any = await self._client.call_api(method, url, headers, call.body, parts, _request_timeout=timeout)
             code = answer.response.status
         finally:
             self._on_request(method=call.method, path=call.path, code=code)

@@ -63,7 +63,7 @@ def observe(
     known = remembered(resource)
     run = run_hash(resource.run)
     mine = {job.attempt: job for job in jobs if job.run_hash == run}
-    number = max(known.number, *mine, 0)
+    number = max(known.number, *mine, *(pod.attempt for pod in pods if pod.run_hash == run), 0)
     if number == 0 or recorded(resource, number) is not None:
         return known
     current = [pod for pod in pods if pod.run_hash == run and pod.attempt == number]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import LABEL_QUEUE, job_name, run_hash
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import MAX_MESSAGE, ConditionType
+from mediaimport_api.status import MAX_MESSAGE, ConditionType, Phase
 
 from mediaimport_operator import farewell, history, retry
 from mediaimport_operator.actions import CreateJob, DeleteJob, DeleteResource, Hold, Plan, Slot
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN = timedelta(seconds=30)
 """The Job controller tells of pods that it cannot create by Events, which are not watched."""
+_SOON = timedelta(seconds=10)
+"""What waited in the queue is shown there so much longer, unless its importer runs before."""
 _SUSPENDED = "someone has suspended the Job; set its spec.suspend to false, or delete it for another"
 _IGNORED = f"its label {LABEL_QUEUE} is ignored, since the operator runs without Kueue (kueue.enabled)"
 
@@ -117,11 +119,30 @@ def _running(o: Observed) -> Plan | None:
         return Plan(status=draft.queued() if o.left_to_kueue else draft.pending(Reason.STARTING, _SUSPENDED))
     if state.importing_since is not None:
         return Plan(status=draft.importing(), slot=_slot(o), follow=state.pod_name)
+    if (at := _shown_starting_at(o)) is not None:
+        return Plan(slot=_slot(o), wake_at=at)
     if o.now < o.trouble_shown_at:
         status = draft.pending(Reason.STARTING, _starting(o, o.history.number))
         return Plan(status=status, slot=_slot(o), wake_at=o.trouble_shown_at)
     wake_at = o.now + _LOOK_AGAIN if o.podless is not None else None
     return Plan(status=draft.pending(*_hindrance(o, state)), slot=_slot(o), wake_at=wake_at)
+
+
+def _shown_starting_at(o: Observed) -> datetime | None:
+    """Return when an attempt that comes from the queue is shown as starting; None if it is, or is to be now.
+
+    Under load that is a third of all that would be written, to say what its Job says too.
+    """
+    last = o.history.last
+    if not _in_queue(o) or last is None or last.started_at is None:
+        return None
+    at = last.started_at + _SOON
+    return at if o.now < at else None
+
+
+def _in_queue(o: Observed) -> bool:
+    """Tell whether the status shows the import in the queue of our own caps."""
+    return o.resource.status.phase is Phase.QUEUED and o.resource.queue is None
 
 
 def _slot(o: Observed) -> Slot:
@@ -171,11 +192,11 @@ def _start(o: Observed) -> Plan | None:
     resource = o.resource
     name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
     begun = history.begin(o.history, number=number, name=name, at=o.now)
-    return Plan(
-        status=Draft(o, begun).pending(Reason.STARTING, _starting(o, number)),
-        actions=(CreateJob(attempt=number, more_memory=begun.tally.out_of_memory > 0),),
-        slot=_slot(o),
-    )
+    create = CreateJob(attempt=number, more_memory=begun.tally.out_of_memory > 0)
+    if _in_queue(o):
+        return Plan(actions=(create,), slot=_slot(o), wake_at=o.now + _SOON)
+    status = Draft(o, begun).pending(Reason.STARTING, _starting(o, number))
+    return Plan(status=status, actions=(create,), slot=_slot(o))
 
 
 POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (

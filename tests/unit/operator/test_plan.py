@@ -85,6 +85,33 @@ def test_an_import_without_a_slot_is_queued_and_says_why(build: Build) -> None:
     assert status_of(made).phase is Phase.QUEUED
 
 
+def test_what_comes_from_the_queue_is_shown_there_until_its_importer_runs(build: Build) -> None:
+    item = build.after(plan(build.observed(slot=False)))
+    made = plan(build.observed(item))
+    assert (made.actions, made.slot, made.status) == ((CreateJob(attempt=1, more_memory=False),), Slot.USED, None)
+    young = build.job(meta={"creationTimestamp": "2030-01-01T12:00:00Z"})
+    soon = plan(build.observed(item, jobs=[young]))
+    assert (soon.status, soon.slot, soon.wake_at) == (None, Slot.USED, made.wake_at)
+    running = status_of(plan(build.observed(item, jobs=[young], pods=[build.running_pod()])))
+    assert (running.phase, running.started_at, [each.number for each in running.attempts]) == (
+        Phase.IMPORTING,
+        build.now,
+        [1],
+    )
+
+
+def test_what_comes_from_the_queue_and_does_not_run_is_shown_as_starting(build: Build) -> None:
+    item = build.after(plan(build.observed(slot=False)))
+    made = plan(build.observed(item, jobs=[build.job()]))
+    assert (status_of(made).phase, ready_reason(made), made.slot) == (Phase.PENDING, "Starting", Slot.USED)
+
+
+def test_an_attempt_of_which_only_the_pod_is_left_is_not_begun_again(build: Build) -> None:
+    item = build.after(plan(build.observed(slot=False)))
+    pod = build.ended_pod(message=build.imported().encode())
+    assert ready_reason(plan(build.observed(item, pods=[pod]))) == "Imported"
+
+
 def test_a_running_importer_is_followed(build: Build) -> None:
     progress = Progress(step=Step.DOWNLOAD, percent=42)
     item = started(build)
