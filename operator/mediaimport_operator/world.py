@@ -117,10 +117,10 @@ def _whole(item: Object | bytes) -> Object:
 
 
 class ImportCache(Cache):
-    """MediaImports; dormant are those that are over, and those that wait for a slot."""
+    """MediaImports; dormant are those that are over, those that wait for a slot and those that wait to be seen."""
 
     def _is_dormant(self, status: Object) -> bool:
-        return "completedAt" in status or status.get("phase") == Phase.QUEUED
+        return "completedAt" in status or status.get("phase") in {None, Phase.QUEUED}
 
 
 class OwnedCache(Cache):
@@ -177,7 +177,7 @@ class World:
         """Drop a deleted pod, but keep what its importer said."""
         statuses = (item.get("status") or {}).get("containerStatuses") or []
         if any("terminated" in (each.get("state") or {}) for each in statuses):
-            self.relics.setdefault(owner_of(item), {})[_uid(item)] = item
+            self.relics.setdefault(owner_of(item), {})[_uid(item)] = item | {"spec": {}}
         return self.pods.forget(item)
 
     def forget_deletions(self) -> None:

@@ -72,8 +72,10 @@ def test_only_pods_that_have_ended_leave_a_relic(build: Build) -> None:
     world = World()
     world.forget_pod(build.running_pod())
     assert world.relics == {}
-    world.forget_pod(build.ended_pod())
+    world.forget_pod(build.ended_pod() | {"spec": {"containers": []}})
     assert list(world.relics) == [build.uid]
+    (relic,) = world.relics[build.uid].values()
+    assert (relic["spec"], relic["status"]) == ({}, build.ended_pod()["status"])
 
 
 def test_what_is_over_is_packed_and_comes_back_whole(build: Build) -> None:
@@ -94,7 +96,9 @@ def test_what_is_over_is_packed_and_comes_back_whole(build: Build) -> None:
 def test_what_waits_or_has_ended_is_packed_and_what_runs_is_not(build: Build) -> None:
     imports, jobs, pods = ImportCache(), OwnedCache(), OwnedCache()
     queued = build.mediaimport() | {"status": {"phase": "Queued"}}
-    for cache, item in ((imports, queued), (jobs, build.complete_job()), (pods, build.ended_pod(phase="Succeeded"))):
+    unseen = build.mediaimport(meta={"uid": "unseen"})
+    done, over = build.complete_job(), build.ended_pod(phase="Succeeded")
+    for cache, item in ((ImportCache(), unseen), (imports, queued), (jobs, done), (pods, over)):
         cache.see(item)
         assert [type(each) for each in cache._items.values()] == [bytes]
     assert imports.get(build.uid) == queued
