@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -112,12 +113,15 @@ class Api:
         """Return all items of a list, packed page by page, and its resourceVersion."""
         items: list[bytes] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
-        while True:
-            page = await self.request(Call("GET", path, query=query))
+        page = await self.request(Call("GET", path, query=query))
+        while onward := page["metadata"].get("continue"):
+            # The next page is on its way while this one is packed.
+            following = asyncio.create_task(self.request(Call("GET", path, query=query | {"continue": onward})))
+            await asyncio.sleep(0)
             items.extend(map(pack, page["items"]))
-            if not (onward := page["metadata"].get("continue")):
-                return items, page["metadata"]["resourceVersion"]
-            query |= {"continue": onward}
+            page = await following
+        items.extend(map(pack, page["items"]))
+        return items, page["metadata"]["resourceVersion"]
 
     async def delete(self, path: str, preconditions: dict[str, str]) -> None:
         """Delete what is so and no other; ConflictError if it is not."""

@@ -118,13 +118,25 @@ class Lease:
 
     async def release(self) -> None:
         """Give the Lease back, so that a successor need not wait."""
-        if not self.held.is_set() or self._object is None:
+        if not self.held.is_set():
             return
         self.held.clear()
         try:
-            await self._cluster.put_lease(self._namespace, taken(self._object, "", now=datetime.now(UTC)))
+            await self._let_go()
         except ClusterError as error:
             log.warning("lease not released", extra={"lease": self._name, "error": str(error)})
+
+    async def _let_go(self) -> None:
+        """Write it as nobody's; once more if a renewal of ours that was broken off has come through after all."""
+        try:
+            await self._write_free(await self._find())
+        except ConflictError:
+            self._object = None
+            await self._write_free(await self._find())
+
+    async def _write_free(self, found: Object) -> None:
+        if sighting(found, now_s=0).holder == self._identity:
+            await self._cluster.put_lease(self._namespace, taken(found, "", now=datetime.now(UTC)))
 
     async def _try(self) -> bool:
         """Take or renew the Lease; tell whether it is ours."""

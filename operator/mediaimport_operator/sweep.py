@@ -85,12 +85,12 @@ class Sweeper:
         keys: dict[str, None] = {}
         for namespace in self._settings.namespaces:
             # Jobs and pods first: an import must not be seen without what already runs for it.
-            for cache, listed in (
-                (self._world.jobs, self._cluster.jobs(namespace, labels)),
-                (self._world.pods, self._cluster.pods(namespace, labels)),
-                (self._world.imports, self._cluster.imports(namespace)),
+            for cache, listing in (
+                (self._world.jobs, lambda where: self._cluster.jobs(where, labels)),
+                (self._world.pods, lambda where: self._cluster.pods(where, labels)),
+                (self._world.imports, self._cluster.imports),
             ):
-                packed, version = await listed
+                packed, version = await listing(namespace)
                 keys.update(dict.fromkeys(cache.replace(namespace, map(unpack, packed), version)))
         return [key for key in keys if key]
 

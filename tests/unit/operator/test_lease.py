@@ -44,6 +44,14 @@ async def test_a_released_lease_goes_to_the_next_at_once(cluster: FakeCluster) -
     assert holder(cluster) == "b"
 
 
+async def test_a_renewal_that_was_broken_off_does_not_keep_the_lease_from_being_released(cluster: FakeCluster) -> None:
+    ours = lease(cluster, "a")
+    await ours.acquire()
+    await lease(cluster, "a").acquire()  # written under our name, and we were not told
+    await ours.release()
+    assert holder(cluster) == ""
+
+
 async def test_a_restarted_container_takes_its_own_lease_back(cluster: FakeCluster) -> None:
     await lease(cluster, "a").acquire()
     await asyncio.wait_for(lease(cluster, "a").acquire(), 1)
