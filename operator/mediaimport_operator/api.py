@@ -14,10 +14,10 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from mediaimport_operator.text import public
-from mediaimport_operator.wire import pack
+from mediaimport_operator.wire import lightened, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kubernetes.aio.client import ApiClient
 
@@ -118,9 +118,9 @@ class Api:
             # The next page is on its way while this one is packed.
             following = asyncio.create_task(self.request(Call("GET", path, query=query | {"continue": onward})))
             await asyncio.sleep(0)
-            items.extend(map(pack, page["items"]))
+            items.extend(_packed(page))
             page = await following
-        items.extend(map(pack, page["items"]))
+        items.extend(_packed(page))
         return items, page["metadata"]["resourceVersion"]
 
     async def delete(self, path: str, preconditions: dict[str, str]) -> None:
@@ -165,6 +165,10 @@ class Api:
         if time.monotonic() < begun_s + _PROMPT_S:
             self._clock.heard(answer.response.headers.get("Date"))
         return cast("aiohttp.ClientResponse", answer.response)
+
+
+def _packed(page: Object) -> Iterator[bytes]:
+    return (pack(lightened(item)) for item in page["items"])
 
 
 async def check(response: aiohttp.ClientResponse) -> None:

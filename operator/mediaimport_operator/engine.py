@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _STUCK_S = 120.0
 _DRAIN_S = 15.0
 _HEAD_START_S = 20.0
+_FIRST_PASSES_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -110,9 +111,9 @@ class Engine:
         return 0.0 if last is None else (datetime.now(UTC) - last).total_seconds()
 
     async def start(self) -> None:
-        """Begin, and give the first sweep a head start: kopf's own first lists would slow it down.
+        """Begin; first sweep and first passes get a head start, since kopf's own first lists would slow them down.
 
-        Without end it is not waited for, since the Lease may be long in coming.
+        They are not waited for without end: the Lease may be long in coming.
         """
         self._life = asyncio.create_task(self._live(), name="life")
         with suppress(TimeoutError):
@@ -130,6 +131,7 @@ class Engine:
                     asyncio.create_task(self._reconciler.work(self._lease.held), name=f"worker {number}")
                     for number in range(reconciler.WORKERS)
                 ]
+                await asyncio.sleep(_FIRST_PASSES_S)
                 self._filled.set()
         except Exception as error:
             log.exception("operator fails")

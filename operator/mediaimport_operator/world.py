@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.wire import Object
 
-_BALLAST = ("managedFields",)
 _ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods."""
 
@@ -58,8 +57,7 @@ class Cache:
         uid, version = _uid(item), _version(item)
         if uid in self._deleted or (uid in self._seen and version <= self._seen[uid][1]):
             return False
-        for name in _BALLAST:
-            item["metadata"].pop(name, None)
+        wire.lightened(item)
         self._seen[uid] = (sys.intern(item["metadata"]["namespace"]), version)
         self._enter(item)
         return True
