@@ -75,8 +75,11 @@ class Burst:
 
     def fill(self, count: int, *, spec: Resource | None = None, **scenario: object) -> None:
         """Create so many imports of one file, as fast as kubectl can."""
-        wanted = {"source": {"url": self.world.file_url(lifetime_seconds=3600, **scenario)}} | (spec or {})
-        items = [self.world.manifest(f"{self.prefix}{number:03}", wanted) for number in range(count)]
+        self.create(count, {"source": {"url": self.world.file_url(lifetime_seconds=3600, **scenario)}} | (spec or {}))
+
+    def create(self, count: int, spec: Resource) -> None:
+        """Create so many imports with that spec."""
+        items = [self.world.manifest(f"{self.prefix}{number:03}", spec) for number in range(count)]
         self.world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
     def resources(self) -> list[Resource]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from conftest import Burst
+    from world import Resource, World
 
 AWAY_S = 60
 
@@ -36,9 +37,15 @@ def away(environment: dict[str, str]) -> Iterator[Callable[[str], None]]:
         faults.start(name)
 
 
+@pytest.fixture(scope="module")
+def source(world: World) -> Resource:
+    """A source that was asked for while the way to it stood: no forwarded port outlives what is stopped here."""
+    return {"source": {"url": world.file_url(lifetime_seconds=3600, size_bytes=2_000_000, bytes_per_second=500_000)}}
+
+
 @pytest.mark.parametrize("process", ["kubelet", "apiserver"])
-def test_away_for_a_minute(burst: Burst, away: Callable[[str], None], process: str) -> None:
-    burst.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+def test_away_for_a_minute(burst: Burst, source: Resource, away: Callable[[str], None], process: str) -> None:
+    burst.create(20, source)
     burst.watch(3)
     away(process)
     burst.world.wait_until(burst.answers, "an answer of the API server", timeout_s=60)
