@@ -16,7 +16,7 @@ from mediaimport_operator.api import Call
 from mediaimport_operator.settings import Settings
 
 from dev.bench import crowd
-from dev.bench.operator_process import settings
+from dev.bench.operator_process import job_variables
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ class _Loop:
         self._api = api
         self._count = count
         self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._settings = Settings.read(Environment(settings(namespace)))
+        self._settings = Settings.read(Environment(job_variables(namespace)))
         self._slots = asyncio.Semaphore(cap)
         self.ended: set[str] = set()
 

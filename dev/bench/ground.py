@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mediaimport_api import names
@@ -13,12 +12,13 @@ from mediaimport_api import names
 import dev.cluster
 from dev.bench.figures import FOLDER
 from dev.bench.operator_process import OperatorProcess
-from dev.kube import Kube, KubeError
+from dev.cluster.places import CHECKOUT
+from dev.kube import Kube
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_DEFINITION = Path(__file__).resolve().parents[2] / "crds" / "mediaimports.yaml"
+_DEFINITION = CHECKOUT / "crds" / "mediaimports.yaml"
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ def prepared(name: str, *, cap: int) -> Iterator[Ground]:
 
 def _define(kube: Kube) -> None:
     """Bring the resource definition if no release has."""
-    try:
-        kube.get("customresourcedefinition", f"{names.PLURAL}.{names.GROUP}")
-    except KubeError:
+    name = f"{names.PLURAL}.{names.GROUP}"
+    if not kube.kubectl("get", "customresourcedefinition", name, "--ignore-not-found", "--output=name"):
         kube.kubectl("create", "-f", str(_DEFINITION))
         kube.kubectl("wait", "-f", str(_DEFINITION), "--for=condition=Established", "--timeout=60s")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 60.0
 
 
-def settings(namespace: str) -> dict[str, str]:
+def job_variables(namespace: str) -> dict[str, str]:
     """Return the variables by which Jobs are made, for pods on the node on paper."""
     return {
         "OPERATOR_NAMESPACE": namespace,
@@ -49,7 +49,7 @@ class OperatorProcess:
     def start(cls, variables: Mapping[str, str], *, namespace: str, cap: int, log: IO[str]) -> OperatorProcess:
         """Start one that watches the namespace."""
         port = free_port()
-        own = settings(namespace) | {
+        own = job_variables(namespace) | {
             "POD_NAME": "bench",
             "POD_UID": f"bench-{port}",
             "MAX_IN_FLIGHT": str(cap),
