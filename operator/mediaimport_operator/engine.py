@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _STUCK_S = 120.0
 _DRAIN_S = 15.0
 _HEAD_START_S = 20.0
+"""At most, for sweep and passes together."""
 _FIRST_PASSES_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Engine:
         self.world = World()
         self.queue = WorkQueue()
         self.stopped = asyncio.Event()
-        self._filled = asyncio.Event()
+        self._under_way = asyncio.Event()
         self.failure: BaseException | None = None
         slots = Slots(settings.caps, on_grant=self.queue.add)
         refusals: dict[str, Refusal] = {}
@@ -117,7 +118,7 @@ class Engine:
         """
         self._life = asyncio.create_task(self._live(), name="life")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._filled.wait(), _HEAD_START_S)
+            await asyncio.wait_for(self._under_way.wait(), _HEAD_START_S)
 
     async def _live(self) -> None:
         """Wait for the Lease, fill the caches, work. Any failure stops the whole process: a new one starts clean."""
@@ -132,11 +133,11 @@ class Engine:
                     for number in range(reconciler.WORKERS)
                 ]
                 await asyncio.sleep(_FIRST_PASSES_S)
-                self._filled.set()
+                self._under_way.set()
         except Exception as error:
             log.exception("operator fails")
             self.failure = error
-            self._filled.set()
+            self._under_way.set()
             self.stopped.set()
 
     async def stop(self) -> None:

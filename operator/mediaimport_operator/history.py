@@ -63,10 +63,11 @@ def observe(
     known = remembered(resource)
     run = run_hash(resource.run)
     mine = {job.attempt: job for job in jobs if job.run_hash == run}
-    number = max(known.number, *mine, *(pod.attempt for pod in pods if pod.run_hash == run), 0)
+    ours = [pod for pod in pods if pod.run_hash == run]
+    number = max(known.number, *mine, *(pod.attempt for pod in ours), 0)
     if number == 0 or recorded(resource, number) is not None:
         return known
-    current = [pod for pod in pods if pod.run_hash == run and pod.attempt == number]
+    current = [pod for pod in ours if pod.attempt == number]
     state = attempt.read(job=mine.get(number), pods=current, expected=expected, now=now)
     name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
     adopted = begin(known, number=number, name=name, at=_created(mine.get(number)) or now)

@@ -189,12 +189,12 @@ def _start(o: Observed) -> Plan | None:
     if not (o.slot.held or o.left_to_kueue):
         return Plan(status=Draft(o, o.history).queued(), slot=Slot.WANTED)
     number = o.history.number + 1
+    create = CreateJob(attempt=number, more_memory=o.history.tally.out_of_memory > 0)
+    if _in_queue(o):
+        return Plan(actions=(create,), slot=_slot(o), wake_at=o.now + _SOON)
     resource = o.resource
     name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
     begun = history.begin(o.history, number=number, name=name, at=o.now)
-    create = CreateJob(attempt=number, more_memory=begun.tally.out_of_memory > 0)
-    if _in_queue(o):
-        return Plan(actions=(create,), slot=_slot(o), wake_at=o.now + _SOON)
     status = Draft(o, begun).pending(Reason.STARTING, _starting(o, number))
     return Plan(status=status, actions=(create,), slot=_slot(o))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mediaimport_api import names
 from mediaimport_api.status import Phase
@@ -30,6 +30,14 @@ def _uid(item: Object) -> str:
     return str(item["metadata"]["uid"])
 
 
+class _Seen(NamedTuple):
+    """What is asked of an object without unpacking it; `key`: the uid of the import that it is of."""
+
+    namespace: str
+    version: int
+    key: str
+
+
 class Cache:
     """Objects of one kind by uid. Never goes back to an older version, nor brings back what was deleted.
 
@@ -38,7 +46,7 @@ class Cache:
 
     def __init__(self) -> None:
         self._items: dict[str, Object | bytes] = {}
-        self._seen: dict[str, tuple[str, int]] = {}
+        self._seen: dict[str, _Seen] = {}
         self._deleted: set[str] = set()
 
     def __len__(self) -> int:
@@ -55,10 +63,10 @@ class Cache:
     def see(self, item: Object) -> bool:
         """Take an object in; tell whether it was news."""
         uid, version = _uid(item), _version(item)
-        if uid in self._deleted or (uid in self._seen and version <= self._seen[uid][1]):
+        if uid in self._deleted or (uid in self._seen and version <= self._seen[uid].version):
             return False
         wire.lightened(item)
-        self._seen[uid] = (sys.intern(item["metadata"]["namespace"]), version)
+        self._seen[uid] = _Seen(sys.intern(item["metadata"]["namespace"]), version, self._key(item))
         self._enter(item)
         return True
 
@@ -80,9 +88,9 @@ class Cache:
             there.add(_uid(item))
             if self.see(item):
                 news.append(self._key(item))
-        for uid, (where, seen) in list(self._seen.items()):
-            if where == namespace and uid not in there and seen <= int(version):
-                news.extend(self._key(item) for item in [self.get(uid)] if item is not None)
+        for uid, seen in list(self._seen.items()):
+            if seen.namespace == namespace and uid not in there and seen.version <= int(version):
+                news.append(seen.key)
                 self._drop(uid)
         return news
 
@@ -91,8 +99,10 @@ class Cache:
         self._deleted.clear()
 
     def _drop(self, uid: str) -> bool:
-        self._leave(uid)
-        return self._seen.pop(uid, None) is not None
+        seen = self._seen.pop(uid, None)
+        if seen is not None:
+            self._leave(uid, seen.key)
+        return seen is not None
 
     def _key(self, item: Object) -> str:
         """Return the uid of the import that the object is of."""
@@ -101,9 +111,8 @@ class Cache:
     def _enter(self, item: Object) -> None:
         self._items[_uid(item)] = wire.pack(item) if self._is_dormant(item.get("status") or {}) else item
 
-    def _leave(self, uid: str) -> Object | None:
-        item = self._items.pop(uid, None)
-        return None if item is None else _whole(item)
+    def _leave(self, uid: str, key: str) -> None:  # noqa: ARG002  what comes after it asks
+        del self._items[uid]
 
     def _is_dormant(self, status: Object) -> bool:  # noqa: ARG002  what comes after it asks
         """Tell whether nothing is under way."""
@@ -144,14 +153,12 @@ class OwnedCache(Cache):
         super()._enter(item | {"spec": {name: spec[name] for name in self._kept if name in spec}})
         self._by_owner.setdefault(owner_of(item), set()).add(_uid(item))
 
-    def _leave(self, uid: str) -> Object | None:
-        item = super()._leave(uid)
-        if item is not None:
-            mine = self._by_owner.get(owner_of(item), set())
-            mine.discard(uid)
-            if not mine:
-                self._by_owner.pop(owner_of(item), None)
-        return item
+    def _leave(self, uid: str, key: str) -> None:
+        super()._leave(uid, key)
+        mine = self._by_owner.get(key, set())
+        mine.discard(uid)
+        if not mine:
+            self._by_owner.pop(key, None)
 
     def _is_dormant(self, status: Object) -> bool:
         return "completionTime" in status or status.get("phase") in _ENDED
