@@ -36,8 +36,10 @@ COPY requirements/build.txt requirements/
 RUN /opt/tools/bin/pip install --only-binary :all: --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY crds/mediaimport_api crds/mediaimport_api
+COPY runtime/mediaimport_runtime runtime/mediaimport_runtime
 COPY operator/mediaimport_operator operator/mediaimport_operator
 COPY importer/mediaimport_importer importer/mediaimport_importer
+COPY prober/mediaimport_prober prober/mediaimport_prober
 COPY webhook/mediaimport_webhook webhook/mediaimport_webhook
 COPY checks/mediaimport_checks checks/mediaimport_checks
 RUN /opt/tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
@@ -55,7 +57,7 @@ RUN python3 unpack.py *.whl swagger-ui
 # Installed in place, with pip from the other stage: copying a hundred megabytes from stage to stage takes longer than
 # everything else that follows a changed line. Two packages are cut to what is used of them: botocore describes 430
 # services of AWS, of which S3 and those that hand out credentials stay; the Kubernetes client has a class for each kind
-# and verb, and our programs send plain JSON. tests/e2e/test_images.py has the images prove that nothing else is missed.
+# and verb, and our programs send plain JSON. tests/e2e/images/test_images.py has the images prove that nothing else is missed.
 FROM python AS base
 COPY requirements/runtime.txt ./
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \

@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := crds operator importer webhook checks dev tests
+SOURCES := crds runtime operator importer prober webhook checks dev tests
 
 .PHONY: help
 help:  ## this list
@@ -98,19 +98,19 @@ faults: up  ## end what runs in the middle of many imports: operator, importers,
 generate: $(VENV)/ready  ## write the files that are made from types: the CRD, the OpenAPI document, the reference
 	@$(PY) -m mediaimport_api.crd crds/mediaimports.yaml
 	@$(PY) -m mediaimport_api.crd charts/mediaimport/files/mediaimports.yaml
-	@$(PY) -m mediaimport_webhook.openapi docs/openapi.json
-	@$(PY) -m dev.reference
+	@$(PY) -m mediaimport_webhook.http.openapi docs/openapi.json
+	@$(PY) -m dev.generate
 
 .PHONY: verify
 verify: $(VENV)/ready  ## prove that those files are current
 	@$(PY) -m mediaimport_api.crd --check crds/mediaimports.yaml
 	@$(PY) -m mediaimport_api.crd --check charts/mediaimport/files/mediaimports.yaml
-	@$(PY) -m mediaimport_webhook.openapi --check docs/openapi.json
-	@$(PY) -m dev.reference --check
+	@$(PY) -m mediaimport_webhook.http.openapi --check docs/openapi.json
+	@$(PY) -m dev.generate --check
 
 .PHONY: sbom
 sbom: up  ## bills of materials (CycloneDX) of both images into build/sbom; its tool takes minutes to compile, once
-	@$(PY) -m dev.sbom
+	@$(PY) -m dev.release
 
 # --- figures ---------------------------------------------------------------------
 

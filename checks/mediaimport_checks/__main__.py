@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from mediaimport_api.environment import BadSettingError, Environment
+from mediaimport_runtime.environment import BadSettingError, Environment
 
 from mediaimport_checks import cluster, film, shim, store
 from mediaimport_checks.checklist import run_all

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaimport_api.store_settings import StoreSettings
+from mediaimport_runtime.store_settings import StoreSettings
 
 if TYPE_CHECKING:
-    from mediaimport_api.environment import Environment
+    from mediaimport_runtime.environment import Environment
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mediaimport_checks.checklist import CheckError, LeftOut
 
 if TYPE_CHECKING:
-    from mediaimport_api.store_settings import StoreSettings
+    from mediaimport_runtime.store_settings import StoreSettings
     from mypy_boto3_s3 import S3Client
 
     from mediaimport_checks.checklist import Outcome

@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 import aiohttp
 import yaml
 from mediaimport_api import names
-from mediaimport_webhook.imports import ImportRequest, requested_manifest
+from mediaimport_webhook.imports.create import ImportRequest, requested_manifest
 from mediaimport_webhook.kube import KubernetesCluster, connect
 from standardwebhooks.webhooks import Webhook
 
 import dev.cluster
 from dev.bench.figures import Bar, Figure, percentile, report
-from dev.bench.shim import Shim, running_shim
-from dev.kube import Kube, Object
-from dev.loopback.bandwidth import Toxiproxy, running_toxiproxy, toxiproxy
-from dev.replicate.settings import WEBHOOK_SECRET
+from dev.bench.webhook_process import Shim, running_shim
+from dev.cluster.kubectl import Kube, Object
+from tests.support.loopback.bandwidth import Toxiproxy, running_toxiproxy, toxiproxy
+from tests.support.replicate.settings import WEBHOOK_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

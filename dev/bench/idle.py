@@ -10,14 +10,14 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from dev.bench import crowd
+from dev.bench import load
 from dev.bench.figures import Bar, Figure, Sheet
-from dev.bench.ground import prepared
-from dev.kwok.node import paper_node
+from dev.bench.fixture import prepared
+from tests.support.kwok.node import paper_node
 
 if TYPE_CHECKING:
     from dev.bench.operator_process import OperatorProcess
-    from dev.kube import Kube
+    from dev.cluster.kubectl import Kube
 
 NAMESPACE = "operator-idle"
 _WIDTH = 50
@@ -25,16 +25,16 @@ _WIDTH = 50
 
 def finished_status(kube: Kube, operator: OperatorProcess) -> dict[str, Any]:
     """Return the status that this operator gives to an import."""
-    crowd.run(lambda api: crowd.create(api, NAMESPACE, [0]))
+    load.run(lambda api: load.create(api, NAMESPACE, [0]))
     operator.await_figure("imports_completed_total", 1, timeout_s=120, result="ready")
-    status: dict[str, Any] = kube.get("mediaimport", crowd.film(0), namespace=NAMESPACE)["status"]
+    status: dict[str, Any] = kube.get("mediaimport", load.film(0), namespace=NAMESPACE)["status"]
     return status
 
 
 def fill(count: int, status: dict[str, Any]) -> None:
     """Create imports that have been finished by the same way as the first one."""
-    crowd.run(lambda api: crowd.create(api, NAMESPACE, range(1, count)))
-    crowd.run(lambda api: crowd.patch(api, NAMESPACE, range(1, count), {"status": status}, part="/status"))
+    load.run(lambda api: load.create(api, NAMESPACE, range(1, count)))
+    load.run(lambda api: load.patch(api, NAMESPACE, range(1, count), {"status": status}, part="/status"))
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     with prepared("idle", cap=10) as ground, ExitStack() as stack:
         kube = ground.kube
         with paper_node(kube, log=ground.log):
-            crowd.fresh_namespace(kube, NAMESPACE)
+            load.fresh_namespace(kube, NAMESPACE)
             first = ground.operator(NAMESPACE)
             try:
                 status = finished_status(kube, first)
@@ -51,7 +51,7 @@ def main() -> None:
                 first.stop()
         fill(count, status)
         operator = ground.operator(NAMESPACE)
-        stack.callback(crowd.remove_namespace, kube, NAMESPACE)
+        stack.callback(load.remove_namespace, kube, NAMESPACE)
         stack.callback(operator.stop)
         operator.await_figure("imports", count, timeout_s=120)
         operator.await_figure("passes_total", count, timeout_s=300, outcome="done")

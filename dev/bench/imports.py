@@ -23,15 +23,15 @@ from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Source, Spec
 from mediaimport_api.task import TASK_VARIABLE, Task
 
-from dev.bench import rivals
+from dev.bench import baselines
 from dev.bench.figures import Bar, Figure, report
 from dev.bench.runs import Bench, Run, median, timed
 from dev.cluster.media import bigbuckbunny
-from dev.loopback.bandwidth import running_toxiproxy, toxiproxy
-from dev.loopback.certificate import Certificate
-from dev.loopback.files import running_files
-from dev.loopback.processes import START_TIMEOUT_S
-from dev.loopback.store import running_store, versitygw
+from tests.support.loopback.bandwidth import running_toxiproxy, toxiproxy
+from tests.support.loopback.certificate import Certificate
+from tests.support.loopback.files import running_files
+from tests.support.loopback.processes import START_TIMEOUT_S
+from tests.support.loopback.store import running_store, versitygw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,9 +78,7 @@ def overlapped(bench: Bench) -> Run:
     """Run the importer, its prober beside it."""
     scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=bench.folder))
     environment = importer_environment(bench, scratch, bench.source_url)
-    prober = subprocess.Popen(
-        [sys.executable, "-m", "mediaimport_importer.prober"], env=environment, stdout=subprocess.DEVNULL
-    )
+    prober = subprocess.Popen([sys.executable, "-m", "mediaimport_prober"], env=environment, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (scratch / "prober.sock").exists() and time.monotonic() < deadline:
@@ -166,7 +164,7 @@ def limited(bench: Bench, plan: Plan) -> list[Figure]:
     rounds, limit_s = plan.rounds[0], plan.limit_s
     source, store, ours, sequential, piped = (
         median([run(contestant, bench) for _ in range(rounds)])
-        for contestant in (rivals.source_leg, rivals.store_leg, overlapped, rivals.in_turn, rivals.piped)
+        for contestant in (baselines.source_leg, baselines.store_leg, overlapped, baselines.in_turn, baselines.piped)
     )
     leg_s = max(source.wall_s, store.wall_s)
     figures = [
@@ -180,15 +178,15 @@ def limited(bench: Bench, plan: Plan) -> list[Figure]:
         Figure("in turn over import", sequential.wall_s / ours.wall_s, "x", None, Bar(1.8, at_most=False)),
         Figure("importer's peak memory", ours.peak_mb, "MB", None, Bar(100)),
     ]
-    if rivals.RCLONE:
-        copied = median([run(rivals.copied, bench) for _ in range(rounds)])
+    if baselines.RCLONE:
+        copied = median([run(baselines.copied, bench) for _ in range(rounds)])
         figures.append(Figure("rclone copyurl (transfer only)", copied.wall_s, "s", leg_s))
     return figures
 
 
 def unlimited(bench: Bench, plan: Plan) -> list[Figure]:
     """Return the figures where the processors are; the contestants take turns."""
-    pairs = [(run(overlapped, bench), run(rivals.piped, bench)) for _ in range(plan.rounds[1])]
+    pairs = [(run(overlapped, bench), run(baselines.piped, bench)) for _ in range(plan.rounds[1])]
     ours, piped = median([pair[0] for pair in pairs]), median([pair[1] for pair in pairs])
     return [
         Figure(f"import, {plan.size_mb} MB, no limits", ours.wall_s, "s"),

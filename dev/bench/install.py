@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import dev.cluster
 from dev.bench.figures import Bar, Figure, report
-from dev.install import Installation, install
-from dev.kube import Kube
-from dev.replicate.manifest import StandIn
+from dev.cluster.kubectl import Kube
+from tests.support.helm import Installation, install
+from tests.support.replicate.manifest import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from dev.kwok.node import PLACEMENT
-from dev.loopback.processes import free_port
+from tests.support.kwok.node import PLACEMENT
+from tests.support.loopback.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

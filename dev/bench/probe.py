@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaimport_importer.prober.protocol import PacketsRequest, ProbeRequest, ThumbnailRequest
-from mediaimport_importer.prober.tools import Tools
+from mediaimport_prober.protocol import PacketsRequest, ProbeRequest, ThumbnailRequest
+from mediaimport_prober.tools import Tools
 
 from dev.bench.figures import Figure, report
 
 if TYPE_CHECKING:
-    from mediaimport_importer.prober.protocol import Request
+    from mediaimport_prober.protocol import Request
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none")

@@ -20,7 +20,7 @@ from mediaimport_api.names import API_VERSION, KIND, AssetKeys
 
 from dev.bench.apiserver import Resource, running_apiserver
 from dev.bench.figures import Bar, Figure, report
-from dev.bench.shim import TOKEN, Shim, running_shim
+from dev.bench.webhook_process import TOKEN, Shim, running_shim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dev.loopback.store import BUCKET
+from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
-    from dev.loopback.certificate import Certificate
-    from dev.loopback.store import Store
+    from tests.support.loopback.certificate import Certificate
+    from tests.support.loopback.store import Store
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dev.bench import bare, crowd
+from dev.bench import bare_jobs, load
 from dev.bench.figures import Bar, Figure, Sheet
-from dev.bench.ground import prepared
-from dev.kwok.node import paper_node
+from dev.bench.fixture import prepared
+from tests.support.kwok.node import paper_node
 
 if TYPE_CHECKING:
-    from dev.bench.ground import Ground
+    from dev.bench.fixture import Ground
     from dev.bench.operator_process import OperatorProcess
 
 NAMESPACE = "operator-scale"
@@ -54,7 +54,7 @@ def imports(ground: Ground, namespace: str, count: int) -> Run:
     try:
         operator.await_figure("lease_held", 1, timeout_s=60)
         requests, cpu_s, begun_s = operator.figure("api_requests_total"), operator.cpu_s, time.monotonic()
-        crowd.run(lambda api: crowd.create(api, namespace, range(count)))
+        load.run(lambda api: load.create(api, namespace, range(count)))
         finished = _finished(operator, count, until_s=begun_s + patience_s(count))
         wall_s = time.monotonic() - begun_s
         requests = operator.figure("api_requests_total") - requests
@@ -78,7 +78,7 @@ def _finished(operator: OperatorProcess, count: int, *, until_s: float) -> int:
 
 def restarted(ground: Ground, namespace: str, count: int) -> tuple[float, float]:
     """Start an operator with half of the imports to do; return seconds to its first new Job, and its peak memory."""
-    crowd.run(lambda api: crowd.patch(api, namespace, range(count // 2), {"spec": {"run": "again"}}))
+    load.run(lambda api: load.patch(api, namespace, range(count // 2), {"spec": {"run": "again"}}))
     operator = ground.operator(namespace)
     try:
         first_s = operator.await_figure("api_requests_total", 1, timeout_s=120, method="POST", resource="jobs")
@@ -90,18 +90,18 @@ def restarted(ground: Ground, namespace: str, count: int) -> tuple[float, float]
 
 def beside(ground: Ground, namespace: str, count: int) -> float:
     """Return at what rate per minute as many bare Jobs end."""
-    crowd.fresh_namespace(ground.kube, namespace)
-    finished, wall_s = crowd.run(
-        lambda api: bare.finished_within(api, namespace, count, cap=ground.cap, timeout_s=patience_s(count))
+    load.fresh_namespace(ground.kube, namespace)
+    finished, wall_s = load.run(
+        lambda api: bare_jobs.finished_within(api, namespace, count, cap=ground.cap, timeout_s=patience_s(count))
     )
-    crowd.remove_namespace(ground.kube, namespace)
+    load.remove_namespace(ground.kube, namespace)
     return float(finished / wall_s * 60)
 
 
 def measure(ground: Ground, sheet: Sheet, count: int, *, bare_too: bool) -> Run:
     """Measure so many imports."""
     namespace = f"{NAMESPACE}-{count}"
-    crowd.fresh_namespace(ground.kube, namespace)
+    load.fresh_namespace(ground.kube, namespace)
     run = imports(ground, namespace, count)
     at = f"{count}: "
     sheet.add(
@@ -116,7 +116,7 @@ def measure(ground: Ground, sheet: Sheet, count: int, *, bare_too: bool) -> Run:
         Figure(f"{at}restart to first new Job, half of them to do", first_s, "s", None, Bar(15)),
         Figure(f"{at}peak memory of the restarted operator", peak_mb, "MB", None, Bar(250)),
     )
-    crowd.remove_namespace(ground.kube, namespace)
+    load.remove_namespace(ground.kube, namespace)
     if bare_too:
         rate = beside(ground, f"{namespace}-bare", count)
         sheet.add(

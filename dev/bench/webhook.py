@@ -18,10 +18,10 @@ from standardwebhooks.webhooks import Webhook
 import dev.cluster
 from dev.bench.figures import Bar, Figure, percentile, report
 from dev.bench.watching import Sightings
-from dev.install import Installation, install
-from dev.kube import Kube
-from dev.replicate.manifest import NAME, StandIn, deploy
-from dev.replicate.settings import API_TOKEN, WEBHOOK_SECRET
+from dev.cluster.kubectl import Kube
+from tests.support.helm import Installation, install
+from tests.support.replicate.manifest import NAME, StandIn, deploy
+from tests.support.replicate.settings import API_TOKEN, WEBHOOK_SECRET
 
 NAMESPACE = "mediaimport-bench"
 ROUNDS = 50

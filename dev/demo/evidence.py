@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from dev.demo.telling import Claim
+from dev.demo.output import Claim
 
 if TYPE_CHECKING:
     import ssl

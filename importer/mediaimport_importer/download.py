@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mediaimport_api.spec import Expected
 
     from mediaimport_importer.classify import Format
-    from mediaimport_importer.source.opened import MediaSource
+    from mediaimport_importer.source.open import MediaSource
     from mediaimport_importer.spool import Spool
 
 

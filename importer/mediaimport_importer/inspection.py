@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mediaimport_api.reasons import Reason
 from mediaimport_api.spec import MediaType, ThumbnailSpec
 from mediaimport_api.status import DurationSource, Kind, Media
-
-from mediaimport_importer import background
-from mediaimport_importer.classify import unsupported
-from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
-from mediaimport_importer.jpeg import jpeg_size
-from mediaimport_importer.media import Streams, describe
-from mediaimport_importer.prober.protocol import (
+from mediaimport_prober.protocol import (
     Failure,
     PacketsRequest,
     Picture,
@@ -23,9 +17,15 @@ from mediaimport_importer.prober.protocol import (
     ThumbnailRequest,
 )
 
+from mediaimport_importer import background
+from mediaimport_importer.classify import unsupported
+from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
+from mediaimport_importer.jpeg import jpeg_size
+from mediaimport_importer.media import Streams, describe
+
 if TYPE_CHECKING:
     from mediaimport_importer.classify import Format
-    from mediaimport_importer.prober.client import Prober
+    from mediaimport_importer.prober import Prober
 
 INDEXED = frozenset({"mp4", "mov", "3gp", "m4a", "mkv", "mka", "webm"})
 """Containers that say at their start how long they are, and can be read near their end."""

@@ -9,14 +9,14 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaimport_api.environment import BadSettingError, Environment
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.result import Result
+from mediaimport_runtime.environment import BadSettingError, Environment
 
-from mediaimport_importer.attempt import Attempt
 from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.interruption import Interruption
+from mediaimport_importer.pipeline import Attempt
 from mediaimport_importer.report import Report, failure
 from mediaimport_importer.settings import Settings, termination_log
 
@@ -66,13 +66,13 @@ def _honours_conditions(settings: Settings) -> bool | None:
 
 
 def _by_hand(arguments: Sequence[str]) -> int:
-    from mediaimport_importer import by_hand  # noqa: PLC0415 - a Job has no use for it
+    from mediaimport_importer import cli  # noqa: PLC0415 - a Job has no use for it
 
     interruption = Interruption()
     try:
-        with by_hand.settings(arguments, os.environ) as settings:
+        with cli.settings(arguments, os.environ) as settings:
             interruption.install()
-            result = outcome(settings, Report(by_hand.Readable(sys.stderr)), interruption)
+            result = outcome(settings, Report(cli.Readable(sys.stderr)), interruption)
     except BadSettingError as error:
         print(error, file=sys.stderr)  # noqa: T201 - what the command has to say
         return int(ExitCode.UNEXPECTED)

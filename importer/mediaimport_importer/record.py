@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mediaimport_importer.content import Content
     from mediaimport_importer.inspection import Inspection, Shot
-    from mediaimport_importer.place import Place
+    from mediaimport_importer.store.place import Place
 
 _BLACK_LUMA = 8.0
 """Of 255: black as films have it, with a little noise."""

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaimport_api.environment import BadSettingError
-from mediaimport_api.store_settings import StoreSettings
 from mediaimport_api.task import HEADERS_VARIABLE, TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
+from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
 from mediaimport_importer.source.proxy import Proxy
 
 if TYPE_CHECKING:
-    from mediaimport_api.environment import Environment
     from mediaimport_api.source_policy import SourcePolicy
+    from mediaimport_runtime.environment import Environment
 
 DEFAULT_SCRATCH_BYTES = 10 * 1024**3
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mediaimport_importer.classify import Format
     from mediaimport_importer.content import Content
-    from mediaimport_importer.store.session import Session
+    from mediaimport_importer.store.asset import Session
 
 T = TypeVar("T")
 

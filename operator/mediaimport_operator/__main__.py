@@ -6,11 +6,11 @@ import asyncio
 import os
 import sys
 
-from mediaimport_api.environment import BadSettingError, Environment
+from mediaimport_runtime import logs
+from mediaimport_runtime.environment import BadSettingError, Environment
 
-from mediaimport_operator import logs
-from mediaimport_operator.engine import run
-from mediaimport_operator.settings import Settings
+from mediaimport_operator.run.operator import run
+from mediaimport_operator.settings.operator import Settings
 
 
 def main() -> int:

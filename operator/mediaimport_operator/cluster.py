@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 import aiohttp
 from kubernetes.aio.client import ApiClient
 from mediaimport_api import names
-
-from mediaimport_operator.api import MERGE_PATCH, Api, Call, UnavailableError, check, configuration
+from mediaimport_runtime.kubernetes.client import (
+    MERGE_PATCH,
+    Api,
+    Call,
+    UnavailableError,
+    check,
+    configuration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mediaimport_operator.api import OnRequest
-    from mediaimport_operator.clock import Clock
-    from mediaimport_operator.wire import Object
+    from mediaimport_runtime.kubernetes.client import OnRequest
+    from mediaimport_runtime.kubernetes.clock import Clock
+    from mediaimport_runtime.kubernetes.objects import Object
 
 _FOLLOW_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 

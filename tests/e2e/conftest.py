@@ -10,22 +10,22 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
-from issuer import Issuer
-from mediaimport_api.environment import Environment
-from mediaimport_api.store_settings import StoreSettings
-from world import World
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
 
 import dev.cluster
+from dev.cluster.kubectl import Kube
 from dev.cluster.media import bigbuckbunny
-from dev.install import Installation, install, merged
-from dev.kube import Kube
-from dev.replicate.manifest import NAME, deploy
-from dev.replicate.settings import API_TOKEN
+from tests.support.helm import Installation, install, merged
+from tests.support.issuer import Issuer
+from tests.support.replicate.manifest import NAME, deploy
+from tests.support.replicate.settings import API_TOKEN
+from tests.support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dev.install import Values
+    from tests.support.helm import Values
 
 NAMESPACE = os.environ.get("MEDIAIMPORT_E2E_NAMESPACE", "mediaimport-e2e")
 """Another one runs the tests beside those of somebody else on the same cluster."""

@@ -11,21 +11,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
-from mediaimport_api.environment import BadSettingError, Environment
+from mediaimport_runtime.environment import BadSettingError, Environment
 
 from mediaimport_webhook import logs
 from mediaimport_webhook.app import Outside, build
-from mediaimport_webhook.callbacks import Callbacks
-from mediaimport_webhook.catalogue import Catalogue
+from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.cluster import ClusterError
-from mediaimport_webhook.imports import Imports
+from mediaimport_webhook.generation.intake import Callbacks
+from mediaimport_webhook.generation.owner import Owners
+from mediaimport_webhook.generation.providers.replicate import Replicate, client
+from mediaimport_webhook.generation.recovery import sweep
+from mediaimport_webhook.http.problems import Problem
+from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.kube import KubernetesCluster, connect
-from mediaimport_webhook.owners import Owners
-from mediaimport_webhook.problems import Problem
-from mediaimport_webhook.providers.replicate import Replicate, client
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store import Presigner, Sidecars, fetching
-from mediaimport_webhook.sweep import sweep
+from mediaimport_webhook.store.presign import Presigner, Sidecars, fetching
 
 if TYPE_CHECKING:
     from collections.abc import Callable

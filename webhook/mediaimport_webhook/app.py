@@ -14,31 +14,31 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from mediaimport_webhook import problems
-from mediaimport_webhook.access_log import AccessLog
-from mediaimport_webhook.auth import gate
-from mediaimport_webhook.callbacks import Callbacks
-from mediaimport_webhook.catalogue import Catalogue
+from mediaimport_webhook.access.gate import gate
+from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.catalogue.lookup import Reads
+from mediaimport_webhook.catalogue.presenter import Presenter
+from mediaimport_webhook.catalogue.reflector import Reflector
 from mediaimport_webhook.cluster import ClusterUnavailableError
-from mediaimport_webhook.deletions import Deletions
-from mediaimport_webhook.imports import Imports
+from mediaimport_webhook.generation.intake import Callbacks
+from mediaimport_webhook.generation.owner import Owners
+from mediaimport_webhook.generation.providers.absent import Absent
+from mediaimport_webhook.generation.providers.replicate import Replicate
+from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.access_log import AccessLog
+from mediaimport_webhook.http.openapi import OpenApiRoute
+from mediaimport_webhook.http.routing import at
+from mediaimport_webhook.imports.create import Imports
+from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.logs import Lines
-from mediaimport_webhook.methods import at
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.openapi import OpenApiRoute
-from mediaimport_webhook.owners import Owners
-from mediaimport_webhook.presented import Presenter
-from mediaimport_webhook.providers.absent import Absent
-from mediaimport_webhook.providers.replicate import Replicate
-from mediaimport_webhook.reads import Reads
-from mediaimport_webhook.reflector import Reflector
 from mediaimport_webhook.routes.callbacks import CallbackRoute, webhook_path
 from mediaimport_webhook.routes.events import EventRoutes
 from mediaimport_webhook.routes.generation import GenerationRoutes
 from mediaimport_webhook.routes.health import HealthRoutes
 from mediaimport_webhook.routes.media import MediaRoutes
 from mediaimport_webhook.routes.stats import StatsRoutes
-from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.store.presign import StoreUnavailableError
 from mediaimport_webhook.viewer.routes import Viewer
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from mediaimport_webhook.catalogue.lookup import SidecarReader
+    from mediaimport_webhook.catalogue.presenter import UrlSigner
     from mediaimport_webhook.cluster import Cluster
-    from mediaimport_webhook.presented import UrlSigner
-    from mediaimport_webhook.providers import Provider
-    from mediaimport_webhook.reads import SidecarReader
+    from mediaimport_webhook.generation.providers import Provider
     from mediaimport_webhook.settings import Settings
 
 
@@ -143,7 +143,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
 def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
     if settings.fal_user_id is None:
         return Absent("fal", setting="FAL_USER_ID")
-    from mediaimport_webhook.providers.fal import Fal  # noqa: PLC0415 - 8 MB of cryptography, for who needs it
+    from mediaimport_webhook.generation.providers.fal import Fal  # noqa: PLC0415 - 8 MB of cryptography, for who needs it
 
     return Fal(settings, http, user_id=settings.fal_user_id)
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 from mediaimport_api import names
-from mediaimport_api.environment import BadSettingError
+from mediaimport_runtime.environment import BadSettingError
 
 from mediaimport_webhook.cluster import (
     Change,

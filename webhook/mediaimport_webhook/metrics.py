@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mediaimport_webhook.catalogue import Catalogue
-    from mediaimport_webhook.imports import Creation
-    from mediaimport_webhook.reflector import Reflector
+    from mediaimport_webhook.catalogue.index import Catalogue
+    from mediaimport_webhook.catalogue.reflector import Reflector
+    from mediaimport_webhook.imports.create import Creation
 
 _LOG = logging.getLogger(__name__)
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from mediaimport_api.environment import BadSettingError
 from mediaimport_api.spec import Spec
-from mediaimport_api.store_settings import StoreSettings
+from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
-from mediaimport_webhook.models import ModelAlias, read_models
-from mediaimport_webhook.problems import first_error
-from mediaimport_webhook.signatures import usable_secret
+from mediaimport_webhook.generation.aliases import ModelAlias, read_models
+from mediaimport_webhook.generation.signatures import usable_secret
+from mediaimport_webhook.http.problems import first_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mediaimport_api.environment import Environment
     from mediaimport_api.source_policy import SourcePolicy
+    from mediaimport_runtime.environment import Environment
 
 AuthMode = Literal["tokens", "none"]
 

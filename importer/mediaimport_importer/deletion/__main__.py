@@ -7,9 +7,9 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mediaimport_api.environment import BadSettingError, Environment
-from mediaimport_api.store_settings import StoreSettings
 from mediaimport_api.task import DELETION_VARIABLE, Deletion
+from mediaimport_runtime.environment import BadSettingError, Environment
+from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
 from mediaimport_importer.deletion.erase import erase

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import httpcore
-from mediaimport_api.environment import BadSettingError
 from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import DEFAULT_PORTS, SourcePolicy
+from mediaimport_runtime.environment import BadSettingError
 
 from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
 from mediaimport_importer.source.guard import GuardedBackend
@@ -24,7 +24,7 @@ from mediaimport_importer.source.guard import GuardedBackend
 if TYPE_CHECKING:
     import ssl
 
-    from mediaimport_api.environment import Environment
+    from mediaimport_runtime.environment import Environment
 
     from mediaimport_importer.source.pace import Pace
 

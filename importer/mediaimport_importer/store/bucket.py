@@ -12,12 +12,12 @@ import boto3
 from botocore.config import Config
 
 from mediaimport_importer.errors import ObjectExistsError
-from mediaimport_importer.store.answers import STORE_ERRORS, absent, code, exists, translate
+from mediaimport_importer.store.errors import STORE_ERRORS, absent, code, exists, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mediaimport_api.store_settings import StoreSettings
+    from mediaimport_runtime.store_settings import StoreSettings
     from mypy_boto3_s3 import S3Client
 
     from mediaimport_importer.spool import Reader

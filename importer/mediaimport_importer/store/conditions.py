@@ -9,7 +9,7 @@ from mediaimport_importer.store.bucket import connect
 from mediaimport_importer.store.existing import MAX_SIDECAR_BYTES
 
 if TYPE_CHECKING:
-    from mediaimport_api.store_settings import StoreSettings
+    from mediaimport_runtime.store_settings import StoreSettings
 
 
 def honours_conditions(settings: StoreSettings, sidecar_key: str) -> bool | None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.install import CHART
-from dev.kube import Kube
+from dev.cluster.kubectl import Kube
+from tests.support.helm import CHART
 
 Object = dict[str, Any]
 

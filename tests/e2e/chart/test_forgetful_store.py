@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.forgetful.manifest import NAME, manifests
-from dev.install import Installation, install
-from dev.kube import Kube, KubeError
-from dev.replicate.manifest import StandIn
+from dev.cluster.kubectl import Kube, KubeError
+from tests.support.forgetful_store.manifest import NAME, manifests
+from tests.support.helm import Installation, install
+from tests.support.replicate.manifest import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from world import World
+    from tests.support.world import World
 
 RELEASE = "trusting"
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from dev.install import Installation, install
-from dev.kube import Kube
-from dev.replicate.manifest import StandIn
+from dev.cluster.kubectl import Kube
+from tests.support.helm import Installation, install
+from tests.support.replicate.manifest import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,19 +12,20 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
-from mediaimport_api.environment import Environment
-from mediaimport_api.store_settings import StoreSettings
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
 
+from dev.cluster.kubectl import Kube
 from dev.cluster.second_store import second_store
-from dev.install import Installation, Values, image_values, install
-from dev.kube import Kube
-from dev.replicate.manifest import StandIn, deploy
+from tests.support.helm import Installation, Values, image_values, install
+from tests.support.replicate.manifest import StandIn, deploy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy_boto3_s3 import S3Client
-    from world import World
+
+    from tests.support.world import World
 
 Object = dict[str, Any]
 BUCKET = "media-second"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from dev.install import CHART
-from dev.prometheus import PROMTOOL
+from tests.support.helm import CHART
+from tests.support.prometheus import PROMTOOL
 
 if TYPE_CHECKING:
     from tests.e2e.chart.conftest import Chart

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
-from mediaimport_webhook.documents import LABEL_SWEPT
+from mediaimport_webhook.catalogue.entry import LABEL_SWEPT
 
-from dev.install import CHART
-from dev.prometheus import Prometheus, Target, running
+from tests.support.helm import CHART
+from tests.support.prometheus import Prometheus, Target, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from world import World
-
     from tests.e2e.chart.conftest import Chart
+    from tests.support.world import World
 
 Object = dict[str, Any]
 RELEASE = "watched"

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from mediaimport_api import crd
-from mediaimport_api.environment import Environment
-from mediaimport_operator.extras import Extras
-from mediaimport_operator.settings import Settings
+from mediaimport_operator.settings.extras import Extras
+from mediaimport_operator.settings.operator import Settings
+from mediaimport_runtime.environment import Environment
 
-from dev.install import CHART
-from dev.kube import KubeError
+from dev.cluster.kubectl import KubeError
+from tests.support.helm import CHART
 
 if TYPE_CHECKING:
-    from world import World
-
     from tests.e2e.chart.conftest import Chart, Object
+    from tests.support.world import World
 
 MIB_5 = 5 * 1024**3
 

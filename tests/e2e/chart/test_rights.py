@@ -11,14 +11,14 @@ import httpx
 import pytest
 import yaml
 
-from dev.install import Installation, install
-from dev.kube import Kube, KubeError
-from dev.replicate.manifest import deploy
+from dev.cluster.kubectl import Kube, KubeError
+from tests.support.helm import Installation, install
+from tests.support.replicate.manifest import deploy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from world import World
+    from tests.support.world import World
 
     Exercise = Callable[["World", "Object"], None]
     """Makes a program do what the rule is for."""

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from world import TERMINAL, Resource, World
 
-from dev.kube import KubeError
+from dev.cluster.kubectl import KubeError
+from tests.support.world import TERMINAL, Resource, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dev.install import Values
+    from tests.support.helm import Values
 
 TABLE = Path(__file__).resolve().parents[3] / "build" / "faults.md"
 HEADER = (

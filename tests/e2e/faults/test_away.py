@@ -13,8 +13,8 @@ from dev.cluster.places import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Burst
-    from world import Resource, World
+    from tests.e2e.faults.conftest import Burst
+    from tests.support.world import Resource, World
 
 AWAY_S = 60
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from conftest import Burst
-    from world import World
+    from tests.e2e.faults.conftest import Burst
+    from tests.support.world import World
 
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 ROOM = "mediaimport.dev/e2e-room"

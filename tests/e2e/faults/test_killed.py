@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Burst
-    from world import World
+    from tests.e2e.faults.conftest import Burst
+    from tests.support.world import World
 
 
 @pytest.mark.parametrize("how", ["killed", "told to stop"])

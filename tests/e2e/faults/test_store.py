@@ -12,8 +12,8 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
-from mediaimport_api.environment import Environment
-from mediaimport_api.store_settings import StoreSettings
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
 
 from dev.cluster import addresses, exports, faults, programs
 from dev.cluster.places import Places
@@ -24,10 +24,9 @@ from dev.cluster.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Burst
-    from world import World
-
     from dev.cluster.node import Node
+    from tests.e2e.faults.conftest import Burst
+    from tests.support.world import World
 
 SERVER, WAY, CONTROL = (f"{addresses.NODE}:{port}" for port in (7071, 7072, 7073))
 DISTURBED_S = 60

@@ -8,7 +8,6 @@ import boto3
 import httpx
 import pytest
 from botocore.stub import ANY, Stubber
-from mediaimport_api.environment import Environment
 from mediaimport_checks import film, shim
 from mediaimport_checks.checklist import CheckError, LeftOut, run_all
 from mediaimport_checks.cluster import Cluster
@@ -16,6 +15,7 @@ from mediaimport_checks.installation import Installation
 from mediaimport_checks.settings import Settings
 from mediaimport_checks.shim import Caller
 from mediaimport_checks.store import Store
+from mediaimport_runtime.environment import Environment
 
 if TYPE_CHECKING:
     from pathlib import Path

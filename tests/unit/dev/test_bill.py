@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dev.sbom.bill import Inventory, complaint, missing, repeatable
+from dev.release.bill import Inventory, complaint, missing, repeatable
 
 
 def component(name: str, version: str, *, kind: str) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.install import Installation, image_values, merged, values_of
-from dev.kube import Kube
-from dev.replicate.manifest import StandIn, manifests
+from dev.cluster.kubectl import Kube
+from tests.support.helm import Installation, image_values, merged, values_of
+from tests.support.replicate.manifest import StandIn, manifests
 
 if TYPE_CHECKING:
     from pathlib import Path

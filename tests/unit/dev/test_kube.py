@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.kube import Kube, KubeError
+from dev.cluster.kubectl import Kube, KubeError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dev.reference import licences
+from dev.release import licences
 
 
 def test_every_locked_requirement_is_on_the_page() -> None:

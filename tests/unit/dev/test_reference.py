@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from mediaimport_api.environment import Environment
 from mediaimport_api.reasons import Reason
-from mediaimport_operator.settings import Settings
+from mediaimport_operator.settings.operator import Settings
+from mediaimport_runtime.environment import Environment
 
-from dev.reference import environment, markdown, reasons, resource, values
+from dev.generate import environment, markdown, reasons, resource, values
 
 VALUES = """\
 # What is kept.

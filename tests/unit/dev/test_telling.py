@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from io import StringIO
 
-from dev.demo.telling import Telling
+from dev.demo.output import Telling
 
 
 def test_step_is_told_with_its_time_and_only_once() -> None:

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from mediaimport_api.environment import Environment
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Owner
-from mediaimport_api.store_settings import StoreSettings
 from mediaimport_api.task import Task
 from mediaimport_importer.interruption import Interruption
-from mediaimport_importer.prober.client import Prober
+from mediaimport_importer.prober import Prober
 from mediaimport_importer.process import outcome
 from mediaimport_importer.report import Report
 from mediaimport_importer.settings import Settings
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
 
-from dev.loopback.certificate import Certificate
-from dev.loopback.seaweed import running_seaweed
-from dev.loopback.store import BUCKET, Store, running_store, versitygw
-from dev.loopback.threads import running
+from tests.support.loopback.certificate import Certificate
+from tests.support.loopback.seaweed import running_seaweed
+from tests.support.loopback.store import BUCKET, Store, running_store, versitygw
+from tests.support.loopback.threads import running
 
 if TYPE_CHECKING:
     import socket
@@ -173,7 +173,7 @@ def running_prober(folder: Path) -> Iterator[RunningProber]:
     """Run the prober on a directory below the folder."""
     scratch, path = folder / "scratch", folder / "prober.sock"
     scratch.mkdir()
-    command = [sys.executable, "-m", "mediaimport_importer.prober"]
+    command = [sys.executable, "-m", "mediaimport_prober"]
     environment = {"SCRATCH_DIRECTORY": str(scratch), "PROBER_SOCKET": str(path), "PATH": os.environ["PATH"]}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from mediaimport_api.environment import Environment
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result
-from mediaimport_api.store_settings import StoreSettings
 from mediaimport_importer.store.conditions import honours_conditions
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
 
-from dev.loopback.processes import free_port, serving
-from dev.loopback.store import BUCKET, Store
+from tests.support.loopback.processes import free_port, serving
+from tests.support.loopback.store import BUCKET, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Imports, Sources, Studio
+    from tests.unit.importer.conftest import Imports, Sources, Studio
 
 
 def asked(store: Store, **more: str) -> bool | None:
@@ -39,7 +39,7 @@ def asked(store: Store, **more: str) -> bool | None:
 def forgetful(plain_store: Store, tmp_path: Path) -> Iterator[Store]:
     port = free_port()
     variables = {"HOST": "127.0.0.1", "PORT": str(port), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "dev.forgetful"]
+    command = [sys.executable, "-m", "tests.support.forgetful_store"]
     with serving(command, port=port, log=tmp_path / "log", environment=plain_store.variables() | variables):
         yield replace(plain_store, port=port)
 

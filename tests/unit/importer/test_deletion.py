@@ -17,16 +17,17 @@ from mediaimport_importer.deletion.erase import Outcome, erase
 from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.store.bucket import Bucket, connect
 
-from dev.loopback.store import BUCKET
+from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Imports, Sources, Studio
-    from mediaimport_api.store_settings import StoreSettings
     from mediaimport_api.task import Task
+    from mediaimport_runtime.store_settings import StoreSettings
     from mypy_boto3_s3 import S3Client
+
+    from tests.unit.importer.conftest import Imports, Sources, Studio
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

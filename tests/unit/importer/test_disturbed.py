@@ -20,7 +20,7 @@ from mediaimport_api.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Conversation, Imports, Sources, Studio
+    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
 
 
 @dataclass

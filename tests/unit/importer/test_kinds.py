@@ -15,15 +15,16 @@ from mediaimport_importer.classify import HEAD_BYTES, classify
 from mediaimport_importer.endings import is_cut
 from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.jpeg import jpeg_size
-from mediaimport_importer.prober.protocol import ThumbnailRequest
+from mediaimport_prober.protocol import ThumbnailRequest
 
-from dev.loopback.store import BUCKET
+from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Imports, RunningProber, Sources, Studio
     from mediaimport_importer.inspection import Inspection, Shot
+
+    from tests.unit.importer.conftest import Imports, RunningProber, Sources, Studio
 
 
 def inspected(prober: RunningProber, file: Path, *, asked: MediaType = MediaType.AUTO) -> Inspection:

@@ -16,8 +16,9 @@ from mediaimport_api.result import Result
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Conversation, Imports, Sources, Studio
     from mediaimport_api.task import Task
+
+    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
 
 
 def started(imports: Imports, task: Task) -> subprocess.Popen[str]:

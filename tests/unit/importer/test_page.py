@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.reference.tested import Medium, Row, page
+from dev.generate.tested import Medium, Row, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,20 +7,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mediaimport_api.environment import Environment
 from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.sidecar import source_fingerprint
-from mediaimport_api.store_settings import StoreSettings
 from mediaimport_api.task import Deletion
 from mediaimport_importer.deletion.erase import erase
 from mediaimport_importer.store.bucket import connect
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Conversation, Imports, Sources, Studio
     from mediaimport_api.result import Result
     from mediaimport_api.task import Task
+
+    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
 
 Script = dict[str, Any]
 SECRET = "hidden"

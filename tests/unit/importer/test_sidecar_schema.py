@@ -10,10 +10,10 @@ import jsonschema_rs
 import pytest
 from mediaimport_api import __version__
 
-from dev.loopback.store import BUCKET
+from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
-    from conftest import Imports, Sources, Studio
+    from tests.unit.importer.conftest import Imports, Sources, Studio
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "sidecar.schema.json"
 

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api import names
-from mediaimport_api.environment import Environment
 from mediaimport_api.names import AssetKeys, job_name, run_hash
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result, ThumbnailOutcome
 from mediaimport_api.status import Asset, Kind, Media, Status, Thumbnail
-from mediaimport_operator import job, pod, resource
-from mediaimport_operator.api import AbsentError, ConflictError, UnavailableError
-from mediaimport_operator.observed import Observed, Slot
-from mediaimport_operator.settings import Settings
-from mediaimport_operator.wire import pack
+from mediaimport_operator.decide.observed import Observed, Slot
+from mediaimport_operator.observe import job, pod, resource
+from mediaimport_operator.settings.operator import Settings
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.kubernetes.client import AbsentError, ConflictError, UnavailableError
+from mediaimport_runtime.kubernetes.objects import pack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mediaimport_operator.actions import Plan
-    from mediaimport_operator.wire import Object
+    from mediaimport_operator.decide.actions import Plan
+    from mediaimport_runtime.kubernetes.objects import Object
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 UID = "8d0cfa6e-2f2f-4b60-9a2f-0a3b5a2f7d11"

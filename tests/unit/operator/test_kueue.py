@@ -4,14 +4,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api import names
-from mediaimport_operator import manifest, resource
-from mediaimport_operator.actions import CreateJob, Slot
-from mediaimport_operator.plan import plan
+from mediaimport_operator.decide.actions import CreateJob, Slot
+from mediaimport_operator.decide.plan import plan
+from mediaimport_operator.observe import resource
+from mediaimport_operator.pods import import_job
 
 if TYPE_CHECKING:
-    from conftest import Build
-    from mediaimport_operator.observed import Observed
-    from mediaimport_operator.wire import Object
+    from mediaimport_operator.decide.observed import Observed
+    from mediaimport_runtime.kubernetes.objects import Object
+
+    from tests.unit.operator.conftest import Build
 
 LABELS = {names.LABEL_QUEUE: "media", names.LABEL_QUEUE_PRIORITY: "high", "team": "film"}
 
@@ -32,7 +34,7 @@ def condition(observed: Observed) -> tuple[str, str]:
 
 
 def test_kueues_labels_are_passed_and_the_job_waits_for_it(build: Build) -> None:
-    made = manifest.job(
+    made = import_job.job(
         resource.read(build.mediaimport(meta={"labels": LABELS})), build.settings(kueue=True), attempt=1
     )
     assert made["spec"]["suspend"] is True
@@ -69,7 +71,7 @@ def test_without_kueue_the_label_is_ignored_and_that_is_said(build: Build) -> No
     reason, message = condition(labelled(build, kueue=False))
     assert reason == "Starting"
     assert "kueue.x-k8s.io/queue-name is ignored" in message
-    made = manifest.job(resource.read(build.mediaimport(meta={"labels": LABELS})), build.settings(), attempt=1)
+    made = import_job.job(resource.read(build.mediaimport(meta={"labels": LABELS})), build.settings(), attempt=1)
     assert "suspend" not in made["spec"]
     assert names.LABEL_QUEUE not in made["metadata"]["labels"]
 

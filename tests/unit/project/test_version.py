@@ -10,7 +10,7 @@ import yaml
 from mediaimport_api import __version__
 from mediaimport_importer.source import http
 
-from dev.reference import version
+from dev.release import version
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from dev.replicate.app import application
-from dev.replicate.settings import Settings
+from tests.support.replicate.app import application
+from tests.support.replicate.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from dev.replicate.service import Service
+    from tests.support.replicate.service import Service
 
 VIDEO = bytes(range(256)) * 40
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from dev.replicate.files import lengthened
+from tests.support.replicate.files import lengthened
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

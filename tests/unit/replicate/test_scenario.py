@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from dev.replicate.scenario import File, Scenario, fill, scenario_of
+from tests.support.replicate.scenario import File, Scenario, fill, scenario_of
 
 
 def test_ordinary_model_succeeds_with_a_video() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dev.replicate.settings import Settings
+from tests.support.replicate.settings import Settings
 
 
 def test_defaults_stand_where_the_environment_is_silent() -> None:

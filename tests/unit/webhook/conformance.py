@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
-from mediaimport_webhook.openapi import document
+from mediaimport_webhook.http.openapi import document
 
 if TYPE_CHECKING:
     import httpx

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from mediaimport_api.environment import Environment
+from mediaimport_runtime.environment import Environment
 from mediaimport_webhook.app import Outside, build
 from mediaimport_webhook.cluster import (
     Change,
@@ -30,7 +30,7 @@ from mediaimport_webhook.cluster import (
     Resource,
 )
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
+from mediaimport_webhook.store.presign import SignedUrl, StoreUnavailableError
 
 from tests.unit.webhook.conformance import breach
 

@@ -4,11 +4,11 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_webhook.auth import Caller, OpenGate
-from mediaimport_webhook.catalogue import Catalogue
-from mediaimport_webhook.documents import Entry, entry_of
+from mediaimport_webhook.access.gate import Caller, OpenGate
+from mediaimport_webhook.catalogue.entry import Entry, entry_of
+from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.catalogue.presenter import Presenter
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.presented import Presenter
 from mediaimport_webhook.routes.events import EventRoutes
 from starlette.requests import Request
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from mediaimport_api.environment import Environment
-from mediaimport_webhook.problems import Problem
-from mediaimport_webhook.providers import Outcome
-from mediaimport_webhook.providers.replicate import Replicate
+from mediaimport_runtime.environment import Environment
+from mediaimport_webhook.generation.providers import Outcome
+from mediaimport_webhook.generation.providers.replicate import Replicate
+from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.settings import Settings
 from standardwebhooks import Webhook
 
 if TYPE_CHECKING:
-    from mediaimport_webhook.providers import Prediction
+    from mediaimport_webhook.generation.providers import Prediction
 
 OLD, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 BODY = b'{"id": "p", "status": "succeeded"}'

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_api.environment import BadSettingError, Environment
+from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_webhook.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_webhook import bodies
-from mediaimport_webhook.json_answers import JsonAnswer
-from mediaimport_webhook.problems import Problem
+from mediaimport_webhook.http import bodies
+from mediaimport_webhook.http.problems import Problem
+from mediaimport_webhook.http.responses import JsonAnswer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.callbacks import Callbacks, Item, Outcomes
+    from mediaimport_webhook.generation.intake import Callbacks, Item, Outcomes
+    from mediaimport_webhook.generation.providers import Prediction, Provider
     from mediaimport_webhook.metrics import Metrics
-    from mediaimport_webhook.providers import Prediction, Provider
 
 
 def webhook_path(provider: Provider) -> str:

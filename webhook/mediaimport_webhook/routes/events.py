@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.auth import Gate
-    from mediaimport_webhook.catalogue import Catalogue
-    from mediaimport_webhook.documents import Entry
+    from mediaimport_webhook.access.gate import Gate
+    from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.catalogue.index import Catalogue
+    from mediaimport_webhook.catalogue.lookup import Reads
+    from mediaimport_webhook.catalogue.presenter import Presenter
     from mediaimport_webhook.metrics import Metrics
-    from mediaimport_webhook.presented import Presenter
-    from mediaimport_webhook.reads import Reads
 
 _HEARTBEAT_S = 15.0
 _RETRY = b"retry: 3000\n\n"

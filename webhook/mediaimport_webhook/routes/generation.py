@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.background import BackgroundTask
 
-from mediaimport_webhook import bodies
+from mediaimport_webhook.catalogue.query import Query
 from mediaimport_webhook.cluster import ClusterError
-from mediaimport_webhook.imports import Tags, generated_tags
-from mediaimport_webhook.json_answers import JsonAnswer
-from mediaimport_webhook.owners import Owner
-from mediaimport_webhook.pages import Query
-from mediaimport_webhook.problems import Problem, field_errors, invalid, not_found, setting_missing, unavailable
-from mediaimport_webhook.providers import Outcome
+from mediaimport_webhook.generation.owner import Owner
+from mediaimport_webhook.generation.providers import Outcome
+from mediaimport_webhook.http import bodies
+from mediaimport_webhook.http.problems import (
+    Problem,
+    field_errors,
+    invalid,
+    not_found,
+    setting_missing,
+    unavailable,
+)
+from mediaimport_webhook.http.responses import JsonAnswer
+from mediaimport_webhook.imports.create import Tags, generated_tags
 from mediaimport_webhook.routes.callbacks import webhook_path
 
 if TYPE_CHECKING:
@@ -26,14 +33,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.auth import Gate
-    from mediaimport_webhook.callers import Caller
-    from mediaimport_webhook.catalogue import Catalogue
-    from mediaimport_webhook.documents import Entry
-    from mediaimport_webhook.models import ModelAlias
-    from mediaimport_webhook.owners import Owners
-    from mediaimport_webhook.presented import Presenter
-    from mediaimport_webhook.providers import Generator, Prediction
+    from mediaimport_webhook.access.caller import Caller
+    from mediaimport_webhook.access.gate import Gate
+    from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.catalogue.index import Catalogue
+    from mediaimport_webhook.catalogue.presenter import Presenter
+    from mediaimport_webhook.generation.aliases import ModelAlias
+    from mediaimport_webhook.generation.owner import Owners
+    from mediaimport_webhook.generation.providers import Generator, Prediction
 
 _LOG = logging.getLogger(__name__)
 _MOST_ASSETS = 200

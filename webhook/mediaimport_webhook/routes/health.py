@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from mediaimport_webhook.json_answers import JsonAnswer
+from mediaimport_webhook.http.responses import JsonAnswer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.catalogue import Catalogue
-    from mediaimport_webhook.reflector import Reflector
+    from mediaimport_webhook.catalogue.index import Catalogue
+    from mediaimport_webhook.catalogue.reflector import Reflector
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from mediaimport_webhook import bodies
-from mediaimport_webhook.imports import Creation, ImportRequest, requested_manifest
-from mediaimport_webhook.json_answers import JsonAnswer
-from mediaimport_webhook.pages import encode_cursor, parse_query
-from mediaimport_webhook.problems import FieldError, Problem, deleted, invalid, unavailable
+from mediaimport_webhook.catalogue.query import encode_cursor, parse_query
+from mediaimport_webhook.http import bodies
+from mediaimport_webhook.http.problems import FieldError, Problem, deleted, invalid, unavailable
+from mediaimport_webhook.http.responses import JsonAnswer
+from mediaimport_webhook.imports.create import Creation, ImportRequest, requested_manifest
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
     from starlette.requests import Request
 
-    from mediaimport_webhook.auth import Gate
-    from mediaimport_webhook.catalogue import Catalogue
-    from mediaimport_webhook.deletions import Deletions
-    from mediaimport_webhook.imports import Created, Imports
+    from mediaimport_webhook.access.gate import Gate
+    from mediaimport_webhook.catalogue.index import Catalogue
+    from mediaimport_webhook.catalogue.lookup import Reads
+    from mediaimport_webhook.catalogue.presenter import Presenter
+    from mediaimport_webhook.catalogue.reflector import Reflector
+    from mediaimport_webhook.imports.create import Created, Imports
+    from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
-    from mediaimport_webhook.presented import Presenter
-    from mediaimport_webhook.reads import Reads
-    from mediaimport_webhook.reflector import Reflector
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mediaimport_webhook.json_answers import JsonAnswer
-from mediaimport_webhook.problems import unavailable
+from mediaimport_webhook.http.problems import unavailable
+from mediaimport_webhook.http.responses import JsonAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.answers import Stats
-    from mediaimport_webhook.auth import Gate
-    from mediaimport_webhook.catalogue import Catalogue
-    from mediaimport_webhook.documents import Entry
-    from mediaimport_webhook.reflector import Reflector
+    from mediaimport_webhook.access.gate import Gate
+    from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.catalogue.index import Catalogue
+    from mediaimport_webhook.catalogue.reflector import Reflector
+    from mediaimport_webhook.http.schemas import Stats
 
 _FAILURES_SHOWN = 10
 

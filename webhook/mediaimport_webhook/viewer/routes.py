@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from mediaimport_webhook.methods import at
-from mediaimport_webhook.problems import not_found, setting_missing
+from mediaimport_webhook.http.problems import not_found, setting_missing
+from mediaimport_webhook.http.routing import at
 
 if TYPE_CHECKING:
     from starlette.requests import Request

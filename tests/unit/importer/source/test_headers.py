@@ -12,13 +12,13 @@ from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.spec import SecretRef, Source
 from mediaimport_importer.errors import RefusedError
 from mediaimport_importer.source import headers
-from mediaimport_importer.source.opened import Access, opened
+from mediaimport_importer.source.open import Access, opened
 from mediaimport_importer.source.pace import Pace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Conversation, Imports, Sources, Studio
+    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
 
 TOKEN = "Bearer hidden-token"
 

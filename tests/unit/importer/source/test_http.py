@@ -17,15 +17,14 @@ from mediaimport_importer.source.guard import GuardedBackend
 from mediaimport_importer.source.http import HttpSource, trusting_public_authorities
 from mediaimport_importer.source.pace import Pace
 
-from dev.loopback.files import running_files
+from tests.support.loopback.files import running_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Conversation, Sources
-
-    from dev.loopback.certificate import Certificate
+    from tests.support.loopback.certificate import Certificate
+    from tests.unit.importer.conftest import Conversation, Sources
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 BODY = bytes(range(256)) * 1000

@@ -17,25 +17,24 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from mediaimport_api.environment import BadSettingError, Environment
 from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.spec import Source
 from mediaimport_importer.errors import AttemptError
-from mediaimport_importer.source.opened import Access, opened
+from mediaimport_importer.source.open import Access, opened
 from mediaimport_importer.source.pace import Pace
 from mediaimport_importer.source.proxy import Proxy
+from mediaimport_runtime.environment import BadSettingError, Environment
 
-from dev.loopback.files import running_files
-from dev.loopback.threads import running
+from tests.support.loopback.files import running_files
+from tests.support.loopback.threads import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Imports, Sources, Studio
-
-    from dev.loopback.certificate import Certificate
+    from tests.support.loopback.certificate import Certificate
+    from tests.unit.importer.conftest import Imports, Sources, Studio
 
 BODY = bytes(range(256)) * 1000
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")

@@ -1,0 +1,92 @@
+"""As many bare Jobs as there are imports, kept at a cap by a plain loop: what an operator is to be compared with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import aiohttp
+from mediaimport_operator.observe import resource
+from mediaimport_operator.pods import import_job
+from mediaimport_operator.settings.operator import Settings
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.kubernetes.client import Call
+
+from dev.bench import load
+from dev.bench.operator_process import job_variables
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mediaimport_runtime.kubernetes.client import Api
+
+_CREATORS = 16
+_WATCH = aiohttp.ClientTimeout(total=None, sock_connect=10)
+
+
+async def finished_within(api: Api, namespace: str, count: int, *, cap: int, timeout_s: float) -> tuple[int, float]:
+    """Keep `cap` Jobs at work until `count` have ended; return how many did, and the seconds it took."""
+    begun_s = time.monotonic()
+    loop = _Loop(api, namespace, count, cap)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(loop.run(), timeout_s)
+    return len(loop.ended), time.monotonic() - begun_s
+
+
+class _Loop:
+    """A watch that frees a slot for each Job that ends, and creators that wait for slots."""
+
+    def __init__(self, api: Api, namespace: str, count: int, cap: int) -> None:
+        self._api = api
+        self._count = count
+        self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self._settings = Settings.read(Environment(job_variables(namespace)))
+        self._slots = asyncio.Semaphore(cap)
+        self.ended: set[str] = set()
+
+    async def run(self) -> None:
+        _, version = await self._api.collect(self._path)
+        numbers = iter(range(self._count))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(version))
+            for _ in range(_CREATORS):
+                tasks.create_task(self._create(numbers))
+
+    async def _create(self, numbers: Any) -> None:  # noqa: ANN401  an iterator that creators share
+        for number in numbers:
+            await self._slots.acquire()
+            await self._api.request(Call("POST", self._path, body=_job(number, self._settings)))
+
+    async def _watch(self, version: str) -> None:
+        while len(self.ended) < self._count:
+            async for event in self._events(version):
+                version = event["object"]["metadata"]["resourceVersion"]
+                self._see(event["object"])
+                if len(self.ended) >= self._count:
+                    return
+
+    async def _events(self, version: str) -> AsyncIterator[dict[str, Any]]:
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3600"}
+        async with await self._api.send(Call("GET", self._path, query=query), timeout=_WATCH) as answer:
+            async for line in answer.content:
+                yield json.loads(line)
+
+    def _see(self, job: dict[str, Any]) -> None:
+        name = job["metadata"]["name"]
+        if (job.get("status") or {}).get("succeeded") and name not in self.ended:
+            self.ended.add(name)
+            self._slots.release()
+
+
+def _job(number: int, settings: Settings) -> dict[str, Any]:
+    """Return the very Job that the operator would make, but nobody's, and gone as soon as the operator's."""
+    meta = {"namespace": settings.operator_namespace, "uid": str(uuid4()), "creationTimestamp": "2030-01-01T00:00:00Z"}
+    item = load.mediaimport(number)
+    made = import_job.job(resource.read(item | {"metadata": item["metadata"] | meta}), settings, attempt=1)
+    del made["metadata"]["ownerReferences"]
+    made["spec"]["ttlSecondsAfterFinished"] = settings.successful_job_s
+    return made

@@ -1,0 +1,55 @@
+"""Where the operator is measured: the real API server, with an operator of this checkout beside it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from mediaimport_api import names
+
+import dev.cluster
+from dev.bench.figures import FOLDER
+from dev.bench.operator_process import OperatorProcess
+from dev.cluster.kubectl import Kube
+from dev.cluster.places import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_DEFINITION = CHECKOUT / "crds" / "mediaimports.yaml"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A cluster, how many imports are under way at a time, and where programs say what they do."""
+
+    kube: Kube
+    environment: Mapping[str, str]
+    cap: int
+    log: IO[str]
+
+    def operator(self, namespace: str) -> OperatorProcess:
+        """Start an operator."""
+        return OperatorProcess.start(self.environment, namespace=namespace, cap=self.cap, log=self.log)
+
+
+@contextmanager
+def prepared(name: str, *, cap: int) -> Iterator[Ground]:
+    """Point everything at the cluster, log into build/bench/NAME.log."""
+    environment = dev.cluster.environment()
+    os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    kube = Kube(environment)
+    _define(kube)
+    with (FOLDER / f"{name}.log").open("w") as log:
+        yield Ground(kube, environment, cap, log)
+
+
+def _define(kube: Kube) -> None:
+    """Bring the resource definition if no release has."""
+    name = f"{names.PLURAL}.{names.GROUP}"
+    if not kube.kubectl("get", "customresourcedefinition", name, "--ignore-not-found", "--output=name"):
+        kube.kubectl("create", "-f", str(_DEFINITION))
+        kube.kubectl("wait", "-f", str(_DEFINITION), "--for=condition=Established", "--timeout=60s")

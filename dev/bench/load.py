@@ -1,0 +1,109 @@
+"""Thousands of MediaImports, as fast as the API server takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from kubernetes.aio.client import ApiClient
+from mediaimport_api import names
+from mediaimport_runtime.kubernetes.client import MERGE_PATCH, Api, Call, configuration
+from mediaimport_runtime.kubernetes.clock import Clock
+
+from dev.cluster.kubectl import KubeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from dev.cluster.kubectl import Kube
+
+CONNECTIONS = 32
+_WRITERS = 16
+
+
+@asynccontextmanager
+async def connect() -> AsyncIterator[Api]:
+    """Open the API server that KUBECONFIG names: raw objects, so that our own cost is small."""
+    config = await configuration()
+    config.connection_pool_maxsize = CONNECTIONS
+    async with ApiClient(config) as client:
+        yield Api(client, on_request=_unheard, clock=Clock())
+
+
+def _unheard(*, method: str, path: str, code: int, watch: bool = False) -> None:
+    """Let a request pass uncounted."""
+
+
+def mediaimport(number: int) -> dict[str, Any]:
+    """Return one of the imports: of ten users, some with an expiry."""
+    source: dict[str, Any] = {"url": f"https://media.example/{number}/video.mp4?signature={number:064}"}
+    if number % 2:
+        source["expiresAt"] = "2099-01-01T00:00:00Z"
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": {"name": film(number)},
+        "spec": {"source": source, "userId": f"user-{number % 10}", "tags": ["ai-generated"]},
+    }
+
+
+def film(number: int) -> str:
+    """Return the name of that import."""
+    return f"film-{number:06}"
+
+
+def path(namespace: str, name: str = "") -> str:
+    """Return where MediaImports are, or one of them."""
+    return f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}" + (f"/{name}" if name else "")
+
+
+async def create(api: Api, namespace: str, numbers: Iterable[int]) -> None:
+    """Create the imports."""
+    await send(api, (Call("POST", path(namespace), body=mediaimport(each)) for each in numbers))
+
+
+async def patch(api: Api, namespace: str, numbers: Iterable[int], change: dict[str, Any], *, part: str = "") -> None:
+    """Change each by merge patch; `part`: "/status" for that."""
+
+    def call(number: int) -> Call:
+        return Call("PATCH", path(namespace, film(number)) + part, body=change, content_type=MERGE_PATCH)
+
+    await send(api, map(call, numbers))
+
+
+async def send(api: Api, calls: Iterable[Call]) -> None:
+    """Send requests, several at a time, in about that order."""
+    waiting = iter(calls)
+
+    async def write() -> None:
+        for call in waiting:
+            await api.request(call)
+
+    await asyncio.gather(*(write() for _ in range(_WRITERS)))
+
+
+def fresh_namespace(kube: Kube, name: str) -> None:
+    """Make a namespace anew, whatever an earlier run has left in it."""
+    remove_namespace(kube, name)
+    kube.kubectl("create", "namespace", name)
+    kube.kubectl("wait", "serviceaccount/default", "--for=create", "--timeout=60s", namespace=name)
+
+
+def remove_namespace(kube: Kube, name: str) -> None:
+    """Delete a namespace with all that is in it, and wait: what is being deleted would slow down what comes next."""
+    try:
+        kube.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=900s")
+    except KubeError as error:
+        print(f"going on beside the deletion of {name}: {error}", file=sys.stderr, flush=True)
+
+
+def run(work: Callable[[Api], Any]) -> Any:  # noqa: ANN401  whatever the work returns
+    """Run work on a connection of its own."""
+
+    async def connected() -> Any:  # noqa: ANN401
+        async with connect() as api:
+            return await work(api)
+
+    return asyncio.run(connected())

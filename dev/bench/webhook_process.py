@@ -1,0 +1,62 @@
+"""One worker of the shim as a process on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.support.loopback.processes import free_port, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TOKEN = "bench-token-0123456789"  # noqa: S105 - made up
+READY_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Shim:
+    """One running worker."""
+
+    url: str
+    pid: int
+    folder: Path
+
+    @property
+    def memory_mb(self) -> float:
+        """Return its resident memory now."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        match = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(match[1]) * 1024 / 1e6 if match else 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """Return the processor time that it has used."""
+        user, system = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running_shim(folder: Path, variables: Mapping[str, str]) -> Iterator[Shim]:
+    """Run it with these variables and one token, and wait until its cache is in."""
+    tokens, port = folder / "tokens.json", free_port()
+    tokens.write_text(json.dumps([{"token": TOKEN, "user": "default"}]))
+    place = {"HOST": "127.0.0.1", "PORT": str(port), "AUTH_TOKENS_FILE": str(tokens)}
+    command, environment = [sys.executable, "-m", "mediaimport_webhook"], {**os.environ, **place, **variables}
+    with serving(command, port=port, log=folder / "shim.log", environment=environment) as process:
+        shim = Shim(f"http://127.0.0.1:{port}", process.pid, folder)
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while httpx.get(f"{shim.url}/readyz").status_code != httpx.codes.OK:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the shim did not become ready")
+            time.sleep(0.1)
+        yield shim

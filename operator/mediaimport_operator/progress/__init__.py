@@ -1,0 +1,1 @@
+"""Progress of running imports, read from the importer's log."""

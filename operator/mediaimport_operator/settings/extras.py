@@ -1,0 +1,70 @@
+"""What whoever installs us adds to the pods of imports: labels, variables, volumes; never to what is ours. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from mediaimport_runtime.environment import BadSettingError
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mediaimport_runtime.environment import Environment
+    from mediaimport_runtime.kubernetes.objects import Object
+
+VARIABLE = "IMPORTER_EXTRAS"
+_OURS = re.compile(r"(MEDIAIMPORT|S3|SOURCE|SCRATCH|PROBER)_.*")
+"""Variables by which an importer is told what to do and where to store it."""
+_OUR_VOLUMES = frozenset({"scratch", "prober", "importer-tmp", "prober-tmp", "tmp", "store-ca", "source-headers"})
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Labels and annotations are the pod's; all else the importer's container's alone: the prober gets nothing."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    env: tuple[Object, ...] = ()
+    env_from: tuple[Object, ...] = ()
+    volumes: tuple[Object, ...] = ()
+    volume_mounts: tuple[Object, ...] = ()
+
+    @classmethod
+    def read(cls, env: Environment) -> Extras:
+        """Return what IMPORTER_EXTRAS holds as JSON; BadSettingError for what it may not hold."""
+        try:
+            given = json.loads(env.text(VARIABLE, "{}"))
+            extras = cls(**{each.name: _part(given.pop(to_camel(each.name), None), each.name) for each in fields(cls)})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BadSettingError(f"{VARIABLE} must be a JSON object of maps and lists of objects: {error}") from None
+        if complaint := next(extras._complaints(set(given)), None):
+            raise BadSettingError(f"{VARIABLE} {complaint}")
+        return extras
+
+    def _complaints(self, unknown: set[str]) -> Iterator[str]:
+        yield from (f"has {each}, which is none of {_keys()}" for each in sorted(unknown))
+        names = (str(each.get("name")) for each in self.env)
+        yield from (f"sets the variable {each}, which is the operator's to set" for each in names if _OURS.match(each))
+        volumes = (str(each.get("name")) for each in self.volumes)
+        yield from (f"has a volume {each}, a name that is taken" for each in volumes if each in _OUR_VOLUMES)
+
+
+def _part(given: Any, name: str) -> Any:  # noqa: ANN401  # JSON
+    """Return a map of strings or a tuple of objects; ValueError for anything else."""
+    if name in {"labels", "annotations"}:
+        whole = {} if given is None else given
+        if not isinstance(whole, dict) or not all(isinstance(each, str) for each in whole.values()):
+            raise ValueError(f"{name} is no map of strings")
+        return whole
+    items = [] if given is None else given
+    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+        raise ValueError(f"{to_camel(name)} is no list of objects")
+    return tuple(items)
+
+
+def _keys() -> str:
+    return ", ".join(to_camel(each.name) for each in fields(Extras))

@@ -1,0 +1,47 @@
+"""The prober's process: `python -m mediaimport_prober`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from mediaimport_runtime.environment import BadSettingError, Environment
+
+from mediaimport_prober import landlock
+from mediaimport_prober.server import Server
+from mediaimport_prober.tools import Tools
+
+_PROGRAMS = tuple(Path(each) for each in ("/usr", "/lib", "/lib64", "/bin"))
+_DATA = tuple(Path(each) for each in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/dev/urandom"))
+
+
+def confine(directory: Path) -> None:
+    """Leave a child the programs, and the scratch directory to read: no secret, no socket, no network."""
+    landlock.confine(
+        readable=(directory, Path(sys.base_prefix), *_DATA), runnable=_PROGRAMS, writable=(Path("/dev/null"),)
+    )
+
+
+def main() -> int:
+    """Listen until SIGTERM; 1 if a setting is missing or wrong."""
+    env = Environment(os.environ)
+    try:
+        directory, path = Path(env.text("SCRATCH_DIRECTORY")), Path(env.text("PROBER_SOCKET"))
+    except BadSettingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    directory = directory.resolve()
+    landlock_version = landlock.version()
+    server = Server(path, Tools(directory), prepare=lambda: confine(directory) if landlock_version else None)
+    listening = {"level": "info", "msg": "prober is listening", "socket": str(path), "landlock": landlock_version}
+    print(json.dumps(listening), flush=True)
+    server.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

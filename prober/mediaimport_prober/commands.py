@@ -1,0 +1,138 @@
+"""The command lines of ffprobe and ffmpeg. Pure. Every flag here holds off an attack that was tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mediaimport_api.spec import ThumbnailFrame
+
+from mediaimport_prober.protocol import Picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mediaimport_prober.protocol import PacketsRequest, ThumbnailRequest
+    from mediaimport_prober.webp import Still
+
+MAX_PIXELS = 100_000_000
+MAX_ALLOC_BYTES = 1024 * 1024 * 1024
+MAX_STREAMS = 64
+MAX_HEIGHT_TO_WIDTH = 4
+"""A thumbnail is at most so many times as high as it may be wide."""
+
+# Without it HLS, DASH and concat files, whatever their name, read other local files; playlists eat memory.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mp3,wav,w64,flac,aac,asf,"
+    "jpeg_pipe,png_pipe,apng,webp_pipe,gif"
+)
+CODECS = (
+    "h264,hevc,av1,libdav1d,libaom-av1,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4,msmpeg4v1,"
+    "msmpeg4v2,h263,h263i,h263p,flv,vp6,vp6a,vp6f,theora,prores,dnxhd,cfhd,mjpeg,png,apng,gif,webp,wmv1,wmv2,wmv3,"
+    "vc1,dvvideo,ffv1,huffyuv,ffvhuff,utvideo,qtrle,rawvideo,svq1,svq3,cinepak,"
+    "aac,aac_fixed,aac_latm,mp1,mp1float,mp2,mp2float,mp3,mp3float,ac3,eac3,dca,flac,alac,opus,libopus,vorbis,"
+    "libvorbis,speex,libspeex,wmav1,wmav2,wmapro,wmalossless,amrnb,amrwb,nellymoser,adpcm_ima_wav,adpcm_ima_qt,"
+    "adpcm_ms,adpcm_swf,gsm,gsm_ms,"
+    "pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,"
+    "pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd,"
+    "mov_text,srt,subrip,ass,ssa,webvtt,text,dvbsub,dvdsub,pgssub,cc_dec"
+)
+
+_FORMAT_ENTRIES = "format=nb_streams,format_name,format_long_name,start_time,duration,size,bit_rate,probe_score"
+_FORMAT_TAGS = "format_tags=major_brand,minor_version,compatible_brands,encoder,creation_time"
+_STREAM_ENTRIES = (
+    "stream=index,codec_name,codec_long_name,profile,codec_type,codec_tag_string,width,height,coded_width,coded_height,"
+    "sample_aspect_ratio,display_aspect_ratio,pix_fmt,level,color_range,color_space,color_transfer,color_primaries,"
+    "field_order,sample_fmt,sample_rate,channels,channel_layout,bits_per_sample,bits_per_raw_sample,r_frame_rate,"
+    "avg_frame_rate,time_base,start_time,duration,bit_rate,nb_frames"
+)
+_STREAM_MORE = (
+    "stream_disposition=default,attached_pic,still_image,timed_thumbnails:stream_tags=language,alpha_mode,rotate,"
+    "creation_time:stream_side_data=side_data_type,rotation"
+)
+ENTRIES = f"{_FORMAT_ENTRIES}:{_FORMAT_TAGS}:{_STREAM_ENTRIES}:{_STREAM_MORE}"
+
+
+def _input(file: Path, *, still: bool = False) -> list[str]:
+    """Return what opens a file; `still`: a WebP in its place, on standard input."""
+    return [
+        "-protocol_whitelist", "pipe" if still else "file",
+        *(("-f", "webp_pipe") if still else ()),
+        "-format_whitelist", FORMATS,
+        "-codec_whitelist", CODECS,
+        "-max_pixels", str(MAX_PIXELS),
+        "-max_streams", str(MAX_STREAMS),
+        "-threads", "1",
+        "-i", "pipe:0" if still else f"file:{file}",
+    ]  # fmt: skip
+
+
+def _tool(name: str, *, verbosity: str) -> list[str]:
+    return [name, "-v", verbosity, "-hide_banner", "-max_alloc", str(MAX_ALLOC_BYTES)]
+
+
+def probe(file: Path) -> list[str]:
+    """Return the command that describes the file as JSON."""
+    return [*_tool("ffprobe", verbosity="error"), "-show_entries", ENTRIES, "-of", "json=c=1", *_input(file)]
+
+
+def first_frame(file: Path) -> list[str]:
+    """Return the command that describes its first frame: an image keeps there how it is turned."""
+    entries = "frame=width,height,pix_fmt:frame_side_data=side_data_type,rotation"
+    return [
+        *_tool("ffprobe", verbosity="error"), "-select_streams", "v:0", "-read_intervals", "%+#1",
+        "-show_entries", entries, "-of", "json=c=1", *_input(file),
+    ]  # fmt: skip
+
+
+def packets(file: Path, request: PacketsRequest) -> list[str]:
+    """Return the command that lists stream, time and length of packets, from a moment on, one a line."""
+    interval = ["-read_intervals", f"{request.from_s:.3f}%"] if request.from_s > 0 else []
+    return [
+        *_tool("ffprobe", verbosity="error"), *interval,
+        "-show_entries", "packet=stream_index,pts_time,duration_time", "-of", "csv=p=0", *_input(file),
+    ]  # fmt: skip
+
+
+def thumbnail(file: Path, request: ThumbnailRequest, still: Still | None = None) -> list[str]:
+    """Return the command that writes one JPEG to stdout and the brightness of its frame to stderr.
+
+    `still`: the first frame of an animated WebP, on standard input.
+    """
+    stream = "0:V:0" if request.picture is Picture.MAIN else "0:v:0"
+    return [
+        # A packet that the end of a growing file cuts in two is no picture.
+        *_tool("ffmpeg", verbosity="info"), "-nostdin", "-nostats", "-fflags", "+discardcorrupt",
+        *_input(file, still=still is not None),
+        "-map", stream, "-an", "-sn", "-dn", "-map_metadata", "-1",
+        "-filter_threads", "1", "-vf", filters(request, still), "-frames:v", "1",
+        "-c:v", "mjpeg", "-q:v", "3", "-threads", "1", "-f", "image2pipe", "pipe:1",
+    ]  # fmt: skip
+
+
+def filters(request: ThumbnailRequest, still: Still | None = None) -> str:
+    """Return the filter chain: ffmpeg has turned the picture upright before it."""
+    width, height = request.width_pixels, request.width_pixels * MAX_HEIGHT_TO_WIDTH
+    # The sample aspect ratio makes square pixels; min(1, …) never enlarges.
+    factor = f"min(1,min({width}/(iw*sar),{height}/ih))"
+    return ",".join((
+        *(_on_canvas(still) if still is not None and not still.fills else ()),
+        *(_SKIP_BLACK if request.frame is ThumbnailFrame.SKIP_BLACK else ()),
+        f"scale=w='max(1,round({factor}*iw*sar))':h='max(1,round({factor}*ih))':flags=bicubic",
+        "setsar=1",
+        *(_TONE_MAP if request.tone_map else ()),
+        _FLATTEN,
+        "format=yuvj420p",
+        "signalstats,metadata=print:key=lavfi.signalstats.YAVG",
+    ))  # fmt: skip
+
+
+def _on_canvas(still: Still) -> tuple[str, ...]:
+    return ("format=rgba", f"pad={still.width}:{still.height}:{still.x}:{still.y}:color=black@0")
+
+
+_SKIP_BLACK = ("blackframe=amount=0", "metadata=select:key=lavfi.blackframe.pblack:value=98:function=less")
+_TONE_MAP = (
+    "zscale=t=linear:npl=100", "format=gbrpf32le", "zscale=p=bt709", "tonemap=hable:desat=0",
+    "zscale=t=bt709:m=bt709:r=tv", "format=yuv420p",
+)  # fmt: skip
+_FLATTEN = "format=rgba,split[over][under];[under]lutrgb=r=255:g=255:b=255:a=255[white];[white][over]overlay=format=rgb"

@@ -1,0 +1,82 @@
+"""The prober's socket: one process for each connection, so that none can disturb another or the next."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from mediaimport_prober.framing import receive_exactly
+from mediaimport_prober.protocol import Failure, ProtocolError, Response, encode, read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mediaimport_prober.tools import Tools
+
+MAX_CHILDREN = 4
+REQUEST_S = 10.0
+
+
+class Server:
+    """Listens until it is told to stop."""
+
+    def __init__(self, path: Path, tools: Tools, *, prepare: Callable[[], None] = lambda: None) -> None:
+        """Bind the socket. `prepare` runs in each child before it looks at the request: what it may still reach."""
+        self._tools = tools
+        self._prepare = prepare
+        self._children: set[int] = set()
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(path))
+        # The importer has another uid; only this pod has the directory.
+        path.chmod(0o666)
+        self._socket.listen(16)
+
+    def serve(self) -> None:
+        """Answer until the process is ended."""
+        while True:
+            connection, _ = self._socket.accept()
+            self._reap(wait=len(self._children) >= MAX_CHILDREN)
+            child = os.fork()
+            if child == 0:
+                self._serve_and_exit(connection)
+            connection.close()
+            self._children.add(child)
+
+    def _reap(self, *, wait: bool) -> None:
+        """Take leave of children that have ended; wait for one if there must be room."""
+        while self._children:
+            ended, _ = os.waitpid(-1, 0 if wait else os.WNOHANG)
+            if ended == 0:
+                return
+            self._children.discard(ended)
+            wait = False
+
+    def _serve_and_exit(self, connection: socket.socket) -> None:
+        code = 1
+        with contextlib.suppress(BaseException):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self._socket.close()
+            self._prepare()
+            answer(connection, self._tools)
+            code = 0
+        os._exit(code)
+
+
+def answer(connection: socket.socket, tools: Tools) -> None:
+    """Read one request and write its response."""
+    connection.settimeout(REQUEST_S)
+    deadline = time.monotonic() + REQUEST_S
+    with connection:
+        try:
+            request = read_request(lambda size: receive_exactly(connection, size, deadline=deadline))
+        except (ProtocolError, OSError) as error:
+            response, payload = Response(failure=Failure.BAD_REQUEST, message=str(error)[:512]), b""
+        else:
+            response, payload = tools.answer(request)
+        connection.sendall(encode(response, payload))

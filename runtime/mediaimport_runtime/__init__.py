@@ -1,0 +1,1 @@
+"""Parts that every program needs and none owns: Kubernetes, logs, metrics server, environment, store settings."""

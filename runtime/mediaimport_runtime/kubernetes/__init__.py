@@ -1,0 +1,1 @@
+"""The Kubernetes API: one client, one error tree, objects as plain JSON."""

@@ -1,0 +1,171 @@
+"""The commands of README and docs, run as they stand there. What cannot run here says why, above its block."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.cluster.kubectl import Kube
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+FENCED = re.compile(
+    r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?"
+    r"```sh\n(?P<commands>.*?)```\n"
+    # What it prints, be there prose between, but no heading and no other block.
+    r"(?:(?:(?!```|\n#|<!--).)*```text\n(?P<expected>.*?)```)?",
+    re.DOTALL,
+)
+INDENTED_COMMAND = re.compile(r"^    (make|helm|kubectl|docker|curl) ", re.MULTILINE)
+PAGES = (
+    *("docs/install.md", "docs/operate.md", "docs/configure.md", "docs/security.md", "docs/release.md"),
+    *("docs/frontend.md", "README.md"),
+)
+UNRUN = sorted({str(each.relative_to(ROOT)) for each in (ROOT / "docs").rglob("*.md")} - {*PAGES})
+TIMEOUT_S = 240
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands, and words that they have to print in that order of lines or any other."""
+
+    commands: str
+    expected: tuple[str, ...]
+    reason: str | None
+
+
+def blocks(page: str) -> list[Block]:
+    return [
+        Block(found["commands"], words(found["expected"] or ""), found["reason"])
+        for found in FENCED.finditer((ROOT / page).read_text())
+    ]
+
+
+def words(expected: str) -> tuple[str, ...]:
+    """Return the first line's words; of a checklist, which tells numbers of its own, each line up to its colon."""
+    lines = expected.splitlines()
+    if len(lines) > 1:
+        return tuple(line.partition(":")[0] for line in lines)
+    return tuple(lines[0].split()) if lines else ()
+
+
+@pytest.fixture(scope="module")
+def documented(
+    environment: dict[str, str], world: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """A release as the docs name it; yields the variables of a shell whose kubectl is in its namespace."""
+    values = {"crds": {"enabled": False}}
+    with world.beside(environment, "docs", release="mediaimport", values=values) as made:
+        file = tmp_path_factory.mktemp("docs") / "kubeconfig"
+        file.write_text(made.installation.kube.kubectl("config", "view", "--raw", "--flatten"))
+        file.chmod(0o600)
+        shell = environment | {"KUBECONFIG": str(file), "HELM_NAMESPACE": made.namespace}
+        Kube(shell).kubectl("config", "set-context", "--current", "--namespace", made.namespace)
+        yield shell
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_the_page_do_what_it_says(page: str, documented: dict[str, str], world: World) -> None:
+    run = [each for each in blocks(page) if each.reason is None]
+    # Jobs of the shell, such as a port-forward, end with it.
+    script = "\n".join(
+        ["trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", *(told(each, number) for number, each in enumerate(run))]
+    )
+    script = script.replace("https://example.com/video.mp4", world.file_url())
+    script = prepared(page, world) + script
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT, env=os.environ | documented, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    said = done.stdout.split("=== block ")
+    assert done.returncode == 0, f"after block {said[-1]}\n{done.stderr}"
+    for number, (block, output) in enumerate(zip(run, said[1:], strict=True)):
+        missing = [each for each in block.expected if each not in output]
+        assert missing == [], f"block {number}: {block.commands}\n{output}\n{done.stderr}"
+
+
+def told(block: Block, number: int) -> str:
+    return f"echo '=== block {number}'\n{block.commands}"
+
+
+def prepared(page: str, world: World) -> str:
+    """Return what a page takes for granted."""
+    match page:
+        case "docs/install.md" | "docs/release.md":
+            return ""
+        case "docs/frontend.md":
+            return token_and_url()
+        case "README.md":
+            return file_of(page, "first.yaml").replace("https://example.com/video.mp4", world.file_url())
+    return first_import(world)
+
+
+def token_and_url() -> str:
+    """Return what names the shim and lets a caller in."""
+    secret = "kubectl get secret mediaimport-first-token -o jsonpath={.data.token}"
+    return (
+        f"TOKEN=$({secret} | base64 -d)\nMEDIAIMPORT_URL=http://127.0.0.1:18081\n"
+        "kubectl port-forward service/mediaimport-webhook 18081:80 >/dev/null &\n"
+        "curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1 $MEDIAIMPORT_URL/healthz >/dev/null\n"
+    )
+
+
+def file_of(page: str, name: str) -> str:
+    """Return what puts the page's only YAML into a file of that name, and goes there."""
+    (manifest,) = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    gone = "kubectl delete mediaimport first --ignore-not-found >/dev/null\n"
+    return f"{gone}cd $(mktemp -d)\ncat >{name} <<'EOF'\n{manifest}EOF\n"
+
+
+def first_import(world: World) -> str:
+    """Return what brings the import `first` about, which the docs speak of."""
+    url = world.file_url()
+    head = '"apiVersion": "mediaimport.dev/v1alpha1", "kind": "MediaImport", "metadata": {"name": "first"}'
+    manifest = f'{{{head}, "spec": {{"source": {{"url": "{url}"}}}}}}'
+    return (
+        f"kubectl get mediaimport first >/dev/null 2>&1 || echo '{manifest}' | kubectl apply -f - >/dev/null\n"
+        "kubectl wait --for=condition=Ready mediaimport/first --timeout=60s >/dev/null\n"
+    )
+
+
+def test_notes_end_with_commands_that_do_what_they_say(documented: dict[str, str], world: World) -> None:
+    notes = Kube(documented).helm("get", "notes", "mediaimport").replace(" --watch", "")
+    commands = re.findall(r"^   (\S.*(?:\n     .*)*)", notes, re.MULTILINE)
+    assert [each.split()[0] for each in commands] == ["kubectl", *["TOKEN=$(kubectl"], "curl", "kubectl"]
+    # The port-forward goes on beside the others, and takes a moment.
+    forward, token, call, watch = commands
+    call = call.replace(
+        "curl", "curl --silent --fail --write-out '\\n' --retry 20 --retry-connrefused --retry-delay 1", 1
+    )
+    script = "\n".join(
+        ["trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", forward.replace("&", ">/dev/null &"), token, call, watch]
+    )
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script.replace("https://example.com/video.mp4", world.file_url())],
+        env=os.environ | documented, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["import_job_id"] in done.stdout.partition("\n")[2]
+
+
+@pytest.mark.parametrize("page", UNRUN)
+def test_page_that_is_not_run_has_no_command_without_a_reason(page: str) -> None:
+    assert [each.commands for each in blocks(page) if each.reason is None] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, *UNRUN])
+def test_no_command_hides_from_the_test(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert INDENTED_COMMAND.findall(text) == []
+    assert text.count("```sh") == len(blocks(page))

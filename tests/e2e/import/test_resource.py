@@ -1,0 +1,101 @@
+"""The resource as the API server sees it: what it refuses, and with which sentence."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.helm import CHART, ownership
+from tests.support.world import World
+
+URL = "https://example.com/video.mp4"
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({}, "spec.source: Required value"),
+        ({"source": {"url": "file:///etc/passwd"}}, "spec.source.url"),
+        ({"source": {"url": "https://"}}, "spec.source.url"),
+        ({"source": {"url": "https://a.b/" + "x" * 8200}}, "source.url is longer than 8192 characters"),
+        ({"source": {"url": URL}, "userId": "../alice"}, "spec.userId"),
+        ({"source": {"url": URL}, "type": "text"}, 'Unsupported value: "text"'),
+        ({"source": {"url": URL}, "assetId": "1234"}, "spec.assetId"),
+        ({"source": {"url": URL}, "tags": ["a", "a"]}, "Duplicate value"),
+        ({"source": {"url": URL}, "limits": {"attempts": 0}}, "spec.limits.attempts"),
+        ({"source": {"url": URL}, "expected": {"sha256": "abc"}}, "spec.expected.sha256"),
+        ({"source": {"url": URL}, "ttlSecondsAfterFinished": 60}, "greater than or equal to 7200"),
+        ({"source": {"url": URL}, "colour": "red"}, 'unknown field "spec.colour"'),
+        ({"source": {"url": URL, "headersSecretRef": {"name": "X"}}}, "spec.source.headersSecretRef.name"),
+    ],
+)
+def test_a_bad_spec_is_refused_with_a_sentence_that_names_the_field(
+    world: World, spec: dict[str, object], sentence: str
+) -> None:
+    refusal = world.refused(world.manifest("bad", spec))
+    assert sentence in refusal
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"source": {"url": URL + "?other"}}, "source"),
+        ({"userId": "bob"}, "userId"),
+        ({"tags": ["new"]}, "tags"),
+        ({"metadata": {"a": {"b": 2}}}, "metadata"),
+        ({"expected": {"sizeBytes": 1}}, "expected"),
+    ],
+)
+def test_what_is_to_be_imported_cannot_change_after_creation(
+    world: World, suspended: str, change: dict[str, object], field: str
+) -> None:
+    refusal = world.patch_refused(suspended, {"spec": change})
+    assert f"{field} cannot change after creation; create a new MediaImport" in refusal
+
+
+def test_an_optional_field_cannot_be_taken_away_either(world: World, suspended: str) -> None:
+    assert "metadata cannot change after creation" in world.patch_refused(suspended, {"spec": {"metadata": None}})
+
+
+def test_what_may_change_may_change(world: World, suspended: str) -> None:
+    world.patch(suspended, {"spec": {"ttlSecondsAfterFinished": 7200}})
+    world.patch(suspended, {"spec": {"ttlSecondsAfterFinished": None}})
+
+
+def test_imports_are_selected_by_phase_and_user(world: World, suspended: str) -> None:
+    world.wait_for_phase(suspended, "Suspended")
+    selected = world.kubectl(
+        "get", "mi", "-o", "name", "--field-selector", "status.phase=Suspended,spec.userId=default"
+    )
+    assert f"mediaimport.mediaimport.dev/{suspended}" in selected.split()
+    assert not world.kubectl("get", "mi", "-o", "name", "--field-selector", "status.phase=Suspended,spec.userId=alice")
+
+
+def test_explain_tells_what_a_field_is_for(world: World) -> None:
+    words = world.kubectl("explain", "mi.spec.source")
+    assert "Where the media is fetched from." in words
+    assert "http, https, or a data: URI of at most 64 KiB" in words
+
+
+def test_upgrade_brings_the_newest_resource_definition(world: World, tmp_path: Path) -> None:
+    kube, installation = world.installation.kube, world.installation
+
+    def columns() -> list[str]:
+        (version,) = kube.get("crd", "mediaimports.mediaimport.dev")["spec"]["versions"]
+        return [each["name"] for each in version["additionalPrinterColumns"]]
+
+    def upgrade(chart: Path) -> None:
+        kept = ("--namespace", installation.namespace, "--reuse-values", *ownership(kube), "--wait")
+        kube.helm("upgrade", installation.release, str(chart), *kept)
+
+    former = tmp_path / "mediaimport"
+    shutil.copytree(CHART, former)
+    definition = former / "files" / "mediaimports.yaml"
+    older = yaml.safe_load(definition.read_text())
+    newest = older["spec"]["versions"][0]["additionalPrinterColumns"].pop()["name"]
+    definition.write_text(yaml.safe_dump(older))
+    upgrade(former)
+    assert newest not in columns()
+    upgrade(CHART)
+    assert newest in columns()

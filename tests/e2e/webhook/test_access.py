@@ -1,0 +1,183 @@
+"""Two users and an admin on every route of the OpenAPI document: docs/frontend.md has the table of what came of it.
+
+`WRITE_PAGES=1` writes it. A route that is new fails here until somebody says what it is asked with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from mediaimport_webhook.access.oidc import user_of
+from mediaimport_webhook.http.operations import OPERATIONS, Operation
+
+from dev.generate.markdown import code, table
+from tests.support.issuer import ADMINS
+
+if TYPE_CHECKING:
+    from tests.support.issuer import Issuer
+    from tests.support.world import World
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "frontend.md"
+MARK = "<!-- by tests/e2e/webhook/test_access.py -->\n"
+CALLERS = ("nobody", "owner", "another", "admin")
+HEAD = ("route", "without a token", "who owns it", "another user", "an admin")
+OPEN = {"alive", "ready", "openapi"}
+SIGNED = {"replicateWebhook", "falWebhook"}
+TAG = "access-table"
+TOO_MUCH = {"text": "x" * 9000}
+"""Metadata of which an import fails before any pod is made for it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One route, and what each caller was answered."""
+
+    operation: Operation
+    cells: tuple[str, ...]
+
+    @property
+    def route(self) -> str:
+        return f"{self.operation.method} {self.operation.path}"
+
+
+class Callers:
+    """Asks as somebody, about an asset that is made for that very question."""
+
+    def __init__(self, world: World, shim: httpx.Client, issuer: Issuer) -> None:
+        self._world, self._shim = world, shim
+        self._headers = {
+            "nobody": {},
+            "owner": {"Authorization": f"Bearer {issuer.token('alice')}"},
+            "another": {"Authorization": f"Bearer {issuer.token('bob')}"},
+            "admin": {"Authorization": f"Bearer {issuer.token('root', groups=(ADMINS,))}"},
+        }
+        self.assets = {
+            (each.name, caller): str(uuid4()) for each in OPERATIONS if "{id}" in each.path for caller in CALLERS
+        }
+        self.bobs = str(uuid4())
+        self.url = world.file_url()
+        self.job = ""
+
+    def prepare(self) -> None:
+        """Make all assets: one for each question, so that no answer changes what the next is about."""
+        items = [self._manifest(asset, operation) for (operation, _), asset in self.assets.items()]
+        items.append(self._manifest(self.bobs, "", user="bob"))
+        self._world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        for (operation, _), asset in self.assets.items():
+            if operation in {"retryMedia", "followMedia"}:
+                self._world.wait_for_phase(f"access-{asset}", "Failed")
+        self._world.wait_until(lambda: self.listed("admin") >= {*self.assets.values(), self.bobs}, "the shim to know")
+
+    def ask(self, operation: Operation, caller: str) -> str:
+        """Return the status, and where many assets are answered, whose."""
+        asset = self.assets.get((operation.name, caller), "")
+        job = operation.name == "showJob"
+        path = operation.path.format(id=self.job if job else asset, alias="wan-video-t2v")
+        body: dict[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
+        query = {"tag": TAG, "limit": 200} if operation.name == "listMedia" else None
+        headers = self._headers[caller]
+        with self._shim.stream(operation.method, path, headers=headers, json=body, params=query) as answer:
+            content = json.loads(answer.read() or b"null") if "json" in answer.headers.get("content-type", "") else None
+        if operation.name == "generate" and answer.is_success:
+            self._world.import_of(content["job_id"])
+            self.job = content["job_id"] if caller == "owner" else self.job
+        return str(answer.status_code) + (self._whose(operation, caller, content) if answer.is_success else "")
+
+    def listed(self, caller: str) -> set[str]:
+        """Return the assets of this test that a caller sees in the list."""
+        query = {"tag": TAG, "limit": 200}
+        assets = self._shim.get("/api/v1/media/", params=query, headers=self._headers[caller]).json()["assets"]
+        return {each["id"] for each in assets}
+
+    def _whose(self, operation: Operation, caller: str, content: Any) -> str:  # noqa: ANN401 - JSON
+        if operation.name == "listMedia":
+            seen = {each["id"] for each in content["assets"]}
+            whose = {"owner"} if seen & set(self.assets.values()) else set()
+            return _words(whose | ({"another"} if self.bobs in seen else set()), caller)
+        if operation.name == "stats":
+            users = [each["spec"].get("userId") for each in self._world.resources() if not is_going(each)]
+            if content["total"] == len(users):
+                return _words({"owner", "another"}, caller)
+            own = {"owner": "alice", "another": "bob", "admin": "root"}[caller]
+            return _words({caller} if content["total"] == users.count(user_of(own)) else set(), caller)
+        return ""
+
+    def _manifest(self, asset: str, operation: str, *, user: str = "alice") -> dict[str, Any]:
+        over = operation in {"retryMedia", "followMedia"}
+        about = {"source": {"url": "https://example.com/never.mp4"}, "metadata": TOO_MUCH if over else {}}
+        spec = {"assetId": asset, "userId": user_of(user), "tags": [TAG], "suspend": not over}
+        return self._world.manifest(f"access-{asset}", about | spec)
+
+
+def _words(whose: set[str], caller: str) -> str:
+    if whose == {"owner", "another"}:
+        return ", everybody's"
+    return ", their own" if whose == {caller} else f", {sorted(whose)}"
+
+
+def is_going(resource: dict[str, Any]) -> bool:
+    return "deletionTimestamp" in resource["metadata"]
+
+
+@pytest.fixture(scope="module")
+def asked(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
+    """All questions, and the table of the answers."""
+    kube, shim = world.installation.kube, world.installation.shim
+    with kube.forward(shim, 80, namespace=world.namespace) as url, httpx.Client(base_url=url, timeout=30) as client:
+        callers = Callers(world, client, issuer)
+        callers.prepare()
+        # What asks about a prediction comes after what starts it.
+        ordered = sorted(OPERATIONS, key=lambda each: each.name == "showJob")
+        rows = [Row(each, tuple(callers.ask(each, caller) for caller in CALLERS)) for each in ordered]
+    return callers, sorted(rows, key=lambda each: OPERATIONS.index(each.operation))
+
+
+@pytest.fixture
+def rows(asked: tuple[Callers, list[Row]]) -> list[Row]:
+    """The table."""
+    return asked[1]
+
+
+def page(rows: list[Row]) -> str:
+    """Return the page with the table in its place."""
+    before, _, after = PAGE.read_text().split(MARK)
+    lines = [(code(each.route), *each.cells) for each in rows]
+    return before + MARK + "\n" + table(HEAD, lines) + "\n" + MARK + after
+
+
+def test_table_of_the_page_is_what_came_of_it(rows: list[Row]) -> None:
+    if os.environ.get("WRITE_PAGES"):
+        PAGE.write_text(page(rows))
+    assert PAGE.read_text() == page(rows)
+
+
+def test_nobody_without_a_token_is_let_in_where_a_token_is_asked_for(rows: list[Row]) -> None:
+    nobody = {each.operation.name: each.cells[0] for each in rows}
+    assert {name for name, cell in nobody.items() if cell == "200"} == OPEN
+    assert {cell for name, cell in nobody.items() if name not in OPEN} == {"401"}
+
+
+def test_another_user_is_told_that_there_is_no_such_thing(rows: list[Row]) -> None:
+    others = {each.operation.name: each.cells[2] for each in rows if "{id}" in each.operation.path}
+    assert len(others) == 5
+    assert set(others.values()) == {"404"}
+
+
+def test_a_token_is_no_signature(rows: list[Row]) -> None:
+    assert {each.cells for each in rows if each.operation.name in SIGNED} == {("401",) * len(CALLERS)}
+
+
+def test_nothing_came_of_what_strangers_asked_for(asked: tuple[Callers, list[Row]], world: World) -> None:
+    callers, _ = asked
+    left = {each["spec"]["assetId"]: each for each in world.resources() if TAG in each["spec"].get("tags", [])}
+    for (operation, caller), asset in callers.assets.items():
+        if caller in {"nobody", "another"}:
+            assert not is_going(left[asset]), operation
+            assert left[asset]["spec"].get("run", "") == "", operation

@@ -1,0 +1,71 @@
+"""The shim is told to end in the middle of its work: what it has taken in, it answers, and keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from mediaimport_api import names
+
+from dev.bench.burst import callback, made
+from dev.bench.webhook_process import Shim, running_shim
+from tests.support.replicate.settings import WEBHOOK_SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.world import World
+
+CALLBACKS = 60
+
+
+@pytest.fixture
+def namespace(world: World) -> Iterator[str]:
+    """A namespace that no operator looks at: what is made here is never fetched."""
+    kube, name = world.installation.kube, f"{world.namespace}-drain"
+    kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+    yield name
+    kube.kubectl("delete", "namespace", name, "--wait=false")
+
+
+async def call(shim: Shim, predictions: list[str]) -> list[int]:
+    """Send all callbacks, end the shim as soon as the first is answered, and return how each was answered."""
+    connector = aiohttp.TCPConnector(limit=len(predictions))
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def send(prediction: str) -> int:
+            body, headers = callback(prediction)
+            async with session.post(f"{shim.url}/api/v1/replicate/webhook", data=body, headers=headers) as answer:
+                await answer.read()
+                return answer.status
+
+        sending = [asyncio.create_task(send(each)) for each in predictions]
+        await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+        os.kill(shim.pid, signal.SIGTERM)
+        return await asyncio.gather(*sending)
+
+
+def ended(pid: int) -> bool:
+    """Tell whether a child is over, without waiting for it."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def test_callbacks_under_way_are_answered_and_kept(
+    world: World, namespace: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    variables = {name: value for name, value in environment.items() if name.startswith(("S3_", "KUBECONFIG"))}
+    variables |= {"NAMESPACE": namespace, "S3_ADDRESSING_STYLE": "path", "REPLICATE_WEBHOOK_SECRETS": WEBHOOK_SECRET}
+    predictions = made(CALLBACKS)
+    with running_shim(tmp_path, variables) as shim:
+        asked = time.monotonic()
+        assert asyncio.run(call(shim, predictions)) == [200] * CALLBACKS
+        world.wait_until(lambda: ended(shim.pid), "the shim's end", timeout_s=30)
+        assert time.monotonic() - asked < 30
+    found = world.installation.kube.get(names.PLURAL, namespace=namespace)["items"]
+    assert sorted(each["spec"]["source"]["provider"]["id"] for each in found) == sorted(predictions)

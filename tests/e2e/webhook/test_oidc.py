@@ -1,0 +1,71 @@
+"""Callers with JWTs of an OpenID Connect issuer, whose keys the shim fetches and the issuer replaces."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_webhook.access.oidc import user_of
+
+from tests.e2e.webhook.test_routes import poll
+from tests.support.issuer import ADMINS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from tests.support.issuer import Issuer
+    from tests.support.world import World
+
+MEDIA = "/api/v1/media"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def restored(issuer: Issuer) -> Iterator[Issuer]:
+    """An issuer whose keys may be replaced: what it published at first, it publishes again."""
+    yield issuer
+    issuer.publish("first", "second")
+
+
+def test_subject_of_the_token_owns_what_it_imports(world: World, anyone: httpx.Client, issuer: Issuer) -> None:
+    anyone.headers.update(bearer(issuer.token("auth0|alice")))
+    answer = anyone.post(f"{MEDIA}/import-from-url", json={"url": world.file_url()})
+    assert answer.status_code == 202
+    asset_id = answer.json()["asset_id"]
+    assert poll(world, anyone, asset_id)["status"] == "ready"
+    user = user_of("auth0|alice")
+    assert len(world.objects(f"media/{user}/{asset_id}/")) == 3
+    for token, status in (
+        (issuer.token("bob"), 404),
+        (issuer.token("bob", groups=("others",)), 404),
+        (issuer.token("carol", groups=("others", ADMINS)), 200),
+    ):
+        assert anyone.get(f"{MEDIA}/{asset_id}", headers=bearer(token)).status_code == status
+
+
+def test_token_that_is_not_for_us_is_refused(anyone: httpx.Client, issuer: Issuer) -> None:
+    tokens = [
+        issuer.token("alice", exp=int(time.time()) - 60),
+        issuer.token("alice", aud="another"),
+        issuer.token("alice", iss="https://another.example.com"),
+        issuer.token("alice", key="unpublished"),
+        issuer.token("alice")[:-4] + "AAAA",
+    ]
+    answers = [anyone.get(f"{MEDIA}/", headers=bearer(each)) for each in tokens]
+    assert [each.status_code for each in answers] == [401] * len(tokens)
+
+
+def test_replaced_key_is_fetched_and_the_former_one_is_no_longer_good(
+    world: World, anyone: httpx.Client, restored: Issuer
+) -> None:
+    former, new = bearer(restored.token("alice")), bearer(restored.token("alice", key="second"))
+    assert anyone.get(f"{MEDIA}/", headers=former).status_code == 200
+    restored.publish("second")
+    world.wait_until(lambda: anyone.get(f"{MEDIA}/", headers=new).status_code == 200, "the new key", timeout_s=20)
+    assert anyone.get(f"{MEDIA}/", headers=former).status_code == 401

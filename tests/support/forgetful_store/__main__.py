@@ -1,0 +1,17 @@
+"""Serve it: `python -m tests.support.forgetful_store`; S3_… lead to the real store."""
+
+import os
+
+import uvicorn
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
+
+from tests.support.forgetful_store.app import application
+
+environment = Environment(os.environ)
+uvicorn.run(
+    application(StoreSettings.read(environment)),
+    host=environment.text("HOST", "0.0.0.0"),  # noqa: S104  # a pod's only port
+    port=environment.integer("PORT", 8080),
+    access_log=False,
+)

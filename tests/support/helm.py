@@ -1,0 +1,126 @@
+"""The chart on a development cluster: its values for the local store and for the stand-in for Replicate."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.replicate.settings import API_TOKEN, WEBHOOK_SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dev.cluster.kubectl import Kube
+    from tests.support.replicate.manifest import StandIn
+
+Values = dict[str, Any]
+
+CHART = Path(__file__).resolve().parents[1] / "charts" / "mediaimport"
+TIMEOUT = "180s"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One release of the chart, whose name the names of its objects begin with."""
+
+    kube: Kube
+    namespace: str = "mediaimport"
+    release: str = "mediaimport"
+
+    @property
+    def shim(self) -> str:
+        """What kubectl reaches the shim by."""
+        return f"service/{self.release}-webhook"
+
+    @property
+    def shim_url(self) -> str:
+        """Where the shim is inside the cluster."""
+        return f"http://{self.release}-webhook.{self.namespace}.svc"
+
+    def first_token(self) -> str:
+        """Return the token that the chart made."""
+        secret = self.kube.get("secret", f"{self.release}-first-token", namespace=self.namespace)
+        return base64.b64decode(secret["data"]["token"]).decode()
+
+
+def install(
+    installation: Installation, environment: Mapping[str, str], *, replicate: StandIn, values: Values | None = None
+) -> None:
+    """Install or upgrade the release and wait until it is ready.
+
+    `environment`: what dev.cluster tells of images and store. `values` win over the values made from it.
+    """
+    kube, namespace = installation.kube, installation.namespace
+    chosen = merged(values_of(environment, installation, replicate), values or {})
+    kube.apply([_namespace(namespace)])
+    options = ("--namespace", namespace, "--values", "-", *ownership(kube), "--wait", "--timeout", TIMEOUT)
+    kube.helm("upgrade", "--install", installation.release, str(CHART), *options, given=json.dumps(chosen))
+
+
+def ownership(kube: Kube) -> tuple[str, ...]:
+    """Return the options that take over the resource definition: another release, or a hand, may have brought it."""
+    server_side = kube.helm("version", "--template", "{{.Version}}").startswith("v4")
+    return ("--take-ownership", "--force-conflicts") if server_side else ("--take-ownership",)
+
+
+def values_of(environment: Mapping[str, str], installation: Installation, replicate: StandIn) -> Values:
+    """Return the values for the local store and the stand-in."""
+    to_replicate = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": replicate.namespace}}}
+    return {
+        "fullnameOverride": installation.release,
+        "image": image_values(environment["MEDIAIMPORT_IMAGE"]),
+        "proberImage": image_values(environment["MEDIAIMPORT_FFMPEG_IMAGE"]),
+        "s3": _store(environment),
+        "source": {"allowedNetworks": [f"{replicate.address}/32"]},
+        "replicate": {
+            "baseUrl": replicate.url,
+            "apiToken": API_TOKEN,
+            "webhookSecrets": [WEBHOOK_SECRET],
+            # Several releases share the stand-in here, and each would sweep up the others' predictions.
+            "sweep": {"schedule": "0 0 1 1 *"},
+        },
+        "webhook": {"publicUrl": installation.shim_url},
+        "networkPolicy": {
+            "importerExtraEgress": [{"to": [to_replicate]}],
+            "webhookExtraEgress": [{"to": [to_replicate]}],
+        },
+    }
+
+
+def _store(environment: Mapping[str, str]) -> Values:
+    endpoint, bundle = environment.get("S3_ENDPOINT_URL", ""), environment.get("S3_CA_BUNDLE")
+    return {
+        "bucket": environment["S3_BUCKET_NAME"],
+        "region": environment["S3_REGION"],
+        "endpointUrl": endpoint,
+        "addressingStyle": "path" if endpoint else "auto",
+        "accessKeyId": environment["S3_ACCESS_KEY_ID"],
+        "secretAccessKey": environment["S3_SECRET_ACCESS_KEY"],
+        "caBundle": Path(bundle).read_text() if bundle else "",
+    }
+
+
+def image_values(reference: str) -> Values:
+    """Return an image's values: `host:5000/name:tag`, `name` or `name@sha256:…`."""
+    name, _, digest = reference.partition("@")
+    head, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        head, tag = name, ""
+    return {"repository": head, "tag": tag, "digest": digest}
+
+
+def merged(values: Values, over: Values) -> Values:
+    """Return the values with those of `over` in their places, as Helm merges them."""
+    both = {
+        key: merged(values[key], value) if isinstance(value, dict) and isinstance(values.get(key), dict) else value
+        for key, value in over.items()
+    }
+    return values | both
+
+
+def _namespace(name: str) -> Values:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

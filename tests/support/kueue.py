@@ -1,0 +1,104 @@
+"""Kueue (https://kueue.sigs.k8s.io) on our own cluster, for as long as a test needs it: compiled, by its own chart."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dev.cluster import addresses, images, programs
+from dev.cluster.buildah import Buildah
+from dev.cluster.commands import output
+from dev.cluster.lock import held
+from dev.cluster.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dev.cluster.kubectl import Kube
+
+RELEASE, NAMESPACE = "kueue", "kueue-system"
+_MODULE = "sigs.k8s.io/kueue"
+
+
+@contextmanager
+def installed(kube: Kube, *, namespace: str) -> Iterator[None]:
+    """Have Kueue manage the Jobs with a queue's name of that namespace, and nobody else's."""
+    kube.helm(
+        *("upgrade", "--install", RELEASE, str(_chart()), "--namespace", NAMESPACE, "--create-namespace"),
+        *("--values", "-", "--wait", "--timeout", "180s"),
+        given=json.dumps(_values(_pushed_image(), namespace)),
+    )
+    try:
+        yield
+    finally:
+        kube.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
+        kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def queue(kube: Kube, *, namespace: str, name: str, **nominal: str) -> None:
+    """Make a queue, and one for the whole cluster behind it that admits so much of each resource."""
+    resources = [{"name": key.replace("_", "-"), "nominalQuota": value} for key, value in nominal.items()]
+    flavor = {"name": name, "resources": resources}
+    group = {"coveredResources": [each["name"] for each in resources], "flavors": [flavor]}
+    kube.apply(
+        [
+            _object("ResourceFlavor", name),
+            _object("ClusterQueue", name, {"namespaceSelector": {}, "resourceGroups": [group]}),
+            _object("LocalQueue", name, {"clusterQueue": name}, namespace),
+        ]
+    )
+
+
+def _object(kind: str, name: str, spec: dict[str, Any] | None = None, namespace: str = "") -> dict[str, Any]:
+    meta = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": kind, "metadata": meta} | ({"spec": spec} if spec else {})
+
+
+def _chart() -> Path:
+    """Return Kueue's own chart, of the version that is compiled."""
+    listing = ("list", "-mod=readonly", "-m", "-f", "{{.Dir}}", _MODULE)
+    folder = output(("go", "-C", str(programs.KUEUE.folder), *listing))
+    return Path(folder, "charts", "kueue")
+
+
+def _values(image: str, namespace: str) -> dict[str, Any]:
+    repository, _, tag = image.rpartition(":")
+    configuration = {
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
+        "kind": "Configuration",
+        "health": {"healthProbeBindAddress": ":8081"},
+        "metrics": {"bindAddress": ":8443"},
+        "webhook": {"port": 9443},
+        "leaderElection": {"leaderElect": False},
+        "integrations": {"frameworks": ["batch/job"]},
+        "managedJobsNamespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+    }
+    return {
+        "fullnameOverride": RELEASE,
+        "controllerManager": {
+            "manager": {
+                "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
+                "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+            }
+        },
+        "managerConfig": {"controllerManagerConfigYaml": json.dumps(configuration)},
+    }
+
+
+def _pushed_image() -> str:
+    """Return the image's name in the node's registry, with nothing in it but the program."""
+    home, places = programs.built(programs.KUEUE.name), Places.of(os.environ)
+    image = f"{addresses.REGISTRY}/kueue:{home.name.rpartition('-')[2]}"
+    if images.is_pushed(places, image):
+        return image
+    with held(places):
+        program = places.scratch / "manager"  # as its chart calls it
+        shutil.copy(home / "kueue", program)
+        buildah = Buildah.at(places)
+        buildah.import_tar(program, image, "--entrypoint", '["/manager"]', "--user", "65532:65532")
+        buildah.push(image, image)
+    return image

@@ -1,0 +1,54 @@
+"""A small server of ours in a cluster, for Pod Security `restricted`: a Deployment of one pod and its Service. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dev.cluster.kubectl import Object
+
+PORT = 8080
+"""Inside the pod."""
+
+
+def workload(name: str, namespace: str, pod: Object, *, app: str = "") -> list[Object]:
+    """Return the Service, on port 80, and the Deployment; what it holds is in its memory, so never two at a time.
+
+    `app`: how its label calls it, if not by its name.
+    """
+    labels = {"app.kubernetes.io/name": app or name}
+    about = {"name": name, "namespace": namespace, "labels": labels}
+    port = {"name": "http", "port": 80, "targetPort": "http"}
+    deployment = {
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": about, "spec": {"selector": labels, "ports": [port]}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": about, "spec": deployment},
+    ]
+
+
+def serving(container: Object, *, volumes: Sequence[Object] = (), grace_s: int = 2) -> Object:
+    """Return a pod's spec. `container`: name, image, command and what goes beyond; it serves PORT and `/healthz`."""
+    usual = {
+        "ports": [{"name": "http", "containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": grace_s,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [usual | container],
+        "volumes": list(volumes),
+    }

@@ -1,0 +1,161 @@
+"""The importer's side of the socket against probers that are gone, silent, killed or lying."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_api.reasons import Reason
+from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.prober import Prober
+from mediaimport_prober import landlock
+from mediaimport_prober.protocol import Failure, ProbeRequest, ThumbnailRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.unit.importer.conftest import RunningProber, Studio
+
+REQUEST = ProbeRequest(file="file")
+
+
+@contextmanager
+def playing(path: Path, act: Callable[[socket.socket], object]) -> Iterator[Prober]:
+    """Listen where the prober should, and do something else with the first connection."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                act(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield Prober(path, start_s=1, answer_s=0.5)
+        thread.join()
+
+
+def failure_of(prober: Prober) -> AttemptError:
+    begun = time.monotonic()
+    with pytest.raises(AttemptError) as caught:
+        prober.ask(REQUEST)
+    assert time.monotonic() - begun < 10
+    assert caught.value.reason is Reason.PROBE_FAILED
+    return caught.value
+
+
+def test_prober_that_never_starts_is_waited_for_within_a_clock(tmp_path: Path) -> None:
+    with pytest.raises(AttemptError) as caught:
+        Prober(tmp_path / "nowhere.sock", start_s=0.2).ask(REQUEST)
+
+    assert caught.value.reason is Reason.UNEXPECTED
+
+
+def test_prober_that_starts_late_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "late.sock"
+
+    def start() -> None:
+        with playing(path, lambda connection: connection.recv(4096) and connection.sendall(b"\0\0\0\x02{}")):
+            pass
+
+    timer = threading.Timer(0.2, start)
+    timer.start()
+    response, _ = Prober(path, start_s=5, answer_s=2).ask(REQUEST)
+    timer.join()
+
+    assert response.failure is None
+
+
+@pytest.mark.attack("a prober that says nothing", "given up by the clock")
+def test_silent_prober_ends_with_the_clock(tmp_path: Path) -> None:
+    over = threading.Event()
+    with playing(tmp_path / "s", lambda _: over.wait(10)) as prober:
+        failure_of(prober)
+        over.set()
+
+
+@pytest.mark.attack("a prober that drips", "given up by the clock")
+def test_dripping_prober_ends_with_the_clock(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(struct.pack("!I", 100_000))
+        while not over.wait(0.05):
+            connection.sendall(b" ")
+
+    with playing(tmp_path / "s", drip) as prober:
+        failure_of(prober)
+        over.set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"\0\0\0\x02", b"\0\0\0\x02[]", b"\xff\xff\xff\xff", b"\0\0\0\x05hello", b'\0\0\0\x13{"payloadBytes": 100}x'],
+)
+@pytest.mark.attack("a prober that lies about lengths and types", "not believed")
+def test_lying_prober_is_not_believed(tmp_path: Path, said: bytes) -> None:
+    with playing(tmp_path / "s", lambda connection: connection.sendall(said)) as prober:
+        failure_of(prober)
+
+
+@pytest.mark.attack("nonsense sent to the prober", "it answers the next request")
+def test_real_prober_survives_nonsense(prober: RunningProber, studio: Studio) -> None:
+    for nonsense in (b"", b"\0", b"\xff" * 100, b"\0\0\0\x02{}", os.urandom(5000)):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(prober.socket))
+            connection.sendall(nonsense)
+
+    response, _ = prober.client.ask(ProbeRequest(file=prober.take(studio.video())))
+
+    assert response.failure is None
+
+
+def test_real_prober_says_which_landlock_confines_it(tmp_path: Path) -> None:
+    environment = {"SCRATCH_DIRECTORY": str(tmp_path), "PROBER_SOCKET": str(tmp_path / "s"), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "mediaimport_prober"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.terminate()
+
+    assert line["landlock"] == landlock.version()
+
+
+def test_real_prober_names_a_missing_file(prober: RunningProber) -> None:
+    response, _ = prober.client.ask(ProbeRequest(file="nowhere"))
+
+    assert response.failure is Failure.NO_FILE
+
+
+@pytest.mark.attack("ffprobe killed in the middle", "this request fails, the next works")
+def test_connection_whose_child_is_killed_fails_and_the_next_works(prober: RunningProber, studio: Studio) -> None:
+    file = prober.take(studio.video())
+    before = _children_of(prober.process.pid)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(prober.socket))
+        while not (new := _children_of(prober.process.pid) - before):
+            time.sleep(0.01)
+        os.kill(new.pop(), signal.SIGKILL)
+        assert connection.recv(1) == b""
+
+    response, jpeg = prober.client.ask(ThumbnailRequest(file=file, width_pixels=64))
+
+    assert response.failure is None
+    assert jpeg
+
+
+def _children_of(parent: int) -> set[int]:
+    return {int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()}

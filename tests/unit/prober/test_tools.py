@@ -1,0 +1,168 @@
+"""Attacks on ffprobe and ffmpeg, with the real ones: nothing is read, time and memory stay bounded."""
+
+from __future__ import annotations
+
+import resource
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, ThumbnailRequest
+from mediaimport_prober.sandbox import Limits
+from mediaimport_prober.tools import Tools, last_words
+
+if TYPE_CHECKING:
+    from mediaimport_prober.protocol import Request, Response
+
+    from tests.unit.importer.conftest import Studio
+
+
+# Newer Pythons warn of forks beside threads; the prober has none, the test run has.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, studio: Studio) -> Path:
+    """A directory with another's video in it, which no attack may show."""
+    (tmp_path / "secret.ts").write_bytes(
+        studio.make("secret.ts", "-f", "lavfi", "-i", "color=red:s=64x64:d=1", "-c:v", "mpeg2video").read_bytes()
+    )
+    return tmp_path
+
+
+def hls(target: str) -> bytes:
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n".encode()
+
+
+def both(tools: Tools) -> list[tuple[Response, bytes]]:
+    requests: list[Request] = [ProbeRequest(file="attack"), ThumbnailRequest(file="attack", width_pixels=320)]
+    return [tools.answer(request) for request in requests]
+
+
+def attacks(scratch: Path) -> dict[str, bytes]:
+    secret = str(scratch / "secret.ts")
+    master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"
+    return {
+        "HLS to a neighbour": hls("secret.ts"),
+        "HLS to an absolute path": hls(secret),
+        "HLS to a file URL": hls(f"file:{secret}"),
+        "HLS master to /etc/passwd": master + b"/etc/passwd\n",
+        "HLS master to itself": master + b"attack\n",
+        "ffconcat": f"ffconcat version 1.0\nfile {secret}\n".encode(),
+        "relative ffconcat": b"ffconcat version 1.0\nfile secret.ts\n",
+        "DASH": (
+            '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+            'mediaPresentationDuration="PT1S"><Period><AdaptationSet mimeType="video/mp2t"><Representation id="1" '
+            f'bandwidth="1"><BaseURL>file:{secret}</BaseURL></Representation></AdaptationSet></Period></MPD>'
+        ).encode(),
+        "subtitle reference": b"[Script Info]\n[Events]\nDialogue: 0,0:00:00.00,0:00:01.00,,,,,,,x\n",
+        "SDP": b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "image sequence pattern": b"%d",
+        "random": bytes(range(256)) * 64,
+    }
+
+
+NAMES = list(attacks(Path("/")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.attack(
+    "HLS, DASH, ffconcat, SDP and the like that point at other files, under no name that tells",
+    "refused: no picture, no description",
+)
+def test_file_that_points_at_others_is_refused(scratch: Path, name: str) -> None:
+    (scratch / "attack").write_bytes(attacks(scratch)[name])
+    begun = time.monotonic()
+
+    answers = both(Tools(scratch))
+
+    assert all(response.failure is not None and not payload for response, payload in answers), answers
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.attack("a symbolic link in the scratch directory", "not followed")
+def test_symbolic_link_is_no_file(scratch: Path) -> None:
+    (scratch / "attack").symlink_to(scratch / "secret.ts")
+
+    assert [response.failure for response, _ in both(Tools(scratch))] == [Failure.NO_FILE, Failure.NO_FILE]
+
+
+def png(width: int, height: int) -> bytes:
+    """Return the beginning of a PNG of that many pixels of 64 bits, all zero: a megabyte holds gigabytes of them."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    compressor = zlib.compressobj(9)
+    row = bytes(1 + width * 8)
+    data = b"".join(compressor.compress(row) for _ in range(100)) + compressor.flush()
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, 6, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.attack("a small PNG of 880 MB of pixels", "PixelLimitExceeded in less than 700 MB")
+def test_png_bomb_is_refused_before_it_is_decoded(scratch: Path) -> None:
+    (scratch / "attack").write_bytes(png(11_000, 10_000))
+
+    (probed, _), (shown, jpeg) = both(Tools(scratch))
+
+    assert probed.failure is Failure.TOO_MANY_PIXELS
+    assert shown.failure is not None
+    assert jpeg == b""
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 700_000
+
+
+@pytest.mark.attack("96 MB of empty boxes", "ended by the clock")
+def test_megabytes_of_empty_boxes_end_with_the_clock(scratch: Path) -> None:
+    ftyp = (24).to_bytes(4, "big") + b"ftypisom\x00\x00\x02\x00isommp41"
+    (scratch / "attack").write_bytes(ftyp + ((8).to_bytes(4, "big") + b"free") * 12_000_000)
+    begun = time.monotonic()
+
+    response, _ = Tools(scratch, Limits(clock_s=1.0)).answer(ProbeRequest(file="attack"))
+
+    assert response.failure in {Failure.TOO_LONG, Failure.TOOL_FAILED}
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.attack("tags of 100 kB", "not repeated")
+def test_megabytes_of_tags_are_not_repeated(scratch: Path, studio: Studio) -> None:
+    file = studio.make("all-tags.mkv", "-i", str(studio.video()), "-c", "copy", "-metadata", "comment=" + "x" * 100_000)
+    (scratch / "attack").write_bytes(file.read_bytes())
+
+    response, _ = Tools(scratch).answer(ProbeRequest(file="attack"))
+
+    assert response.failure is None
+    assert len(str(response.document)) < 10_000
+
+
+def test_codec_that_is_not_on_the_list_is_named(scratch: Path, studio: Studio) -> None:
+    file = studio.make("rare.avi", "-f", "lavfi", "-i", "testsrc2=s=64x64:d=0.2", "-c:v", "asv1")
+    (scratch / "attack").write_bytes(file.read_bytes())
+
+    response, _ = Tools(scratch).answer(ProbeRequest(file="attack"))
+
+    assert (response.failure, response.message) == (Failure.NOT_ALLOWED, "asv1")
+
+
+def test_format_that_is_not_on_the_list_is_not_allowed(scratch: Path) -> None:
+    (scratch / "attack").write_bytes(hls("secret.ts"))
+
+    response, _ = Tools(scratch).answer(ProbeRequest(file="attack"))
+
+    assert response.failure is Failure.NOT_ALLOWED
+
+
+def test_packets_are_summed_by_stream(scratch: Path, studio: Studio) -> None:
+    (scratch / "good").write_bytes(studio.video().read_bytes())
+
+    response, _ = Tools(scratch).answer(PacketsRequest(file="good"))
+
+    assert response.document is not None
+    assert response.document["streams"]["0"]["packets"] == 48
+    assert response.document["streams"]["0"]["endS"] == pytest.approx(2, abs=0.05)
+
+
+def test_last_words_hold_no_path_and_no_control_characters() -> None:
+    assert last_words(b"first\nfile:/scratch/secret/name: Invalid \x1b[31mdata\n") == "name: Invalid ?[31mdata"

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_runtime.environment import BadSettingError
+from mediaimport_webhook.access.tokens import Tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.webhook.conftest import Start
+
+ALICE = "alice-token-0123456789"
+ROUTES = [
+    ("GET", "/api/v1/media/"),
+    ("GET", "/api/v1/media/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"),
+    ("POST", "/api/v1/media/import-from-url"),
+    ("POST", "/api/v1/replicate/wan-video-t2v"),
+    ("GET", "/api/v1/replicate/predictions/pred1"),
+]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Basic YTpi", ALICE, f"Bearer {ALICE}x", f"Bearer {ALICE[:-1]}", "Bearer é"],
+)
+def test_request_without_a_known_token_is_401(start: Start, method: str, path: str, authorization: str) -> None:
+    headers = {"Authorization": authorization.encode()}
+    answer = start().call(method, path, token=None, headers=headers, **({"json": {}} if method == "POST" else {}))
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_without_a_tokens_file_every_route_is_503_and_names_it(start: Start, method: str, path: str) -> None:
+    answer = start(AUTH_TOKENS_FILE=None).call(method, path, json={})
+    assert (answer.status_code, answer.json()["setting"]) == (503, "AUTH_TOKENS_FILE")
+
+
+def test_mode_none_lets_everybody_in_and_warns(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        shim = start(AUTH_MODE="none", AUTH_TOKENS_FILE=None)
+    assert shim.call("GET", "/api/v1/media/", token=None).status_code == 200
+    assert "AUTH_MODE is none" in caplog.text
+
+
+def test_changed_file_is_read_again(tmp_path: Path) -> None:
+    path, clock = tmp_path / "tokens.json", Clock()
+    path.write_text(json.dumps([{"token": ALICE, "user": "alice"}]))
+    tokens = Tokens(path, monotonic=clock)
+    assert tokens.find(ALICE).user_id == "alice"
+    new = tmp_path / "new.json"
+    new.write_text(json.dumps([{"token": ALICE, "user": "carol", "role": "admin"}]))
+    new.replace(path)
+    clock.now = 2
+    assert (tokens.find(ALICE).user_id, tokens.find(ALICE).admin) == (
+        "carol",
+        True,
+    )
+
+
+def test_broken_file_leaves_the_former_tokens_in_force(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, clock = tmp_path / "tokens.json", Clock()
+    path.write_text(json.dumps([{"token": ALICE, "user": "alice"}]))
+    tokens = Tokens(path, monotonic=clock)
+    path.write_text('[{"token": "very-secret-token-xyz"')
+    clock.now = 2
+    assert tokens.find(ALICE).user_id == "alice"
+    assert "could not be read again" in caplog.text
+    assert "very-secret" not in caplog.text
+    path.unlink()
+    clock.now = 4
+    assert tokens.find(ALICE).user_id == "alice"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "{}",
+        '[{"user": "a"}]',
+        '[{"token": "short", "user": "a"}]',
+        '[{"token": "0123456789abcdef", "sha256": "' + "0" * 64 + '", "user": "a"}]',
+        '[{"token": "0123456789abcdef", "user": "../x"}]',
+        '[{"token": "0123456789abcdef", "user": "a", "role": "god"}]',
+        '[{"sha256": "xyz", "user": "a"}]',
+        '[{"token": "0123456789abcdef", "user": "a", "extra": 1}]',
+    ],
+)
+def test_wrong_file_ends_the_start_with_a_line_that_names_the_setting(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "tokens.json"
+    path.write_text(content)
+    with pytest.raises(BadSettingError, match=r"^AUTH_TOKENS_FILE") as refusal:
+        Tokens(path)
+    assert "\n" not in str(refusal.value)
+    assert "0123456789abcdef" not in str(refusal.value)
+
+
+def test_missing_file_ends_the_start(tmp_path: Path) -> None:
+    with pytest.raises(BadSettingError, match=r"^AUTH_TOKENS_FILE"):
+        Tokens(tmp_path / "none.json")

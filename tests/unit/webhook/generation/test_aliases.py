@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from mediaimport_webhook.generation.aliases import InputField, read_models
+from mediaimport_webhook.http.problems import Problem
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ({"type": "string"}, "", ""),
+        ({"type": "string", "values": {"5s": 81}}, "5s", 81),
+        ({"type": "integer", "minimum": 1, "maximum": 3}, 3, 3),
+        ({"type": "number"}, 1, 1),
+        ({"type": "number"}, 0.5, 0.5),
+        ({"type": "boolean"}, False, False),
+        ({"type": "seconds", "minimum": 1, "maximum": 10}, "5s", 5),
+    ],
+)
+def test_good_value_is_said_as_the_model_wants_it(field: dict[str, object], value: object, expected: object) -> None:
+    assert InputField.model_validate(field).convert(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ({"type": "integer"}, 1.0),
+        ({"type": "integer"}, True),
+        ({"type": "integer", "maximum": 3}, 4),
+        ({"type": "number"}, "1"),
+        ({"type": "boolean"}, 1),
+        ({"type": "seconds"}, 5),
+        ({"type": "seconds"}, "5"),
+        ({"type": "seconds"}, "\N{ARABIC-INDIC DIGIT FIVE}s"),
+        ({"type": "seconds"}, "-5s"),
+        ({"type": "seconds", "maximum": 10}, "11s"),
+    ],
+)
+def test_bad_value_is_refused(field: dict[str, object], value: object) -> None:
+    with pytest.raises(ValueError, match=r"^must be"):
+        InputField.model_validate(field).convert(value)
+
+
+def test_fields_go_under_the_models_own_names_and_null_is_absent() -> None:
+    fields = {"length": {"type": "seconds", "to": "num_seconds"}, "seed": {"type": "integer"}}
+    alias = read_models({"a": {"model": "o/n", "input": fields, "fixed": {"fast": True}}})["a"]
+    assert alias.model_input({"length": "5s", "seed": None}) == {"num_seconds": 5, "fast": True}
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    fields = {"prompt": {"type": "string", "required": True}, "seed": {"type": "integer"}}
+    alias = read_models({"a": {"model": "o/n", "input": fields}})["a"]
+    with pytest.raises(Problem) as refusal:
+        alias.model_input({"seed": "x", "other": 1})
+    assert [each.pointer for each in refusal.value.errors] == ["/other", "/prompt", "/seed"]

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from mediaimport_webhook.generation.signatures import refusal, usable_secret
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER = "whsec_" + "A" * 32
+BODY = b'{"test": 2432232314}'
+SENT = datetime.fromtimestamp(1614265330, UTC)
+GOOD = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def headers(**changes: str) -> dict[str, str]:
+    vector = {"id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "timestamp": "1614265330", "signature": GOOD}
+    return {f"webhook-{name}": value for name, value in (vector | changes).items()}
+
+
+def test_published_vector_is_accepted() -> None:
+    assert refusal(headers(), BODY, [SECRET], SENT) is None
+
+
+def test_any_of_several_secrets_will_do() -> None:
+    assert refusal(headers(), BODY, [OTHER, SECRET], SENT) is None
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [f"v1a,AAAA {GOOD}", f"{GOOD} v2,xyz", f"garbage {GOOD}", f"a,b,c {GOOD}", f"v1,!! {GOOD}", f"v1, {GOOD}"],
+)
+def test_other_members_of_the_list_are_passed_over(signature: str) -> None:
+    assert refusal(headers(signature=signature), BODY, [SECRET], SENT) is None
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        GOOD.removeprefix("v1,"),
+        GOOD.replace("v1,", "v2,"),
+        GOOD.replace("v1,", "V1,"),
+        GOOD.replace("v1,", "v1,v1,"),
+        GOOD.rstrip("="),
+        GOOD + "=",
+        GOOD[:-2] + "F=",
+        GOOD[:-8],
+        GOOD.replace("+", "-").replace("/", "_"),
+        GOOD.swapcase(),
+        "v1," + GOOD.removeprefix("v1,")[::-1],
+        "v1,",
+        "v1," + "A" * 43 + "=",
+        "v1,é",
+        GOOD + "\t",
+        GOOD.replace(",", " "),
+    ],
+)
+def test_wrong_signature_of_any_kind_is_refused(signature: str) -> None:
+    assert refusal(headers(signature=signature), BODY, [SECRET], SENT) == "no signature matches"
+
+
+@pytest.mark.parametrize("missing", ["id", "timestamp", "signature"])
+def test_missing_header_is_refused(missing: str) -> None:
+    assert refusal(headers(**{missing: ""}), BODY, [SECRET], SENT) is not None
+
+
+@pytest.mark.parametrize("changed", [BODY + b" ", BODY.replace(b" ", b""), b"", b"\xff\xfe"])
+def test_other_body_is_refused(changed: bytes) -> None:
+    assert refusal(headers(), changed, [SECRET], SENT) == "no signature matches"
+
+
+def test_other_id_is_refused() -> None:
+    assert refusal(headers(id="msg_other"), BODY, [SECRET], SENT) == "no signature matches"
+
+
+def test_other_secret_or_none_is_refused() -> None:
+    assert refusal(headers(), BODY, [OTHER], SENT) == "no signature matches"
+    assert refusal(headers(), BODY, [], SENT) == "no signature matches"
+
+
+@pytest.mark.parametrize("away_s", [-301, 301, 86400, -86400])
+def test_time_too_far_from_now_is_refused(away_s: int) -> None:
+    assert "away from now" in (refusal(headers(), BODY, [SECRET], SENT + timedelta(seconds=away_s)) or "")
+
+
+@pytest.mark.parametrize("away_s", [-300, 0, 300])
+def test_time_within_the_tolerance_is_accepted(away_s: int) -> None:
+    assert refusal(headers(), BODY, [SECRET], SENT + timedelta(seconds=away_s)) is None
+
+
+@pytest.mark.parametrize(
+    "sent", ["1614265330.0", "nan", "1e9", "01614265330", "-1", "١٦١٤٢٦٥٣٣٠", "9" * 40, " 1614265330"]
+)
+def test_timestamp_that_is_no_plain_number_is_refused(sent: str) -> None:
+    assert refusal(headers(timestamp=sent), BODY, [SECRET], SENT) == "webhook-timestamp is not a number of seconds"
+
+
+@pytest.mark.parametrize(
+    ("secret", "usable"),
+    [(SECRET, True), (SECRET.removeprefix("whsec_"), False), ("whsec_", False), ("whsec_a", False)],
+)
+def test_secret_is_checked_for_its_form(secret: str, *, usable: bool) -> None:
+    assert usable_secret(secret) is usable

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from mediaimport_webhook.http.openapi import document
+from mediaimport_webhook.http.operations import OPERATIONS
+from mediaimport_webhook.http.routing import Methods
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from tests.unit.webhook.conftest import Shim
+
+OWN = [each for each in OPERATIONS if each.bearer]
+
+
+def test_document_is_openapi(shim: Shim) -> None:
+    served = shim.call("GET", "/openapi.json", token=None).json()
+    assert served == document()
+    found = [each.ok() for each in schemathesis.openapi.from_dict(served).get_all_operations()]
+    assert len(found) == len(OPERATIONS)
+    assert all(jsonschema_rs.meta.is_valid(each) for each in served["components"]["schemas"].values())
+
+
+def test_every_route_is_described_and_nothing_else(shim: Shim) -> None:
+    served = {
+        (method, each.path)
+        for each in shim.app.routes
+        if isinstance(each, Route) and isinstance(each.endpoint, Methods)
+        for method in each.endpoint.endpoints
+        if not each.path.startswith("/docs")  # the page that shows them
+    }
+    assert served == {(each.method, each.path) for each in OPERATIONS}
+
+
+def test_names_of_operations_are_distinct() -> None:
+    assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OWN, ids=lambda each: each.name)
+def test_operation_that_is_somebodys_asks_who(shim: Shim, operation: object) -> None:
+    path = operation.path.format(id="0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01", alias="wan-video-t2v")
+    assert shim.call(operation.method, path, token=None, json={}).status_code == 401
+
+
+def test_document_holds_examples_of_what_is_sent() -> None:
+    bodies = [
+        content["application/json"]
+        for path in document()["paths"].values()
+        for each in path.values()
+        if (content := each.get("requestBody", {}).get("content"))
+    ]
+    assert sum("example" in each for each in bodies) == 2
+    assert "wan-video-t2v" in json.dumps(document())
+
+
+def test_table_of_who_may_what_has_every_route() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/frontend.md").read_text()
+    told = re.findall(r"^\| `([A-Z]+) (/[^`]*)` \|", page, re.MULTILINE)
+    assert told == [(each.method, each.path) for each in OPERATIONS]

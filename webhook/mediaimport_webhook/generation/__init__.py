@@ -1,0 +1,1 @@
+"""Generators: starting predictions, taking their callbacks, recovering those whose callback never came."""

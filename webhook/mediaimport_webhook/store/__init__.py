@@ -1,0 +1,1 @@
+"""The webhook's side of the store: presigned URLs and sidecars. Read-only."""
