@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,13 @@ from dev.bench import load
 from dev.bench.operator_process import job_variables
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from mediaimport_runtime.kubernetes.client import Api
+    from mediaimport_runtime.kubernetes.client import Client
 
 _CREATORS = 16
 _WATCH = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
-async def finished_within(api: Api, namespace: str, count: int, *, cap: int, timeout_s: float) -> tuple[int, float]:
+async def finished_within(api: Client, namespace: str, count: int, *, cap: int, timeout_s: float) -> tuple[int, float]:
     """Keep `cap` Jobs at work until `count` have ended; return how many did, and the seconds it took."""
     begun_s = time.monotonic()
     loop = _Loop(api, namespace, count, cap)
@@ -40,7 +37,7 @@ async def finished_within(api: Api, namespace: str, count: int, *, cap: int, tim
 class _Loop:
     """A watch that frees a slot for each Job that ends, and creators that wait for slots."""
 
-    def __init__(self, api: Api, namespace: str, count: int, cap: int) -> None:
+    def __init__(self, api: Client, namespace: str, count: int, cap: int) -> None:
         self._api = api
         self._count = count
         self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
@@ -49,7 +46,7 @@ class _Loop:
         self.ended: set[str] = set()
 
     async def run(self) -> None:
-        _, version = await self._api.collect(self._path)
+        _, version = await self._api.list_packed(self._path)
         numbers = iter(range(self._count))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch(version))
@@ -63,20 +60,14 @@ class _Loop:
 
     async def _watch(self, version: str) -> None:
         while len(self.ended) < self._count:
-            async for event in self._events(version):
-                version = event["object"]["metadata"]["resourceVersion"]
-                self._see(event["object"])
+            async for change in self._api.watch(self._path, version):
+                version = change.resource["metadata"]["resourceVersion"]
+                self._see(change.resource)
                 if len(self.ended) >= self._count:
                     return
 
-    async def _events(self, version: str) -> AsyncIterator[dict[str, Any]]:
-        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3600"}
-        async with await self._api.send(Call("GET", self._path, query=query), timeout=_WATCH) as answer:
-            async for line in answer.content:
-                yield json.loads(line)
-
     def _see(self, job: dict[str, Any]) -> None:
-        name = job["metadata"]["name"]
+        name = job["metadata"].get("name", "")
         if (job.get("status") or {}).get("succeeded") and name not in self.ended:
             self.ended.add(name)
             self._slots.release()

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import yaml
 from mediaimport_api import names
+from mediaimport_runtime.kubernetes.client import connect
+from mediaimport_webhook.cluster import KubernetesCluster
 from mediaimport_webhook.imports.create import ImportRequest, requested_manifest
-from mediaimport_webhook.kube import KubernetesCluster, connect
 from standardwebhooks.webhooks import Webhook
 
 import dev.cluster
@@ -142,7 +143,7 @@ async def creations_per_s(environment: dict[str, str]) -> float:
     """Return how many imports the API server takes when nobody asks anything else of this machine."""
     os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
     request, free = ImportRequest(url="https://example.com/video.mp4"), asyncio.Semaphore(AT_ONCE)
-    async with await connect() as api:
+    async with connect("mediaimport-bench", connections=64) as api:
         cluster = KubernetesCluster(api, namespace=NAMESPACE, pod_name="bench", deployment_name=None)
 
         async def create() -> None:

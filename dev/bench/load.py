@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kubernetes.aio.client import ApiClient
 from mediaimport_api import names
-from mediaimport_runtime.kubernetes.client import MERGE_PATCH, Api, Call, configuration
+from mediaimport_runtime.kubernetes.client import MERGE_PATCH, Call, Client
 from mediaimport_runtime.kubernetes.clock import Clock
+from mediaimport_runtime.kubernetes.config import configuration
 
 from dev.cluster.kubectl import KubeError
 
@@ -24,12 +25,12 @@ _WRITERS = 16
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[Api]:
+async def connect() -> AsyncIterator[Client]:
     """Open the API server that KUBECONFIG names: raw objects, so that our own cost is small."""
     config = await configuration()
     config.connection_pool_maxsize = CONNECTIONS
     async with ApiClient(config) as client:
-        yield Api(client, on_request=_unheard, clock=Clock())
+        yield Client(client, on_request=_unheard, clock=Clock())
 
 
 def _unheard(*, method: str, path: str, code: int, watch: bool = False) -> None:
@@ -59,12 +60,12 @@ def path(namespace: str, name: str = "") -> str:
     return f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}" + (f"/{name}" if name else "")
 
 
-async def create(api: Api, namespace: str, numbers: Iterable[int]) -> None:
+async def create(api: Client, namespace: str, numbers: Iterable[int]) -> None:
     """Create the imports."""
     await send(api, (Call("POST", path(namespace), body=mediaimport(each)) for each in numbers))
 
 
-async def patch(api: Api, namespace: str, numbers: Iterable[int], change: dict[str, Any], *, part: str = "") -> None:
+async def patch(api: Client, namespace: str, numbers: Iterable[int], change: dict[str, Any], *, part: str = "") -> None:
     """Change each by merge patch; `part`: "/status" for that."""
 
     def call(number: int) -> Call:
@@ -73,7 +74,7 @@ async def patch(api: Api, namespace: str, numbers: Iterable[int], change: dict[s
     await send(api, map(call, numbers))
 
 
-async def send(api: Api, calls: Iterable[Call]) -> None:
+async def send(api: Client, calls: Iterable[Call]) -> None:
     """Send requests, several at a time, in about that order."""
     waiting = iter(calls)
 
@@ -99,7 +100,7 @@ def remove_namespace(kube: Kube, name: str) -> None:
         print(f"going on beside the deletion of {name}: {error}", file=sys.stderr, flush=True)
 
 
-def run(work: Callable[[Api], Any]) -> Any:  # noqa: ANN401  whatever the work returns
+def run(work: Callable[[Client], Any]) -> Any:  # noqa: ANN401  whatever the work returns
     """Run work on a connection of its own."""
 
     async def connected() -> Any:  # noqa: ANN401

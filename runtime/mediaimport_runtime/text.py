@@ -31,7 +31,7 @@ def duration_text(duration_ms: int) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m"
 
 
-def clip(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """Return the text, its end cut off where it is longer than `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -39,4 +39,4 @@ def clip(text: str, limit: int) -> str:
 def public(text: str, limit: int) -> str:
     """Return foreign text fit for a status or a log: no URL's query, no credentials, no control characters."""
     bare = _CREDENTIALS.sub(r"\1", _URL_TAIL.sub(r"\1", text))
-    return clip(_CONTROL.sub(" ", bare).strip(), limit)
+    return truncate(_CONTROL.sub(" ", bare).strip(), limit)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-CHART = Path(__file__).resolve().parents[1] / "charts" / "mediaimport"
+CHART = Path(__file__).resolve().parents[2] / "charts" / "mediaimport"
 TIMEOUT = "180s"
 
 

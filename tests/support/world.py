@@ -155,7 +155,7 @@ class World:
         def arrived() -> bool:
             status = self.get(name)["status"]
             assert status.get("phase") == phase or status.get("phase") not in TERMINAL, json.dumps(status, indent=1)
-            return status.get("phase") == phase
+            return bool(status.get("phase") == phase)
 
         self.wait_until(arrived, f"{name} in phase {phase}", timeout_s=timeout_s)
         return self.get(name)
@@ -261,7 +261,7 @@ class World:
         def finished() -> bool:
             nonlocal view
             view = self.replicate.get(f"/v1/predictions/{prediction['id']}").json()
-            return view["status"] == "succeeded"
+            return bool(view["status"] == "succeeded")
 
         self.wait_until(finished, "a finished prediction", timeout_s=10)
         return str(view["output"])

@@ -11,19 +11,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
+from mediaimport_runtime import logs
 from mediaimport_runtime.environment import BadSettingError, Environment
+from mediaimport_runtime.kubernetes.client import connect
+from mediaimport_runtime.kubernetes.errors import KubernetesError
+from mediaimport_runtime.metrics_server import serving_metrics
 
-from mediaimport_webhook import logs
 from mediaimport_webhook.app import Outside, build
 from mediaimport_webhook.catalogue.index import Catalogue
-from mediaimport_webhook.cluster import ClusterError
+from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
 from mediaimport_webhook.generation.intake import Callbacks
 from mediaimport_webhook.generation.owner import Owners
 from mediaimport_webhook.generation.providers.replicate import Replicate, client
 from mediaimport_webhook.generation.recovery import sweep
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.imports.create import Imports
-from mediaimport_webhook.kube import KubernetesCluster, connect
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store.presign import Presigner, Sidecars, fetching
 
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from kubernetes.aio.client import ApiClient
+    from mediaimport_runtime.kubernetes.client import Client
 
 _LOG = logging.getLogger("mediaimport_webhook")
 _DRAIN_S = 25
+_CONNECTIONS = 64
+_API_TIMEOUT_S = 10
 
 
 class Server(uvicorn.Server):
@@ -51,7 +55,7 @@ class Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._stopping.set)
 
 
-def _cluster(api: ApiClient, settings: Settings) -> KubernetesCluster:
+def _cluster(api: Client, settings: Settings) -> KubernetesCluster:
     return KubernetesCluster(
         api, namespace=settings.namespace, pod_name=settings.pod_name, deployment_name=settings.deployment_name
     )
@@ -59,7 +63,11 @@ def _cluster(api: ApiClient, settings: Settings) -> KubernetesCluster:
 
 async def sweep_once(settings: Settings) -> int:
     """Look once for predictions whose callback never came; return the exit code."""
-    async with await connect() as api, client() as http, fetching(settings.store) as fetch:
+    async with (
+        connect(COMPONENT, connections=_CONNECTIONS, timeout_s=_API_TIMEOUT_S) as api,
+        client() as http,
+        fetching(settings.store) as fetch,
+    ):
         cluster = _cluster(api, settings)
         callbacks = Callbacks(
             cluster=cluster,
@@ -72,7 +80,7 @@ async def sweep_once(settings: Settings) -> int:
         except Problem as problem:
             _LOG.error("the sweep ended early", extra={"error": problem.detail})
             return 1
-        except ClusterError as error:
+        except KubernetesError as error:
             _LOG.error("the sweep ended early", extra={"error": str(error)})
             return 1
     _LOG.info("the sweep is done", extra={"looked_at": swept.looked_at, "saved": swept.saved})
@@ -81,7 +89,11 @@ async def sweep_once(settings: Settings) -> int:
 
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; requests that are under way are answered first."""
-    async with await connect() as api, client() as http, fetching(settings.store) as fetch:
+    async with (
+        connect(COMPONENT, connections=_CONNECTIONS, timeout_s=_API_TIMEOUT_S) as api,
+        client() as http,
+        fetching(settings.store) as fetch,
+    ):
         cluster = _cluster(api, settings)
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)
         outside = Outside(cluster, signer, Sidecars(settings.store, fetch), http)
@@ -95,7 +107,7 @@ async def serve(settings: Settings) -> int:
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        with outside.metrics.served(settings.metrics_port, host=settings.host):
+        with serving_metrics(outside.metrics.registry, settings.metrics_port, host=settings.host):
             await Server(config, stopping=outside.stopping).serve()
     return 0
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
+from mediaimport_runtime.kubernetes.errors import UnavailableError
+from mediaimport_runtime.logs import Lines
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,7 +21,6 @@ from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.lookup import Reads
 from mediaimport_webhook.catalogue.presenter import Presenter
 from mediaimport_webhook.catalogue.reflector import Reflector
-from mediaimport_webhook.cluster import ClusterUnavailableError
 from mediaimport_webhook.generation.intake import Callbacks
 from mediaimport_webhook.generation.owner import Owners
 from mediaimport_webhook.generation.providers.absent import Absent
@@ -30,7 +31,6 @@ from mediaimport_webhook.http.openapi import OpenApiRoute
 from mediaimport_webhook.http.routing import at
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
-from mediaimport_webhook.logs import Lines
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes.callbacks import CallbackRoute, webhook_path
 from mediaimport_webhook.routes.events import EventRoutes
@@ -132,7 +132,7 @@ def build(settings: Settings, outside: Outside) -> Starlette:
         exception_handlers={
             problems.Problem: problems.answer_problem,
             HTTPException: problems.answer_http_error,
-            ClusterUnavailableError: _answer_no_cluster,
+            UnavailableError: _answer_no_cluster,
             StoreUnavailableError: _answer_no_store,
             Exception: problems.answer_defect,
         },
@@ -179,7 +179,7 @@ async def _reflecting(reflector: Reflector) -> AsyncIterator[None]:
 
 async def _answer_no_cluster(_: Request, error: Exception) -> Response:
     _LOG.warning("the API server did not do what it was asked", extra={"error": str(error)})
-    retry_after_s = error.retry_after_s if isinstance(error, ClusterUnavailableError) else problems.RETRY_AFTER_SECONDS
+    retry_after_s = error.retry_after_s if isinstance(error, UnavailableError) else problems.RETRY_AFTER_SECONDS
     return problems.unavailable("The API server", retry_after_s=retry_after_s).response()
 
 

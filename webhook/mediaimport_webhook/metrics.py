@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,18 +110,3 @@ class Metrics:
 
     def _show(self, name: str, words: str, value: Callable[[], float]) -> None:
         Gauge(name, words, registry=self.registry).set_function(value)
-
-    @contextmanager
-    def served(self, port: int, *, host: str) -> Iterator[int]:
-        """Serve /metrics from a thread of its own, unless `port` is 0; give the port."""
-        if port == 0:
-            yield 0
-            return
-        server, thread = start_http_server(port, addr=host, registry=self.registry)
-        _LOG.info("metrics are served", extra={"port": server.server_port})
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mediaimport_api.names import job_name, run_hash
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, Attempt, Tally
-from mediaimport_runtime.text import clip
+from mediaimport_runtime.text import truncate
 
 from mediaimport_operator.decide import attempt, retry
 from mediaimport_operator.decide.attempt import Ended, Running
@@ -102,7 +102,7 @@ def end(history: History, ended: Ended, *, log_tail: str | None, now: datetime) 
             "reason": ended.reason,
             "exit_code": ended.exit_code,
             "message": ended.message,
-            "log_tail": clip(log_tail, MAX_LOG_TAIL) if log_tail and ended.reason is not Reason.IMPORTED else None,
+            "log_tail": truncate(log_tail, MAX_LOG_TAIL) if log_tail and ended.reason is not Reason.IMPORTED else None,
         }
     )
     return History(history.number, (over, *others), retry.counted(history.tally, ended), None, ended)

@@ -18,7 +18,7 @@ from mediaimport_api.status import (
     Step,
 )
 from mediaimport_runtime.kubernetes.objects import json_bytes
-from mediaimport_runtime.text import clip, duration_text, size_text
+from mediaimport_runtime.text import duration_text, size_text, truncate
 
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.conditions import Scribe
@@ -74,7 +74,7 @@ class Draft:
     def failed(self, reason: Reason, message: str, http_status: int | None = None) -> Status:
         """Return the status of an import that has failed for good."""
         error = ErrorInfo(
-            reason=reason, message=clip(message, MAX_MESSAGE), retryable=reason.retryable, http_status=http_status
+            reason=reason, message=truncate(message, MAX_MESSAGE), retryable=reason.retryable, http_status=http_status
         )
         text = f"{message.rstrip('.')}. {reason.facts.remedy}"
         conditions = self._scribe.stalled(reason, text)
@@ -190,7 +190,7 @@ def _fits(status: Status) -> bool:
 
 def _briefer(status: Status) -> Status:
     """Return the status with its conditions cut to a line each: 256 characters can be a kilobyte."""
-    conditions = [each.model_copy(update={"message": clip(each.message, 256)}) for each in status.conditions]
+    conditions = [each.model_copy(update={"message": truncate(each.message, 256)}) for each in status.conditions]
     return status.model_copy(update={"conditions": conditions})
 
 
@@ -199,7 +199,7 @@ def _cut(status: Status, *, tail: int, message: int) -> Status:
         each.model_copy(
             update={
                 "log_tail": each.log_tail[-tail:] if tail and each.log_tail else None,
-                "message": clip(each.message, message) if message and each.message else None,
+                "message": truncate(each.message, message) if message and each.message else None,
             }
         )
         for each in status.attempts

@@ -64,7 +64,7 @@ class Cache:
         uid, version = _uid(item), _version(item)
         if uid in self._deleted or (uid in self._seen and version <= self._seen[uid].version):
             return False
-        objects.lightened(item)
+        objects.strip_managed_fields(item)
         self._seen[uid] = _Seen(sys.intern(item["metadata"]["namespace"]), version, self._key(item))
         self._enter(item)
         return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.status import MAX_LOG_TAIL
 from mediaimport_api.task import IMPORTER_CONTAINER
-from mediaimport_runtime.kubernetes.client import AbsentError, ClusterError
+from mediaimport_runtime.kubernetes.errors import KubernetesError, NotFoundError
 
 from mediaimport_operator.progress.log_lines import Gauge, Splitter, Stopwatch, tail
 
@@ -83,7 +83,7 @@ class Followers:
             raw = await self._cluster.log_tail(
                 namespace, pod, container=IMPORTER_CONTAINER, lines=_TAIL_LINES, limit_bytes=_TAIL_BYTES
             )
-        except ClusterError as error:
+        except KubernetesError as error:
             log.info("no log to read", extra={"pod": pod, "error": str(error)})
             follower = self._followers.get(key)
             return tail(follower.lines, limit=MAX_LOG_TAIL) if follower and follower.pod == pod else None
@@ -102,9 +102,9 @@ class Followers:
         while True:
             try:
                 await self._read(key, follower)
-            except AbsentError:
+            except NotFoundError:
                 return
-            except ClusterError as error:
+            except KubernetesError as error:
                 log.debug("log broke off", extra={"pod": follower.pod, "error": str(error)})
             await asyncio.sleep(_RECONNECT_S)
 

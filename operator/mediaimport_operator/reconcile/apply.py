@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from mediaimport_api.reasons import Reason
-from mediaimport_runtime.kubernetes.client import AbsentError, ClusterError, ConflictError, RefusedError
+from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, NotFoundError, RefusedError
 from mediaimport_runtime.kubernetes.patch import merge_patch
 
 from mediaimport_operator.decide.actions import (
@@ -103,7 +103,7 @@ class Applier:
         patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": {"conditions": conditions}}
         try:
             self._world.imports.see(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
-        except ClusterError as error:
+        except KubernetesError as error:
             log.info("failure not shown", extra={"import": meta["name"], "error": str(error)})
 
     def dismiss(self, key: str) -> None:
@@ -205,7 +205,7 @@ class Applier:
     async def _delete_job(self, owner: Resource, name: str, uid: str) -> None:
         try:
             await self._cluster.delete_job(owner.namespace, name, uid=uid)
-        except (AbsentError, ConflictError):
+        except (NotFoundError, ConflictError):
             log.debug("job already gone", extra={"job": name})
         if (item := self._world.jobs.get(uid)) is not None:
             self._world.jobs.forget(item)
@@ -217,7 +217,7 @@ class Applier:
         owner = observed.resource
         try:
             await self._cluster.delete_import(owner.namespace, owner.name, uid=owner.uid, version=owner.version)
-        except AbsentError:
+        except NotFoundError:
             log.debug("import already gone", extra={"import": owner.name})
         except ConflictError:
             await self._look_again(owner)
@@ -234,7 +234,7 @@ class Applier:
         patch = {"metadata": {"resourceVersion": owner.version}, "status": changes}
         try:
             written = await self._cluster.patch_status(owner.namespace, owner.name, patch)
-        except AbsentError:
+        except NotFoundError:
             return
         except ConflictError:
             await self._look_again(owner)
@@ -247,7 +247,7 @@ class Applier:
     async def _look_again(self, owner: Resource) -> None:
         try:
             self._world.imports.see(await self._cluster.get_import(owner.namespace, owner.name))
-        except AbsentError:
+        except NotFoundError:
             return
 
 

@@ -10,9 +10,11 @@ from mediaimport_api import names
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Phase
-from mediaimport_runtime.kubernetes.client import ClusterError, ConflictError
-from mediaimport_runtime.text import clip
+from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError
+from mediaimport_runtime.kubernetes.events import Regarding, Reporter, event_body
+from mediaimport_runtime.text import truncate
 
+from mediaimport_operator.cluster import COMPONENT
 from mediaimport_operator.decide.conditions import MAX_CONDITION_MESSAGE
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.observe.resource import Resource
 
-SOURCE = "mediaimport-operator"
+_REPORTER = Reporter(COMPONENT, COMPONENT)
 _SILENT = frozenset({Reason.QUEUED, Reason.IMPORTING})
 """Too many to tell: the status does."""
 _HARMLESS = frozenset({Reason.STARTING, Reason.DELETING})
@@ -44,7 +46,7 @@ def event(resource: Resource, status: Status, *, now: datetime) -> Object | None
 def objects_left(resource: Resource, cause: str, *, now: datetime) -> Object:
     """Return the Event of a resource that goes while its stored objects stay."""
     prefix = AssetKeys(user_id=resource.claim.user, asset_id=resource.asset_id).prefix
-    message = clip(f"the objects under {prefix} could not be deleted and stay: {cause}", MAX_CONDITION_MESSAGE)
+    message = truncate(f"the objects under {prefix} could not be deleted and stay: {cause}", MAX_CONDITION_MESSAGE)
     name = _name(resource, resource.status, Reason.STORED_OBJECTS_LEFT)
     return _object(resource, name, quiet=False, reason=Reason.STORED_OBJECTS_LEFT, message=message, now=now)
 
@@ -66,29 +68,15 @@ def _event(resource: Resource, status: Status, condition: Condition, *, now: dat
 def _object(  # noqa: PLR0913  an Event has as many parts
     resource: Resource, name: str, *, quiet: bool, reason: str, message: str, now: datetime
 ) -> Object:
-    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": name, "namespace": resource.namespace},
-        "involvedObject": {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
-            "namespace": resource.namespace,
-            "name": resource.name,
-            "uid": resource.uid,
-            "resourceVersion": resource.version,
-        },
-        "type": "Normal" if quiet else "Warning",
-        "reason": reason,
-        "message": message,
-        "source": {"component": SOURCE},
-        "reportingComponent": SOURCE,
-        "reportingInstance": SOURCE,
-        "firstTimestamp": moment,
-        "lastTimestamp": moment,
-        "count": 1,
-    }
+    about = Regarding(
+        names.API_VERSION,
+        names.KIND,
+        resource.namespace,
+        resource.name,
+        resource.uid,
+        resource_version=resource.version,
+    )
+    return event_body(about, reporter=_REPORTER, warning=not quiet, reason=reason, message=message, now=now, name=name)
 
 
 def _name(resource: Resource, status: Status, reason: str) -> str:
@@ -104,5 +92,5 @@ async def post(cluster: Cluster, namespace: str, told: Object) -> None:
         await cluster.create_event(namespace, told)
     except ConflictError:
         return
-    except ClusterError as error:
+    except KubernetesError as error:
         log.info("event not posted", extra={"reason": told["reason"], "error": str(error)})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-from mediaimport_runtime.kubernetes.client import AbsentError, ConflictError
+from mediaimport_runtime.kubernetes.errors import ConflictError, NotFoundError
 
 from mediaimport_operator.observe import resource
 from mediaimport_operator.pods import deletion_job
@@ -64,7 +64,7 @@ class Custody:
             await events.post(self._cluster, owner.namespace, told)
         try:
             await self.hold(observed, on=False)
-        except AbsentError:
+        except NotFoundError:
             log.debug("import already gone", extra={"import": owner.name})
         if left is None:
             await self._delete_eraser(owner)
@@ -75,5 +75,5 @@ class Custody:
             found = await self._cluster.get_job(namespace, name)
             if deletion_job.is_ours(found, owner):
                 await self._cluster.delete_job(namespace, name, uid=found["metadata"]["uid"])
-        except (AbsentError, ConflictError):
+        except (NotFoundError, ConflictError):
             log.debug("deletion job already gone", extra={"job": name})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
-from mediaimport_runtime.kubernetes.client import AbsentError, RefusedError
+from mediaimport_runtime.kubernetes.errors import NotFoundError, RefusedError
 from mediaimport_runtime.kubernetes.objects import unpack
 
 from mediaimport_operator.decide.attempt import Ended
@@ -101,7 +101,7 @@ class Gatherer:
             return observed
         try:
             found = await self._cluster.get_job(namespace, deletion_job.name(owner))
-        except AbsentError:
+        except NotFoundError:
             return observed
         if not deletion_job.is_ours(found, owner):
             return observed
@@ -127,7 +127,7 @@ class Gatherer:
         """Look for an attempt's Job by its name: whoever takes its labels away hides it from watch and sweep."""
         try:
             found = await self._cluster.get_job(owner.namespace, attempt.job_name)
-        except AbsentError:
+        except NotFoundError:
             for each in self._world.jobs.of(owner.uid):
                 if each["metadata"]["name"] == attempt.job_name:
                     self._world.jobs.forget(each)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mediaimport_api.status import Phase
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mediaimport_api.reasons import Reason
     from mediaimport_api.status import Attempt, Status
@@ -148,21 +147,6 @@ class Metrics:
 
     def _histogram(self, name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"mediaimport_operator_{name}", words, labels, buckets=buckets, registry=self.registry)
-
-    @contextmanager
-    def served(self, port: int, *, host: str = "") -> Iterator[int]:
-        """Serve /metrics from a thread of its own, unless `port` is 0; give the port."""
-        if port == 0:
-            yield 0
-            return
-        server, thread = start_http_server(port, addr=host or "0.0.0.0", registry=self.registry)  # noqa: S104  a pod's own
-        log.info("metrics are served", extra={"port": server.server_port})
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
 def _holds_end(status: Status, attempt: Attempt) -> bool:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mediaimport_runtime.kubernetes.client import ClusterError, ConflictError, RefusedError
+from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, RefusedError
 
 from mediaimport_operator.decide import plan
 from mediaimport_operator.decide.actions import Slot
@@ -70,7 +70,7 @@ class Reconciler:
             return await self._failed(key, "refused", error, shown=str(error))
         except ConflictError as error:
             return await self._failed(key, "conflict", error)
-        except ClusterError as error:
+        except KubernetesError as error:
             return await self._failed(key, "unavailable", error)
         except Exception as error:
             log.exception("pass broke", extra={"key": key})
@@ -83,7 +83,7 @@ class Reconciler:
         if shown is not None:
             await self._applier.complain(key, shown, now=self._clock())
         wait_s = self._queue.failed(key)
-        told = str(error) if isinstance(error, ClusterError) else type(error).__name__
+        told = str(error) if isinstance(error, KubernetesError) else type(error).__name__
         log.warning("pass failed", extra={"key": key, "outcome": outcome, "error": told, "retry_in_s": wait_s})
         return outcome
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import aiohttp
 import kopf
 from mediaimport_api import names
-from mediaimport_runtime.kubernetes.client import PAGE, configuration
+from mediaimport_runtime.kubernetes.client import PAGE
+from mediaimport_runtime.kubernetes.config import configuration
 
 from mediaimport_operator.observe.cache import owner_of
 from mediaimport_operator.pods.import_job import selector

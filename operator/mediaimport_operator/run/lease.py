@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mediaimport_runtime.kubernetes.client import AbsentError, ClusterError, ConflictError
+from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, NotFoundError
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
@@ -124,7 +124,7 @@ class Lease:
         self.held.clear()
         try:
             await self._let_go()
-        except ClusterError as error:
+        except KubernetesError as error:
             log.warning("lease not released", extra={"lease": self._name, "error": str(error)})
 
     async def _let_go(self) -> None:
@@ -151,7 +151,7 @@ class Lease:
         except ConflictError:
             self._object = None
             return False
-        except ClusterError as error:
+        except KubernetesError as error:
             self._object = None
             level = logging.DEBUG if str(error) == self._trouble else logging.WARNING
             log.log(level, "lease not reached", extra={"lease": self._name, "error": str(error)})
@@ -166,7 +166,7 @@ class Lease:
             return self._object
         try:
             return await self._cluster.get_lease(self._namespace, self._name)
-        except AbsentError:
+        except NotFoundError:
             return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}}
 
     def _may_take(self, found: Object) -> bool:

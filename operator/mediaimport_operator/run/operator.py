@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import kopf
 from mediaimport_runtime.kubernetes.clock import Clock
+from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_operator.cluster import Cluster
 from mediaimport_operator.decide.limits import Slots
@@ -176,7 +177,7 @@ class Engine:
 async def run(settings: Settings) -> None:
     """Run the operator until SIGTERM; raise what ended it otherwise."""
     metrics = Metrics()
-    with metrics.served(settings.metrics_port):
+    with serving_metrics(metrics.registry, settings.metrics_port):
         await _run(settings, metrics)
 
 

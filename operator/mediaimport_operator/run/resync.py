@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mediaimport_runtime.kubernetes.client import ClusterError
+from mediaimport_runtime.kubernetes.errors import KubernetesError
 from mediaimport_runtime.kubernetes.objects import unpack
 
 from mediaimport_operator.decide.limits import order
@@ -73,7 +73,7 @@ class Sweeper:
     async def _try(self) -> list[str] | None:
         try:
             news = await self._sweep()
-        except ClusterError as error:
+        except KubernetesError as error:
             log.warning("sweep failed", extra={"error": str(error)})
             return None
         self.last_at = datetime.now(UTC)

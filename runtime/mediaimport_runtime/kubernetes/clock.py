@@ -1,4 +1,4 @@
-"""The time by which everything is dated that we read: the API server's. That of our own node may be minutes off."""
+"""The API server's clock, by which everything is dated that we read: our own node's may be minutes off."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ class Clock:
         """Return by how many seconds the API server is ahead of this node; 0 if hardly."""
         return self._offset.total_seconds()
 
-    def heard(self, date: str | None) -> None:
-        """Take note of the Date of an answer that has just come."""
+    def sync_from_date(self, date: str | None) -> None:
+        """Set the offset by the Date header of an answer that has just come; one that is no date changes nothing."""
         try:
-            told = parsedate_to_datetime(date or "")
+            reported = parsedate_to_datetime(date or "")
         except ValueError:
             return
-        offset = told - self._local()
+        if reported.tzinfo is None:
+            # `-0000` says that the zone is unknown: https://www.rfc-editor.org/rfc/rfc5322#section-3.3
+            reported = reported.replace(tzinfo=UTC)
+        offset = reported - self._local()
         self._offset = offset if abs(offset) > _TOLERANCE else timedelta()
 
     def now(self) -> datetime:

@@ -40,7 +40,7 @@ def true_condition(item: Object, kind: str) -> Object | None:
     return next((each for each in conditions if each.get("type") == kind and each.get("status") == "True"), None)
 
 
-def lightened(item: Object) -> Object:
+def strip_managed_fields(item: Object) -> Object:
     """Return the object without what no pass asks for: half of its bytes."""
     item.get("metadata", {}).pop("managedFields", None)
     return item

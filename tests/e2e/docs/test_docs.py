@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.world import World
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FENCED = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?"
     r"```sh\n(?P<commands>.*?)```\n"

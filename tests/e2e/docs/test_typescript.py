@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.world import World
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CLIENT = ROOT / "clients" / "typescript"
 
 

@@ -16,7 +16,7 @@ from dev.cluster.exports import IMAGE_VARIABLES
 if TYPE_CHECKING:
     from tests.support.world import World
 
-INSIDE = (Path(__file__).parent / "inside.py").read_text()
+INSIDE = (Path(__file__).resolve().parents[2] / "support/image_inspection.py").read_text()
 ODD_UID = 1234567
 MB = 1_000_000
 Seen = dict[str, Any]

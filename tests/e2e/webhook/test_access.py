@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.issuer import Issuer
     from tests.support.world import World
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "frontend.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "frontend.md"
 MARK = "<!-- by tests/e2e/webhook/test_access.py -->\n"
 CALLERS = ("nobody", "owner", "another", "admin")
 HEAD = ("route", "without a token", "who owns it", "another user", "an admin")

@@ -16,7 +16,7 @@ from mediaimport_operator.decide.observed import Observed, Slot
 from mediaimport_operator.observe import job, pod, resource
 from mediaimport_operator.settings.operator import Settings
 from mediaimport_runtime.environment import Environment
-from mediaimport_runtime.kubernetes.client import AbsentError, ConflictError, UnavailableError
+from mediaimport_runtime.kubernetes.errors import ConflictError, NotFoundError, UnavailableError
 from mediaimport_runtime.kubernetes.objects import pack
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ class FakeCluster:
     def _get(self, kind: str, name: str) -> Object:
         self._check()
         if name not in self.objects[kind]:
-            raise AbsentError(f"404: {name} not found")
+            raise NotFoundError(f"404: {name} not found")
         return copy.deepcopy(self.objects[kind][name])
 
     def _check(self) -> None:

@@ -58,7 +58,8 @@ def test_wheel_has_every_program_and_the_one_version(built: Path) -> None:
         tops = {name.partition("/")[0] for name in archive.namelist()}
         about = archive.read(f"mediaimport-{__version__}.dist-info/METADATA").decode()
     assert {top for top in tops if not top.endswith(".dist-info")} == {
-        "mediaimport_api", "mediaimport_checks", "mediaimport_importer", "mediaimport_operator", "mediaimport_webhook",
+        "mediaimport_api", "mediaimport_checks", "mediaimport_importer", "mediaimport_operator", "mediaimport_prober",
+        "mediaimport_runtime", "mediaimport_webhook",
     }  # fmt: skip
     assert f"\nVersion: {__version__}\n" in about
     assert "\nLicense-Expression: Apache-2.0\n" in about

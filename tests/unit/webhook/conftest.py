@@ -18,17 +18,15 @@ from uuid import uuid4
 import httpx
 import pytest
 from mediaimport_runtime.environment import Environment
-from mediaimport_webhook.app import Outside, build
-from mediaimport_webhook.cluster import (
-    Change,
-    ClusterUnavailableError,
+from mediaimport_runtime.kubernetes.client import Change, Page
+from mediaimport_runtime.kubernetes.errors import (
+    AlreadyExistsError,
     ConflictError,
-    HistoryGoneError,
-    ManifestRefusedError,
-    NameTakenError,
-    Page,
-    Resource,
+    ExpiredError,
+    InvalidError,
+    UnavailableError,
 )
+from mediaimport_webhook.app import Outside, build
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store.presign import SignedUrl, StoreUnavailableError
 
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
 
     from mediaimport_api.names import AssetKeys
     from mediaimport_api.sidecar import Sidecar, Tombstone
+    from mediaimport_webhook.cluster import Resource
 
     Make = Callable[..., dict[str, Any]]
     Start = Callable[..., "Shim"]
@@ -84,9 +83,9 @@ class FakeCluster:
         self._called("create_import")
         name = manifest["metadata"]["name"]
         if self.refusal is not None:
-            raise ManifestRefusedError(self.refusal)
+            raise InvalidError(self.refusal)
         if name in self.imports:
-            raise NameTakenError
+            raise AlreadyExistsError
         moment = f"2026-01-01T00:00:{len(self.imports) % 60:02d}Z"
         about = manifest["metadata"] | {"uid": str(uuid4()), "creationTimestamp": moment}
         return await self.write(manifest | {"metadata": about})
@@ -132,7 +131,7 @@ class FakeCluster:
         ):
             raise ConflictError
         if self.delete_refusal is not None and patch["spec"].get("deletionPolicy") == "Delete":
-            raise ManifestRefusedError(self.delete_refusal)
+            raise InvalidError(self.delete_refusal)
         resource["metadata"] |= about
         resource["spec"] |= patch["spec"]
         return await self.write(resource)
@@ -160,19 +159,19 @@ class FakeCluster:
         ]
         start, size = int(after or 0), min(limit, self.page_size)
         rest = str(start + size) if start + size < len(found) else ""
-        return Page(found[start : start + size], self.version, rest)
+        return Page(found[start : start + size], str(self.version), rest)
 
-    async def watch_imports(self, version: int) -> AsyncIterator[Change]:
+    async def watch_imports(self, version: str) -> AsyncIterator[Change]:
         self._called("watch_imports")
-        place = version
+        place = int(version)
         while True:
             async with self._changed:
                 while self.version <= place and not self.down:
                     await self._changed.wait()
             if self.down:
-                raise ClusterUnavailableError("down")
+                raise UnavailableError("down")
             if place < self.oldest:
-                raise HistoryGoneError
+                raise ExpiredError
             for change in [each for each in self.history if int(each.resource["metadata"]["resourceVersion"]) > place]:
                 yield copy.deepcopy(change)
             place = self.version
@@ -180,7 +179,7 @@ class FakeCluster:
     async def create_record(self, manifest: Resource) -> None:
         self._called("create_record")
         if manifest["metadata"]["name"] in self.records:
-            raise NameTakenError
+            raise AlreadyExistsError
         self.records[manifest["metadata"]["name"]] = manifest
 
     async def get_record(self, name: str) -> Resource | None:
@@ -197,14 +196,14 @@ class FakeCluster:
         self._called("delete_record")
         self.records.pop(name, None)
 
-    async def tell(self, *, reason: str, message: str) -> None:
+    async def post_event(self, *, reason: str, message: str) -> None:
         self._called("tell")
         self.events.append((reason, message))
 
     def _called(self, method: str) -> None:
         self.calls.append(method)
         if self.down:
-            raise ClusterUnavailableError("down", 7)
+            raise UnavailableError("down", retry_after_s=7)
 
     async def _note(self, change: Change) -> None:
         self.history.append(change)

@@ -10,10 +10,10 @@ import pytest
 LOADED = """
 import asyncio, os, sys
 os.environ["KUBECONFIG"] = sys.argv[1]
-from mediaimport_webhook.kube import connect
+from mediaimport_runtime.kubernetes.client import connect
 import mediaimport_webhook.__main__
 async def main():
-    async with await connect(): pass
+    async with connect('test', connections=1): pass
 asyncio.run(main())
 print(*sys.modules)
 """

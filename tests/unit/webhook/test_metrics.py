@@ -4,6 +4,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import httpx
+from mediaimport_runtime.metrics_server import serving_metrics
 from mediaimport_webhook.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def test_cache_says_how_large_and_how_stale_it_is(shim: Shim, prediction: Make) 
 def test_metrics_are_read_on_a_port_of_their_own() -> None:
     metrics = Metrics()
     metrics.callback("replicate", "imported")
-    with metrics.served(0, host="127.0.0.1") as port:
+    with serving_metrics(metrics.registry, 0, host="127.0.0.1") as port:
         assert port == 0
-    with metrics.served(free_port(), host="127.0.0.1") as port:
+    with serving_metrics(metrics.registry, free_port(), host="127.0.0.1") as port:
         answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
     assert 'mediaimport_callbacks_total{outcome="imported",provider="replicate"} 1.0' in answer.text
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Tombstone
+from mediaimport_runtime.kubernetes.errors import UnavailableError
 
 from mediaimport_webhook.catalogue.entry import Entry, entry_of_sidecar
-from mediaimport_webhook.cluster import ClusterUnavailableError
 from mediaimport_webhook.http.problems import deleted, not_found
 from mediaimport_webhook.imports.create import LABEL_ASSET
 
@@ -80,7 +80,7 @@ class Reads:
         """Look in both; a cluster that does not answer hides nothing that is stored, but leaves open what is not."""
         try:
             return await self._in_cluster(keys) or await self._in_store(stored)
-        except ClusterUnavailableError:
+        except UnavailableError:
             entry = await self._in_store(stored)
             if entry is None:
                 raise

@@ -8,14 +8,17 @@ import random
 import time
 from typing import TYPE_CHECKING, assert_never
 
+from mediaimport_runtime.kubernetes.errors import ExpiredError, KubernetesError
+
 from mediaimport_webhook.catalogue.entry import entry_of
-from mediaimport_webhook.cluster import ClusterError, HistoryGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mediaimport_runtime.kubernetes.client import Change
+
     from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.cluster import Change, Cluster
+    from mediaimport_webhook.cluster import Cluster
 
 _LOG = logging.getLogger(__name__)
 _PAGE = 500
@@ -59,11 +62,11 @@ class Reflector:
         while True:
             try:
                 await self._once()
-            except HistoryGoneError:
+            except ExpiredError:
                 _LOG.info("the watch's place is gone, listing again")
                 self._version = None
                 await self._pause()
-            except ClusterError as error:
+            except KubernetesError as error:
                 self._failing = True
                 _LOG.warning("the cluster cannot be read", extra={"error": str(error)})
                 await self._pause()
@@ -76,7 +79,7 @@ class Reflector:
         """List if there is no place to watch from; then watch until the server ends it."""
         version = self._version if self._version is not None else await self._list()
         heard = False
-        async for change in self._cluster.watch_imports(version):
+        async for change in self._cluster.watch_imports(str(version)):
             self._apply(change)
             self._heard()
             heard = True
@@ -90,11 +93,11 @@ class Reflector:
         while page.next:
             page = await self._cluster.list_imports(limit=_PAGE, after=page.next)
             entries.extend(entry_of(each) for each in page.items)
-        self._catalogue.replace(entries, version=page.version)
-        self._version = page.version
+        self._version = int(page.version)
+        self._catalogue.replace(entries, version=self._version)
         self._heard()
         self.synced.set()
-        return page.version
+        return self._version
 
     def _apply(self, change: Change) -> None:
         version = int(change.resource["metadata"]["resourceVersion"])

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from mediaimport_webhook.cluster import ClusterUnavailableError
+from mediaimport_runtime.kubernetes.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,12 +23,12 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn and have it; ClusterUnavailableError for whom it takes longer than patience lasts."""
+        """Wait for a turn and have it; UnavailableError for whom it takes longer than patience lasts."""
         try:
             async with asyncio.timeout(self._patience_s):
                 await self._places.acquire()
         except TimeoutError:
-            raise ClusterUnavailableError("more at once than can be kept", _COME_AGAIN_S) from None
+            raise UnavailableError("more at once than can be kept", retry_after_s=_COME_AGAIN_S) from None
         try:
             yield
         finally:

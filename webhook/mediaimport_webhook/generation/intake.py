@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from mediaimport_runtime.kubernetes.errors import KubernetesError
 from pydantic import ValidationError
 
-from mediaimport_webhook.cluster import ClusterError
 from mediaimport_webhook.generation.concurrency import Turns
 from mediaimport_webhook.generation.owner import Owner
 from mediaimport_webhook.generation.providers import Outcome, Output
@@ -73,7 +73,7 @@ class Callbacks:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def take(self, prediction: Prediction, *, swept: bool = False) -> Outcomes:
-        """Create what is missing; ClusterUnavailableError when not all is persisted: what exists stays.
+        """Create what is missing; UnavailableError when not all is persisted: what exists stays.
 
         `swept` marks what is made because no callback did it.
         """
@@ -133,6 +133,8 @@ class Callbacks:
         _LOG.warning("a callback led to no import", extra=about)
         try:
             async with asyncio.timeout(_EVENT_TAKES_S):
-                await self._cluster.tell(reason=reason, message=f"{prediction.provider} {prediction.id}: {detail}")
-        except (ClusterError, TimeoutError):
+                await self._cluster.post_event(
+                    reason=reason, message=f"{prediction.provider} {prediction.id}: {detail}"
+                )
+        except (KubernetesError, TimeoutError):
             _LOG.warning("the event could not be posted", extra={"reason": reason})

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-
-from mediaimport_webhook.cluster import ClusterError, NameTakenError
+from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, KubernetesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,15 +40,15 @@ class Owners:
         self._cleaned: datetime | None = None
 
     async def record(self, *, provider: str, prediction: str, owner: Owner) -> None:
-        """Write the owner down; ClusterUnavailableError, or NameTakenError if it is recorded as another's."""
+        """Write the owner down; UnavailableError, or AlreadyExistsError if it is recorded as another's."""
         try:
             await self._cluster.create_record(_manifest(provider, prediction, owner, self._clock()))
-        except NameTakenError:
+        except AlreadyExistsError:
             if await self.recorded(provider=provider, prediction=prediction) != owner:
                 raise
 
     async def recorded(self, *, provider: str, prediction: str) -> Owner | None:
-        """Return the recorded owner, None if nobody recorded one; ClusterUnavailableError.
+        """Return the recorded owner, None if nobody recorded one; UnavailableError.
 
         Asked of the API server itself, never of a cache: the webhook may come right after the record.
         """
@@ -70,7 +69,7 @@ class Owners:
                 f"{_LABEL_RECORD}=prediction,{_LABEL_DAY} notin ({kept})"
             ):
                 await self._cluster.delete_record(name)
-        except ClusterError as error:
+        except KubernetesError as error:
             _LOG.warning("old owner records could not be removed", extra={"error": str(error)})
 
 

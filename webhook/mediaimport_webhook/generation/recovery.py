@@ -36,7 +36,7 @@ class Swept:
 
 
 async def sweep(generator: Lister, callbacks: Callbacks, now: datetime) -> Swept:
-    """Import what is missing; a Problem or ClusterUnavailableError ends it, and the next sweep goes on."""
+    """Import what is missing; a Problem or UnavailableError ends it, and the next sweep goes on."""
     looked_at = saved = 0
     place: str | None = ""
     for _ in range(_MOST_PAGES):

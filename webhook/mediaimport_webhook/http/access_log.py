@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from mediaimport_webhook.metrics import UNROUTED
 
 if TYPE_CHECKING:
+    from mediaimport_runtime.logs import Lines
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from mediaimport_webhook.logs import Lines
     from mediaimport_webhook.metrics import Metrics
 
 _QUIET = frozenset({"/healthz", "/readyz"})

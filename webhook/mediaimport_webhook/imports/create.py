@@ -14,10 +14,10 @@ from uuid import UUID, uuid4, uuid5
 from mediaimport_api import names
 from mediaimport_api.sidecar import Tombstone
 from mediaimport_api.spec import MAX_METADATA_BYTES, MAX_URL_BYTES, MediaType, Provider, Source, Spec
+from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, InvalidError, UnavailableError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mediaimport_webhook.catalogue.entry import LABEL_SWEPT, is_deleted
-from mediaimport_webhook.cluster import ClusterUnavailableError, ManifestRefusedError, NameTakenError
 from mediaimport_webhook.store.presign import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Imports:
     sidecars: SidecarReader
 
     async def create(self, manifest: Resource, *, first: bool = False) -> Created:
-        """Create it, or find that it is there, or was deleted; ClusterUnavailableError.
+        """Create it, or find that it is there, or was deleted; UnavailableError.
 
         `first`: it was surely never asked for before.
         """
@@ -117,19 +117,19 @@ class Imports:
             return Created(Creation.DELETED, message="it was deleted")
         try:
             resource = await self.cluster.create_import(manifest)
-        except NameTakenError:
+        except AlreadyExistsError:
             return await self._existing(manifest)
-        except ManifestRefusedError as error:
+        except InvalidError as error:
             return Created(Creation.REFUSED, message=error.message)
         return Created(Creation.CREATED, self.catalogue.insert(resource))
 
     async def run_again(self, entry: Entry) -> Created:
-        """Ask for another run of an import that is there; ClusterUnavailableError."""
+        """Ask for another run of an import that is there; UnavailableError."""
         try:
             resource = await self.cluster.patch_import(
                 entry.resource_name, {"spec": {"run": f"retry-{uuid4().hex[:12]}"}}
             )
-        except ManifestRefusedError as error:
+        except InvalidError as error:
             return Created(Creation.REFUSED, message=error.message)
         if resource is None:
             return Created(Creation.GONE)
@@ -155,7 +155,7 @@ class Imports:
     async def _existing(self, manifest: Resource) -> Created:
         found = await self.cluster.get_import(manifest["metadata"]["name"])
         if found is None:
-            raise ClusterUnavailableError("the import was deleted while it was asked for")
+            raise UnavailableError("the import was deleted while it was asked for")
         if is_deleted(found):
             return Created(Creation.DELETED, message="it was deleted")
         if _identity(found) != _identity(manifest):

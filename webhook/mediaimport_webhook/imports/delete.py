@@ -10,9 +10,9 @@ from mediaimport_api import names
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Tombstone
 from mediaimport_api.spec import DeletionPolicy, Source, Spec
+from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, InvalidError
 
 from mediaimport_webhook.catalogue.entry import entry_of
-from mediaimport_webhook.cluster import ConflictError, ManifestRefusedError, NameTakenError
 from mediaimport_webhook.http.problems import Problem, deleted, not_found, unavailable
 from mediaimport_webhook.imports.create import manifest_of
 
@@ -39,16 +39,16 @@ class Deletions:
     namespace: str
 
     async def delete(self, entry: Entry) -> None:
-        """Mark the resource and delete it; Problems, ClusterUnavailableError."""
+        """Mark the resource and delete it; Problems, UnavailableError."""
         for _ in range(_TRIES):
             try:
                 found = await self.cluster.get_import(entry.resource_name) or await self._stand_in(entry)
                 if entry_of(found).asset_id != entry.asset_id:
                     raise _name_taken()
                 return await self._delete(found)
-            except (ConflictError, NameTakenError):
+            except (ConflictError, AlreadyExistsError):
                 continue
-            except ManifestRefusedError as error:
+            except InvalidError as error:
                 raise _not_available(error.message) from None
         raise unavailable("The API server")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from mediaimport_runtime.kubernetes.errors import KubernetesError
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.background import BackgroundTask
 
 from mediaimport_webhook.catalogue.query import Query
-from mediaimport_webhook.cluster import ClusterError
 from mediaimport_webhook.generation.owner import Owner
 from mediaimport_webhook.generation.providers import Outcome
 from mediaimport_webhook.http import bodies
@@ -109,7 +109,7 @@ class GenerationRoutes:
         """Write the owner down; without that nobody could ever have the prediction, so it is ended."""
         try:
             await self.owners.record(provider=prediction.provider, prediction=prediction.id, owner=owner)
-        except ClusterError as error:
+        except KubernetesError as error:
             _LOG.warning("no owner record, the prediction is canceled", extra={"error": str(error)})
             try:
                 await self.generator.cancel(prediction.id)

@@ -9,6 +9,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe import resource
 from mediaimport_operator.reconcile.metrics import Metrics, api_resource
+from mediaimport_runtime.metrics_server import serving_metrics
 
 if TYPE_CHECKING:
     from tests.unit.operator.conftest import Build
@@ -85,9 +86,12 @@ def test_a_watch_is_counted_as_such() -> None:
 def test_metrics_are_served_and_the_server_ends() -> None:
     metrics = Metrics()
     metrics.show("slots", "Slots.", lambda: 7)
-    with metrics.served(0) as off:
+    with serving_metrics(metrics.registry, 0) as off:
         assert off == 0
-    with metrics.served(_free_port(), host="127.0.0.1") as port, urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+    with (
+        serving_metrics(metrics.registry, _free_port(), host="127.0.0.1") as port,
+        urlopen(f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
         text = answer.read().decode()
     assert "mediaimport_operator_slots 7.0" in text
     assert "process_resident_memory_bytes" in text

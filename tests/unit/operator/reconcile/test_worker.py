@@ -19,7 +19,7 @@ from mediaimport_operator.reconcile.metrics import Metrics
 from mediaimport_operator.reconcile.queue import WorkQueue
 from mediaimport_operator.reconcile.worker import Reconciler
 from mediaimport_operator.run.resync import Sweeper
-from mediaimport_runtime.kubernetes.client import ConflictError, RefusedError
+from mediaimport_runtime.kubernetes.errors import ConflictError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

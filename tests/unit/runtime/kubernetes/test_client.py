@@ -9,15 +9,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
-from mediaimport_runtime.kubernetes.client import (
-    AbsentError,
-    Api,
-    Call,
+from mediaimport_runtime.kubernetes.client import Call, Client
+from mediaimport_runtime.kubernetes.clock import Clock
+from mediaimport_runtime.kubernetes.errors import (
+    AlreadyExistsError,
     ConflictError,
-    RefusedError,
+    ExpiredError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
     UnavailableError,
 )
-from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.kubernetes.objects import unpack
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.codes: list[int] = []
+        self.watches = 0
+        self.headers: list[str] = []
         self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.nothing
 
     async def nothing(self, _: web.Request) -> web.StreamResponse:
@@ -41,6 +45,7 @@ class Server:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append((request.method, request.path_qs))
+        self.headers.append(request.headers["User-Agent"])
         return await self.answer(request)
 
     def says(self, code: int, text: str) -> None:
@@ -56,31 +61,34 @@ async def server() -> Server:
 
 
 @pytest.fixture
-async def api(server: Server) -> AsyncIterator[Api]:
+async def api(server: Server) -> AsyncIterator[Client]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
 
     def on_request(*, method: str, path: str, code: int, watch: bool = False) -> None:
-        assert (bool(method), bool(path), watch) == (True, True, False)
+        assert method
+        assert path
+        server.watches += watch
         server.codes.append(code)
 
     async with TestServer(app) as running:
         config = Configuration()
         config.host = str(running.make_url("")).rstrip("/")
         async with ApiClient(config) as client:
-            yield Api(client, on_request=on_request, clock=Clock())
+            client.user_agent = "mediaimport-test/1"
+            yield Client(client, field_manager="mediaimport-test", on_request=on_request, clock=Clock())
 
 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        (404, AbsentError),
+        (404, NotFoundError),
         (409, ConflictError),
-        (410, ConflictError),
-        (400, RefusedError),
-        (403, RefusedError),
-        (413, RefusedError),
-        (422, RefusedError),
+        (410, ExpiredError),
+        (400, InvalidError),
+        (403, ForbiddenError),
+        (413, InvalidError),
+        (422, InvalidError),
         (401, UnavailableError),
         (429, UnavailableError),
         (500, UnavailableError),
@@ -89,7 +97,7 @@ async def api(server: Server) -> AsyncIterator[Api]:
     ],
 )
 async def test_an_answer_is_named_by_what_to_do_next(
-    server: Server, api: Api, code: int, error: type[Exception]
+    server: Server, api: Client, code: int, error: type[Exception]
 ) -> None:
     server.says(code, json.dumps({"message": "because"}))
     with pytest.raises(error, match=f"{code}: because"):
@@ -97,20 +105,20 @@ async def test_an_answer_is_named_by_what_to_do_next(
     assert server.codes == [code]
 
 
-async def test_an_etcd_without_space_is_waited_for(server: Server, api: Api) -> None:
+async def test_an_etcd_without_space_is_waited_for(server: Server, api: Client) -> None:
     server.says(500, json.dumps({"message": ETCD_FULL}))
     with pytest.raises(UnavailableError, match="database space exceeded"):
         await api.request(Call("PATCH", "/api/v1/pods/a", body={"status": {}}))
 
 
-async def test_what_is_no_status_is_an_error_all_the_same(server: Server, api: Api) -> None:
+async def test_what_is_no_status_is_an_error_all_the_same(server: Server, api: Client) -> None:
     server.says(502, "<html>https://proxy.example/?token=secret")
     with pytest.raises(UnavailableError) as caught:
         await api.request(Call("GET", "/api/v1/pods"))
     assert "secret" not in str(caught.value)
 
 
-async def test_an_answer_that_breaks_off_may_come_whole_later(server: Server, api: Api) -> None:
+async def test_an_answer_that_breaks_off_may_come_whole_later(server: Server, api: Client) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-length": "100"})
         await response.prepare(request)
@@ -124,14 +132,14 @@ async def test_an_answer_that_breaks_off_may_come_whole_later(server: Server, ap
         await api.request(Call("GET", "/api/v1/pods"))
 
 
-async def test_a_list_is_read_page_by_page(server: Server, api: Api) -> None:
+async def test_a_list_is_read_page_by_page(server: Server, api: Client) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         onward = {} if request.query.get("continue") else {"continue": "more"}
         number = 2 if request.query.get("continue") else 1
         return web.json_response({"metadata": {"resourceVersion": "9", **onward}, "items": [{"number": number}]})
 
     server.answer = answer
-    items, version = await api.collect("/api/v1/pods", "a=b")
+    items, version = await api.list_packed("/api/v1/pods", "a=b")
     assert ([unpack(each) for each in items], version) == ([{"number": 1}, {"number": 2}], "9")
     assert server.asked == [
         ("GET", "/api/v1/pods?limit=200&labelSelector=a%3Db"),
@@ -139,7 +147,7 @@ async def test_a_list_is_read_page_by_page(server: Server, api: Api) -> None:
     ]
 
 
-async def test_a_deletion_takes_the_pods_along_and_no_other_object(server: Server, api: Api) -> None:
+async def test_a_deletion_takes_the_pods_along_and_no_other_object(server: Server, api: Client) -> None:
     bodies = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -149,3 +157,103 @@ async def test_a_deletion_takes_the_pods_along_and_no_other_object(server: Serve
     server.answer = answer
     await api.delete("/apis/batch/v1/namespaces/media/jobs/film", {"uid": "u"})
     assert bodies == [{"propagationPolicy": "Background", "preconditions": {"uid": "u"}}]
+
+
+async def test_a_proxys_page_with_200_is_an_answer_that_may_come_right_later(server: Server, api: Client) -> None:
+    server.says(200, "<html>welcome</html>")
+    with pytest.raises(UnavailableError, match="GET /api/v1/pods/a: the answer is not JSON of the Kubernetes API"):
+        await api.get("/api/v1/pods/a")
+    with pytest.raises(UnavailableError, match="not JSON"):
+        await api.list_packed("/api/v1/pods")
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", '{"metadata": 1, "items": []}', '{"metadata": {}, "items": []}', "[]", "[" * 100_000]
+)
+async def test_a_list_that_is_none_is_named(server: Server, api: Client, body: str) -> None:
+    server.says(200, body)
+    with pytest.raises(UnavailableError, match="GET /api/v1/pods: the answer is not"):
+        await api.list_packed("/api/v1/pods")
+
+
+async def test_only_a_create_finds_its_name_taken(server: Server, api: Client) -> None:
+    server.says(409, json.dumps({"message": "because"}))
+    with pytest.raises(AlreadyExistsError):
+        await api.create("/api/v1/pods", {})
+    for write in (api.patch("/api/v1/pods/a", {}), api.replace("/api/v1/pods/a", {}), api.delete("/api/v1/pods/a")):
+        with pytest.raises(ConflictError) as caught:
+            await write
+        assert not isinstance(caught.value, AlreadyExistsError)
+
+
+async def test_a_list_whose_place_expires_in_the_middle_is_begun_again_by_the_caller(
+    server: Server, api: Client
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.query.get("continue"):
+            return web.json_response({"message": "too old"}, status=410)
+        return web.json_response({"metadata": {"resourceVersion": "9", "continue": "more"}, "items": []})
+
+    server.answer = answer
+    with pytest.raises(ExpiredError):
+        await api.list_packed("/api/v1/pods")
+
+
+@pytest.mark.parametrize(("header", "wait_s"), [("17", 17), ("", 5), ("soon", 5), ("1" * 400, 5)])
+async def test_a_wait_that_the_server_asks_for_is_told(server: Server, api: Client, header: str, wait_s: int) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"message": "slow down"}, status=429, headers={"Retry-After": header})
+
+    server.answer = answer
+    with pytest.raises(UnavailableError) as caught:
+        await api.get("/api/v1/pods/a")
+    assert caught.value.retry_after_s == wait_s
+
+
+async def test_requests_name_the_program_and_writes_their_field_manager(server: Server, api: Client) -> None:
+    await api.get("/api/v1/pods/a")
+    await api.create("/api/v1/pods", {})
+    await api.patch("/api/v1/pods/a", {})
+    assert set(server.headers) == {"mediaimport-test/1"}
+    assert [path for _, path in server.asked] == [
+        "/api/v1/pods/a",
+        "/api/v1/pods?fieldManager=mediaimport-test",
+        "/api/v1/pods/a?fieldManager=mediaimport-test",
+    ]
+
+
+async def watched(api: Client) -> list[tuple[str, str]]:
+    return [(each.kind, each.resource["a"]) async for each in api.watch("/api/v1/pods", "7", selector="b=c")]
+
+
+async def test_a_watch_asks_for_bookmarks_and_yields_events(server: Server, api: Client) -> None:
+    server.says(200, '{"type": "ADDED", "object": {"a": "1"}}\n{"type": "BOOKMARK", "object": {"a": "2"}}\n')
+    assert await watched(api) == [("ADDED", "1"), ("BOOKMARK", "2")]
+    (asked,) = server.asked
+    for part in (
+        "watch=1",
+        "allowWatchBookmarks=true",
+        "resourceVersion=7",
+        "timeoutSeconds=300",
+        "labelSelector=b%3Dc",
+    ):
+        assert part in asked[1]
+    assert server.watches == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ('{"type": "ERROR", "object": {"code": 410}}', ExpiredError),
+        ('{"type": "ERROR", "object": {"code": 500, "reason": "etcd leader changed"}}', UnavailableError),
+        ('{"type": "ERROR", "object": 1}', UnavailableError),
+        ("<html>", UnavailableError),
+        ("[]", UnavailableError),
+    ],
+)
+async def test_a_watch_that_ends_in_an_error_says_what_to_do_next(
+    server: Server, api: Client, line: str, error: type[Exception]
+) -> None:
+    server.says(200, line + "\n")
+    with pytest.raises(error):
+        await watched(api)

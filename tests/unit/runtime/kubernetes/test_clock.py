@@ -15,12 +15,13 @@ OURS = datetime(2030, 1, 1, 12, 0, 0, 400_000, tzinfo=UTC)
         ("Tue, 01 Jan 2030 11:50:00 GMT", datetime(2030, 1, 1, 11, 50, 0, tzinfo=UTC)),
         ("Tue, 01 Jan 2030 12:00:01 GMT", OURS),
         ("yesterday", OURS),
+        ("Tue, 01 Jan 2030 12:10:00 -0000", datetime(2030, 1, 1, 12, 10, 0, tzinfo=UTC)),
         (None, OURS),
     ],
 )
 def test_a_clock_that_is_off_goes_by_the_api_servers(date: str | None, now: datetime) -> None:
     clock = Clock(local=lambda: OURS)
-    clock.heard(date)
+    clock.sync_from_date(date)
     assert clock.now() == now
 
 
@@ -28,5 +29,5 @@ def test_a_clock_that_was_put_right_needs_no_offset_any_more() -> None:
     times = iter([OURS - timedelta(minutes=5), OURS, OURS])
     clock = Clock(local=lambda: next(times))
     for _ in range(2):
-        clock.heard("Tue, 01 Jan 2030 12:00:00 GMT")
+        clock.sync_from_date("Tue, 01 Jan 2030 12:00:00 GMT")
     assert (clock.now(), clock.offset_s) == (OURS, 0)

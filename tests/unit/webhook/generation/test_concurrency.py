@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from mediaimport_webhook.cluster import ClusterUnavailableError
+from mediaimport_runtime.kubernetes.errors import UnavailableError
 from mediaimport_webhook.generation.concurrency import Turns
 
 
@@ -30,7 +30,7 @@ def test_who_waits_for_too_long_is_told_to_come_again_and_takes_nobodys_turn() -
     async def run() -> None:
         turns = Turns(1, patience_s=0.01)
         async with turns.turn():
-            with pytest.raises(ClusterUnavailableError) as refusal:
+            with pytest.raises(UnavailableError) as refusal:
                 async with turns.turn():
                     pass
             assert refusal.value.retry_after_s > 0

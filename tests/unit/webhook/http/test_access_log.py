@@ -4,7 +4,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_webhook.logs import JsonLines
+from mediaimport_runtime.logs import JsonFormatter
 
 if TYPE_CHECKING:
     import pytest
@@ -31,7 +31,7 @@ def test_request_is_one_line_of_json_without_query_or_token(shim: Shim) -> None:
 
 def test_line_has_the_fields_of_every_other_line(shim: Shim) -> None:
     shim.call("GET", "/api/v1/stats")
-    other = json.loads(JsonLines().format(logging.makeLogRecord({"name": "a", "levelname": "INFO", "msg": "b"})))
+    other = json.loads(JsonFormatter().format(logging.makeLogRecord({"name": "a", "levelname": "INFO", "msg": "b"})))
     assert lines(shim)[0].keys() > other.keys()
 
 
@@ -56,5 +56,5 @@ def test_logs_of_a_callback_hold_no_url(shim: Shim, prediction: Make, caplog: py
     shim.cluster.refusal = "refused"
     with caplog.at_level(logging.DEBUG):
         shim.webhook(prediction(output="https://replicate.delivery/a.mp4?signature=hidden"))
-    assert "hidden" not in " ".join(JsonLines().format(each) for each in caplog.records)
+    assert "hidden" not in " ".join(JsonFormatter().format(each) for each in caplog.records)
     assert "hidden" not in shim.access_log.getvalue()

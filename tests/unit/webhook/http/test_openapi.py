@@ -60,6 +60,6 @@ def test_document_holds_examples_of_what_is_sent() -> None:
 
 
 def test_table_of_who_may_what_has_every_route() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs/frontend.md").read_text()
+    page = (Path(__file__).resolve().parents[4] / "docs/frontend.md").read_text()
     told = re.findall(r"^\| `([A-Z]+) (/[^`]*)` \|", page, re.MULTILINE)
     assert told == [(each.method, each.path) for each in OPERATIONS]
