@@ -1,0 +1,141 @@
+"""Replaying a reconcile from what kubectl prints."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_api import names
+from mediaimport_api.reasons import Reason
+from mediaimport_operator.replay import ReplayError, main
+from mediaimport_runtime.environment import BadSettingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Build
+    from mediaimport_runtime.kubernetes.objects import Object
+
+VARIABLES = {"S3_BUCKET_NAME": "bucket", "RETRY_WAIT_SECONDS": "5"}
+NOW = "2030-01-01T12:00:00Z"
+
+
+def kubectl(kind: str, item: Object) -> Object:
+    """Return the object as kubectl prints it: with its kind."""
+    return {"kind": kind, **item}
+
+
+def replayed(*documents: object, options: tuple[str, ...] = (), variables: dict[str, str] = VARIABLES) -> Object:
+    text = "\n".join(json.dumps(each) for each in documents)
+    printed = io.StringIO()
+    main(["--at", NOW, *options], variables, io.StringIO(text), printed)
+    told: Object = json.loads(printed.getvalue())
+    return told
+
+
+def test_new_import_waits_for_a_slot(build: Build) -> None:
+    told = replayed(kubectl("MediaImport", build.mediaimport()))
+
+    assert told["import"] == "media/film"
+    assert told["policy"].endswith("plan._start")
+    assert told["slot"] == "WANTED"
+    assert told["actions"] == []
+    assert told["statusPatch"]["phase"] == "Queued"
+
+
+def test_import_that_is_given_a_slot_gets_its_job(build: Build) -> None:
+    told = replayed(kubectl("MediaImport", build.mediaimport()), options=("--slot",))
+
+    assert told["actions"] == [{"is": "CreateJob", "attempt": 1, "more_memory": False}]
+
+
+def test_failed_attempt_is_explained_and_repeated_later(build: Build) -> None:
+    message = build.failure(Reason.SOURCE_UNAVAILABLE, "the source answered HTTP 503", http_status=503).encode()
+    ended = [
+        kubectl("Job", build.failed_job()),
+        kubectl("Pod", build.ended_pod(exit_code=20, message=message)),
+    ]
+
+    told = replayed(kubectl("MediaImport", build.mediaimport()), {"kind": "List", "items": ended})
+
+    assert told["attempt"]["number"] == 1
+    assert told["attempt"]["state"]["is"] == "Ended"
+    assert told["attempt"]["state"]["reason"] == "SourceUnavailable"
+    assert told["attempt"]["state"]["result"]["httpStatus"] == 503
+    assert told["statusPatch"]["phase"] == "Waiting"
+    assert told["wakeAt"] == "2030-01-01T12:00:05+00:00"
+
+
+def test_result_that_is_about_another_bucket_does_not_count(build: Build) -> None:
+    pod = kubectl("Pod", build.ended_pod(message=build.imported().encode()))
+    documents = [kubectl("MediaImport", build.mediaimport()), kubectl("Job", build.complete_job()), pod]
+
+    assert replayed(*documents)["statusPatch"]["phase"] == "Ready"
+    told = replayed(*documents, variables=VARIABLES | {"S3_BUCKET_NAME": "other"})
+    assert told["attempt"]["state"]["reason"] == "ResultLost"
+
+
+def test_jobs_and_pods_of_other_imports_are_left_out(build: Build) -> None:
+    stranger = build.job()
+    stranger["metadata"]["labels"] = stranger["metadata"]["labels"] | {names.LABEL_UID: "another"}
+
+    told = replayed(kubectl("MediaImport", build.mediaimport()), kubectl("Job", stranger))
+
+    assert told["attempt"] == {"number": 0, "state": None}
+
+
+def test_deletion_job_lets_the_resource_go(build: Build) -> None:
+    meta = {"deletionTimestamp": NOW, "finalizers": [names.STORED_OBJECTS_FINALIZER]}
+    item = build.mediaimport(meta=meta, deletionPolicy="Delete")
+    labels = {names.LABEL_UID: build.uid, names.MANAGED_BY: "mediaimport-deletion"}
+    done = build.complete_job()
+    done["metadata"]["labels"] = labels
+
+    told = replayed(kubectl("MediaImport", item), kubectl("Job", done))
+
+    assert told["actions"] == [{"is": "LetGo", "left": None}]
+
+
+def test_spec_that_is_not_valid_is_replayed_too(build: Build) -> None:
+    told = replayed(kubectl("MediaImport", build.mediaimport(userId="Not A Name")))
+
+    assert told["attempt"] is None
+    assert told["statusPatch"]["phase"] == "Failed"
+
+
+def test_files_are_read_in_place_of_standard_input(build: Build, tmp_path: Path) -> None:
+    file = tmp_path / "import.json"
+    file.write_text(json.dumps(kubectl("MediaImport", build.mediaimport())))
+    printed = io.StringIO()
+
+    main(["--at", NOW, str(file)], VARIABLES, io.StringIO("not JSON"), printed)
+
+    assert json.loads(printed.getvalue())["import"] == "media/film"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "0 MediaImports"),
+        ("{", "not JSON"),
+        ("[1]", "no object"),
+        ('{"kind": "Job", "metadata": {}}', "0 MediaImports"),
+    ],
+)
+def test_input_that_cannot_be_replayed_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ReplayError, match=said):
+        main([], VARIABLES, io.StringIO(text), io.StringIO())
+
+
+def test_time_without_a_zone_is_refused(build: Build) -> None:
+    text = json.dumps(kubectl("MediaImport", build.mediaimport()))
+
+    with pytest.raises(ReplayError, match="--at"):
+        main(["--at", "2030-01-01"], VARIABLES, io.StringIO(text), io.StringIO())
+
+
+def test_bucket_has_to_be_named(build: Build) -> None:
+    with pytest.raises(BadSettingError, match="S3_BUCKET_NAME"):
+        replayed(kubectl("MediaImport", build.mediaimport()), variables={})

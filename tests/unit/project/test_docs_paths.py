@@ -1,0 +1,69 @@
+"""What the documents name is there: files, folders, links, modules and make targets."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "CHANGELOG.md"})
+"""The changelog tells of files as they were."""
+FOLDERS = (
+    *("charts", "checks", "clients", "crds", "dev", "docs", "importer", "operator", "requirements", "runtime"),
+    *("tests", "webhook"),
+)
+
+CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+FILE = re.compile(rf"(?<![\w./$-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
+LINK = re.compile(r"\]\(\s*([^)#\s]+)(?:#[^)]*)?\)")
+MODULE = re.compile(r"python -m (?P<name>(?:mediaimport_\w+|dev)(?:\.\w+)*)")
+TARGETS = re.compile(r"\bmake((?: [a-z][a-z0-9-]*(?![\w./=-]))+)")
+PLACEHOLDER = re.compile(r"NAME|NNNN")
+
+
+def code_of(text: str) -> str:
+    """Return all code of a page, one piece a line."""
+    return "\n".join(block or span for block, span in CODE.findall(text))
+
+
+def missing_files(text: str) -> list[str]:
+    named = {each.rstrip("./") for each in FILE.findall(code_of(text)) if not PLACEHOLDER.search(each)}
+    return sorted(each for each in named if not any(ROOT.glob(each)))
+
+
+def missing_links(page: Path, text: str) -> list[str]:
+    named = {each for each in LINK.findall(CODE.sub("", text)) if "://" not in each}
+    return sorted(each for each in named if not (page.parent / each).exists())
+
+
+def missing_modules(text: str) -> list[str]:
+    return sorted({each for each in MODULE.findall(code_of(text)) if find_spec(each) is None})
+
+
+def missing_targets(text: str) -> list[str]:
+    rules = re.findall(r"^([a-z][a-z0-9%-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    known = re.compile("|".join(each.replace("%", r"[a-z]+") for each in rules))
+    named = {each for targets in TARGETS.findall(code_of(text)) for each in targets.split()}
+    return sorted(each for each in named if known.fullmatch(each) is None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+
+    assert missing_files(text) == []
+    assert missing_links(page, text) == []
+    assert missing_modules(text) == []
+    assert missing_targets(text) == []
+
+
+def test_what_is_not_there_is_found() -> None:
+    text = "`operator/gone.py`, [a page](gone.md), `python -m dev.gone`, `make lint gone`; `tests/unit/NAME`, `docs/*.md`"
+
+    assert missing_files(text) == ["operator/gone.py"]
+    assert missing_links(ROOT / "README.md", text) == ["gone.md"]
+    assert missing_modules(text) == ["dev.gone"]
+    assert missing_targets(text) == ["gone"]
