@@ -1,4 +1,4 @@
-"""What the documents name is there: files, folders, links, modules and make targets."""
+"""What the documents name is there: files, folders, links, modules, make targets and texts of the log."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "CHANGELOG.md"})
-"""The changelog tells of files as they were."""
+OTHERS = {ROOT / "CHANGELOG.md", ROOT / "docs/importer.md"}
+"""The changelog tells of files as they were; the importer's page is held by the tests that it lists."""
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - OTHERS)
 FOLDERS = (
-    *("charts", "checks", "clients", "crds", "dev", "docs", "importer", "operator", "requirements", "runtime"),
-    *("tests", "webhook"),
+    *("charts", "checks", "clients", "crds", "dev", "docs", "importer", "operator", "prober", "requirements"),
+    *("runtime", "tests", "webhook"),
 )
 
 CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
@@ -61,9 +62,21 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 
 
 def test_what_is_not_there_is_found() -> None:
-    text = "`operator/gone.py`, [a page](gone.md), `python -m dev.gone`, `make lint gone`; `tests/unit/NAME`, `docs/*.md`"
+    text = (
+        "`operator/gone.py`, [a page](gone.md), `python -m dev.gone`, `make lint gone`; `tests/unit/NAME`, `docs/*.md`"
+    )
 
     assert missing_files(text) == ["operator/gone.py"]
     assert missing_links(ROOT / "README.md", text) == ["gone.md"]
     assert missing_modules(text) == ["dev.gone"]
     assert missing_targets(text) == ["gone"]
+
+
+def test_texts_of_the_log_that_debugging_lists_are_in_the_code() -> None:
+    section = (ROOT / "docs/debugging.md").read_text().partition("## Read the operator's")[2].partition("\n## ")[0]
+    texts = re.findall(r"^\| `([a-z][^`]*)` \|", section, re.MULTILINE)
+    texts.remove("msg")
+    code = "".join(each.read_text() for folder in ("operator", "webhook") for each in (ROOT / folder).rglob("*.py"))
+
+    assert len(texts) > 10
+    assert [each for each in texts if f'"{each}"' not in code] == []
