@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -80,3 +81,10 @@ def test_texts_of_the_log_that_debugging_lists_are_in_the_code() -> None:
 
     assert len(texts) > 10
     assert [each for each in texts if f'"{each}"' not in code] == []
+
+
+def test_architecture_lists_the_import_contracts() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    section = (ROOT / "docs/architecture.md").read_text().partition("\n## Layers\n")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^- (.+)$", section, re.MULTILINE) == [each["name"] for each in contracts]
