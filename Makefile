@@ -112,6 +112,12 @@ verify: $(VENV)/ready  ## prove that those files are current
 sbom: up  ## bills of materials (CycloneDX) of both images into build/sbom; its tool takes minutes to compile, once
 	@$(PY) -m dev.release
 
+# --- mutants -----------------------------------------------------------------------
+
+.PHONY: mutants
+mutants: tools  ## plant one-line faults in a copy of the checkout: each must make its test fail (minutes)
+	@$(PY) -m dev.mutants $(NAMES)
+
 # --- figures ---------------------------------------------------------------------
 
 bench-%: up  ## bench-webhook, bench-import: print a table, write build/bench/NAME.json

@@ -1,0 +1,99 @@
+"""`python -m dev.mutants [NAME ...]`: plant each mutant in a copy of the checkout and run its tests.
+
+Exits 1 if a mutant survives, that is if its tests pass all the same; 2 if a list is wrong or a test fails of itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from dev.mutants.mutant import Mutant, MutantError, read_all
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE_FOLDERS = ("crds", "runtime", "operator", "importer", "prober", "webhook", "checks")
+WORKERS = 2
+TIMEOUT_S = 300
+
+
+def copy_of(checkout: Path, folder: Path) -> Path:
+    """Copy what git tracks, as it is in the working tree."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=checkout, check=True, capture_output=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (source := checkout / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    return folder
+
+
+def tests_pass(checkout: Path, tests: tuple[str, ...]) -> bool:
+    """Run those tests on that checkout. One that hangs has noticed the fault, too."""
+    paths = os.pathsep.join(str(checkout / each) for each in PACKAGE_FOLDERS)
+    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    try:
+        ended = subprocess.run(
+            command, cwd=checkout, env=environment, capture_output=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    if ended.returncode not in {0, 1, 2}:
+        raise MutantError(f"pytest cannot run {' '.join(tests)}: {ended.stdout.decode()[-500:]}")
+    return ended.returncode == 0
+
+
+def is_killed(mutant: Mutant, checkout: Path) -> bool:
+    """Plant the mutant, run its tests, take it out again."""
+    original = mutant.apply(checkout)
+    try:
+        return not tests_pass(checkout, mutant.tests)
+    finally:
+        (checkout / mutant.file).write_text(original)
+
+
+def main(names: list[str]) -> int:
+    """Return the exit code."""
+    chosen = [each for each in read_all() if not names or each.name in names]
+    if missing := set(names) - {each.name for each in chosen}:
+        raise MutantError(f"there is no mutant named {', '.join(sorted(missing))}")
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(WORKERS):
+            copies.put(copy_of(CHECKOUT, Path(folder, str(number))))
+        for each in chosen:
+            # Every list is checked before the first minute is spent.
+            path = Path(folder, "0", each.file)
+            path.write_text(each.apply(Path(folder, "0")))
+        tests = tuple(sorted({test for each in chosen for test in each.tests}))
+        if not tests_pass(Path(folder, "0"), tests):
+            print("the tests fail without any mutant: mend them first", file=sys.stderr)
+            return 2
+
+        def killed(mutant: Mutant) -> bool:
+            copy = copies.get()
+            try:
+                return is_killed(mutant, copy)
+            finally:
+                copies.put(copy)
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            outcomes = list(zip(chosen, pool.map(killed, chosen), strict=True))
+    for mutant, dead in outcomes:
+        print(f"{'killed  ' if dead else 'SURVIVED'}  {mutant.name}  ({mutant.file})")
+    survivors = sum(not dead for _, dead in outcomes)
+    print(f"{len(outcomes)} mutants, {survivors} survived")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except MutantError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.mutants.__main__ import CHECKOUT
+from dev.mutants.mutant import Mutant, MutantError, read_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MUTANT = Mutant(name="m", file="a.py", before="x = 1", after="x = 2", tests=("test_a.py",))
+
+
+def test_every_mutant_of_the_lists_can_be_planted_and_names_tests_that_are_there() -> None:
+    for each in read_all():
+        assert (CHECKOUT / each.file).read_text().count(each.before) == 1, each.name
+        assert each.before != each.after
+        for test in each.tests:
+            assert (CHECKOUT / test.partition("::")[0]).exists(), f"{each.name}: {test}"
+
+
+def test_a_mutant_replaces_its_line_and_gives_the_old_text_back(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    assert MUTANT.apply(tmp_path) == "x = 1\n"
+    assert (tmp_path / "a.py").read_text() == "x = 2\n"
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("", "0 times"), ("x = 1\nx = 1\n", "2 times")])
+def test_a_line_that_does_not_stand_once_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "a.py").write_text(text)
+    with pytest.raises(MutantError, match=complaint):
+        MUTANT.apply(tmp_path)
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MutantError, match=r"there is no a\.py"):
+        MUTANT.apply(tmp_path)
