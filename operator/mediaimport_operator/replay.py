@@ -53,15 +53,15 @@ def main(arguments: Sequence[str], variables: Mapping[str, str], stdin: TextIO, 
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m mediaimport_operator.replay",
         description="Print the plan for one MediaImport, its Jobs and its pods, given as kubectl get … -o json.",
         epilog="Settings are the operator's environment variables; only S3_BUCKET_NAME has to be set.",
     )
-    made.add_argument("files", nargs="*", help="JSON documents; default: standard input, one after the other")
-    made.add_argument("--at", metavar="TIME", help="the time of the reconcile, as 2030-01-01T12:00:00Z; default: now")
-    made.add_argument("--slot", action="store_true", help="give the import a slot, though no Job of it runs")
-    return made
+    parser.add_argument("files", nargs="*", help="JSON documents; default: standard input, one after the other")
+    parser.add_argument("--at", metavar="TIME", help="the time of the reconcile, as 2030-01-01T12:00:00Z; default: now")
+    parser.add_argument("--slot", action="store_true", help="give the import a slot")
+    return parser
 
 
 def _moment(text: str | None) -> datetime:
@@ -94,14 +94,13 @@ def observe(items: Sequence[Object], settings: Settings, *, now: datetime, slot:
     ours = [each for each in items if objects.label(each, names.LABEL_UID) == owner.uid]
     deletions = [each for each in ours if deletion_job.is_ours(each, owner)]
     attempts = [each for each in ours if each not in deletions]
-    jobs = tuple(job.read(each) for each in attempts if each.get("kind") == "Job")
     observed = Observed(
         now=now,
         settings=settings,
         resource=owner,
-        jobs=jobs,
+        jobs=tuple(job.read(each) for each in attempts if each.get("kind") == "Job"),
         pods=tuple(pod.read(each) for each in attempts if each.get("kind") == "Pod"),
-        slot=Slot(held=slot or any(not each.finished for each in jobs), full="replayed without a slot"),
+        slot=Slot(held=slot, full="replayed without a slot"),
     )
     return _with_deletion(observed, deletions)
 
@@ -115,18 +114,18 @@ def _with_deletion(observed: Observed, items: Sequence[Object]) -> Observed:
 
 def explain(observed: Observed) -> dict[str, Any]:
     """Return the plan and what led to it, as plain JSON."""
-    owner, made = observed.resource, plan(observed)
+    owner, planned = observed.resource, plan(observed)
     policy = next(each for each in POLICIES if each(observed) is not None)
-    status = None if made.status is None else merge_patch(owner.status_wire, made.status.to_wire())
+    status = None if planned.status is None else merge_patch(owner.status_wire, planned.status.to_wire())
     return {
         "import": f"{owner.namespace}/{owner.name}",
         "now": observed.now.isoformat(),
         "attempt": None if owner.spec is None else _attempt(observed),
         "policy": f"{policy.__module__}.{policy.__name__}",
-        "actions": [_plain(each) for each in made.actions],
-        "slot": made.slot.name,
-        "follow": made.follow,
-        "wakeAt": _plain(made.wake_at),
+        "actions": [_plain(each) for each in planned.actions],
+        "slot": planned.slot.name,
+        "follow": planned.follow,
+        "wakeAt": _plain(planned.wake_at),
         "statusPatch": status,
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,26 +31,26 @@ def kubectl(kind: str, item: Object) -> Object:
 
 def replayed(*documents: object, options: tuple[str, ...] = (), variables: dict[str, str] = VARIABLES) -> Object:
     text = "\n".join(json.dumps(each) for each in documents)
-    printed = io.StringIO()
-    main(["--at", NOW, *options], variables, io.StringIO(text), printed)
-    told: Object = json.loads(printed.getvalue())
-    return told
+    stdout = io.StringIO()
+    main(["--at", NOW, *options], variables, io.StringIO(text), stdout)
+    report: Object = json.loads(stdout.getvalue())
+    return report
 
 
 def test_new_import_waits_for_a_slot(build: Build) -> None:
-    told = replayed(kubectl("MediaImport", build.mediaimport()))
+    report = replayed(kubectl("MediaImport", build.mediaimport()))
 
-    assert told["import"] == "media/film"
-    assert told["policy"].endswith("plan._start")
-    assert told["slot"] == "WANTED"
-    assert told["actions"] == []
-    assert told["statusPatch"]["phase"] == "Queued"
+    assert report["import"] == "media/film"
+    assert report["policy"].endswith("plan._start")
+    assert report["slot"] == "WANTED"
+    assert report["actions"] == []
+    assert report["statusPatch"]["phase"] == "Queued"
 
 
 def test_import_that_is_given_a_slot_gets_its_job(build: Build) -> None:
-    told = replayed(kubectl("MediaImport", build.mediaimport()), options=("--slot",))
+    report = replayed(kubectl("MediaImport", build.mediaimport()), options=("--slot",))
 
-    assert told["actions"] == [{"is": "CreateJob", "attempt": 1, "more_memory": False}]
+    assert report["actions"] == [{"is": "CreateJob", "attempt": 1, "more_memory": False}]
 
 
 def test_failed_attempt_is_explained_and_repeated_later(build: Build) -> None:
@@ -58,14 +60,14 @@ def test_failed_attempt_is_explained_and_repeated_later(build: Build) -> None:
         kubectl("Pod", build.ended_pod(exit_code=20, message=message)),
     ]
 
-    told = replayed(kubectl("MediaImport", build.mediaimport()), {"kind": "List", "items": ended})
+    report = replayed(kubectl("MediaImport", build.mediaimport()), {"kind": "List", "items": ended})
 
-    assert told["attempt"]["number"] == 1
-    assert told["attempt"]["state"]["is"] == "Ended"
-    assert told["attempt"]["state"]["reason"] == "SourceUnavailable"
-    assert told["attempt"]["state"]["result"]["httpStatus"] == 503
-    assert told["statusPatch"]["phase"] == "Waiting"
-    assert told["wakeAt"] == "2030-01-01T12:00:05+00:00"
+    assert report["attempt"]["number"] == 1
+    assert report["attempt"]["state"]["is"] == "Ended"
+    assert report["attempt"]["state"]["reason"] == "SourceUnavailable"
+    assert report["attempt"]["state"]["result"]["httpStatus"] == 503
+    assert report["statusPatch"]["phase"] == "Waiting"
+    assert report["wakeAt"] == "2030-01-01T12:00:05+00:00"
 
 
 def test_result_that_is_about_another_bucket_does_not_count(build: Build) -> None:
@@ -73,46 +75,58 @@ def test_result_that_is_about_another_bucket_does_not_count(build: Build) -> Non
     documents = [kubectl("MediaImport", build.mediaimport()), kubectl("Job", build.complete_job()), pod]
 
     assert replayed(*documents)["statusPatch"]["phase"] == "Ready"
-    told = replayed(*documents, variables=VARIABLES | {"S3_BUCKET_NAME": "other"})
-    assert told["attempt"]["state"]["reason"] == "ResultLost"
+    report = replayed(*documents, variables=VARIABLES | {"S3_BUCKET_NAME": "other"})
+    assert report["attempt"]["state"]["reason"] == "ResultLost"
 
 
 def test_jobs_and_pods_of_other_imports_are_left_out(build: Build) -> None:
     stranger = build.job()
     stranger["metadata"]["labels"] = stranger["metadata"]["labels"] | {names.LABEL_UID: "another"}
 
-    told = replayed(kubectl("MediaImport", build.mediaimport()), kubectl("Job", stranger))
+    report = replayed(kubectl("MediaImport", build.mediaimport()), kubectl("Job", stranger))
 
-    assert told["attempt"] == {"number": 0, "state": None}
+    assert report["attempt"] == {"number": 0, "state": None}
+
+
+def deleted(build: Build) -> Object:
+    meta = {"deletionTimestamp": NOW, "finalizers": [names.STORED_OBJECTS_FINALIZER]}
+    return kubectl("MediaImport", build.mediaimport(meta=meta, deletionPolicy="Delete"))
+
+
+def of_deletion(build: Build, kind: str, item: Object) -> Object:
+    item["metadata"]["labels"] = {names.LABEL_UID: build.uid, names.MANAGED_BY: "mediaimport-deletion"}
+    return kubectl(kind, item)
 
 
 def test_deletion_job_lets_the_resource_go(build: Build) -> None:
-    meta = {"deletionTimestamp": NOW, "finalizers": [names.STORED_OBJECTS_FINALIZER]}
-    item = build.mediaimport(meta=meta, deletionPolicy="Delete")
-    labels = {names.LABEL_UID: build.uid, names.MANAGED_BY: "mediaimport-deletion"}
-    done = build.complete_job()
-    done["metadata"]["labels"] = labels
+    report = replayed(deleted(build), of_deletion(build, "Job", build.complete_job()))
 
-    told = replayed(kubectl("MediaImport", item), kubectl("Job", done))
+    assert report["actions"] == [{"is": "LetGo", "left": None}]
 
-    assert told["actions"] == [{"is": "LetGo", "left": None}]
+
+def test_deletion_that_failed_says_what_its_pod_said(build: Build) -> None:
+    pod = build.ended_pod(exit_code=14, message="the store refused to delete")
+
+    report = replayed(deleted(build), of_deletion(build, "Job", build.failed_job()), of_deletion(build, "Pod", pod))
+
+    assert report["actions"] == [{"is": "LetGo", "left": "the store refused to delete"}]
 
 
 def test_spec_that_is_not_valid_is_replayed_too(build: Build) -> None:
-    told = replayed(kubectl("MediaImport", build.mediaimport(userId="Not A Name")))
+    report = replayed(kubectl("MediaImport", build.mediaimport(userId="Not A Name")))
 
-    assert told["attempt"] is None
-    assert told["statusPatch"]["phase"] == "Failed"
+    assert report["attempt"] is None
+    assert report["statusPatch"]["phase"] == "Failed"
 
 
 def test_files_are_read_in_place_of_standard_input(build: Build, tmp_path: Path) -> None:
     file = tmp_path / "import.json"
     file.write_text(json.dumps(kubectl("MediaImport", build.mediaimport())))
-    printed = io.StringIO()
+    stdout = io.StringIO()
 
-    main(["--at", NOW, str(file)], VARIABLES, io.StringIO("not JSON"), printed)
+    main(["--at", NOW, str(file)], VARIABLES, io.StringIO("not JSON"), stdout)
 
-    assert json.loads(printed.getvalue())["import"] == "media/film"
+    assert json.loads(stdout.getvalue())["import"] == "media/film"
 
 
 @pytest.mark.parametrize(
@@ -139,3 +153,13 @@ def test_time_without_a_zone_is_refused(build: Build) -> None:
 def test_bucket_has_to_be_named(build: Build) -> None:
     with pytest.raises(BadSettingError, match="S3_BUCKET_NAME"):
         replayed(kubectl("MediaImport", build.mediaimport()), variables={})
+
+
+def test_command_ends_with_the_sentence_that_says_what_to_give() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "mediaimport_operator.replay"],
+        env=VARIABLES, input="{}", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert ran.returncode == 1
+    assert ran.stderr == "the input has 0 MediaImports; give exactly one, with its Jobs and pods\n"
