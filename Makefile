@@ -70,6 +70,7 @@ types: $(VENV)/ready  ## mypy, strict
 .PHONY: tools
 tools: $(VENV)/ready  ## what tests need beside a cluster: ffmpeg, node, an S3 server, Swagger UI
 	@$(PY) -m dev.cluster tools
+	@$(PY) -m tests.support.downloads
 
 .PHONY: unit
 unit: tools  ## tests that need no cluster

@@ -12,8 +12,8 @@ from mediaimport_api import names
 import dev.cluster
 from dev.bench.figures import FOLDER
 from dev.bench.operator_process import OperatorProcess
+from dev.cluster.cache import CHECKOUT
 from dev.cluster.kubectl import Kube
-from dev.cluster.places import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

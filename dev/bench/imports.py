@@ -26,7 +26,7 @@ from mediaimport_api.task import TASK_VARIABLE, Task
 from dev.bench import baselines
 from dev.bench.figures import Bar, Figure, report
 from dev.bench.runs import Bench, Run, median, timed
-from dev.cluster.media import bigbuckbunny
+from tests.support.downloads import bigbuckbunny
 from tests.support.loopback.bandwidth import running_toxiproxy, toxiproxy
 from tests.support.loopback.certificate import Certificate
 from tests.support.loopback.files import running_files

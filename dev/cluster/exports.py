@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dev.cluster import addresses
+from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.errors import ClusterError
-from dev.cluster.images import recall
-from dev.cluster.places import CHECKOUT, Places
-from dev.cluster.s3 import BUCKET, REGION, S3Keys
+from dev.cluster.images.project import recall
+from dev.cluster.node.s3 import BUCKET, REGION, S3Keys
 
 IMAGE_VARIABLES = {
     "mediaimport": "MEDIAIMPORT_IMAGE",
@@ -25,16 +25,16 @@ VARIABLES = (
 _OPTIONAL = {"S3_ENDPOINT_URL", "S3_CA_BUNDLE"}
 
 
-def is_foreign(environ: Mapping[str, str], places: Places) -> bool:
+def is_foreign(environ: Mapping[str, str], cache: Cache) -> bool:
     """Tell whether KUBECONFIG names a cluster that is not ours."""
     named = environ.get("KUBECONFIG", "")
-    return bool(named) and Path(named).resolve() != places.kubeconfig
+    return bool(named) and Path(named).resolve() != cache.kubeconfig
 
 
 def environment() -> dict[str, str]:
     """Return the variables, of our cluster or of the one that KUBECONFIG names."""
-    places = Places.of(os.environ)
-    return of_foreign_cluster(os.environ) if is_foreign(os.environ, places) else of_our_cluster(os.environ, places)
+    cache = Cache.of(os.environ)
+    return of_foreign_cluster(os.environ) if is_foreign(os.environ, cache) else of_our_cluster(os.environ, cache)
 
 
 def of_foreign_cluster(environ: Mapping[str, str]) -> dict[str, str]:
@@ -45,22 +45,22 @@ def of_foreign_cluster(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in VARIABLES if environ.get(name)}
 
 
-def of_our_cluster(environ: Mapping[str, str], places: Places, checkout: Path = CHECKOUT) -> dict[str, str]:
+def of_our_cluster(environ: Mapping[str, str], cache: Cache, checkout: Path = CHECKOUT) -> dict[str, str]:
     """Return the variables of the cluster that `up` made; raise if it did not yet, from this checkout."""
     images = recall(checkout)
-    if not (images and places.kubeconfig.exists()):
+    if not (images and cache.kubeconfig.exists()):
         raise ClusterError("there is no cluster yet: run `make up`")
-    keys = S3Keys.read(places)
+    keys = S3Keys.read(cache)
     return {
-        "KUBECONFIG": str(places.kubeconfig),
-        "PATH": _prepended(str(places.bin), environ.get("PATH", "")),
+        "KUBECONFIG": str(cache.kubeconfig),
+        "PATH": _prepended(str(cache.bin), environ.get("PATH", "")),
         **{variable: images[name] for name, variable in IMAGE_VARIABLES.items()},
         "S3_ENDPOINT_URL": f"https://{addresses.S3}",
         "S3_BUCKET_NAME": BUCKET,
         "S3_REGION": REGION,
         "S3_ACCESS_KEY_ID": keys.access_key_id,
         "S3_SECRET_ACCESS_KEY": keys.secret_access_key,
-        "S3_CA_BUNDLE": str(places.pki / "ca.crt"),
+        "S3_CA_BUNDLE": str(cache.pki / "ca.crt"),
     }
 
 

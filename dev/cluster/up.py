@@ -7,50 +7,50 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from dev.cluster import base, credentials, debian, images, programs, prune
-from dev.cluster.boot import boot
-from dev.cluster.buildah import Buildah
-from dev.cluster.images import Context
-from dev.cluster.parts import Parts
-from dev.cluster.places import CHECKOUT, Places
-from dev.cluster.processes import plan
-from dev.cluster.programs import Module
+from dev.cluster.cache import CHECKOUT, Cache
+from dev.cluster.images import base, project, prune
+from dev.cluster.images.buildah import Buildah
+from dev.cluster.images.project import Context
+from dev.cluster.node import certificates
+from dev.cluster.node.lifecycle import boot
+from dev.cluster.node.processes import plan
+from dev.cluster.programs import debian, go
+from dev.cluster.programs.go import Module
+from dev.cluster.tasks import Tasks
 
 
-def up(places: Places) -> None:
+def up(cache: Cache) -> None:
     """Leave a cluster that runs, with this checkout's images in its registry. The lock is the caller's."""
-    parts = Parts(sys.stderr)
-    shutil.rmtree(places.logs, ignore_errors=True)
-    context = Context.copy(CHECKOUT, places.scratch / "context")
-    homes = compile_programs(parts, places)
-    packages = parts.start("install Debian packages", partial(debian.install, places))
-    certificates = parts.start("make certificates", partial(credentials.make, places))
-    pause = parts.start("compile pause", partial(base.make_pause, places), after=(packages,))
-    built = parts.start("build images", partial(build_images, places, context), after=(packages, pause))
-    inside = [home for name, home in homes.items() if name != programs.HELM.name]
-    node = parts.start(
-        "start the node", partial(start_node, places, homes), after=(packages, certificates, pause, *inside)
-    )
-    pushed = parts.start("push images", partial(push_images, places, built), after=(built, node))
-    parts.start("prune images", partial(prune_images, places, context), after=(pushed,))
-    parts.start("link kubectl and helm", partial(link_programs, places, homes), after=tuple(homes.values()))
-    parts.finish()
-    images.remember(images.references(context))
-    parts.say("the cluster is up")
+    tasks = Tasks(sys.stderr)
+    shutil.rmtree(cache.logs, ignore_errors=True)
+    context = Context.copy(CHECKOUT, cache.scratch / "context")
+    homes = compile_programs(tasks, cache)
+    packages = tasks.start("install Debian packages", partial(debian.install, cache))
+    pki = tasks.start("make certificates", partial(certificates.make, cache))
+    pause = tasks.start("compile pause", partial(base.make_pause, cache), after=(packages,))
+    built = tasks.start("build images", partial(build_images, cache, context), after=(packages, pause))
+    on_node = [home for name, home in homes.items() if name != go.HELM.name]
+    node = tasks.start("start the node", partial(start_node, cache, homes), after=(packages, pki, pause, *on_node))
+    pushed = tasks.start("push images", partial(push_images, cache, built), after=(built, node))
+    tasks.start("prune images", partial(prune_images, cache, context), after=(pushed,))
+    tasks.start("link kubectl and helm", partial(link_programs, cache, homes), after=tuple(homes.values()))
+    tasks.finish()
+    project.remember(project.references(context))
+    tasks.say("the cluster is up")
 
 
-def compile_programs(parts: Parts, places: Places) -> Mapping[str, Future[Path]]:
+def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
     """Start compiling: the longest at once, the others one after another beside it."""
-    version = programs.go_version()
-    longest, *others = programs.NEEDED
-    if not programs.home(longest, places, go_version=version).exists():
-        parts.say(
+    version = go.go_version()
+    longest, *others = go.NEEDED
+    if not go.home(longest, cache, go_version=version).exists():
+        tasks.say(
             "the first time on a machine: compiling Kubernetes takes five to ten minutes, all else goes beside it"
         )
 
     def start(module: Module, *after: Future[Path]) -> Future[Path]:
-        work = partial(programs.build, module, places, go_version=version)
-        return parts.start(f"compile {module.name}", work, after=after)
+        work = partial(go.build, module, cache, go_version=version)
+        return tasks.start(f"compile {module.name}", work, after=after)
 
     homes = {longest.name: start(longest)}
     previous: tuple[Future[Path], ...] = ()
@@ -60,42 +60,42 @@ def compile_programs(parts: Parts, places: Places) -> Mapping[str, Future[Path]]
     return homes
 
 
-def start_node(places: Places, homes: Mapping[str, "Future[Path]"]) -> None:
+def start_node(cache: Cache, homes: Mapping[str, "Future[Path]"]) -> None:
     """Start the node, or mend the one that runs."""
-    boot(places, plan(places, {name: home.result() for name, home in homes.items() if name != programs.HELM.name}))
+    boot(cache, plan(cache, {name: home.result() for name, home in homes.items() if name != go.HELM.name}))
 
 
-def build_images(places: Places, context: Context) -> list[str]:
+def build_images(cache: Cache, context: Context) -> list[str]:
     """Return the references of the images that had to be built."""
-    if not images.lacking(places, context):
+    if not project.lacking(cache, context):
         return []
-    buildah = Buildah.at(places)
+    buildah = Buildah.at(cache)
     buildah.clean()
-    base.store_debian(places, buildah)
-    base.store_pause(places, buildah)
-    return images.build_all(places, context, buildah)
+    base.store_debian(cache, buildah)
+    base.store_pause(cache, buildah)
+    return project.build_all(cache, context, buildah)
 
 
-def push_images(places: Places, built: "Future[list[str]]") -> None:
+def push_images(cache: Cache, built: "Future[list[str]]") -> None:
     """Push what was built."""
     if built.result():
-        images.push_all(places, built.result(), Buildah.at(places))
+        project.push_all(cache, built.result(), Buildah.at(cache))
 
 
-def prune_images(places: Places, context: Context) -> None:
+def prune_images(cache: Cache, context: Context) -> None:
     """Throw away what earlier builds left, once there is much of it."""
-    images.mark_used(places, images.references(context).values())
-    if prune.is_due(places):
-        buildah = Buildah.at(places)
-        images.name_stages(context, buildah)
-        prune.prune(places, buildah)
+    project.mark_used(cache, project.references(context).values())
+    if prune.is_due(cache):
+        buildah = Buildah.at(cache)
+        project.name_stages(context, buildah)
+        prune.prune(cache, buildah)
 
 
-def link_programs(places: Places, homes: Mapping[str, "Future[Path]"]) -> None:
+def link_programs(cache: Cache, homes: Mapping[str, "Future[Path]"]) -> None:
     """Put what a person types into one folder."""
-    places.bin.mkdir(parents=True, exist_ok=True)
+    cache.bin.mkdir(parents=True, exist_ok=True)
     for program in (homes["kubernetes"].result() / "kubectl", homes["helm"].result() / "helm"):
-        link = places.bin / program.name
+        link = cache.bin / program.name
         if not (link.is_symlink() and link.readlink() == program):
             link.unlink(missing_ok=True)
             link.symlink_to(program)

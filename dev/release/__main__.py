@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from mediaimport_api import __version__
 
 import dev.cluster
-from dev.cluster import addresses, programs
+from dev.cluster import addresses
+from dev.cluster.cache import CHECKOUT
 from dev.cluster.exports import IMAGE_VARIABLES
 from dev.cluster.kubectl import Kube
-from dev.cluster.places import CHECKOUT
+from dev.cluster.programs import go
 from dev.release import bill, inventory
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ NAMES = ("mediaimport", "mediaimport-ffmpeg")
 def main() -> int:
     """Return the exit code."""
     environment = dev.cluster.environment()
-    syft = programs.built("syft") / "syft"
+    syft = go.built("syft") / "syft"
     FOLDER.mkdir(parents=True, exist_ok=True)
     wrong = [_make(name, environment[IMAGE_VARIABLES[name]], syft, Kube(environment)) for name in NAMES]
     return 1 if any(wrong) else 0

@@ -15,7 +15,7 @@ from mediaimport_runtime.store_settings import StoreSettings
 
 import dev.cluster
 from dev.cluster.kubectl import Kube
-from dev.cluster.media import bigbuckbunny
+from tests.support.downloads import bigbuckbunny
 from tests.support.helm import Installation, install, merged
 from tests.support.issuer import Issuer
 from tests.support.replicate.manifest import NAME, deploy

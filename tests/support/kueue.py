@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dev.cluster import addresses, images, programs
-from dev.cluster.buildah import Buildah
+from dev.cluster import addresses
+from dev.cluster.cache import Cache
 from dev.cluster.commands import output
-from dev.cluster.lock import held
-from dev.cluster.places import Places
+from dev.cluster.images import project
+from dev.cluster.images.buildah import Buildah
+from dev.cluster.programs import go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def _object(kind: str, name: str, spec: dict[str, Any] | None = None, namespace:
 def _chart() -> Path:
     """Return Kueue's own chart, of the version that is compiled."""
     listing = ("list", "-mod=readonly", "-m", "-f", "{{.Dir}}", _MODULE)
-    folder = output(("go", "-C", str(programs.KUEUE.folder), *listing))
+    folder = output(("go", "-C", str(go.KUEUE.folder), *listing))
     return Path(folder, "charts", "kueue")
 
 
@@ -91,14 +92,14 @@ def _values(image: str, namespace: str) -> dict[str, Any]:
 
 def _pushed_image() -> str:
     """Return the image's name in the node's registry, with nothing in it but the program."""
-    home, places = programs.built(programs.KUEUE.name), Places.of(os.environ)
+    home, cache = go.built(go.KUEUE.name), Cache.of(os.environ)
     image = f"{addresses.REGISTRY}/kueue:{home.name.rpartition('-')[2]}"
-    if images.is_pushed(places, image):
+    if project.is_pushed(cache, image):
         return image
-    with held(places):
-        program = places.scratch / "manager"  # as its chart calls it
+    with cache.locked():
+        program = cache.scratch / "manager"  # as its chart calls it
         shutil.copy(home / "kueue", program)
-        buildah = Buildah.at(places)
+        buildah = Buildah.at(cache)
         buildah.import_tar(program, image, "--entrypoint", '["/manager"]', "--user", "65532:65532")
         buildah.push(image, image)
     return image

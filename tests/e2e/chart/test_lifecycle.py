@@ -15,8 +15,8 @@ from botocore.exceptions import EndpointConnectionError
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 
+from dev.cluster.control import second_store
 from dev.cluster.kubectl import Kube
-from dev.cluster.second_store import second_store
 from tests.support.helm import Installation, Values, image_values, install
 from tests.support.replicate.manifest import StandIn, deploy
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.cluster import exports, faults
-from dev.cluster.places import Places
+from dev.cluster import control, exports
+from dev.cluster.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,19 +22,19 @@ AWAY_S = 60
 @pytest.fixture
 def away(environment: dict[str, str]) -> Iterator[Callable[[str], None]]:
     """Stop a process of the node for a minute; it runs again whatever happens."""
-    if exports.is_foreign(environment, Places.of(environment)):
+    if exports.is_foreign(environment, Cache.of(environment)):
         pytest.skip("the node of a cluster that is not ours is not ours to break")
     stopped: list[str] = []
 
     def stop(name: str) -> None:
         stopped.append(name)
-        faults.stop(name)
+        control.stop(name)
         time.sleep(AWAY_S)
-        faults.start(name)
+        control.start(name)
 
     yield stop
     for name in stopped:
-        faults.start(name)
+        control.start(name)
 
 
 @pytest.fixture(scope="module")

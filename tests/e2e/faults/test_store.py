@@ -15,16 +15,18 @@ from botocore.config import Config
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 
-from dev.cluster import addresses, exports, faults, programs
-from dev.cluster.places import Places
-from dev.cluster.processes import Process
-from dev.cluster.s3 import S3Keys, listening
+from dev.cluster import addresses, exports
+from dev.cluster.cache import Cache
+from dev.cluster.control import running
+from dev.cluster.node.processes import Process
+from dev.cluster.node.s3 import S3Keys, listening
+from dev.cluster.programs import go
 from dev.cluster.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dev.cluster.node import Node
+    from dev.cluster.node.node import Node
     from tests.e2e.faults.conftest import Burst
     from tests.support.world import World
 
@@ -55,28 +57,28 @@ class Disturbed:
 
 
 @pytest.fixture(scope="module")
-def places(environment: dict[str, str]) -> Places:
-    places = Places.of(os.environ)
-    if exports.is_foreign(environment, places):
+def cache(environment: dict[str, str]) -> Cache:
+    cache = Cache.of(os.environ)
+    if exports.is_foreign(environment, cache):
         pytest.skip("the node of a cluster that is not ours is not ours to run a store in")
-    return places
+    return cache
 
 
 @pytest.fixture(scope="module")
-def store(places: Places) -> Iterator[Disturbed]:
+def store(cache: Cache) -> Iterator[Disturbed]:
     """A store that only these tests know."""
-    keys, folder = S3Keys.read(places), places.node / "disturbed-s3"
+    keys, folder = S3Keys.read(cache), cache.node / "disturbed-s3"
     folder.mkdir()
-    gateway = programs.built("versitygw") / "versitygw"
-    tls = ("--cert", f"{places.pki}/s3.crt", "--key", f"{places.pki}/s3.key")
+    gateway = go.built("versitygw") / "versitygw"
+    tls = ("--cert", f"{cache.pki}/s3.crt", "--key", f"{cache.pki}/s3.key")
     server = Process(
         "disturbed-s3",
         (str(gateway), "--port", SERVER, *tls, "posix", str(folder)),
         environ=(("ROOT_ACCESS_KEY", keys.access_key_id), ("ROOT_SECRET_KEY", keys.secret_access_key)),
     )
     host, port = CONTROL.split(":")
-    way = Process("toxiproxy", (str(programs.built("toxiproxy") / "toxiproxy"), "-host", host, "-port", port))
-    with faults.beside(server) as node, faults.beside(way), httpx.Client(base_url=f"http://{CONTROL}") as control:
+    way = Process("toxiproxy", (str(go.built("toxiproxy") / "toxiproxy"), "-host", host, "-port", port))
+    with running(server) as node, running(way), httpx.Client(base_url=f"http://{CONTROL}") as control:
         until(lambda: listening(SERVER) and listening(CONTROL), timeout_s=10, what="store and way listen")
         control.post("/proxies", json={"name": "store", "listen": WAY, "upstream": SERVER}).raise_for_status()
         yield Disturbed(node, server, control)

@@ -9,7 +9,7 @@ import pytest
 from mediaimport_api.names import LABEL_QUEUE
 
 from dev.cluster import exports
-from dev.cluster.places import Places
+from dev.cluster.cache import Cache
 from tests.support import kueue
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ QUEUE = "one-at-a-time"
 @pytest.fixture(scope="module")
 def queued(world: World, environment: dict[str, str]) -> Iterator[World]:
     """The world with an operator that leaves admission to Kueue, whose queue has room for one import."""
-    if exports.is_foreign(environment, Places.of(environment)):
+    if exports.is_foreign(environment, Cache.of(environment)):
         pytest.skip("a cluster that is not ours is not ours to install Kueue in")
     kube = world.installation.kube
     with kueue.installed(kube, namespace=world.namespace), world.operator_setting("KUEUE_ENABLED", "true"):

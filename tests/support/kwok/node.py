@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from dev.cluster import programs
+from dev.cluster.programs import go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ _NODE: dict[str, Any] = {
 @contextmanager
 def paper_node(kube: Kube, *, log: IO[str]) -> Iterator[None]:
     """Make the node and play it; take it away at the end."""
-    program = programs.built("kwok") / "kwok"
+    program = go.built("kwok") / "kwok"
     stages = Path(__file__).with_name("stages.yaml")
     command = [
         str(program), "--kubeconfig", kube.variables["KUBECONFIG"], "--config", str(stages),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from dev.cluster import programs
+from dev.cluster.programs import go
 from tests.support.loopback.processes import free_port, serving
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Toxiproxy:
 
 def toxiproxy() -> Path:
     """Return the server's program, compiling it the first time."""
-    return programs.built(programs.TOXIPROXY.name) / "toxiproxy"
+    return go.built(go.TOXIPROXY.name) / "toxiproxy"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dev.cluster import pki
+from dev.cluster.node import certificates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,10 @@ class Certificate:
     def make(cls, folder: Path) -> Certificate:
         """Write a new authority and a certificate for 127.0.0.1 and localhost into the folder."""
         made = cls(folder / "ca.crt", folder / "server.crt", folder / "server.key")
-        authority = pki.authority("loopback-ca")
-        pair = pki.issue(authority, pki.Subject("loopback", dns_names=("localhost",), addresses=("127.0.0.1",)))
+        authority = certificates.authority("loopback-ca")
+        pair = certificates.issue(
+            authority, certificates.Subject("loopback", dns_names=("localhost",), addresses=("127.0.0.1",))
+        )
         made.authority.write_bytes(authority.certificate_pem)
         made.certificate.write_bytes(pair.certificate_pem)
         made.key.write_bytes(pair.key_pem)

@@ -11,7 +11,7 @@ from botocore.config import Config
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 
-from dev.cluster import programs
+from dev.cluster.programs import go
 from tests.support.loopback.processes import free_port, serving
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Store:
 
 def versitygw() -> Path:
     """Return the server's program, compiling it the first time."""
-    return programs.built(programs.VERSITYGW.name) / "versitygw"
+    return go.built(go.VERSITYGW.name) / "versitygw"
 
 
 @contextmanager

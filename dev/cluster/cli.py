@@ -1,0 +1,102 @@
+"""What the commands do."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from dev.cluster import control, exports
+from dev.cluster.cache import Cache
+from dev.cluster.errors import CannotRunHereError
+from dev.cluster.node import lifecycle
+from dev.cluster.programs import debian, go
+from dev.cluster.up import up
+
+# What tests run beside a cluster, and the Debian package that has it where nothing else brought it.
+TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "npm": "npm"}
+
+Command = Callable[[argparse.Namespace, Mapping[str, str]], None]
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Carry out one command; raise ClusterError if it cannot be."""
+    parsed = _parser().parse_args(arguments)
+    if parsed.ours_alone and exports.is_foreign(environ, Cache.of(environ)):
+        print(f"using the cluster that KUBECONFIG names ({environ['KUBECONFIG']}): nothing to do", file=sys.stderr)
+        return
+    command: Command = parsed.command
+    command(parsed, environ)
+
+
+def check_machine(*, platform: str, user_id: int) -> None:
+    """Raise CannotRunHereError unless this is Linux and the user is root."""
+    if platform != "linux":
+        obstacle = f"this is {platform}"
+    elif user_id != 0:
+        obstacle = "you are not root"
+    else:
+        return
+    raise CannotRunHereError(
+        f"The cluster needs Linux and root, and {obstacle}: "
+        "start kind, k3d or any other cluster and set KUBECONFIG to it."
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dev.cluster", description="A real Kubernetes for development.")
+    commands = parser.add_subparsers(required=True)
+
+    def add(name: str, command: Command, promise: str, *, ours_alone: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=promise)
+        added.set_defaults(command=command, ours_alone=ours_alone)
+        return added
+
+    add("up", _up, "bring the cluster up, with this checkout's images")
+    add("down", _down, "end it; what was built stays")
+    add("env", _env, "print the variables that point at it", ours_alone=False)
+    add("stop", _stop, "end one process of the node").add_argument("process")
+    add("start", _start, "start it again").add_argument("process")
+    add("tools", _tools, "install what tests need beside a cluster", ours_alone=False)
+    modules = [module.name for module in go.ON_REQUEST]
+    add("build", _build, "compile a program, print its path", ours_alone=False).add_argument("module", choices=modules)
+    return parser
+
+
+def _up(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    check_machine(platform=sys.platform, user_id=os.getuid())
+    cache = Cache.of(environ)
+    with cache.locked():
+        up(cache)
+
+
+def _down(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    check_machine(platform=sys.platform, user_id=os.getuid())
+    cache = Cache.of(environ)
+    with cache.locked():
+        ended = lifecycle.end(cache)
+    print("the cluster is down" if ended else "there was no cluster", file=sys.stderr)
+
+
+def _env(_: argparse.Namespace, __: Mapping[str, str]) -> None:
+    print(exports.shell_lines(exports.environment()))
+
+
+def _stop(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
+    control.stop(parsed.process)
+
+
+def _start(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
+    control.start(parsed.process)
+
+
+def _build(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
+    print(go.built(parsed.module) / parsed.module)
+
+
+def _tools(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    packages = [package for program, package in TOOLS.items() if not shutil.which(program)]
+    if packages:
+        print(f"installing {' '.join(packages)}", file=sys.stderr)
+        debian.install(Cache.of(environ), packages)
+    go.built(go.VERSITYGW.name)

@@ -1,0 +1,1 @@
+"""Container images: the base ones, those of this project, and what builds and prunes them."""

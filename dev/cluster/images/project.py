@@ -1,0 +1,209 @@
+"""Images of this checkout, named by the content of their sources: nothing is built or pushed twice."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.cluster import addresses
+from dev.cluster.cache import CHECKOUT, Cache
+from dev.cluster.commands import output
+from dev.cluster.errors import CommandFailedError
+from dev.cluster.images.base import PAUSE
+from dev.cluster.images.buildah import Buildah
+
+_PACKAGES = (
+    "crds/mediaimport_api",
+    "runtime/mediaimport_runtime",
+    "operator/mediaimport_operator",
+    "importer/mediaimport_importer",
+    "prober/mediaimport_prober",
+    "webhook/mediaimport_webhook",
+    "checks/mediaimport_checks",
+)
+_PROGRAMS = (
+    ".dockerignore",
+    "Dockerfile",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "requirements/build.txt",
+    "requirements/runtime.txt",
+    "requirements/viewer.txt",
+    *_PACKAGES,
+)
+_DEV = (*_PROGRAMS, "dev", "tests/support", "requirements/media.txt")
+# Labels of the OCI: https://github.com/opencontainers/image-spec/blob/main/annotations.md
+REVISION = "org.opencontainers.image.revision"
+CREATED = "org.opencontainers.image.created"
+CHANGED = "-dirty"
+# A changed file time must not change a layer.
+_NO_TIME = (0, 0)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A target of a Dockerfile and the sources that go into it.
+
+    `stages`: targets that only lend it files; kept under a name, pruning leaves their layers for the next build.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    dockerfile: str = "Dockerfile"
+    base: str = ""
+    stages: tuple[str, ...] = ()
+
+
+IMAGES = (
+    Image("mediaimport", _PROGRAMS, stages=("package", "viewer")),
+    Image("mediaimport-ffmpeg", _PROGRAMS),
+    Image("mediaimport-dev", _DEV, dockerfile="dev/Dockerfile", base="mediaimport", stages=("media",)),
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A copy of the sources, taken once: an editor that saves meanwhile cannot slip into a tag that is not its own."""
+
+    folder: Path
+
+    @classmethod
+    def copy(cls, checkout: Path, folder: Path) -> "Context":
+        """Copy all that any image needs."""
+        for file in source_files(checkout, _DEV):
+            target = folder / file.relative_to(checkout)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+            os.utime(target, _NO_TIME)
+        return cls(folder)
+
+    def reference(self, image: Image) -> str:
+        """Return the image's name in the node's registry; the tag is the hash of its sources."""
+        return f"{addresses.REGISTRY}/{image.name}:{tag(self.folder, image.sources)}"
+
+
+def source_files(root: Path, sources: Iterable[str]) -> list[Path]:
+    """Return the files among the sources, in order, without what Python leaves beside them."""
+    found: set[Path] = set()
+    for source in sources:
+        path = root / source
+        found.update(path.rglob("*") if path.is_dir() else [path])
+    return sorted(file for file in found if file.is_file() and "__pycache__" not in file.parts)
+
+
+def tag(root: Path, sources: Iterable[str]) -> str:
+    """Name the content of the sources in 16 characters."""
+    digest = hashlib.sha256()
+    for file in source_files(root, sources):
+        digest.update(f"{file.relative_to(root)}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def labels(checkout: Path, sources: Iterable[str]) -> dict[str, str]:
+    """Return the last commit of these sources and its time: the same, whenever it is built. Empty without git."""
+    if not shutil.which("git"):
+        return {}
+    git, paths = ("git", "-C", checkout), ("--", *sources)
+    try:
+        revision, created = output((*git, "log", "-1", "--format=%H %cI", *paths)).split()
+        changed = output((*git, "status", "--porcelain", *paths))
+    except (CommandFailedError, ValueError):  # no checkout, or one without a commit of these
+        return {}
+    return {REVISION: revision + (CHANGED if changed else ""), CREATED: created}
+
+
+def is_pushed(cache: Cache, reference: str) -> bool:
+    """Tell from the registry's files, whether or not it is running, that it has an image whole."""
+    link = _link(cache, reference)
+    return link.exists() and link.stat().st_size > 0
+
+
+def mark_used(cache: Cache, references: Iterable[str]) -> None:
+    """Let pruning see that images are wanted still."""
+    for reference in references:
+        _link(cache, reference).touch()
+
+
+def _link(cache: Cache, reference: str) -> Path:
+    name, tag = reference.removeprefix(f"{addresses.REGISTRY}/").split(":")
+    return cache.repositories / name / "_manifests/tags" / tag / "current/link"  # written last
+
+
+def references(context: Context) -> dict[str, str]:
+    """Return each image's name and its full reference."""
+    return {image.name: context.reference(image) for image in IMAGES}
+
+
+def lacking(cache: Cache, context: Context) -> list[Image]:
+    """Return the images that the registry does not have."""
+    return [image for image in IMAGES if not is_pushed(cache, context.reference(image))]
+
+
+def build_all(cache: Cache, context: Context, buildah: Buildah) -> list[str]:
+    """Build the images that the registry lacks; return their references."""
+    to_build = lacking(cache, context)
+    for image in _with_bases(to_build):
+        _build(image, context, buildah, target=image.name, name=context.reference(image))
+    return [context.reference(image) for image in to_build]
+
+
+def name_stages(context: Context, buildah: Buildah) -> None:
+    """Name what images took files from; all of it was built just now."""
+    for image in IMAGES:
+        for stage in image.stages:
+            _build(image, context, buildah, target=stage, name=f"localhost/{stage}:last")
+
+
+def _build(image: Image, context: Context, buildah: Buildah, *, target: str, name: str) -> None:
+    buildah.build(
+        context.folder,
+        dockerfile=context.folder / image.dockerfile,
+        target=target,
+        image=name,
+        arguments=_arguments(image, context),
+        # Each takes a moment; an image with a base has the base's.
+        labels={} if image.base else labels(CHECKOUT, image.sources),
+    )
+
+
+def _with_bases(chosen: Sequence[Image]) -> list[Image]:
+    """Return the images and those that they begin from, in the order of building."""
+    bases = {image.base for image in chosen}
+    return [image for image in IMAGES if image in chosen or image.name in bases]
+
+
+def _arguments(image: Image, context: Context) -> Mapping[str, str]:
+    base = next((other for other in IMAGES if other.name == image.base), None)
+    return {base.name.upper(): context.reference(base)} if base else {}
+
+
+def push_all(cache: Cache, built: Iterable[str], buildah: Buildah) -> None:
+    """Push what was built, and the pause image once."""
+    pause = f"{addresses.REGISTRY}/pause:1"
+    if not is_pushed(cache, pause):
+        buildah.push(PAUSE, pause)
+    for reference in built:
+        buildah.push(reference, reference)
+
+
+def remember(references: Mapping[str, str], checkout: Path = CHECKOUT) -> None:
+    """Write down which images this checkout's last `up` put into the cluster."""
+    file = _memory(checkout)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(references, indent=1) + "\n")
+
+
+def recall(checkout: Path = CHECKOUT) -> dict[str, str]:
+    """Return what `remember` wrote; empty before the first `up`."""
+    file = _memory(checkout)
+    recalled: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return recalled
+
+
+def _memory(checkout: Path) -> Path:
+    return checkout / "build" / "images.json"

@@ -1,0 +1,1 @@
+"""The node: a tree of processes in namespaces and control groups of its own."""

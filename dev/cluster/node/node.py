@@ -1,0 +1,106 @@
+"""The running node, as it is seen from outside: which of its processes run; starting and ending one of them."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.cluster.cache import Cache
+from dev.cluster.node.processes import Process
+from dev.cluster.waiting import until
+
+INIT = "node-init.sh"
+STOP_TIMEOUT_S = 10.0
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+# In the node's own memory: what is written here is never older than the node.
+_RUN = Path("/run/mediaimport")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node whose first process is alive."""
+
+    cache: Cache
+    launcher_pid: int
+    init_pid: int
+
+    @property
+    def has_mounts(self) -> bool:
+        """Whether its first process came to its end."""
+        return self._inside(_RUN / "mounted").exists()
+
+    @property
+    def fingerprint(self) -> str:
+        """What it was started from; empty if its start was cut off."""
+        file = self._inside(_RUN / "fingerprint")
+        return file.read_text() if file.exists() else ""
+
+    def complete(self, fingerprint: str) -> None:
+        """Remember that it has all it needs, and from what it was started."""
+        self._inside(_RUN / "fingerprint").write_text(fingerprint)
+
+    def start(self, process: Process) -> None:
+        """Start a process inside, if it is not running; it stays when we end."""
+        if self.pid_of(process):
+            return
+        record = script("record.sh", _RUN / f"{process.name}.pid")
+        with (self.cache.node / "logs" / f"{process.name}.log").open("ab") as words:
+            subprocess.run(
+                ["setsid", "--fork", *self._enter(), *record, *process.argv],
+                env={"PATH": _PATH, **dict(process.environ)},
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                check=True,
+            )
+
+    def stop(self, process: Process) -> None:
+        """End a process inside, as a crash would, and wait until it is gone."""
+        pid = self.pid_of(process)
+        if pid:
+            subprocess.run([*self._enter(), "kill", "-KILL", str(pid)], check=True)
+            until(lambda: self.pid_of(process) != pid, timeout_s=STOP_TIMEOUT_S, what=f"{process.name} has ended")
+
+    def pid_of(self, process: Process) -> int | None:
+        """Return the process's id inside the node, if it is running."""
+        try:
+            pid = int(self._inside(_RUN / f"{process.name}.pid").read_text())
+            argv = self._inside(Path(f"/proc/{pid}/cmdline")).read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return None
+        return pid if argv[0].decode() == process.argv[0] else None  # another one: the id was given anew
+
+    def _enter(self) -> list[str]:
+        """Return what to put before a command line so that it runs inside."""
+        join = script("join.sh", groups_to_live_in(self.cache))
+        return [*join, "nsenter", "--target", str(self.init_pid), "--all", "--wd=/"]
+
+    def _inside(self, path: Path) -> Path:
+        return Path(f"/proc/{self.init_pid}/root", *path.parts[1:])
+
+
+def find(cache: Cache) -> Node | None:
+    """Return the node that is running, whoever started it."""
+    try:
+        launcher = int(launcher_record(cache).read_text())
+        command_line = Path(f"/proc/{launcher}/cmdline").read_text()
+        children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    except (OSError, ValueError):
+        return None
+    # A process id that was given anew has another command line.
+    ours = INIT in command_line and str(cache.node) in command_line
+    return Node(cache, launcher_pid=launcher, init_pid=int(children[0])) if ours and children else None
+
+
+def script(name: str, *arguments: str | Path) -> list[str]:
+    """Return the command line of one of our shell scripts."""
+    return ["sh", str(Path(__file__).parent / "settings" / name), *map(str, arguments)]
+
+
+def launcher_record(cache: Cache) -> Path:
+    """Return the file with the id of the process that ends the node by ending."""
+    return cache.node / "launcher.pid"
+
+
+def groups_to_live_in(cache: Cache) -> Path:
+    """Return the file that lists the control groups of the node's processes."""
+    return cache.node / "groups-to-live-in"

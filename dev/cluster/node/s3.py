@@ -1,0 +1,61 @@
+"""The node's S3 server, as its clients see it."""
+
+import json
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dev.cluster import addresses
+from dev.cluster.cache import Cache
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "media"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class S3Keys:
+    """What the S3 server asks of its clients."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+    @classmethod
+    def read(cls, cache: Cache) -> "S3Keys":
+        """Return what `make` chose."""
+        return cls(**json.loads((cache.pki / "s3-keys.json").read_text()))
+
+
+def client(cache: Cache) -> "S3Client":
+    """Return a client of the node's S3 server."""
+    import boto3  # noqa: PLC0415 (half a second that an `up` with nothing to do need not wait)
+    from botocore.config import Config  # noqa: PLC0415
+
+    keys = S3Keys.read(cache)
+    return boto3.client(
+        "s3",
+        endpoint_url=f"https://{addresses.S3}",
+        region_name=REGION,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        verify=str(cache.pki / "ca.crt"),
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+
+
+def make_bucket(cache: Cache) -> None:
+    """Make the bucket; nothing if it is there (the server keeps buckets as folders)."""
+    if not (cache.node / "s3" / BUCKET).exists():
+        client(cache).create_bucket(Bucket=BUCKET)
+
+
+def listening(address: str) -> bool:
+    """Tell whether someone accepts connections there."""
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True

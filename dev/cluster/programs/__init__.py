@@ -1,0 +1,1 @@
+"""Programs that the cluster consists of: from Debian packages and from Go modules."""

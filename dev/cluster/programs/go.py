@@ -1,0 +1,123 @@
+"""The programs of the cluster, built from Go modules and kept for as long as nothing they are made of changes."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.cluster.cache import Cache
+from dev.cluster.commands import output, run_enclosed
+from dev.cluster.errors import CannotRunHereError
+
+MODULES = Path(__file__).parent / "modules"
+KUBERNETES_VERSION = "v1.36.4"
+
+# Without them the API server says v0.0.0-master and charts with a kubeVersion refuse it.
+_STAMPS = {
+    "gitVersion": KUBERNETES_VERSION,
+    "gitMajor": "1",
+    "gitMinor": "36",
+    "gitTreeState": "clean",
+    "gitCommit": "module",
+    "buildDate": "1970-01-01T00:00:00Z",
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder with a go.mod of its own (in one graph, one program's requirements would move another's versions)."""
+
+    name: str
+    # The package to build under a chosen name, where Go would name the program `v3` or `server`, or where its main
+    # package is the folder's own; else all `tool`s.
+    package: str = ""
+    link_flags: str = "-s -w"
+
+    @property
+    def folder(self) -> Path:
+        """Where its go.mod is."""
+        return MODULES / self.name
+
+    def build_arguments(self, folder: str) -> list[str]:
+        """Return the command line that builds it into the folder."""
+        command = ["go", "build", "-trimpath", "-mod=readonly", "-ldflags", self.link_flags]
+        if self.package:
+            return [*command, "-o", f"{folder}/{self.name}", self.package]
+        return [*command, "-o", f"{folder}/", "tool"]
+
+
+_STAMP_FLAGS = (f"-X k8s.io/component-base/version.{name}={value}" for name, value in _STAMPS.items())
+KUBERNETES = Module("kubernetes", link_flags=" ".join(("-s -w", *_STAMP_FLAGS)))
+ETCD = Module("etcd", package="go.etcd.io/etcd/server/v3")
+COREDNS = Module("coredns", package=".")
+HELM = Module("helm")
+VERSITYGW = Module("versitygw")
+TOXIPROXY = Module("toxiproxy", package="github.com/Shopify/toxiproxy/v2/cmd/server")
+KWOK = Module("kwok")
+SYFT = Module("syft")
+KUEUE = Module("kueue")
+
+NEEDED: tuple[Module, ...] = (KUBERNETES, ETCD, VERSITYGW, COREDNS, HELM)
+ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE)
+
+
+def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[str]) -> str:
+    """Name all that a built program depends on in 16 characters."""
+    digest = hashlib.sha256()
+    for part in (*module_files, go_version.encode(), *(argument.encode() for argument in arguments)):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:16]
+
+
+def home(module: Module, cache: Cache, *, go_version: str) -> Path:
+    """Return the folder that holds, or will hold, the module's programs."""
+    files = [path.read_bytes() for path in sorted(module.folder.iterdir())]
+    arguments = module.build_arguments("")
+    return cache.programs / f"{module.name}-{key(files, go_version=go_version, arguments=arguments)}"
+
+
+def go_version() -> str:
+    """Return Go's version; raise if it is missing."""
+    if not shutil.which("go"):
+        raise CannotRunHereError(
+            "Go is not on PATH, and the cluster's programs are compiled with it: install Go 1.26 (or any from 1.21 on, "
+            "which fetches the newer one by itself), or set KUBECONFIG to a cluster that is there already."
+        )
+    return output(["go", "env", "GOVERSION", "GOARCH"])
+
+
+def build(module: Module, cache: Cache, *, go_version: str) -> Path:
+    """Return the folder with the module's programs, compiling them only if nobody has yet."""
+    finished = home(module, cache, go_version=go_version)
+    if finished.exists():
+        return finished
+    unfinished = cache.scratch / finished.name
+    unfinished.mkdir(parents=True)
+    run_enclosed(
+        module.build_arguments(str(unfinished)),
+        cwd=module.folder,
+        # Its half-made things go with ours.
+        env={**os.environ, "CGO_ENABLED": "0", "GOTMPDIR": str(cache.scratch)},
+        log=cache.logs / f"build-{module.name}.log",
+    )
+    finished.parent.mkdir(parents=True, exist_ok=True)
+    return unfinished.rename(finished)
+
+
+def homes(cache: Cache) -> dict[str, Path]:
+    """Return the folder of each needed module's programs, built or not."""
+    version = go_version()
+    return {module.name: home(module, cache, go_version=version) for module in NEEDED}
+
+
+def built(name: str) -> Path:
+    """Return the folder of one module's programs, compiling them if need be: for those who need no cluster."""
+    (module,) = (module for module in (*NEEDED, *ON_REQUEST) if module.name == name)
+    cache, version = Cache.of(os.environ), go_version()
+    finished = home(module, cache, go_version=version)
+    if finished.exists():
+        return finished
+    with cache.locked():  # whoever holds it may empty the scratch folder in which we compile
+        return build(module, cache, go_version=version)

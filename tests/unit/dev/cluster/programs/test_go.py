@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.cluster.errors import CannotRunHereError
+from dev.cluster.programs import go
+from dev.cluster.programs.go import ETCD, KUBERNETES, NEEDED, ON_REQUEST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dev.cluster.cache import Cache
+
+FILES = [b"module a", b"a v1 h1:x"]
+
+
+def key(
+    *, files: list[bytes] = FILES, go_version: str = "go1.26.8\namd64", arguments: tuple[str, ...] = ("-s",)
+) -> str:
+    return go.key(files, go_version=go_version, arguments=arguments)
+
+
+def test_key_is_the_same_for_the_same() -> None:
+    assert key() == key(files=list(FILES))
+
+
+def test_key_changes_with_all_that_goes_into_a_program() -> None:
+    others = {
+        key(files=[b"module b", b"a v1 h1:x"]),
+        key(files=[b"module a", b"a v1 h1:y"]),
+        key(files=[b"module aa v1", b" h1:x"]),
+        key(go_version="go1.26.9\namd64"),
+        key(go_version="go1.26.8\narm64"),
+        key(arguments=("-w",)),
+    }
+    assert len(others) == 6
+    assert key() not in others
+
+
+def test_key_does_not_depend_on_where_the_cache_is(cache: Cache, tmp_path: Path) -> None:
+    elsewhere = type(cache)(tmp_path / "elsewhere")
+    assert go.home(ETCD, cache, go_version="1").name == go.home(ETCD, elsewhere, go_version="1").name
+
+
+def test_kubernetes_is_stamped_with_its_version() -> None:
+    flags = KUBERNETES.build_arguments("/out")[KUBERNETES.build_arguments("/out").index("-ldflags") + 1]
+    assert "-X k8s.io/component-base/version.gitVersion=v1.36.4" in flags
+    assert "-X k8s.io/component-base/version.gitMinor=36" in flags
+
+
+def test_program_whose_package_has_another_name_gets_its_own() -> None:
+    assert ETCD.build_arguments("/out")[-2:] == ["/out/etcd", "go.etcd.io/etcd/server/v3"]
+    assert KUBERNETES.build_arguments("/out")[-2:] == ["/out/", "tool"]
+
+
+def test_every_module_is_pinned_with_checksums() -> None:
+    for module in (*NEEDED, *ON_REQUEST):
+        assert (module.folder / "go.mod").read_text().startswith("module ")
+        assert " h1:" in (module.folder / "go.sum").read_text()
+
+
+def test_module_that_is_built_is_not_built_again(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = go.home(ETCD, cache, go_version="1")
+    built.mkdir(parents=True)
+    monkeypatch.setenv("PATH", "")  # no compiler to be found
+    assert go.build(ETCD, cache, go_version="1") == built
+
+
+def test_missing_go_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(CannotRunHereError, match=r"install Go 1\.26 .* KUBECONFIG"):
+        go.go_version()

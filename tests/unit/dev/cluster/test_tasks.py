@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+
+from dev.cluster import tasks
+from dev.cluster.tasks import Tasks
+
+
+def test_task_runs_after_those_it_depends_on() -> None:
+    order: list[str] = []
+    go = threading.Event()
+    running = Tasks(io.StringIO())
+    first = running.start("first", lambda: (go.wait(5), order.append("first")))
+    running.start("second", lambda: order.append("second"), after=(first,))
+    go.set()
+    running.finish()
+    assert order == ["first", "second"]
+
+
+def test_tasks_run_in_parallel() -> None:
+    both = threading.Barrier(2, timeout=5)
+    running = Tasks(io.StringIO())
+    running.start("one", both.wait)
+    running.start("other", both.wait)
+    running.finish()
+    assert not both.broken
+
+
+def test_first_failure_is_raised_while_others_are_running() -> None:
+    done = threading.Event()
+    running = Tasks(io.StringIO())
+    running.start("slow", lambda: done.wait(5))
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    failed = running.start("failing", fail)
+    running.start("never", lambda: pytest.fail("ran after a failure"), after=(failed,))
+    with pytest.raises(ValueError, match="broken"):
+        running.finish()
+    assert not done.is_set()
+    done.set()
+
+
+def test_long_task_prints_a_line_at_its_start_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "QUIET_S", 0.01)
+    printed = io.StringIO()
+    pause = threading.Event()
+    running = Tasks(printed)
+
+    def work() -> None:
+        while "compile …" not in printed.getvalue():
+            pause.wait(0.01)
+
+    running.start("compile", work)
+    running.finish()
+    begun, done = printed.getvalue().splitlines()
+    assert begun.endswith("compile …")
+    assert "compile: done in" in done
+
+
+def test_short_task_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "QUIET_S", 60)
+    printed = io.StringIO()
+    running = Tasks(printed)
+    running.start("compile", lambda: None)
+    running.finish()
+    assert printed.getvalue() == ""
