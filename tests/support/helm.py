@@ -79,10 +79,12 @@ def values_of(environment: Mapping[str, str], installation: Installation, replic
             "baseUrl": replicate.url,
             "apiToken": API_TOKEN,
             "webhookSecrets": [WEBHOOK_SECRET],
-            # Several releases share the stand-in here, and each would sweep up the others' predictions.
-            "sweep": {"schedule": "0 0 1 1 *"},
         },
-        "webhook": {"publicUrl": installation.shim_url},
+        "webhook": {
+            "publicUrl": installation.shim_url,
+            # Several releases share the stand-in here, and each would recover the others' predictions.
+            "recovery": {"schedule": "0 0 1 1 *"},
+        },
         "networkPolicy": {
             "importerExtraEgress": [{"to": [to_replicate]}],
             "webhookExtraEgress": [{"to": [to_replicate]}],

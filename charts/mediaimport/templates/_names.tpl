@@ -2,14 +2,14 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The head of every name; short enough for what is appended. */}}
+{{/* The prefix of every object name. A CronJob's name has at most 52 characters: 43 and `-recovery`. */}}
 {{- define "mediaimport.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
-{{- default $full .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
+{{- default $full .Values.fullnameOverride | trunc 43 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* What Jobs are labelled with, so that another release's are foreign. A label's value: at most 63 characters. */}}
+{{/* The label that tells the Jobs of two releases apart. A label value has at most 63 characters. */}}
 {{- define "mediaimport.instance" -}}
 {{- $whole := printf "%s.%s" .Release.Namespace .Release.Name -}}
 {{- gt (len $whole) 63 | ternary (printf "%s-%s" ($whole | trunc 50) (sha256sum $whole | trunc 12)) $whole -}}
@@ -34,7 +34,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end }}
 {{- end -}}
 
-{{/* The labels of a workload's pods; call with (list $ "component" its-podLabels). */}}
+{{/* The labels of a workload's pods. Call with (list $ "component" podLabels). */}}
 {{- define "mediaimport.podLabels" -}}
 {{- $root := index . 0 -}}
 {{ include "mediaimport.selector" . }}
@@ -54,17 +54,17 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* JSON: {"names": [the watched namespaces]}. */}}
+{{/* JSON: {"names": [watched namespaces]}. */}}
 {{- define "mediaimport.namespaces" -}}
 {{- dict "names" (default (list .Release.Namespace) .Values.watchNamespaces | uniq) | toJson -}}
 {{- end -}}
 
-{{/* JSON: {"names": [where Jobs need the store]}: the operator's own too, for the deletions. */}}
+{{/* JSON: {"names": [namespaces whose Jobs use the store]}. Cleanup Jobs run in the operator's own namespace. */}}
 {{- define "mediaimport.storeNamespaces" -}}
 {{- dict "names" (append (include "mediaimport.namespaces" . | fromJson).names .Release.Namespace | uniq) | toJson -}}
 {{- end -}}
 
-{{/* The Secret with the store's keys; empty if pods have an identity of their own. */}}
+{{/* The Secret with the store's keys. Empty if the pods have an identity of their own. */}}
 {{- define "mediaimport.storeSecret" -}}
 {{- with .Values.s3 -}}
 {{- if .existingSecret -}}

@@ -1,11 +1,11 @@
-{{/* To any address: where a cluster's DNS is differs, and node-local caches are on the node. */}}
+{{/* Egress to DNS at any address: clusters differ, and node-local caches listen on the node. */}}
 {{- define "mediaimport.egressDns" -}}
 - ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}
 {{- end -}}
 
-{{/* To any address: the API server's is not known beforehand. */}}
+{{/* Egress to the API server at any address: the chart does not know the address. */}}
 {{- define "mediaimport.egressApiServer" -}}
 - ports:
     {{- range .Values.networkPolicy.apiServerPorts }}
@@ -13,7 +13,7 @@
     {{- end }}
 {{- end -}}
 
-{{/* The internet, without what is private, link-local (metadata services among it) or shared. */}}
+{{/* The internet without private, link-local (metadata services) and shared networks. */}}
 {{- define "mediaimport.internet" -}}
 - ipBlock:
     cidr: 0.0.0.0/0
@@ -23,14 +23,14 @@
     except: ["::/96", "64:ff9b:1::/48", "fc00::/7", "fe80::/9", "ff00::/8"]
 {{- end -}}
 
-{{/* The port that a URL is reached at. */}}
+{{/* The TCP port of a URL. */}}
 {{- define "mediaimport.port" -}}
 {{- $url := urlParse . -}}
 {{- $port := regexFind ":[0-9]+$" $url.host -}}
 {{- if $port }}{{ trimPrefix ":" $port }}{{ else }}{{ eq $url.scheme "http" | ternary "80" "443" }}{{ end -}}
 {{- end -}}
 
-{{/* Where a store is that is not on the internet; empty if it is. */}}
+{{/* The NetworkPolicy peers of a store in a private network. Empty for a store on the internet. */}}
 {{- define "mediaimport.storePeers" -}}
 {{- range .Values.s3.networks }}
 - ipBlock: {cidr: {{ . }}}
@@ -48,7 +48,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* To the agent that gives a pod with an identity its keys. */}}
+{{/* Egress to the agent that hands out the keys of a pod identity. */}}
 {{- define "mediaimport.egressIdentity" -}}
 {{- with .Values.s3.identityAddress }}
 - to:
@@ -58,7 +58,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* To the store: its port on the internet, any port where it is not (a Service's port is not its pods'). */}}
+{{/* Egress to the store: its port on the internet, any port inside (a Service's port differs from its pods'). */}}
 {{- define "mediaimport.egressStore" -}}
 - to: {{- include "mediaimport.internet" . | nindent 4 }}
   ports:

@@ -1,4 +1,4 @@
-{{/* Pod Security `restricted`. */}}
+{{/* The pod's part of Pod Security `restricted`. */}}
 {{- define "mediaimport.podSecurity" -}}
 runAsNonRoot: true
 {{- with .Values.runAsUser }}
@@ -15,7 +15,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Where pods go; call with (list $ "component" its-values). */}}
+{{/* The scheduling fields of a pod. Call with (list $ "component" values). */}}
 {{- define "mediaimport.placement" -}}
 {{- $labels := include "mediaimport.selector" . | fromYaml -}}
 {{- with index . 2 -}}
@@ -37,7 +37,7 @@ topologySpreadConstraints: {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
-{{/* JSON: constraints, each with the pods that it counts: those of the labels, unless it says. Call with (list labels constraints). */}}
+{{/* JSON: spread constraints, by default over the pods with the labels. Call with (list labels constraints). */}}
 {{- define "mediaimport.spread" -}}
 {{- $selector := dict "labelSelector" (dict "matchLabels" (index . 0)) -}}
 {{- $whole := list -}}
@@ -56,7 +56,7 @@ topologySpreadConstraints: {{- toYaml . | nindent 2 }}
   valueFrom: {fieldRef: {fieldPath: metadata.uid}}
 {{- end -}}
 
-{{/* S3_… and SOURCE_…, as importer and shim read them. */}}
+{{/* The variables S3_… and SOURCE_… of the importer and the webhook. */}}
 {{- define "mediaimport.storeConfig" -}}
 {{- with .Values.s3 -}}
 S3_BUCKET_NAME: {{ .bucket | quote }}
@@ -75,7 +75,7 @@ SOURCE_PROXY_URL: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* Helm reads numbers as floats: 5368709120 would become 5.36870912e+09. */}}
+{{/* Integers, comma-separated. Helm reads numbers as floats: 5368709120 would become 5.36870912e+09. */}}
 {{- define "mediaimport.integers" -}}
 {{- $whole := list -}}
 {{- range . }}{{ $whole = append $whole (int64 .) }}{{ end -}}

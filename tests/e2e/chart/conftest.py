@@ -14,7 +14,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Chart:
-    """The chart as Helm renders it; nothing is installed."""
+    """The chart as Helm renders it, without an installation."""
 
     kube: Kube
 
@@ -41,7 +41,7 @@ class Chart:
         return spec
 
     def deployment(self, component: str, *settings: str) -> Object:
-        """Return the operator's or the shim's Deployment."""
+        """Return the Deployment of the operator or of the webhook."""
         (found,) = [
             each for each in self.of("Deployment", *settings) if each["metadata"]["name"].endswith(f"-{component}")
         ]
@@ -55,5 +55,5 @@ class Chart:
 
 @pytest.fixture(scope="session")
 def chart(environment: dict[str, str]) -> Chart:
-    """The chart, and the helm that `make up` built."""
+    """The chart, rendered by the helm that `make up` builds."""
     return Chart(Kube(environment))

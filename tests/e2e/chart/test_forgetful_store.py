@@ -1,4 +1,4 @@
-"""A store that does not honour conditional writes is found out: by helm test, in the operator's log, in an Event."""
+"""A store that ignores conditional writes is detected by helm test, and reported in the operator's log and an Event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RELEASE = "trusting"
 
 @pytest.fixture(scope="module")
 def trusting(environment: dict[str, str], world: World) -> Iterator[World]:
-    """A release whose store stands before the real one and forgets every condition."""
+    """A release whose store is a proxy that removes the conditions of all writes."""
     kube, namespace = Kube(environment), f"{world.namespace}-trusting"
     kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
     kube.kubectl("create", "namespace", namespace)
@@ -37,7 +37,7 @@ def trusting(environment: dict[str, str], world: World) -> Iterator[World]:
     kube.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-def test_store_that_forgets_conditions_is_found_out(trusting: World) -> None:
+def test_store_that_ignores_conditions_is_detected(trusting: World) -> None:
     # helm test's own import is the first one after the operator's start.
     with pytest.raises(KubeError):
         trusting.installation.kube.helm("test", RELEASE, "--namespace", trusting.namespace)
@@ -45,7 +45,7 @@ def test_store_that_forgets_conditions_is_found_out(trusting: World) -> None:
     (broken,) = [each for each in lines if each.startswith("✗")]
     assert "store honours conditional writes" in broken
     assert "To do: use a store that honours conditional writes" in broken
-    trusting.wait_until(lambda: told_in_log(trusting), "word of it in the operator's log", timeout_s=20)
+    trusting.wait_until(lambda: is_in_log(trusting), "a line in the operator's log", timeout_s=20)
     (event,) = json.loads(
         trusting.kubectl("get", "events", "--field-selector", "reason=StoreOverwrites", "-o", "json")
     )["items"]
@@ -53,6 +53,6 @@ def test_store_that_forgets_conditions_is_found_out(trusting: World) -> None:
     assert "does not honour conditional writes" in event["message"]
 
 
-def told_in_log(world: World) -> bool:
+def is_in_log(world: World) -> bool:
     said = [json.loads(line) for line in world.kubectl("logs", f"deployment/{RELEASE}-operator").splitlines()]
     return any("does not honour conditional writes" in json.dumps(each) for each in said)

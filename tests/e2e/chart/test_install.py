@@ -1,4 +1,4 @@
-"""What an installation keeps, and what it does with nothing but a store."""
+"""An installation with store values only, and the objects that outlive it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "mediaimport-bare"
 NOTHING_BUT_THE_STORE = {
-    # The other release's.
+    # The other release brings the definition.
     "crds": {"enabled": False},
     "replicate": {"baseUrl": "https://api.replicate.com", "apiToken": "", "webhookSecrets": []},
     "webhook": {"publicUrl": ""},
@@ -27,8 +27,8 @@ NOTHING_BUT_THE_STORE = {
 
 @pytest.fixture(scope="module")
 def bare(environment: dict[str, str], world: object) -> Iterator[Installation]:
-    """A second release, beside the one that `world` is, with S3 values only."""
-    assert world is not None, "it brings the resource definition"
+    """A second release next to `world`, with S3 values only."""
+    assert world is not None, "world installs the resource definition"
     kube = Kube(environment)
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     installation = Installation(kube, NAMESPACE, "bare")
@@ -43,7 +43,7 @@ def put(installation: Installation, environment: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def shim(bare: Installation) -> Iterator[httpx.Client]:
+def webhook(bare: Installation) -> Iterator[httpx.Client]:
     token = {"authorization": f"Bearer {bare.first_token()}"}
     with (
         bare.kube.forward(bare.shim, 80, namespace=NAMESPACE) as url,
@@ -52,9 +52,9 @@ def shim(bare: Installation) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_first_token_opens_the_api(shim: httpx.Client) -> None:
-    assert shim.get("/api/v1/media/").json() == {"assets": [], "next": None}
-    assert shim.get("/api/v1/media/", headers={"authorization": "Bearer other"}).status_code == 401
+def test_first_token_opens_the_api(webhook: httpx.Client) -> None:
+    assert webhook.get("/api/v1/media/").json() == {"assets": [], "next": None}
+    assert webhook.get("/api/v1/media/", headers={"authorization": "Bearer other"}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_first_token_opens_the_api(shim: httpx.Client) -> None:
     ],
 )
 def test_route_without_its_setting_answers_503_and_names_it(
-    shim: httpx.Client, route: str, settings: list[str]
+    webhook: httpx.Client, route: str, settings: list[str]
 ) -> None:
-    answer = shim.post(f"/api/v1/replicate/{route}", json={"prompt": "a rabbit"})
+    answer = webhook.post(f"/api/v1/replicate/{route}", json={"prompt": "a rabbit"})
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert [name for name in settings if name not in answer.text] == []
 
 
-def test_notes_tell_what_is_not_set_yet(bare: Installation) -> None:
+def test_notes_name_the_values_that_are_not_set(bare: Installation) -> None:
     notes = bare.kube.helm("get", "notes", "bare", "--namespace", NAMESPACE)
     assert "replicate.webhookSecrets, replicate.apiToken, webhook.publicUrl" in notes
 

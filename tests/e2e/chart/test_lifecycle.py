@@ -1,4 +1,4 @@
-"""A second release beside the first, with a store of its own: upgraded at work, rolled back, put back."""
+"""A second release with a store of its own: upgraded during imports, rolled back, reinstalled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 BUCKET = "media-second"
 UNUSUAL = {
-    # Nobody that the images know.
+    # A uid without an entry in the images.
     "runAsUser": 70000,
     "importer": {
         "runAsUser": 70001,
@@ -42,7 +42,7 @@ UNUSUAL = {
     },
 }
 BYTES_PER_SECOND = 60_000
-"""The film takes some ten seconds: longer than an upgrade's restart of the operator."""
+"""The download takes about ten seconds, longer than the operator's restart by an upgrade."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def replicate(environment: dict[str, str], world: World) -> StandIn:
 
 @dataclass(frozen=True)
 class Release:
-    """How the second release is put; the resource definition is the first one's."""
+    """The second release; the first one brings the resource definition."""
 
     installation: Installation
     environment: dict[str, str]
@@ -91,7 +91,7 @@ def client(variables: dict[str, str]) -> S3Client:
 
 
 def make_bucket(store: S3Client) -> None:
-    """Make the bucket, as soon as the store answers."""
+    """Create the bucket as soon as the store answers."""
     deadline = time.monotonic() + 20
     while True:
         try:
@@ -105,7 +105,7 @@ def make_bucket(store: S3Client) -> None:
 
 
 def slow_imports(world: World, count: int) -> list[str]:
-    """Return imports that are under way."""
+    """Return the names of imports that are in progress."""
     url = world.file_url(bytes_per_second=BYTES_PER_SECOND)
     names = [world.create("slow", {"source": {"url": url}}) for _ in range(count)]
     for name in names:
@@ -114,14 +114,14 @@ def slow_imports(world: World, count: int) -> list[str]:
 
 
 def images(world: World, component: str) -> set[str]:
-    """Return what runs in a component's pods."""
+    """Return the images of a component's pods."""
     pods = json.loads(world.kubectl("get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "json"))
     return {container["image"] for pod in pods["items"] for container in pod["spec"]["containers"]}
 
 
 def test_upgrade_and_rollback_lose_and_double_no_import(second: World, release: Release) -> None:
     old = release.environment["MEDIAIMPORT_IMAGE"]
-    # All of ours, and the developers' tools beside it: another image indeed.
+    # The development image contains the programs, too, under another digest.
     new = release.environment["MEDIAIMPORT_DEV_IMAGE"]
     names = slow_imports(second, 2)
     release.put({"image": image_values(new)})
@@ -137,20 +137,20 @@ def test_upgrade_and_rollback_lose_and_double_no_import(second: World, release: 
         assert len(second.jobs(name)) == 1
 
 
-def test_uninstalled_release_leaves_all_and_a_new_one_adopts_it(second: World, release: Release) -> None:
+def test_uninstall_keeps_imports_and_a_new_release_adopts_them(second: World, release: Release) -> None:
     name = second.create("kept", {"source": {"url": second.file_url()}})
     kept = second.wait_for_phase(name, "Ready")
     second.installation.kube.helm("uninstall", "second", "--namespace", second.namespace, "--wait")
     assert second.get(name)["status"] == kept["status"]
     assert second.read(kept["status"]["asset"]["key"]) == second.film
     release.put()
-    # An import that comes after is served, and the old one is what it was.
+    # The new release serves new imports and leaves the old one unchanged.
     second.wait_for_phase(second.create("after", {"source": {"url": second.file_url()}}), "Ready")
     assert second.get(name)["status"]["attempts"] == kept["status"]["attempts"]
     assert second.modified(kept["status"]["asset"]["key"]) <= second.modified(kept["status"]["thumbnail"]["key"])
 
 
-def test_releases_on_two_stores_see_nothing_of_each_other(second: World, world: World) -> None:
+def test_releases_on_two_stores_are_isolated(second: World, world: World) -> None:
     url = world.file_url()
     first, other = world.create("beside", {"source": {"url": url}}), second.create("beside", {"source": {"url": url}})
     here, there = world.wait_for_phase(first, "Ready"), second.wait_for_phase(other, "Ready")

@@ -1,4 +1,4 @@
-"""The alerts on paper: each fires when it should, by promtool, and leads to a page that is there."""
+"""The alerts in promtool: each fires in its case only, and links to an existing heading."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rules(chart: Chart) -> str:
     return yaml.safe_dump(chart.rules())
 
 
-def test_each_alert_fires_when_it_should_and_only_then(chart: Chart, tmp_path: Path) -> None:
+def test_each_alert_fires_in_its_case_only(chart: Chart, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(rules(chart))
     shutil.copy(CASES, tmp_path)
     for command in (("check", "rules", "rules.yaml"), ("test", "rules", "alerts.yaml")):
@@ -32,7 +32,7 @@ def test_each_alert_fires_when_it_should_and_only_then(chart: Chart, tmp_path: P
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_no_alert_is_without_a_case(chart: Chart) -> None:
+def test_every_alert_has_a_case(chart: Chart) -> None:
     names = {rule["alert"] for group in chart.rules()["groups"] for rule in group["rules"]}
     assert {name for name in names if name not in CASES.read_text()} == set()
 
@@ -50,7 +50,7 @@ def test_every_runbook_is_a_heading_of_the_docs(chart: Chart) -> None:
         assert (page, heading) == ("https://wiki.example.com/operate", each["runbook"].partition("#")[2])
 
 
-def test_no_alert_has_an_address_that_nobody_named(chart: Chart) -> None:
+def test_alerts_have_no_runbook_url_without_the_value(chart: Chart) -> None:
     assert [each for each in annotations(chart) if "runbook_url" in each] == []
 
 

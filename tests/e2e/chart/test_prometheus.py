@@ -1,4 +1,4 @@
-"""A real Prometheus on the running programs: all goes wrong once, every alert fires, and no panel stays empty."""
+"""A real Prometheus scrapes the programs while faults happen: every alert fires, and no panel stays empty."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ VALUES = {
 
 
 def hastened(rules: Object) -> str:
-    """Return the rules with a second for every minute of theirs, and six seconds of waiting for forty minutes.
+    """Return the rules with seconds for minutes, and a queue wait of six seconds for forty minutes.
 
-    promtool tries them with the times that they have.
+    test_monitoring.py runs the rules with their own times.
     """
     text = yaml.safe_dump(rules, width=1000).replace("[1h]", "[60m]")
     text = PATIENCE_S.sub(lambda match: f"> {int(match[1]) / 400}", text)
@@ -50,24 +50,24 @@ def hastened(rules: Object) -> str:
 
 
 def panels() -> list[tuple[str, str]]:
-    """Return what the dashboard asks: titles and expressions."""
+    """Return the titles and expressions of the dashboard's panels."""
     dashboard = json.loads((CHART / "files" / "dashboard.json").read_text())
     return [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel["targets"]]
 
 
 @dataclass(frozen=True)
-class Story:
-    """What Prometheus saw while all went wrong once."""
+class Record:
+    """Metrics, alerts and panels as Prometheus saw them during the faults."""
 
     served: set[str]
     fired: set[str]
     shown: list[tuple[str, str, list[Object]]]
-    """The panels, each with its series."""
+    """The panels with their series."""
 
 
 @pytest.fixture(scope="module")
 def watched(environment: dict[str, str], world: World) -> Iterator[World]:
-    """A release of its own: its alerts are nobody else's."""
+    """A release of its own, so that its alerts are not mixed with others."""
     with world.beside(environment, RELEASE, values=VALUES) as made:
         yield made
 
@@ -78,7 +78,7 @@ def rules(chart: Chart, watched: World) -> Object:
 
 
 @pytest.fixture(scope="module")
-def story(watched: World, rules: Object, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def record(watched: World, rules: Object, tmp_path_factory: pytest.TempPathFactory) -> Record:
     kube, namespace = watched.installation.kube, watched.namespace
     with kube.proxy() as api:
         targets = [
@@ -91,39 +91,39 @@ def story(watched: World, rules: Object, tmp_path_factory: pytest.TempPathFactor
         ]
         folder = tmp_path_factory.mktemp("prometheus")
         with running(folder, targets, rules=hastened(rules), every="500ms") as prometheus:
-            return told(watched, prometheus)
+            return cause_every_fault(watched, prometheus)
 
 
-def told(world: World, prometheus: Prometheus) -> Story:
+def cause_every_fault(world: World, prometheus: Prometheus) -> Record:
     until(lambda: prometheus.targets_up() == 2, "both programs scraped")
     served = {SUFFIX.sub("", each) for each in prometheus.families()}
-    # Before the first scrape no operator is seen at work.
-    until(lambda: not prometheus.query('ALERTS{alertstate="firing"}'), "peace")
+    # Before the first scrape the operator counts as down.
+    until(lambda: not prometheus.query('ALERTS{alertstate="firing"}'), "an end of the first alerts")
     fires = Fires(prometheus)
     waiting = fill_the_queue(world)
     refuse_a_callback(world)
     lose_a_callback(world)
     fail_often(world, fires)
-    fires.wait_for("MediaImportWebhooksRefused", "MediaImportWebhooksMissed", "MediaImportFailureRateHigh")
-    fires.wait_for("MediaImportQueueOld", "MediaImportExpiringInQueue")
+    fires.wait_for("MediaImportCallbacksRefused", "MediaImportCallbacksMissed", "MediaImportFailureRateHigh")
+    fires.wait_for("MediaImportQueueWaitHigh", "MediaImportExpiringInQueue")
     empty_the_queue(world, waiting)
     fires.wait_for("MediaImportStartedAfterExpiry")
     refuse_at_the_store(world)
-    fires.wait_for("MediaImportStoreRefuses")
+    fires.wait_for("MediaImportStoreErrors")
     refuse_a_job(world)
-    refuse_a_callback(world)  # Again: what is counted once only does not grow.
+    refuse_a_callback(world)  # A second time: `increase` does not see a counter's first value.
     fires.wait_until_scraped("mediaimport_operator_jobs_refused_total > 0")
     fires.wait_until_scraped("increase(mediaimport_http_request_duration_seconds_count[2m]) > 0")
-    shown = [(title, query, prometheus.query(asked(query, world.namespace))) for title, query in panels()]
-    blind_the_shim(world)
+    shown = [(title, query, prometheus.query(as_sent(query, world.namespace))) for title, query in panels()]
+    blind_the_webhook(world)
     world.scale("operator", 0)
-    fires.wait_for("MediaImportShimStale", "MediaImportOperatorDown")
-    return Story(served, fires.seen(), shown)
+    fires.wait_for("MediaImportWebhookCacheStale", "MediaImportOperatorDown")
+    return Record(served, fires.seen(), shown)
 
 
 @dataclass(frozen=True)
 class Fires:
-    """The alerts that have fired since it was made, and waiting for them."""
+    """The alerts that have fired since this object was created."""
 
     prometheus: Prometheus
     since_s: float = field(default_factory=time.monotonic)
@@ -145,16 +145,16 @@ def until(condition: Callable[[], bool], what: str, *, timeout_s: float = 40) ->
         time.sleep(0.2)
 
 
-def asked(query: str, namespace: str) -> str:
-    """Return a panel's query as Grafana would send it."""
+def as_sent(query: str, namespace: str) -> str:
+    """Return a panel's query as Grafana sends it."""
     return query.replace("$namespace", namespace).replace("$__rate_interval", "2m")
 
 
-# --- all that goes wrong ---
+# --- the faults ---
 
 
 def fill_the_queue(world: World) -> tuple[str, str]:
-    """Return an import that is slow, and one that waits for it while its source expires."""
+    """Return a slow import, and one that is queued behind it with an expired source."""
     slow = world.create("slow", {"source": {"url": world.file_url(bytes_per_second=20_000)}})
     world.wait_for_phase(slow, "Importing")
     expired = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -174,14 +174,14 @@ def refuse_a_callback(world: World) -> None:
 
 
 def lose_a_callback(world: World) -> None:
-    """Make what the sweep makes for a prediction whose callback never came."""
+    """Create the MediaImport that recovery creates for a prediction without a callback."""
     swept = world.manifest("swept", {"source": {"url": "https://example.com/video.mp4"}, "suspend": True})
     swept["metadata"]["labels"] = {LABEL_SWEPT: "true"}
     world.kubectl("create", "-f", "-", given=json.dumps(swept))
 
 
 def fail_often(world: World, fires: Fires) -> None:
-    """Ask for what no Job is needed to refuse; one first, so that there is a counter that can increase."""
+    """Create imports that fail without a Job; the first one creates the counter."""
     failures = 'mediaimport_operator_imports_completed_total{result="failed"}'
     impossible = {"source": {"url": "https://example.com/video.mp4"}, "metadata": {"long": "x" * 9000}}
     world.wait_for_phase(world.create("impossible", impossible), "Failed")
@@ -206,8 +206,8 @@ def refuse_a_job(world: World) -> None:
     )
 
 
-def blind_the_shim(world: World) -> None:
-    """Take its right to watch, and start it anew: it is alive, and knows nothing."""
+def blind_the_webhook(world: World) -> None:
+    """Remove the permission to watch and restart the webhook: it is alive, with an empty cache."""
     name = f"{RELEASE}-webhook"
     role = json.loads(world.kubectl("get", "role", name, "-o", "json"))
     kept = [rule for rule in role["rules"] if "mediaimports" not in rule["resources"]]
@@ -215,26 +215,24 @@ def blind_the_shim(world: World) -> None:
     world.kubectl("delete", "pod", world.pod_of("webhook"), "--wait=false")
 
 
-# --- what came of it ---
+# --- the results ---
 
 
-def test_every_alert_fires_once(story: Story, rules: Object) -> None:
-    assert story.fired == {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+def test_every_alert_fires_once(record: Record, rules: Object) -> None:
+    assert record.fired == {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
 
 
-def test_every_metric_that_is_asked_for_is_served(story: Story, rules: Object) -> None:
-    asked_for = [query for _, query in panels()] + [
-        rule["expr"] for group in rules["groups"] for rule in group["rules"]
-    ]
-    named = {SUFFIX.sub("", name) for each in asked_for for name in METRIC.findall(each)}
+def test_every_queried_metric_is_served(record: Record, rules: Object) -> None:
+    queries = [query for _, query in panels()] + [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    named = {SUFFIX.sub("", name) for each in queries for name in METRIC.findall(each)}
     assert len(named) > 10
-    assert named - story.served == set()
+    assert named - record.served == set()
 
 
-def test_no_panel_stays_empty(story: Story) -> None:
+def test_no_panel_stays_empty(record: Record) -> None:
     PANELS.parent.mkdir(exist_ok=True)
-    PANELS.write_text("".join(described(*each) for each in story.shown))
-    empty = [query for _, query, series in story.shown if all(math.isnan(value(each)) for each in series)]
+    PANELS.write_text("".join(panel_text(*each) for each in record.shown))
+    empty = [query for _, query, series in record.shown if all(math.isnan(value(each)) for each in series)]
     assert empty == []
 
 
@@ -242,7 +240,7 @@ def value(series: Object) -> float:
     return float(series["value"][1])
 
 
-def described(title: str, query: str, series: list[Object]) -> str:
-    """Return a panel as text: its title, its query and the newest value of each line."""
+def panel_text(title: str, query: str, series: list[Object]) -> str:
+    """Return a panel as text: its title, its query and the newest value of each series."""
     lines = [f"    {json.dumps(each['metric'])} {value(each):g}" for each in series]
     return "\n".join([title, f"  {query}", *(lines or ["    nothing"])]) + "\n"

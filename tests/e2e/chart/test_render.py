@@ -1,4 +1,4 @@
-"""What Helm makes of the chart, and what it refuses."""
+"""The manifests that Helm renders, and the values that it refuses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["auth.mode=none", "auth.existingSecret=tokens"], "auth.mode none contradicts"),
         (["auth.oidc.issuer=https://login.example.com"], "auth.oidc.audience goes with auth.oidc.issuer"),
         (["monitoring.serviceMonitor.interval=30"], "/monitoring/serviceMonitor/interval"),
-        (["monitoring.serviceMonitor.enabled=true", "monitoring.podMonitor.enabled=true"], "read everything twice"),
+        (["monitoring.serviceMonitor.enabled=true", "monitoring.podMonitor.enabled=true"], "scrape every pod twice"),
         (["webhook.resources.limit.memory=1Gi"], "'limit' not allowed"),
         (["operator.tolerations[0].efect=NoSchedule"], "'efect' not allowed"),
         (["importer.placement.affinity.nodeAfinity.a=b"], "'nodeAfinity' not allowed"),
@@ -67,7 +67,7 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["importer.extraVolumes[0].name=scratch"], "/importer/extraVolumes/0/name"),
         (["importer.extraVolumeMounts[0].name=a", "importer.extraVolumeMounts[0].mountPath=/scratch/a"], "/mountPath"),
         (["operator.extraEnv[0].name=MAX_IN_FLIGHT"], "operator.extraEnv sets MAX_IN_FLIGHT"),
-        (["replicate.sweep.extraEnv[0].name=LOG_LEVEL"], "replicate.sweep.extraEnv sets LOG_LEVEL"),
+        (["webhook.recovery.extraEnv[0].name=LOG_LEVEL"], "webhook.recovery.extraEnv sets LOG_LEVEL"),
         (["importer.podLabels.mediaimport\\.dev/uid=x"], "importer.podLabels has mediaimport.dev/uid"),
         (["importer.proberRunAsUser=65532"], "importer.runAsUser and importer.proberRunAsUser are the same"),
         (["s3.identityAddress=metadata"], "/s3/identityAddress"),
@@ -84,7 +84,7 @@ def test_missing_bucket_is_refused_with_a_sentence(chart: Chart) -> None:
         chart.text(bucket="")
 
 
-def test_rights_end_at_the_namespace(chart: Chart) -> None:
+def test_permissions_are_limited_to_namespaces(chart: Chart) -> None:
     kinds = {each["kind"] for each in chart.objects()}
     assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
     rules = [rule for role in chart.of("Role") for rule in role["rules"]]
@@ -92,7 +92,7 @@ def test_rights_end_at_the_namespace(chart: Chart) -> None:
     assert not [rule for rule in rules if "secrets" in rule["resources"]]
 
 
-def test_every_watched_namespace_gets_all_that_imports_need(chart: Chart) -> None:
+def test_every_watched_namespace_gets_every_object_that_imports_need(chart: Chart) -> None:
     settings = ("watchNamespaces={own,other}", "s3.accessKeyId=k", "s3.secretAccessKey=s")
     there = {each["kind"] for each in chart.objects(*settings) if each["metadata"].get("namespace") == "other"}
     assert there == {"Role", "RoleBinding", "ServiceAccount", "Secret", "ConfigMap", "NetworkPolicy"}
@@ -100,7 +100,7 @@ def test_every_watched_namespace_gets_all_that_imports_need(chart: Chart) -> Non
 
 
 def pods(chart: Chart, *settings: str) -> dict[str, Object]:
-    """Return the pods of operator, shim, sweep and test, with their metadata, by what they are."""
+    """Return the pods of operator, webhook, recovery and test, with their metadata, by component."""
     templates = [each["spec"]["template"] for each in chart.of("Deployment", *settings)]
     templates += [each["spec"]["jobTemplate"]["spec"]["template"] for each in chart.of("CronJob", *settings)]
     whole = [*templates, *chart.of("Pod", *settings)]
@@ -109,7 +109,7 @@ def pods(chart: Chart, *settings: str) -> dict[str, Object]:
 
 def test_pods_fit_pod_security_restricted(chart: Chart) -> None:
     found = pods(chart, "replicate.apiToken=t")
-    assert set(found) == {"operator", "webhook", "sweep", "test"}
+    assert set(found) == {"operator", "webhook", "recovery", "test"}
     for pod in (each["spec"] for each in found.values()):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -119,6 +119,14 @@ def test_pods_fit_pod_security_restricted(chart: Chart) -> None:
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
+
+
+def test_longest_name_fits_the_limits_of_kubernetes(chart: Chart) -> None:
+    objects = chart.objects(f"fullnameOverride={'n' * 60}", "replicate.apiToken=t")
+    limits = {"CronJob": 52}
+    too_long = [each for each in objects if len(each["metadata"]["name"]) > limits.get(each["kind"], 63)]
+    assert too_long == []
+    assert {"CronJob", "Service"} <= {each["kind"] for each in objects}
 
 
 def test_large_number_stays_a_number(chart: Chart) -> None:
@@ -135,7 +143,7 @@ def test_image_is_the_chart_version_a_tag_or_a_digest(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("change", ["s3.region=there", "source.allowedPorts={8080}", "replicate.apiToken=new"])
-def test_changed_configuration_starts_the_shim_anew(chart: Chart, change: str) -> None:
+def test_changed_configuration_restarts_the_webhook(chart: Chart, change: str) -> None:
     def template(*settings: str) -> Object:
         found: Object = chart.deployment("webhook", *settings)["spec"]["template"]
         return found
@@ -144,7 +152,7 @@ def test_changed_configuration_starts_the_shim_anew(chart: Chart, change: str) -
     assert template()["metadata"]["annotations"] != template(change)["metadata"]["annotations"]
 
 
-def test_crd_is_kept_or_left_out_as_asked(chart: Chart) -> None:
+def test_crd_is_kept_or_left_out_by_its_values(chart: Chart) -> None:
     (kept,) = chart.of("CustomResourceDefinition")
     (loose,) = chart.of("CustomResourceDefinition", "crds.keep=false")
     assert kept["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
@@ -169,7 +177,9 @@ def test_crd_passes_through_helm_unchanged(chart: Chart) -> None:
         (["source.allowedNetworks={10.2.0.0/16}"], {"ipBlock": {"cidr": "10.2.0.0/16"}}),
     ],
 )
-def test_importer_is_let_through_to_where_it_must_go(chart: Chart, settings: list[str], peer: Object) -> None:
+def test_network_policy_opens_the_private_networks_that_the_importer_needs(
+    chart: Chart, settings: list[str], peer: Object
+) -> None:
     peers = importer_peers(chart, *settings)
     assert peer in peers
     assert peer not in importer_peers(chart)
@@ -182,13 +192,13 @@ def test_importer_reaches_the_internet_but_nothing_private(chart: Chart) -> None
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"} <= set(ipv4)
 
 
-def test_proxy_takes_the_place_of_the_internet(chart: Chart) -> None:
+def test_proxy_replaces_the_internet_in_the_network_policy(chart: Chart) -> None:
     setting = "source.proxyUrl=http://proxy.example.com:3128"
     (policy,) = [each for each in chart.of("NetworkPolicy", setting) if each["metadata"]["name"].endswith("-importer")]
     config = [each["data"] for each in chart.of("ConfigMap", setting) if "SOURCE_PROXY_URL" in each.get("data", {})]
 
     assert {"ports": [{"protocol": "TCP", "port": 3128}]} in policy["spec"]["egress"]
-    # The store's way to the internet is left.
+    # The store's rule still reaches the internet.
     assert sum("0.0.0.0/0" in str(rule) for rule in policy["spec"]["egress"]) == 1
     assert [each["SOURCE_PROXY_URL"] for each in config] == ["http://proxy.example.com:3128"] * len(config)
     assert config
@@ -201,7 +211,7 @@ def importer_peers(chart: Chart, *settings: str) -> list[Object]:
     return [peer for rule in policy["spec"]["egress"] for peer in rule.get("to", [])]
 
 
-def test_import_pods_are_those_that_the_policy_means(chart: Chart) -> None:
+def test_network_policy_selects_the_pods_of_import_jobs(chart: Chart) -> None:
     (policy,) = [each for each in chart.of("NetworkPolicy") if each["metadata"]["name"].endswith("-importer")]
     assert policy["spec"]["podSelector"]["matchLabels"] == {
         "mediaimport.dev/instance": chart.variables("operator")["INSTANCE"],
@@ -209,16 +219,16 @@ def test_import_pods_are_those_that_the_policy_means(chart: Chart) -> None:
     }
 
 
-def test_sweep_runs_once_there_is_a_token_to_ask_with(chart: Chart) -> None:
+def test_recovery_needs_an_api_token(chart: Chart) -> None:
     assert chart.of("CronJob") == []
-    (sweep,) = chart.of("CronJob", "replicate.apiToken=t")
-    pod = sweep["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (recovery,) = chart.of("CronJob", "replicate.apiToken=t")
+    pod = recovery["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["command"] == ["python", "-m", "mediaimport_webhook", "sweep"]
     assert pod["securityContext"] == chart.deployment("webhook")["spec"]["template"]["spec"]["securityContext"]
-    assert chart.of("CronJob", "replicate.apiToken=t", "replicate.sweep.enabled=false") == []
+    assert chart.of("CronJob", "replicate.apiToken=t", "webhook.recovery.enabled=false") == []
 
 
-def test_uid_is_left_to_the_namespace_if_asked(chart: Chart) -> None:
+def test_uid_null_leaves_the_uid_to_the_namespace(chart: Chart) -> None:
     assert "runAsUser" not in chart.text("runAsUser=null", "replicate.apiToken=t")
     security = chart.deployment("operator", "runAsUser=null")["spec"]["template"]["spec"]["securityContext"]
     assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -257,9 +267,9 @@ PLACEMENT = (
 
 
 @pytest.mark.parametrize(
-    ("path", "component"), [("operator", "operator"), ("webhook", "webhook"), ("replicate.sweep", "sweep")]
+    ("path", "component"), [("operator", "operator"), ("webhook", "webhook"), ("webhook.recovery", "recovery")]
 )
-def test_every_workload_takes_what_its_cluster_needs(chart: Chart, path: str, component: str) -> None:
+def test_every_workload_takes_scheduling_and_extra_values(chart: Chart, path: str, component: str) -> None:
     placement = [f"{path}.{each}" for each in PLACEMENT]
     pod = pods(chart, "replicate.apiToken=t", *extras(path), *placement, f"{path}.resources.limits.cpu=2")[component]
     spec = pod["spec"]
@@ -279,9 +289,9 @@ def test_every_workload_takes_what_its_cluster_needs(chart: Chart, path: str, co
     assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
 
 
-def test_api_server_takes_all_that_values_can_ask_for(chart: Chart, world: World) -> None:
+def test_api_server_accepts_the_objects_of_all_values(chart: Chart, world: World) -> None:
     here = replace(chart, namespace=world.namespace)
-    paths = ("operator", "webhook", "replicate.sweep")
+    paths = ("operator", "webhook", "webhook.recovery")
     placement = [f"{path}.{each}" for path in paths for each in PLACEMENT if "affinity" not in each]
     settings = [
         *("crds.enabled=false", "replicate.apiToken=t", "auth.tokens[0].token=t", "auth.tokens[0].user=u"),
@@ -291,23 +301,23 @@ def test_api_server_takes_all_that_values_can_ask_for(chart: Chart, world: World
         *("source.allowedNetworks={10.0.0.0/8}", "monitoring.dashboard.enabled=true", "commonLabels.team=media"),
     ]
     objects = here.objects(*settings, *placement, *(each for path in paths for each in extras(path)))
-    # The test's pod needs an account that is really there.
+    # The test's pod needs an account that exists.
     text = yaml.safe_dump_all([each for each in objects if each["kind"] != "Pod"])
     said = world.kubectl("apply", "--dry-run=server", "-f", "-", given=text)
     kinds = {line.partition(".")[0].partition("/")[0] for line in said.splitlines()}
     assert {"cronjob", "ingress", "horizontalpodautoscaler", "poddisruptionbudget", "networkpolicy"} <= kinds
 
 
-def test_sweep_is_as_the_shim_unless_said_otherwise(chart: Chart) -> None:
-    shim = ("replicate.apiToken=t", *extras("webhook"), "webhook.nodeSelector.pool=media")
-    found = pods(chart, *shim)
-    assert found["sweep"]["spec"]["nodeSelector"] == found["webhook"]["spec"]["nodeSelector"]
-    assert found["sweep"]["spec"]["containers"][0]["env"] == found["webhook"]["spec"]["containers"][0]["env"]
-    other = pods(chart, *shim, "replicate.sweep.nodeSelector.pool=other")["sweep"]["spec"]
+def test_recovery_takes_the_values_of_the_webhook_unless_it_has_its_own(chart: Chart) -> None:
+    webhook = ("replicate.apiToken=t", *extras("webhook"), "webhook.nodeSelector.pool=media")
+    found = pods(chart, *webhook)
+    assert found["recovery"]["spec"]["nodeSelector"] == found["webhook"]["spec"]["nodeSelector"]
+    assert found["recovery"]["spec"]["containers"][0]["env"] == found["webhook"]["spec"]["containers"][0]["env"]
+    other = pods(chart, *webhook, "webhook.recovery.nodeSelector.pool=other")["recovery"]["spec"]
     assert other["nodeSelector"] == {"pool": "other"}
 
 
-def test_what_is_added_to_imports_reaches_the_operator_as_it_reads_it(chart: Chart) -> None:
+def test_operator_reads_the_extra_values_of_import_jobs(chart: Chart) -> None:
     settings = (
         *extras("importer"),
         "commonLabels.team=media",
@@ -328,7 +338,7 @@ def test_what_is_added_to_imports_reaches_the_operator_as_it_reads_it(chart: Cha
     assert Settings.read(Environment(nobody)).importer.uid is None
 
 
-def test_spread_of_imports_counts_imports_unless_it_says(chart: Chart) -> None:
+def test_spread_of_import_jobs_counts_their_pods_by_default(chart: Chart) -> None:
     path = "importer.placement.topologySpreadConstraints[0]"
     settings = (f"{path}.maxSkew=1", f"{path}.topologyKey=zone", f"{path}.whenUnsatisfiable=ScheduleAnyway")
     variables = chart.variables("operator", *settings)
@@ -342,15 +352,15 @@ def test_spread_of_imports_counts_imports_unless_it_says(chart: Chart) -> None:
     assert spread["labelSelector"] == {"matchLabels": {"a": "b"}}
 
 
-def test_pods_reach_the_one_address_that_their_identity_comes_from(chart: Chart) -> None:
+def test_network_policies_open_the_address_of_the_pod_identity(chart: Chart) -> None:
     agent = {"to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}], "ports": [{"protocol": "TCP", "port": 80}]}
     policies = chart.of("NetworkPolicy", "s3.identityAddress=169.254.170.23")
     reaching = {each["metadata"]["name"] for each in policies if agent in each["spec"]["egress"]}
-    assert reaching == {f"mi-mediaimport-{each}" for each in ("importer", "eraser", "webhook", "test")}
+    assert reaching == {f"mi-mediaimport-{each}" for each in ("importer", "cleanup", "webhook", "test")}
     assert "169.254.170.23" not in chart.text()
 
 
-def test_autoscaler_owns_the_number_of_pods(chart: Chart) -> None:
+def test_autoscaler_replaces_replicas(chart: Chart) -> None:
     assert chart.of("HorizontalPodAutoscaler") == []
     settings = ("webhook.autoscaling.enabled=true",)
     assert "replicas" not in chart.deployment("webhook", *settings)["spec"]
@@ -358,12 +368,12 @@ def test_autoscaler_owns_the_number_of_pods(chart: Chart) -> None:
     assert scaler["spec"]["scaleTargetRef"]["name"] == chart.deployment("webhook")["metadata"]["name"]
 
 
-def test_drain_may_take_one_pod_of_the_shim_even_the_only_one(chart: Chart) -> None:
+def test_drain_may_evict_one_pod_of_the_webhook_even_the_only_one(chart: Chart) -> None:
     (budget,) = chart.of("PodDisruptionBudget")
     assert budget["spec"]["maxUnavailable"] == 1
 
 
-def test_route_hangs_on_the_gateway_and_leads_to_the_shim(chart: Chart) -> None:
+def test_route_leads_from_the_gateway_to_the_webhook(chart: Chart) -> None:
     settings = ("webhook.httpRoute.enabled=true", "webhook.httpRoute.parentRefs[0].name=public")
     (route,) = chart.of("HTTPRoute", *settings)
     (service,) = [each for each in chart.of("Service") if each["spec"]["ports"][0]["name"] == "http"]
@@ -371,7 +381,7 @@ def test_route_hangs_on_the_gateway_and_leads_to_the_shim(chart: Chart) -> None:
     assert route["spec"]["rules"][0]["backendRefs"] == [{"name": service["metadata"]["name"], "port": 80}]
 
 
-def test_monitor_finds_the_metrics_of_both_programs(chart: Chart) -> None:
+def test_service_monitor_selects_the_metrics_of_both_programs(chart: Chart) -> None:
     (monitor,) = chart.of("ServiceMonitor", "monitoring.serviceMonitor.enabled=true")
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
     found = [
@@ -382,7 +392,7 @@ def test_monitor_finds_the_metrics_of_both_programs(chart: Chart) -> None:
     assert found == ["mi-mediaimport-operator-metrics", "mi-mediaimport-webhook-metrics"]
 
 
-def test_pod_monitor_finds_both_programs_and_nothing_else(chart: Chart) -> None:
+def test_pod_monitor_selects_both_programs_and_nothing_else(chart: Chart) -> None:
     (monitor,) = chart.of("PodMonitor", "monitoring.podMonitor.enabled=true")
     (components,) = monitor["spec"]["selector"]["matchExpressions"]
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
@@ -394,7 +404,7 @@ def test_pod_monitor_finds_both_programs_and_nothing_else(chart: Chart) -> None:
         assert monitor["spec"]["podMetricsEndpoints"][0]["port"] in [each["name"] for each in container["ports"]]
 
 
-def test_ingress_leads_its_host_to_the_shim_over_tls(chart: Chart) -> None:
+def test_ingress_leads_its_host_to_the_webhook_over_tls(chart: Chart) -> None:
     settings = [f"webhook.ingress.{each}" for each in ("enabled=true", "host=media.example.com", "tlsSecret=tls")]
     (ingress,) = chart.of("Ingress", *settings)
     (rule,) = ingress["spec"]["rules"]
@@ -403,7 +413,7 @@ def test_ingress_leads_its_host_to_the_shim_over_tls(chart: Chart) -> None:
     assert service == {"name": chart.deployment("webhook")["metadata"]["name"], "port": {"name": "http"}}
 
 
-def test_shim_that_may_be_reached_by_few_can_be_by_helm_test(chart: Chart) -> None:
+def test_webhook_with_few_allowed_peers_is_reachable_by_helm_test(chart: Chart) -> None:
     (policy,) = [
         each
         for each in chart.of("NetworkPolicy", "networkPolicy.webhookFrom[0].podSelector.matchLabels.app=gateway")

@@ -1,4 +1,4 @@
-"""The rights are the least: each rule is taken away in turn, and each time somebody misses it aloud."""
+"""Permissions are minimal: the tests remove each rule in turn, and each time a program reports the refusal."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Object = dict[str, Any]
 RELEASE = "rights"
 VALUES = {
     "crds": {"enabled": False},
-    # An importer's log that cannot be read is no one's loss but the reader's.
+    # The operator reports an unreadable importer log at level debug only.
     "operator": {"logLevel": "debug"},
 }
 EVENTS = ("events", "deployments")
-"""What the shim posts an Event with; it says that it could not, not why."""
+"""The resources that the webhook posts an Event with; its log has no reason when the post fails."""
 
 
 @pytest.fixture(scope="module")
 def rights(environment: dict[str, str], world: World) -> Iterator[World]:
-    """A release of its own: what is broken here is nobody else's."""
+    """A release of its own, so that removed rules break no other test."""
     with world.beside(environment, RELEASE, values=VALUES) as made:
         yield made
 
@@ -48,19 +48,19 @@ def roles(world: World, component: str) -> list[Object]:
     return found
 
 
-def unmissed(world: World, component: str, exercise: Exercise) -> list[str]:
-    """Return the rules that nobody misses: those whose removal leaves no refusal in the program's log."""
+def unneeded(world: World, component: str, exercise: Exercise) -> list[str]:
+    """Return the rules whose removal leaves no refusal in the program's log."""
     rules = [(role, number) for role in roles(world, component) for number in range(len(role["rules"]))]
-    # Last those that a program is started anew for.
+    # Rules that need a restart of the program come last.
     rules.sort(key=lambda place: "watch" in place[0]["rules"][place[1]]["verbs"])
     return [
         f"{role['metadata']['name']}: {role['rules'][number]}"
         for role, number in rules
-        if not is_missed(world, component, role, number, exercise)
+        if not is_needed(world, component, role, number, exercise)
     ]
 
 
-def is_missed(world: World, component: str, role: Object, number: int, exercise: Exercise) -> bool:
+def is_needed(world: World, component: str, role: Object, number: int, exercise: Exercise) -> bool:
     removed = role["rules"][number]
     put(world, role, [rule for other, rule in enumerate(role["rules"]) if other != number])
     since = datetime.now(UTC).isoformat()
@@ -91,7 +91,7 @@ def refused(world: World, component: str, rule: Object, since: str) -> bool:
 
 
 def import_something(world: World, removed: Object) -> None:
-    """Import; start the operator anew if it is about a watch."""
+    """Create an import; restart the operator if the rule allows a watch."""
     if "watch" in removed["verbs"]:
         selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
         world.kubectl("delete", "pod", "-l", selector, "--wait=false")
@@ -99,10 +99,10 @@ def import_something(world: World, removed: Object) -> None:
 
 
 def predict_something(world: World, removed: Object) -> None:
-    """Start a prediction, hear that another failed; start the shim anew for what it asks once."""
+    """Start a prediction and send a failed callback; restart the webhook for requests that it makes once."""
     kube, token = world.installation.kube, world.installation.first_token()
     if removed["resources"][0] in {"mediaimports", "deployments"}:
-        # Gone altogether: a connection that is kept alive would lead to the old pod.
+        # The old pod is gone: a kept-alive connection would lead to it.
         world.kubectl("delete", "pod", world.pod_of("webhook"), "--wait")
     if "watch" in removed["verbs"]:
         return  # The new pod never becomes ready.
@@ -119,10 +119,10 @@ def predict_something(world: World, removed: Object) -> None:
 
 @pytest.fixture(scope="module")
 def apart(environment: dict[str, str], world: World) -> Iterator[World]:
-    """A release that acts on another namespace than its own; in its own it only deletes, with keys that are wrong."""
+    """A release that watches another namespace; in its own it runs cleanup Jobs only, with wrong keys."""
     kube = Kube(environment)
     namespace, watched = f"{world.namespace}-apart", f"{world.namespace}-apart-imports"
-    let_go(kube, watched)
+    remove_finalizers(kube, watched)
     kube.kubectl("delete", "namespace", namespace, watched, "--ignore-not-found", "--wait")
     kube.kubectl("create", "namespace", watched)
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{world.namespace}-replicate")
@@ -134,35 +134,35 @@ def apart(environment: dict[str, str], world: World) -> Iterator[World]:
     there.kubectl("patch", "secret", f"{RELEASE}-store", "--patch", keys)
     yield there
     there.scale("operator", 0)
-    let_go(kube, watched)
+    remove_finalizers(kube, watched)
     kube.kubectl("delete", "namespace", namespace, watched, "--wait=false")
 
 
-def let_go(kube: Kube, namespace: str) -> None:
-    """Free what is held for its objects: it would hold its namespace."""
+def remove_finalizers(kube: Kube, namespace: str) -> None:
+    """Remove the finalizers, which would block the deletion of the namespace."""
     for item in kube.get("mediaimports", namespace=namespace)["items"]:
         name, free = item["metadata"]["name"], json.dumps({"metadata": {"finalizers": None}})
         kube.kubectl("patch", "mediaimport", name, "--type=merge", "--patch", free, namespace=namespace)
 
 
 def delete_something(world: World, removed: Object) -> None:
-    """Import with a policy that takes the objects along, and delete: a Job in the operator's namespace is to do it."""
+    """Create and delete an import with deletionPolicy Delete: a Job in the operator's namespace deletes its objects."""
     if removed["resources"] == ["leases"]:
-        return  # It is renewed every few seconds.
+        return  # The operator renews the Lease every few seconds.
     watched = replace(world, installation=replace(world.installation, namespace=f"{world.namespace}-imports"))
     name = watched.create("gone", {"source": {"url": world.file_url()}, "deletionPolicy": "Delete"})
     watched.wait_for_phase(name, "Ready")
     watched.kubectl("delete", "mediaimport", name, "--wait=false")
 
 
-def test_operator_misses_every_rule_of_its_own_namespace(apart: World) -> None:
+def test_operator_needs_every_rule_of_its_own_namespace(apart: World) -> None:
     (own,) = roles(apart, "operator")
     assert len(own["rules"]) == 3
-    assert unmissed(apart, "operator", delete_something) == []
+    assert unneeded(apart, "operator", delete_something) == []
 
 
-def test_helm_test_misses_every_rule_of_its_roles(rights: World) -> None:
-    """Run its pod once for each rule, beside one another, each without one."""
+def test_helm_test_needs_every_rule_of_its_roles(rights: World) -> None:
+    """Run one pod for each rule, in parallel, each without its rule."""
     hooks = [each for each in yaml.safe_load_all(rights.installation.kube.helm(
         "get", "hooks", RELEASE, "--namespace", rights.namespace)) if each]  # fmt: skip
     rules = [
@@ -177,7 +177,7 @@ def test_helm_test_misses_every_rule_of_its_roles(rights: World) -> None:
         pod = f"{RELEASE}-test-{turn}"
         rights.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", f"pod/{pod}", "--timeout=60s")
         said = rights.kubectl("logs", pod)
-        assert "✗" in said, f"nobody misses {role}'s rule {number}:\n{said}"
+        assert "✗" in said, f"no check needs {role}'s rule {number}:\n{said}"
     assert len(rules) == 2
 
 
@@ -188,15 +188,15 @@ def lacking(item: Object, role: str, number: int) -> Object:
 
 
 def renamed(item: Object, turn: int) -> Object:
-    """Return a manifest of the test as one of another test's."""
+    """Return a manifest of the test with the names of another test."""
     text = json.dumps(item).replace(f"{RELEASE}-test", f"{RELEASE}-test-{turn}")
     found: Object = json.loads(text)
     return found
 
 
-def test_operator_misses_every_rule_of_its_roles(rights: World) -> None:
-    assert unmissed(rights, "operator", import_something) == []
+def test_operator_needs_every_rule_of_its_roles(rights: World) -> None:
+    assert unneeded(rights, "operator", import_something) == []
 
 
-def test_shim_misses_every_rule_of_its_role(rights: World) -> None:
-    assert unmissed(rights, "webhook", predict_something) == []
+def test_webhook_needs_every_rule_of_its_role(rights: World) -> None:
+    assert unneeded(rights, "webhook", predict_something) == []

@@ -9,9 +9,11 @@ import pytest
 import yaml
 from mediaimport_api import crd
 
+from dev.generate import values
+
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "mediaimport"
-# What Kubernetes and Helm define, and what only its users know.
+# Maps whose keys Kubernetes, Helm or the user defines.
 FREE = {"models", "resources", "affinity", "labels"}
 
 
@@ -56,7 +58,7 @@ def test_every_value_is_in_the_schema() -> None:
     assert [path for path in leaves(load("values.yaml")) if schema_at(path) is None] == []
 
 
-def test_everything_in_the_schema_is_a_value() -> None:
+def test_every_property_of_the_schema_is_a_value() -> None:
     schema, values = load("values.schema.json"), load("values.yaml")
     theirs = {"resources", "affinity"}
 
@@ -70,18 +72,23 @@ def test_everything_in_the_schema_is_a_value() -> None:
     assert missing(schema, values, "") == [".global", ".proberImage.pullPolicy"]
 
 
-def test_every_object_of_the_schema_refuses_what_it_does_not_know() -> None:
+def test_every_object_of_the_schema_refuses_unknown_properties() -> None:
     schema = load("values.schema.json")
 
     def lax(node: Any, path: str) -> list[str]:  # noqa: ANN401  # JSON
         if not isinstance(node, dict):
             return []
-        # A volume is Kubernetes' to define, but for the name that it may not have.
+        # Kubernetes defines volumes; the schema only reserves names.
         open_ended = "properties" in node and node.get("additionalProperties") is not False
         here = [path] if open_ended and not path.endswith("/volumes/items") else []
         return here + [each for key, value in node.items() for each in lax(value, f"{path}/{key}")]
 
     assert lax(schema, "") == []
+
+
+def test_every_value_has_a_sentence_in_its_comment() -> None:
+    read = values.read((CHART / "values.yaml").read_text())
+    assert [".".join(each.path) for each in read if not re.search(r"^[A-Z`].+[.)]$", each.words)] == []
 
 
 @pytest.mark.parametrize("path", leaves(load("values.yaml")), ids=".".join)

@@ -1,4 +1,4 @@
-{{/* What the operator is told: its own settings, and what the pods of imports are made of. */}}
+{{/* The operator's variables: its settings, and those of the pods of import Jobs. */}}
 {{- define "mediaimport.operatorVariables" -}}
 {{ include "mediaimport.podEnv" . }}
 - name: OPERATOR_NAMESPACE
@@ -80,7 +80,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* JSON: which nodes those pods may run on. */}}
+{{/* JSON: the scheduling fields of the pods of import Jobs. */}}
 {{- define "mediaimport.importerPlacement" -}}
 {{- $labels := dict "mediaimport.dev/instance" (include "mediaimport.instance" .) "app.kubernetes.io/component" "importer" -}}
 {{- with .Values.importer.placement -}}
@@ -89,7 +89,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* JSON: what is added to those pods. */}}
+{{/* JSON: the labels, annotations, variables and volumes that are added to those pods. */}}
 {{- define "mediaimport.importerExtras" -}}
 {{- with .Values.importer -}}
 {{- $labels := merge (dict) .podLabels $.Values.commonLabels -}}

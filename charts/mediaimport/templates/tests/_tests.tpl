@@ -1,10 +1,10 @@
-{{/* Where the test runs: where imports do. */}}
+{{/* The namespace of the test: one that imports run in. */}}
 {{- define "mediaimport.testNamespace" -}}
 {{- $watched := (include "mediaimport.namespaces" . | fromJson).names -}}
 {{- has .Release.Namespace $watched | ternary .Release.Namespace (first $watched) -}}
 {{- end -}}
 
-{{/* Of what the test needs beside its pod: gone again when it has passed. */}}
+{{/* The annotations of the objects that the test's pod needs. Helm deletes them when the test has passed. */}}
 {{- define "mediaimport.testHook" -}}
 helm.sh/hook: test
 helm.sh/hook-weight: "-5"

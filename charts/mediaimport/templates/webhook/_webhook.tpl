@@ -1,4 +1,4 @@
-{{/* What the shim's program is told, be it serving or sweeping; call with (list $ its-values). */}}
+{{/* The environment of the webhook and of the recovery CronJob. Call with (list $ values). */}}
 {{- define "mediaimport.webhookEnvironment" -}}
 {{- $root := index . 0 -}}
 {{- $workload := index . 1 -}}
@@ -76,7 +76,7 @@ env:
 {{- end }}
 {{- end -}}
 
-{{/* Call with (list $ its-values), as the volumes. */}}
+{{/* The volume mounts, as the volumes below. Call with (list $ values). */}}
 {{- define "mediaimport.webhookMounts" -}}
 {{- $root := index . 0 -}}
 - {name: tmp, mountPath: /tmp}
@@ -99,7 +99,7 @@ env:
 - name: models
   configMap: {name: {{ include "mediaimport.fullname" $root }}-models}
 {{- if eq $root.Values.auth.mode "tokens" }}
-# A directory, so that a change arrives without a restart.
+# A mounted directory follows a changed Secret without a restart.
 - name: auth
   secret:
     secretName: {{ include "mediaimport.authSecret" $root }}
@@ -114,12 +114,12 @@ env:
 {{- end }}
 {{- end -}}
 
-{{/* JSON: the values of the sweep's pod; what is not its own is the shim's. */}}
-{{- define "mediaimport.sweepWorkload" -}}
+{{/* JSON: the values of the recovery pod. The webhook's values are the defaults. */}}
+{{- define "mediaimport.recoveryWorkload" -}}
 {{- $pod := dict -}}
-{{- range $key, $value := omit .Values.replicate.sweep "enabled" "schedule" -}}
-{{- $shims := index (omit $.Values.webhook "topologySpreadConstraints") $key -}}
-{{- $_ := set $pod $key (default $shims $value) -}}
+{{- range $key, $value := omit .Values.webhook.recovery "enabled" "schedule" -}}
+{{- $default := index (omit $.Values.webhook "topologySpreadConstraints") $key -}}
+{{- $_ := set $pod $key (default $default $value) -}}
 {{- end -}}
 {{- toJson $pod -}}
 {{- end -}}
