@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from mediaimport_operator.observe.resource import Claim
+    from mediaimport_operator.settings.operator import Caps
+
 Order = tuple[datetime, datetime, str]
 _NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """An import that wants a slot, or holds one."""
-
-    key: str
-    user: str
-    created_at: datetime
-    expires_at: datetime | None = None
-    host: str = ""
-
-
-@dataclass(frozen=True)
-class Caps:
-    """How many imports may run at once; 0: no cap of that kind."""
-
-    total: int
-    per_user: int = 0
-    per_host: int = 0
 
 
 def order(claim: Claim) -> Order:

@@ -16,13 +16,22 @@ from mediaimport_api.status import Status
 from mediaimport_runtime.kubernetes import objects
 from pydantic import ValidationError
 
-from mediaimport_operator.decide.limits import Claim
-
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
 
 _FINGERPRINT = re.compile(SHA256_PATTERN)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An import that wants a slot, or holds one."""
+
+    key: str
+    user: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True)

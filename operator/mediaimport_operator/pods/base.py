@@ -9,7 +9,7 @@ from mediaimport_api.task import TERMINATION_MESSAGE_PATH
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from mediaimport_operator.settings.operator import ImporterSettings
+    from mediaimport_operator.settings.importer import ImporterSettings
 
 STORE_CA_DIRECTORY = "/etc/mediaimport/store-ca"
 _GRACE_S = 30

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.observe.resource import Resource
-    from mediaimport_operator.settings.operator import ImporterSettings, Settings
+    from mediaimport_operator.settings.importer import ImporterSettings
+    from mediaimport_operator.settings.operator import Settings
 
 _KEPT_S = 3600
 """A Job that failed may be read; one whose operator is gone must not stay for ever."""

@@ -1,22 +1,37 @@
-"""The Job of one attempt. Pure."""
+"""The Job of one attempt and its pod: the importer with keys and network, the prober with neither."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-from mediaimport_api.task import IMPORTER_CONTAINER, PROBER_CONTAINER, Task
+from mediaimport_api.task import (
+    HEADERS_VARIABLE,
+    IMPORTER_CONTAINER,
+    PROBER_CONTAINER,
+    TASK_VARIABLE,
+    Task,
+)
+from mediaimport_runtime.kubernetes import quantity
 
 from mediaimport_operator.observe import job as jobs
-from mediaimport_operator.pods import base, import_pod
+from mediaimport_operator.pods import base
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.observe.resource import Resource
+    from mediaimport_operator.settings.importer import ImporterSettings
     from mediaimport_operator.settings.operator import Settings
 
 MANAGER = "mediaimport"
+SCRATCH = "/scratch"
+SOCKET_DIRECTORY = "/run/prober"
+SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
+HEADERS_DIRECTORY = "/etc/mediaimport/source-headers"
+_PROBER_MEMORY_REQUEST_BYTES = 128 * 1024**2
+_DISK_BESIDE_SCRATCH_BYTES = 256 * 1024**2
+"""Logs and the small /tmp volumes."""
 _POD_ANNOTATIONS = {
     "linkerd.io/inject": "disabled",
     # The prober parses what strangers made: an identity of the pod's is the importer's alone.
@@ -77,7 +92,7 @@ def job(
                     "labels": base.labels(settings.importer) | labels,
                     "annotations": settings.importer.extras.annotations | _POD_ANNOTATIONS,
                 },
-                "spec": import_pod.spec(told, settings.importer, more_memory=more_memory),
+                "spec": _pod_spec(told, settings.importer, more_memory=more_memory),
             },
         },
     }
@@ -103,3 +118,94 @@ def _owner(resource: Resource) -> Object:
         "controller": True,
         "blockOwnerDeletion": False,
     }
+
+
+def _pod_spec(told: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
+    """Return the pod's spec."""
+    return base.base(importer) | {
+        "initContainers": [_prober(importer)],
+        "containers": [_importer(told, importer, more_memory=more_memory)],
+        "volumes": [*_volumes(importer), *_headers_volume(told)],
+    }
+
+
+def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
+    memory = quantity.times(importer.memory, 2) if more_memory else importer.memory
+    scratch_bytes = quantity.size_bytes(importer.scratch_size)
+    environment = {
+        TASK_VARIABLE: told.model_dump_json(by_alias=True, exclude_none=True),
+        "SCRATCH_DIRECTORY": SCRATCH,
+        "SCRATCH_SIZE_BYTES": str(scratch_bytes),
+        "PROBER_SOCKET": SOCKET,
+        **({HEADERS_VARIABLE: HEADERS_DIRECTORY} if told.spec.source.headers_secret_ref else {}),
+    }
+    disk = str(scratch_bytes + _DISK_BESIDE_SCRATCH_BYTES)
+    mounts = [
+        {"name": "scratch", "mountPath": SCRATCH},
+        {"name": "prober", "mountPath": SOCKET_DIRECTORY},
+        {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+        *_headers_mount(told),
+    ]
+    resources = {
+        # A request for the whole scratch space would keep most nodes from ever taking the pod.
+        "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
+        "limits": {"memory": memory, "ephemeral-storage": disk},
+    }
+    made = base.container(
+        importer, name=IMPORTER_CONTAINER, module="mediaimport_importer", variables=environment, mounts=mounts
+    )
+    return made | {"resources": resources}
+
+
+def _prober(importer: ImporterSettings) -> Object:
+    memory_bytes = min(_PROBER_MEMORY_REQUEST_BYTES, quantity.size_bytes(importer.prober_memory))
+    return {
+        "name": PROBER_CONTAINER,
+        "image": importer.prober_image,
+        "imagePullPolicy": importer.pull_policy,
+        "restartPolicy": "Always",
+        "command": ["python", "-m", "mediaimport_prober"],
+        "env": base.env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}),
+        # It waits by itself: a probe that fails is repeated only after a whole second.
+        "startupProbe": {
+            "exec": {"command": ["sh", "-c", f"until test -S {SOCKET}; do sleep 0.02; done"]},
+            "timeoutSeconds": 20,
+            "periodSeconds": 1,
+            "failureThreshold": 3,
+        },
+        "securityContext": base.confined(importer.prober_uid),
+        "resources": {
+            "requests": {
+                "cpu": importer.prober_cpu_request,
+                "memory": str(memory_bytes),
+                "ephemeral-storage": "16Mi",
+            },
+            "limits": {"memory": importer.prober_memory, "ephemeral-storage": str(_DISK_BESIDE_SCRATCH_BYTES)},
+        },
+        "volumeMounts": [
+            {"name": "scratch", "mountPath": SCRATCH, "readOnly": True},
+            {"name": "prober", "mountPath": SOCKET_DIRECTORY},
+            {"name": "prober-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+        ],
+    }
+
+
+def _volumes(importer: ImporterSettings) -> list[Object]:
+    return [
+        {"name": "scratch", "emptyDir": {"sizeLimit": importer.scratch_size}},
+        {"name": "prober", "emptyDir": {"sizeLimit": "1Mi"}},
+        {"name": "importer-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {"name": "prober-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        *base.volumes(importer),
+    ]
+
+
+def _headers_volume(told: Task) -> list[Object]:
+    """Return the Secret of the source's request headers; optional, so that the importer can say that it is missing."""
+    secret = told.spec.source.headers_secret_ref
+    return [{"name": "source-headers", "secret": {"secretName": secret.name, "optional": True}}] if secret else []
+
+
+def _headers_mount(told: Task) -> list[Object]:
+    mount = {"name": "source-headers", "mountPath": HEADERS_DIRECTORY, "readOnly": True}
+    return [mount] if told.spec.source.headers_secret_ref else []

@@ -19,7 +19,7 @@ from mediaimport_operator.decide.actions import (
     LetGo,
     Slot,
 )
-from mediaimport_operator.decide.failure_conditions import complaint
+from mediaimport_operator.decide.conditions import complaint
 from mediaimport_operator.decide.observed import Refusal
 from mediaimport_operator.observe import job
 from mediaimport_operator.pods import import_job

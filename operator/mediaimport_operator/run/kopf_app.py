@@ -13,10 +13,9 @@ from mediaimport_runtime.kubernetes.config import configuration
 
 from mediaimport_operator.observe.cache import owner_of
 from mediaimport_operator.pods.import_job import selector
-from mediaimport_operator.run.diff_base import NoEssence
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from mediaimport_runtime.kubernetes.client import OnRequest
     from mediaimport_runtime.kubernetes.objects import Object
@@ -44,13 +43,31 @@ class Backoffs:
             yield random.uniform(2.5, 3.5)  # noqa: S311  no secret
 
 
+class NullDiffBaseStorage(kopf.DiffBaseStorage):
+    """Stores no last-handled state: handlers of raw events ask for none.
+
+    By default kopf copies each object four times to find its changes, which takes 15 ms an import.
+    """
+
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:  # noqa: ARG002  kopf's own signature
+        """Return an essence that never differs."""
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+        """Return nothing: nothing is stored."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Store nothing."""
+
+
 def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     """Return kopf's settings: watches with our selectors in pages, nothing written, nothing scanned, no peering."""
     made = kopf.OperatorSettings()
     made.posting.enabled = False
     made.scanning.disabled = True
     made.peering.standalone = True
-    made.persistence.diffbase_storage = NoEssence()
+    made.persistence.diffbase_storage = NullDiffBaseStorage()
     made.watching.chunk_size = PAGE
     made.watching.server_timeout = 600
     made.watching.connect_timeout = 10

@@ -5,7 +5,9 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mediaimport_operator.decide.limits import Caps, Claim, Slots, choose, order
+from mediaimport_operator.decide.limits import Slots, choose, order
+from mediaimport_operator.observe.resource import Claim
+from mediaimport_operator.settings.operator import Caps
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.task import Task
-from mediaimport_operator.decide.limits import Caps, Slots
+from mediaimport_operator.decide.limits import Slots
 from mediaimport_operator.observe.cache import World
 from mediaimport_operator.progress.log_follower import Followers
 from mediaimport_operator.reconcile.apply import Applier
@@ -19,6 +19,7 @@ from mediaimport_operator.reconcile.metrics import Metrics
 from mediaimport_operator.reconcile.queue import WorkQueue
 from mediaimport_operator.reconcile.worker import Reconciler
 from mediaimport_operator.run.resync import Sweeper
+from mediaimport_operator.settings.operator import Caps
 from mediaimport_runtime.kubernetes.errors import ConflictError, RefusedError
 
 if TYPE_CHECKING:

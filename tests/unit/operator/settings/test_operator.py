@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from mediaimport_operator.decide.limits import Caps
-from mediaimport_operator.settings.operator import Settings
+from mediaimport_operator.settings.operator import Caps, Settings
 from mediaimport_runtime.environment import BadSettingError, Environment
 
 NEEDED = {"OPERATOR_NAMESPACE": "media", "IMPORTER_IMAGE": "i", "PROBER_IMAGE": "p", "S3_BUCKET_NAME": "b"}

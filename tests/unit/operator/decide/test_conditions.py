@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mediaimport_operator.decide.failure_conditions import complaint
+from mediaimport_operator.decide.conditions import complaint
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe import resource
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import kopf
-from mediaimport_operator.run.diff_base import NoEssence
+from mediaimport_operator.run.kopf_app import NullDiffBaseStorage
 
 
 def test_nothing_of_an_object_is_copied_or_kept() -> None:
-    storage, body = NoEssence(), kopf.Body({"spec": {"url": "x"}, "metadata": {"labels": {"a": "b"}}})
+    storage, body = NullDiffBaseStorage(), kopf.Body({"spec": {"url": "x"}, "metadata": {"labels": {"a": "b"}}})
     patch = kopf.Patch()
     storage.store(body=body, patch=patch, essence=storage.build(body=body))
     assert (dict(storage.build(body=body)), storage.fetch(body=body), dict(patch)) == ({}, None, {})
