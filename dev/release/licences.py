@@ -15,7 +15,7 @@ _INTRODUCTION = """# Licences
 MediaImport is under Apache-2.0. These Python packages are in both images, each with its licence's text in its
 `.dist-info` folder; `make verify` refuses a licence that nobody has read yet. The packages of Debian keep theirs in
 `/usr/share/doc/*/copyright`; ffmpeg, as Debian builds it, is under GPL-2.0-or-later, and our programs only run it. The
-[bills of materials](../release.md#bills-of-materials) list all of it.
+[bills of materials](../release.md#7-bills-of-materials) list all of it.
 
 """
 _ACCEPTED = {
