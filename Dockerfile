@@ -1,4 +1,4 @@
-# Two images from one file: `mediaimport` (operator, shim and importer) and `mediaimport-ffmpeg` (the prober).
+# Two images from one file: `mediaimport` (operator, webhook and importer) and `mediaimport-ffmpeg` (the prober).
 # The layers that change with our own code come last and are small. What is left out to make them so, and how all of it
 # is pinned for a release, stands in docs/release.md.
 
@@ -46,7 +46,7 @@ RUN /opt/tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-d
  && /opt/tools/bin/pip install --no-deps --no-index --no-compile --target site dist/*.whl \
  && python3 -m compileall -q --invalidation-mode unchecked-hash site
 
-# Swagger UI, by which the shim shows its OpenAPI document: compressed as it is served, with its licence.
+# Swagger UI, by which the webhook shows its OpenAPI document: compressed as it is served, with its licence.
 FROM tools AS viewer
 WORKDIR /viewer
 COPY requirements/viewer.txt ./
@@ -102,6 +102,6 @@ COPY --from=viewer /viewer/swagger-ui share/swagger-ui
 COPY --from=package /src/site lib/python3.13/site-packages
 USER 65532:65532
 LABEL org.opencontainers.image.title="mediaimport" \
-      org.opencontainers.image.description="Saves what AI models on Replicate make, for good: operator, shim, importer" \
+      org.opencontainers.image.description="Imports media that AI models generate on Replicate into S3: operator, webhook, importer" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="0.1.0"
