@@ -1,1 +1,1 @@
-"""What `helm test` runs: whether an installation does what it is for, one line for each check."""
+"""Program of `helm test`: checks that an installation works, one line for each check."""

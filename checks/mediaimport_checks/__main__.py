@@ -11,19 +11,21 @@ from uuid import uuid4
 
 from mediaimport_runtime.environment import BadSettingError, Environment
 
-from mediaimport_checks import cluster, film, shim, store
+from mediaimport_checks import cluster, film, store, webhook
 from mediaimport_checks.checklist import run_all
 from mediaimport_checks.installation import Installation
 from mediaimport_checks.settings import Settings
 
 
 def _installation(settings: Settings) -> Installation:
-    caller = shim.caller(settings.tokens_file, anonymous=settings.anonymous, default_user_id=settings.default_user_id)
+    caller = webhook.caller(
+        settings.tokens_file, anonymous=settings.anonymous, default_user_id=settings.default_user_id
+    )
     return Installation(
         settings=settings,
         cluster=cluster.connect(),
         store=store.connect(settings.store),
-        shim=shim.connect(settings.shim_url) if settings.shim_url else None,
+        webhook=webhook.connect(settings.webhook_url) if settings.webhook_url else None,
         caller=caller,
         asset_id=str(uuid4()),
     )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class CheckError(Exception):
-    """What is wrong, and what a person can do about it."""
+    """Failed check: what is wrong, and the remedy."""
 
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(found)
@@ -26,12 +26,12 @@ class LeftOut:
 
 
 Outcome = str | LeftOut
-"""What was found, if all is well."""
+"""Finding of a check that passes."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise. `run` returns what it found; CheckError."""
+    """Named check. `run` returns its finding; CheckError."""
 
     promise: str
     run: Callable[[], Outcome]

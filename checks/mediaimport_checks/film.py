@@ -22,7 +22,7 @@ _MAKE = (
 
 @dataclass(frozen=True)
 class Tools:
-    """What was found in the image: the tools' versions, or why there is no film."""
+    """Findings in the prober image: versions of the tools, or the reason why there is no film."""
 
     ffmpeg: str = ""
     ffprobe: str = ""

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.names import AssetKeys
 
-from mediaimport_checks import film, shim
+from mediaimport_checks import film, webhook
 from mediaimport_checks.checklist import Check, CheckError, LeftOut
 
 if TYPE_CHECKING:
     from mediaimport_checks.checklist import Outcome
     from mediaimport_checks.cluster import Cluster
     from mediaimport_checks.settings import Settings
-    from mediaimport_checks.shim import Caller, Shim
     from mediaimport_checks.store import Store
+    from mediaimport_checks.webhook import Caller, Webhook
 
 _LOOK_EVERY_S = 0.25
 _DURATION_SLACK_MS = 100
@@ -29,12 +29,12 @@ _OPERATOR_LOGS = "kubectl logs -l app.kubernetes.io/component=operator"
 
 @dataclass
 class Installation:
-    """All that is asked, and what the test import became. `shim` is None where it is disabled."""
+    """Clients of the installation, and its test import. `webhook` is None where it is disabled."""
 
     settings: Settings
     cluster: Cluster
     store: Store
-    shim: Shim | None
+    webhook: Webhook | None
     caller: Caller
     asset_id: str
     status: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Installation:
         """Return the list, in the order in which one builds on another."""
         return [
             Check("operator is ready", self.operator_is_ready),
-            Check("shim is ready", self.shim_is_ready),
+            Check("webhook is ready", self.webhook_is_ready),
             Check("ffmpeg and ffprobe are in the importer's second image", self.tools_are_there),
             Check("store can be written and read", lambda: self.store.write(self._probe_key)),
             Check("store honours conditional writes", lambda: self.store.write_again(self._probe_key)),
@@ -82,12 +82,12 @@ class Installation:
             raise CheckError(f"deployment {self.settings.operator_deployment} has no ready pod", _OPERATOR_LOGS)
         return f"deployment {self.settings.operator_deployment}"
 
-    def shim_is_ready(self) -> Outcome:
+    def webhook_is_ready(self) -> Outcome:
         """Ask it through its Service."""
-        return LeftOut("webhook.enabled is false") if self.shim is None else self.shim.readiness()
+        return LeftOut("webhook.enabled is false") if self.webhook is None else self.webhook.readiness()
 
     def tools_are_there(self) -> Outcome:
-        """Tell what the second container found."""
+        """Return the findings of the second container."""
         tools = film.read_tools(self.settings.film_directory)
         if tools.error:
             raise CheckError(tools.error, "set proberImage to the Dockerfile's target mediaimport-ffmpeg")
@@ -132,14 +132,16 @@ class Installation:
     def presigned_url_works(self, which: str) -> Outcome:
         """Fetch it as a browser would; the media must be the film, byte for byte."""
         status = self._ready_status()
-        if self.shim is None:
+        if self.webhook is None:
             return LeftOut("webhook.enabled is false")
         if self.caller.headers is None:
-            return LeftOut("the shim knows no token in the clear that could ask for it")
-        url = self._shown_asset(self.shim, self.caller.headers).get(which)
+            return LeftOut("the webhook knows no token in the clear that could ask for it")
+        url = self._shown_asset(self.webhook, self.caller.headers).get(which)
         if not url:
-            raise CheckError(f"the shim's answer has no {which}", "kubectl logs -l app.kubernetes.io/component=webhook")
-        size_bytes, sha256 = shim.fetch(url, ssl.create_default_context(cafile=self.settings.store.ca_bundle))
+            raise CheckError(
+                f"the webhook's answer has no {which}", "kubectl logs -l app.kubernetes.io/component=webhook"
+            )
+        size_bytes, sha256 = webhook.fetch(url, ssl.create_default_context(cafile=self.settings.store.ca_bundle))
         if which == "url" and sha256 != status["asset"]["sha256"]:
             raise CheckError("it answers other bytes than were imported", "see that no other store has that bucket")
         return f"{size_bytes} bytes" + (", byte for byte" if which == "url" else "")
@@ -181,7 +183,7 @@ class Installation:
             raise CheckError("not looked at, since the test import is not Ready", "see its line above")
         return self.status
 
-    def _shown_asset(self, shown_by: Shim, headers: dict[str, str]) -> dict[str, Any]:
+    def _shown_asset(self, shown_by: Webhook, headers: dict[str, str]) -> dict[str, Any]:
         if self._asset is None:
             self._asset = shown_by.asset(self.asset_id, headers)
         return self._asset

@@ -1,4 +1,4 @@
-"""What the checks are told, read once from their environment."""
+"""Settings of the checks, read once from their environment."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """One installation. `shim_url` is None where the shim is disabled; `import_timeout_s` bounds the test import."""
+    """Installation to check. `webhook_url`: None where it is disabled; `import_timeout_s`: of the test import."""
 
     namespace: str
     operator_namespace: str
     operator_deployment: str
-    shim_url: str | None
+    webhook_url: str | None
     anonymous: bool
     tokens_file: Path
     default_user_id: str
@@ -35,7 +35,7 @@ class Settings:
             namespace=namespace,
             operator_namespace=env.text("OPERATOR_NAMESPACE", namespace),
             operator_deployment=env.text("OPERATOR_DEPLOYMENT"),
-            shim_url=env.optional("SHIM_URL"),
+            webhook_url=env.optional("WEBHOOK_URL"),
             anonymous=env.text("AUTH_MODE", "tokens") == "none",
             tokens_file=Path(env.text("AUTH_TOKENS_FILE", "/etc/mediaimport/auth/tokens.json")),
             default_user_id=env.text("DEFAULT_USER_ID", "default"),

@@ -23,7 +23,7 @@ _BODY = b"written by helm test; may be deleted"
 
 @dataclass(frozen=True)
 class Store:
-    """One bucket."""
+    """Bucket of the installation."""
 
     client: S3Client
     settings: StoreSettings

@@ -6,14 +6,14 @@ import importlib
 import sys
 
 BENCHMARKS = {
-    "burst": "dev.bench.burst",
-    "idle": "dev.bench.idle",
-    "import": "dev.bench.imports",
+    "burst": "dev.bench.webhook.burst",
+    "idle": "dev.bench.operator.idle",
+    "import": "dev.bench.importer.transfer",
     "install": "dev.bench.install",
-    "probe": "dev.bench.probe",
-    "reads": "dev.bench.reads",
-    "scale": "dev.bench.scale",
-    "webhook": "dev.bench.webhook",
+    "probe": "dev.bench.importer.probe",
+    "reads": "dev.bench.webhook.reads",
+    "scale": "dev.bench.operator.scale",
+    "webhook": "dev.bench.webhook.latency",
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a benchmark measured, as a table for people and as build/bench/NAME.json."""
+"""Figures of a benchmark: a table on the terminal and build/bench/NAME.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "build/bench"
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure should be: at most, or at least, so much."""
+    """Bound of a figure: at most, or at least."""
 
     bound: float
     at_most: bool = True
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement. `limit`: the physical limit measured or known beside it."""
+    """Measurement. `limit`: the physical limit, known or measured in the same run."""
 
     figure: str
     value: float

@@ -1,4 +1,4 @@
-"""`make bench-install`: how long Helm takes on the warm cluster, and what operator and shim need when idle."""
+"""`make bench-install`: duration of Helm on the warm cluster, and the cost of an idle operator and webhook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A real Kubernetes for development and tests: built and run on a bare machine, or the one that KUBECONFIG names."""
+"""Kubernetes for development and tests: built and run on a bare machine, or the one that KUBECONFIG names.
+
+A tool of its own, documented in docs/development-cluster.md: it imports no package of this project.
+"""
 
 from dev.cluster.exports import environment
 

@@ -11,5 +11,5 @@ if __name__ == "__main__":
         cli.run(sys.argv[1:], os.environ)
     except (ClusterError, KeyboardInterrupt) as error:
         print(error or "interrupted", file=sys.stderr, flush=True)
-        # At once: other parts may still be at work in their threads, and their programs end with us.
+        # Exit at once: other threads may still be running programs, which end with this process.
         os._exit(1)

@@ -40,7 +40,7 @@ class Cache:
 
     @property
     def programs(self) -> Path:
-        """One folder for each module and key, with the programs built from it."""
+        """Compiled programs: a folder for each Go module and key."""
         return self.root / "programs"
 
     @property

@@ -1,4 +1,4 @@
-"""What the commands do."""
+"""Command line of the cluster: up, down, env, stop, start, tools, build."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from dev.cluster.node import lifecycle
 from dev.cluster.programs import debian, go
 from dev.cluster.up import up
 
-# What tests run beside a cluster, and the Debian package that has it where nothing else brought it.
+# Programs that tests run without a cluster, and the Debian package of each.
 TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "npm": "npm"}
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], None]
@@ -22,7 +22,7 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], None]
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     """Carry out one command; raise ClusterError if it cannot be."""
     parsed = _parser().parse_args(arguments)
-    if parsed.ours_alone and exports.is_foreign(environ, Cache.of(environ)):
+    if parsed.own_cluster_only and exports.is_foreign(environ, Cache.of(environ)):
         print(f"using the cluster that KUBECONFIG names ({environ['KUBECONFIG']}): nothing to do", file=sys.stderr)
         return
     command: Command = parsed.command
@@ -47,19 +47,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dev.cluster", description="A real Kubernetes for development.")
     commands = parser.add_subparsers(required=True)
 
-    def add(name: str, command: Command, promise: str, *, ours_alone: bool = True) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=promise)
-        added.set_defaults(command=command, ours_alone=ours_alone)
+    def add(name: str, command: Command, summary: str, *, own_cluster_only: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary)
+        added.set_defaults(command=command, own_cluster_only=own_cluster_only)
         return added
 
-    add("up", _up, "bring the cluster up, with this checkout's images")
-    add("down", _down, "end it; what was built stays")
-    add("env", _env, "print the variables that point at it", ours_alone=False)
-    add("stop", _stop, "end one process of the node").add_argument("process")
-    add("start", _start, "start it again").add_argument("process")
-    add("tools", _tools, "install what tests need beside a cluster", ours_alone=False)
+    add("up", _up, "start the cluster, with this checkout's images")
+    add("down", _down, "stop the cluster; compiled programs and images stay")
+    add("env", _env, "print the variables that point at the cluster", own_cluster_only=False)
+    add("stop", _stop, "kill one process of the node").add_argument("process")
+    add("start", _start, "start a killed process again").add_argument("process")
+    add("tools", _tools, "install the programs that tests need besides a cluster", own_cluster_only=False)
     modules = [module.name for module in go.ON_REQUEST]
-    add("build", _build, "compile a program, print its path", ours_alone=False).add_argument("module", choices=modules)
+    add("build", _build, "compile a program and print its path", own_cluster_only=False).add_argument(
+        "module", choices=modules
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Running other programs so that nothing of them outlives us, and so that their words are there when they fail."""
+"""Programs run to their end: none outlives this process, and an error carries the end of their output."""
 
 import os
 import subprocess
@@ -13,11 +13,11 @@ TAIL_LINES = 25
 def run(
     argv: Sequence[str | Path], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run a program to its end, its words in `log`; raise with their tail if it fails."""
+    """Run a program with its output in `log`; CommandFailedError with the last lines if it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as words:
+    with log.open("ab") as output_file:
         process = subprocess.run(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT, check=False
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output_file, stderr=subprocess.STDOUT, check=False
         )
     if process.returncode:
         raise CommandFailedError(
@@ -28,16 +28,16 @@ def run(
 def run_enclosed(
     argv: Sequence[str | Path], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run a program as `run` does; its children and mounts end with it, and it ends when we do, even if killed.
+    """Run a program as `run` does, so that its children and mounts end with it, and it with this process.
 
-    A second run must never meet a compiler or a half-mounted root file system of the first.
+    The next run must never meet a compiler or a mounted root file system of a killed one.
     """
     enclosed = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
     run(["setpriv", "--pdeathsig", "KILL", *(enclosed if os.geteuid() == 0 else ()), *argv], log=log, cwd=cwd, env=env)
 
 
 def output(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:
-    """Return what a short program printed; raise with its complaint if it fails."""
+    """Return what a short program printed; CommandFailedError with its error output if it fails."""
     process = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if process.returncode:
         raise CommandFailedError(f"{' '.join(map(str, argv))} failed ({process.returncode}): {process.stderr.strip()}")

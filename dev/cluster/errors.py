@@ -1,17 +1,17 @@
-"""What can keep the cluster from coming up."""
+"""Errors of the cluster; each message says what happened, to what, and what to do."""
 
 
 class ClusterError(Exception):
-    """Something a person has to read; the message says what happened, to what, and what to do."""
+    """Base of all errors that a command prints."""
 
 
 class CannotRunHereError(ClusterError):
-    """This machine cannot run the cluster; another one can be named with KUBECONFIG."""
+    """Machine that cannot run the cluster; KUBECONFIG can name another cluster."""
 
 
 class CommandFailedError(ClusterError):
-    """A program ended badly; the message carries the end of what it said."""
+    """Program that failed; the message has the end of its output."""
 
 
 class NotReadyError(ClusterError):
-    """Something was started and did not become ready in time."""
+    """Timeout of something that was started."""

@@ -1,4 +1,4 @@
-"""What a shell, a test or the demo needs to know of the cluster, as environment variables."""
+"""Environment variables that point a shell, a test or the demo at the cluster."""
 
 import os
 import shlex
@@ -8,7 +8,7 @@ from pathlib import Path
 from dev.cluster import addresses
 from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.errors import ClusterError
-from dev.cluster.images.project import recall
+from dev.cluster.images.project import recorded
 from dev.cluster.node.s3 import BUCKET, REGION, S3Keys
 
 IMAGE_VARIABLES = {
@@ -26,7 +26,7 @@ _OPTIONAL = {"S3_ENDPOINT_URL", "S3_CA_BUNDLE"}
 
 
 def is_foreign(environ: Mapping[str, str], cache: Cache) -> bool:
-    """Tell whether KUBECONFIG names a cluster that is not ours."""
+    """Tell whether KUBECONFIG names another cluster than the one of `make up`."""
     named = environ.get("KUBECONFIG", "")
     return bool(named) and Path(named).resolve() != cache.kubeconfig
 
@@ -41,13 +41,13 @@ def of_foreign_cluster(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the caller's own variables; raise with a sentence that names the missing ones."""
     missing = [name for name in VARIABLES if name not in _OPTIONAL and not environ.get(name)]
     if missing:
-        raise ClusterError(f"KUBECONFIG names a cluster of yours, so please set these too: {', '.join(missing)}")
+        raise ClusterError(f"KUBECONFIG names a cluster of yours: set these variables too: {', '.join(missing)}")
     return {name: environ[name] for name in VARIABLES if environ.get(name)}
 
 
 def of_our_cluster(environ: Mapping[str, str], cache: Cache, checkout: Path = CHECKOUT) -> dict[str, str]:
-    """Return the variables of the cluster that `up` made; raise if it did not yet, from this checkout."""
-    images = recall(checkout)
+    """Return the variables of the cluster that `up` started from this checkout; ClusterError before that."""
+    images = recorded(checkout)
     if not (images and cache.kubeconfig.exists()):
         raise ClusterError("there is no cluster yet: run `make up`")
     keys = S3Keys.read(cache)

@@ -18,15 +18,15 @@ Object = dict[str, Any]
 
 
 class KubeError(Exception):
-    """A command failed; the text is what it said."""
+    """Failed command; the text has its error output."""
 
 
 @dataclass(frozen=True)
 class Kube:
-    """Runs the commands that a person would type."""
+    """Runs kubectl and helm."""
 
     variables: Mapping[str, str]
-    """What points them at the cluster: KUBECONFIG and PATH."""
+    """KUBECONFIG and PATH."""
 
     def kubectl(self, *arguments: str, namespace: str = "", given: str | None = None) -> str:
         """Return what kubectl prints."""
@@ -36,17 +36,17 @@ class Kube:
         """Return what helm prints."""
         return self._run(["helm", *arguments], given)
 
-    def get(self, *what: str, namespace: str = "") -> Object:
+    def get(self, *selection: str, namespace: str = "") -> Object:
         """Return an object, or a list of them."""
-        found: Object = json.loads(self.kubectl("get", *what, "-o", "json", namespace=namespace))
+        found: Object = json.loads(self.kubectl("get", *selection, "-o", "json", namespace=namespace))
         return found
 
     def apply(self, manifests: Sequence[Object]) -> None:
-        """Make the objects what the manifests say."""
+        """Apply manifests."""
         self.kubectl("apply", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
 
     def wait_for_rollout(self, deployment: str, *, namespace: str, timeout_s: int = 120) -> None:
-        """Return when all pods of a Deployment are its newest and ready."""
+        """Wait until all pods of a Deployment are current and ready."""
         target = f"deployment/{deployment}"
         self.kubectl("rollout", "status", target, f"--timeout={timeout_s}s", namespace=namespace)
 
@@ -65,14 +65,14 @@ class Kube:
 
     @contextmanager
     def _serving(self, command: list[str], announcement: str, target: str) -> Iterator[str]:
-        """Run a command that serves until the end of the block; yields the address that it says after those words."""
-        with tempfile.TemporaryFile("w+") as complaints:
+        """Run a command that serves until the end of the block; yields the address after its announcement."""
+        with tempfile.TemporaryFile("w+") as errors:
             environment = self._environment()
             with subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=complaints, text=True
+                command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
             ) as process:
                 try:
-                    yield _address(process.stdout, complaints, announcement=announcement, target=target)
+                    yield _address(process.stdout, errors, announcement=announcement, target=target)
                 finally:
                     process.terminate()
 
@@ -87,13 +87,13 @@ class Kube:
         return os.environ | self.variables
 
 
-def _address(said: IO[str] | None, complaints: IO[str], *, announcement: str, target: str) -> str:
+def _address(stdout: IO[str] | None, errors: IO[str], *, announcement: str, target: str) -> str:
     """Return the local address that kubectl chose; go on reading, since a full pipe would stop it."""
-    if said is None:
-        raise ValueError("kubectl's words must come through a pipe")
-    first = said.readline()
-    if not first.startswith(f"{announcement}127.0.0.1:"):
-        complaints.seek(0)
-        raise KubeError(f"cannot reach {target}: {complaints.read().strip()}")
-    threading.Thread(target=said.read, daemon=True).start()
-    return first.removeprefix(announcement).split()[0]
+    if stdout is None:
+        raise ValueError("kubectl's output must be a pipe")
+    announced = stdout.readline()
+    if not announced.startswith(f"{announcement}127.0.0.1:"):
+        errors.seek(0)
+        raise KubeError(f"cannot reach {target}: {errors.read().strip()}")
+    threading.Thread(target=stdout.read, daemon=True).start()
+    return announced.removeprefix(announcement).split()[0]

@@ -1,4 +1,4 @@
-"""`up`: from a bare machine to a cluster with our images in it; what is there already costs nothing."""
+"""`up`: from a bare machine to a running cluster with the project's images; existing parts are reused."""
 
 import shutil
 import sys
@@ -20,7 +20,7 @@ from dev.cluster.tasks import Tasks
 
 
 def up(cache: Cache) -> None:
-    """Leave a cluster that runs, with this checkout's images in its registry. The lock is the caller's."""
+    """Start the cluster with this checkout's images in its registry. The caller holds the lock."""
     tasks = Tasks(sys.stderr)
     shutil.rmtree(cache.logs, ignore_errors=True)
     context = Context.copy(CHECKOUT, cache.scratch / "context")
@@ -35,17 +35,17 @@ def up(cache: Cache) -> None:
     tasks.start("prune images", partial(prune_images, cache, context), after=(pushed,))
     tasks.start("link kubectl and helm", partial(link_programs, cache, homes), after=tuple(homes.values()))
     tasks.finish()
-    project.remember(project.references(context))
+    project.record(project.references(context))
     tasks.say("the cluster is up")
 
 
 def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
-    """Start compiling: the longest at once, the others one after another beside it."""
+    """Start to compile: the longest program at once, the others one after another in parallel to it."""
     version = go.go_version()
     longest, *others = go.NEEDED
     if not go.home(longest, cache, go_version=version).exists():
         tasks.say(
-            "the first time on a machine: compiling Kubernetes takes five to ten minutes, all else goes beside it"
+            "first run on this machine: compiling Kubernetes takes five to ten minutes; the rest runs in parallel"
         )
 
     def start(module: Module, *after: Future[Path]) -> Future[Path]:
@@ -61,7 +61,7 @@ def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
 
 
 def start_node(cache: Cache, homes: Mapping[str, "Future[Path]"]) -> None:
-    """Start the node, or mend the one that runs."""
+    """Start the node, or repair the running one."""
     boot(cache, plan(cache, {name: home.result() for name, home in homes.items() if name != go.HELM.name}))
 
 
@@ -83,7 +83,7 @@ def push_images(cache: Cache, built: "Future[list[str]]") -> None:
 
 
 def prune_images(cache: Cache, context: Context) -> None:
-    """Throw away what earlier builds left, once there is much of it."""
+    """Remove images of earlier builds once there are many."""
     project.mark_used(cache, project.references(context).values())
     if prune.is_due(cache):
         buildah = Buildah.at(cache)
@@ -92,7 +92,7 @@ def prune_images(cache: Cache, context: Context) -> None:
 
 
 def link_programs(cache: Cache, homes: Mapping[str, "Future[Path]"]) -> None:
-    """Put what a person types into one folder."""
+    """Link kubectl and helm into the folder for PATH."""
     cache.bin.mkdir(parents=True, exist_ok=True)
     for program in (homes["kubernetes"].result() / "kubectl", homes["helm"].result() / "helm"):
         link = cache.bin / program.name

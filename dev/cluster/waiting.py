@@ -1,4 +1,4 @@
-"""Waiting for something to become true."""
+"""Polling of a condition."""
 
 import time
 from collections.abc import Callable

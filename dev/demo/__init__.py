@@ -1,1 +1,1 @@
-"""The whole way, once: a prediction, its signed webhook, the import, the stored media fetched back and compared."""
+"""Demo: one prediction, its signed callback, the import, and the stored media fetched back and compared."""

@@ -1,4 +1,4 @@
-"""What the demo prints: what happens, when, and whether what must hold does."""
+"""Output of the demo: steps with their time, and checks with their result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that must hold, and what was found."""
+    """Statement that must hold, with the values found."""
 
     text: str
     holds: bool
@@ -24,7 +24,7 @@ class Claim:
 
 
 @dataclass
-class Telling:
+class Output:
     """Lines with the seconds since the start."""
 
     out: TextIO
@@ -38,16 +38,16 @@ class Telling:
 
     @property
     def seconds(self) -> float:
-        """How long it has been."""
+        """Seconds since the start."""
         return self.clock() - self.started
 
     def step(self, text: str) -> None:
-        """Say what happens now; the same twice in a row is said once."""
+        """Print a step; the same text twice in a row is printed once."""
         if text != self.last:
             self.last = text
             print(f"[{self.seconds:5.1f} s] {text}", file=self.out, flush=True)
 
     def show(self, title: str, body: str) -> None:
-        """Show something as a whole, under the command or the request that brought it."""
+        """Print a block under a title, such as the command or request that produced it."""
         indented = "\n".join(f"    {line}" for line in body.rstrip().splitlines())
         print(f"\n{title}\n\n{indented}\n", file=self.out, flush=True)

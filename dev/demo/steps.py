@@ -1,4 +1,4 @@
-"""The demo's course: install, generate, wait for the import, look at what came of it."""
+"""Steps of the demo: install, generate, wait for the import, inspect the result."""
 
 from __future__ import annotations
 
@@ -25,82 +25,82 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from dev.cluster.kubectl import Kube
-    from dev.demo.output import Telling
+    from dev.demo.output import Output
 
 ALIAS = "wan-video-t2v"
 REQUEST = {"prompt": "a rabbit wakes up in a meadow", "size": "720p", "duration": "5s"}
-OUTPUT = Path("build/demo")
+FOLDER = Path("build/demo")
 POLL_S = 0.1
-PATIENCE_S = 90
+TIMEOUT_S = 90
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 
-class StoryError(Exception):
-    """It did not come to its end; the text says where it stopped."""
+class DemoError(Exception):
+    """A step failed; the text says which."""
 
 
-def set_up(kube: Kube, environment: Mapping[str, str], tell: Telling) -> tuple[Installation, StandIn]:
-    """Run the stand-in and install the chart."""
+def set_up(kube: Kube, environment: Mapping[str, str], output: Output) -> tuple[Installation, StandIn]:
+    """Deploy the stand-in for Replicate and install the chart."""
     installation = Installation(kube)
-    tell.step("starting the stand-in for Replicate")
+    output.step("starting the stand-in for Replicate")
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"])
-    tell.step(f"helm upgrade --install {installation.release} charts/mediaimport --wait")
+    output.step(f"helm upgrade --install {installation.release} charts/mediaimport --wait")
     install(installation, environment, replicate=replicate)
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     return installation, replicate
 
 
-def generate(shim: httpx.Client, tell: Telling) -> dict[str, Any]:
-    """Have a video generated, and return the shim's JSON of the asset once it is ready."""
-    answer = shim.post(f"/api/v1/replicate/{ALIAS}", json=REQUEST)
-    tell.step(f"POST /api/v1/replicate/{ALIAS} → {answer.status_code} {answer.text}")
+def generate(webhook: httpx.Client, output: Output) -> dict[str, Any]:
+    """Generate a video; return the webhook's JSON of its asset once it is ready."""
+    answer = webhook.post(f"/api/v1/replicate/{ALIAS}", json=REQUEST)
+    output.step(f"POST /api/v1/replicate/{ALIAS} → {answer.status_code} {answer.text}")
     if not answer.is_success:
-        raise StoryError("the shim did not start the prediction")
+        raise DemoError(f"the webhook did not start the prediction: {answer.status_code} {answer.text}")
     job = answer.json()["job_id"]
-    asset_id = _first_asset(shim, tell, job)
-    return _ready_asset(shim, tell, asset_id)
+    asset_id = _first_asset(webhook, output, job)
+    return _ready_asset(webhook, output, asset_id)
 
 
-def _first_asset(shim: httpx.Client, tell: Telling, job: str) -> str:
-    deadline = time.monotonic() + PATIENCE_S
+def _first_asset(webhook: httpx.Client, output: Output, job: str) -> str:
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
-        prediction = shim.get(f"/api/v1/replicate/predictions/{job}").raise_for_status().json()
+        prediction = webhook.get(f"/api/v1/replicate/predictions/{job}").raise_for_status().json()
         if prediction["assets"]:
-            tell.step("signed webhook taken in: the MediaImport is there")
+            output.step("signed callback accepted: the MediaImport exists")
             return str(prediction["assets"][0]["id"])
-        tell.step(f"prediction {job}: {prediction['status']}")
+        output.step(f"prediction {job}: {prediction['status']}")
         time.sleep(POLL_S)
-    raise StoryError(f"no webhook of the prediction {job} came through")
+    raise DemoError(f"no callback of the prediction {job} created an import within {TIMEOUT_S} s")
 
 
-def _ready_asset(shim: httpx.Client, tell: Telling, asset_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE_S
+def _ready_asset(webhook: httpx.Client, output: Output, asset_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
-        asset: dict[str, Any] = shim.get(f"/api/v1/media/{asset_id}").raise_for_status().json()
+        asset: dict[str, Any] = webhook.get(f"/api/v1/media/{asset_id}").raise_for_status().json()
         step = f", {asset['progress']['step']}" if asset["progress"] and asset["status"] == "uploading" else ""
-        tell.step(f"MediaImport {asset['import_job_id']}: {asset['phase']}{step}")
+        output.step(f"MediaImport {asset['import_job_id']}: {asset['phase']}{step}")
         if asset["status"] == "ready":
             return asset
         if asset["status"] == "failed":
-            raise StoryError(f"the import failed: {asset['metadata']['error']}")
+            raise DemoError(f"the import failed: {asset['metadata']['error']}")
         time.sleep(POLL_S)
-    raise StoryError(f"the asset {asset_id} did not become ready")
+    raise DemoError(f"the asset {asset_id} was not ready within {TIMEOUT_S} s")
 
 
 def state(installation: Installation) -> str:
-    """Return what a person would look at first when it did not work."""
+    """Return resources, Jobs, pods and Events, for a failure."""
     kube, namespace = installation.kube, installation.namespace
     objects = kube.kubectl("get", "mediaimports,jobs,pods", "-o", "wide", namespace=namespace)
     return objects + "\n" + kube.kubectl("get", "events", "--sort-by=.lastTimestamp", namespace=namespace)
 
 
-def look(
+def inspect(
     installation: Installation,
     replicate: StandIn,
     environment: Mapping[str, str],
     shown: dict[str, Any],
 ) -> Evidence:
-    """Collect what every side says about the stored asset."""
+    """Collect the source's, the resource's, the webhook's and the store's account of the asset."""
     kube, name = installation.kube, shown["import_job_id"]
     status = kube.get("mediaimport", name, namespace=installation.namespace)["status"]
     file = str(Settings().media_file)
@@ -116,17 +116,17 @@ def _store(environment: Mapping[str, str]) -> S3Client:
     return boto3.client("s3", **settings.client_arguments(Config))
 
 
-def show(installation: Installation, evidence: Evidence, tell: Telling) -> None:
-    """Show what a person wants to see, and keep the thumbnail."""
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    thumbnail, document = OUTPUT / "thumbnail.jpg", OUTPUT / "asset.json"
+def show(installation: Installation, evidence: Evidence, output: Output) -> None:
+    """Print the asset and the claims; write thumbnail and JSON to build/demo."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    thumbnail, document = FOLDER / "thumbnail.jpg", FOLDER / "asset.json"
     thumbnail.write_bytes(evidence.thumbnail)
     document.write_text(json.dumps(evidence.shown, indent=2) + "\n")
     table = installation.kube.kubectl("get", "mediaimports", namespace=installation.namespace)
-    tell.show(f"kubectl -n {installation.namespace} get mediaimports", table)
-    tell.show(f"GET /api/v1/media/{evidence.shown['id']}   (whole: {document})", _readable(evidence.shown))
-    tell.show("What holds", "\n".join(map(str, evidence.claims())))
-    tell.show("The thumbnail", str(thumbnail.resolve()))
+    output.show(f"kubectl -n {installation.namespace} get mediaimports", table)
+    output.show(f"GET /api/v1/media/{evidence.shown['id']}   (whole: {document})", _readable(evidence.shown))
+    output.show("Claims", "\n".join(map(str, evidence.claims())))
+    output.show("Thumbnail", str(thumbnail.resolve()))
 
 
 def next_commands(installation: Installation, name: str) -> str:
@@ -148,6 +148,6 @@ def next_commands(installation: Installation, name: str) -> str:
 
 
 def _readable(shown: dict[str, Any]) -> str:
-    """Return the JSON with the long signatures cut off."""
+    """Return the JSON with the signatures of URLs cut off."""
     urls = {key: value.partition("?")[0] + "?…" for key, value in shown.items() if key in {"url", "thumbnail_url"}}
     return json.dumps(shown | urls, indent=2)

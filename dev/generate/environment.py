@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mediaimport_importer.settings import Settings as ImporterSettings
 from mediaimport_operator.settings.operator import Settings as OperatorSettings
 from mediaimport_runtime.environment import Environment
-from mediaimport_webhook.settings import Settings as ShimSettings
+from mediaimport_webhook.settings import Settings as WebhookSettings
 
 from dev.generate.markdown import NOTICE, code, table
 
@@ -30,7 +30,7 @@ _TASK = (
 _GIVEN = {"S3_BUCKET_NAME": "bucket", "MEDIAIMPORT_TASK": _TASK}
 _PROGRAMS: Mapping[str, Callable[[Environment], object]] = {
     "The operator": OperatorSettings.read,
-    "The shim": ShimSettings.read,
+    "The webhook": WebhookSettings.read,
     "The importer": ImporterSettings.read,
 }
 

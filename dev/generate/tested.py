@@ -39,7 +39,7 @@ _ATTACKS = """
 
 @dataclass(frozen=True)
 class Row:
-    """One test: its kind of row, what it says of itself, where it is, how many cases it has and on which servers."""
+    """Test: kind of row, description, place, number of cases, and servers it runs on."""
 
     kind: str
     words: tuple[str, ...]
@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Medium:
-    """One kind of file, and what it is taken for."""
+    """Kind of file and its classification."""
 
     made: str
     kind: str

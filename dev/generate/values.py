@@ -28,12 +28,12 @@ Only `s3.bucket` has to be set, and keys unless the pods have an identity of the
 """
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z0-9_-]+):")
 _WHOLE = frozenset({"models", "resources", "labels"})
-"""Values that are one thing, though they are maps."""
+"""Maps that are one value."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One key. `default` is what YAML says."""
+    """Key of values.yaml. `default`: as loaded from YAML."""
 
     path: tuple[str, ...]
     default: Any
@@ -81,7 +81,7 @@ def _is_inside_whole(path: tuple[str, ...]) -> bool:
     return any(each in _WHOLE for each in path[:-1])
 
 
-def _at(loaded: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401  # YAML
+def _at(loaded: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - YAML
     for key in path:
         loaded = loaded[key]
     return loaded

@@ -30,20 +30,20 @@ def main() -> int:
     environment = dev.cluster.environment()
     syft = go.built("syft") / "syft"
     FOLDER.mkdir(parents=True, exist_ok=True)
-    wrong = [_make(name, environment[IMAGE_VARIABLES[name]], syft, Kube(environment)) for name in NAMES]
-    return 1 if any(wrong) else 0
+    failed = [_make(name, environment[IMAGE_VARIABLES[name]], syft, Kube(environment)) for name in NAMES]
+    return 1 if any(failed) else 0
 
 
 def _make(name: str, image: str, syft: Path, kube: Kube) -> bool:
-    """Write one image's bill; tell whether something is wrong with it."""
-    made = bill.repeatable(json.loads(_scanned(image, syft, name=name)))
-    (FOLDER / f"{name}.cdx.json").write_text(text := json.dumps(made, indent=1) + "\n")
-    missing = bill.missing(made, inventory.of(image, kube))
-    complaints = [*filter(None, [bill.complaint(text)]), *(f"{each} is not in it" for each in missing)]
-    for complaint in complaints:
-        print(f"{name}: {complaint}", file=sys.stderr)
-    print(f"build/sbom/{name}.cdx.json: {len(made['components'])} components")
-    return bool(complaints)
+    """Write one image's bill; tell whether it has errors."""
+    document = bill.repeatable(json.loads(_scanned(image, syft, name=name)))
+    (FOLDER / f"{name}.cdx.json").write_text(text := json.dumps(document, indent=1) + "\n")
+    missing = bill.missing(document, inventory.of(image, kube))
+    errors = [*filter(None, [bill.validation_error(text)]), *(f"{each} is not in the bill" for each in missing)]
+    for error in errors:
+        print(f"{name}: {error}", file=sys.stderr)
+    print(f"build/sbom/{name}.cdx.json: {len(document['components'])} components")
+    return bool(errors)
 
 
 def _scanned(image: str, syft: Path, *, name: str) -> str:

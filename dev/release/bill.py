@@ -1,4 +1,4 @@
-"""A bill of materials as JSON: made repeatable, held to its schema, compared with what is there. Pure."""
+"""Bill of materials as JSON: made repeatable, validated, compared with an inventory. Pure."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def repeatable(bill: Bill) -> Bill:
     return kept | {"metadata": about, "components": components}
 
 
-def complaint(text: str) -> str | None:
-    """Return what is wrong with it by the schema of CycloneDX."""
+def validation_error(text: str) -> str | None:
+    """Return the violation of CycloneDX's schema, None for a valid document."""
     error = JsonStrictValidator(_VERSION).validate_str(text)
-    return None if error is None else f"it is no CycloneDX {_VERSION.to_version()}: {error}"
+    return None if error is None else f"not valid CycloneDX {_VERSION.to_version()}: {error}"
 
 
 def missing(bill: Bill, inventory: Inventory) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an image says that it has, asked from inside: dpkg's packages and Python's distributions."""
+"""Inventory of an image, taken in a pod: packages of dpkg and distributions of Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dev.cluster.kubectl import Kube
 
 _POD = "mediaimport-inventory"
-_QUESTION = """
+_PROGRAM = """
 import importlib.metadata, json, subprocess
 shown = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\\n"]
 debian = dict(line.split() for line in subprocess.check_output(shown, text=True).splitlines())
@@ -21,14 +21,14 @@ print(json.dumps({"debian": debian, "python": python}))
 
 
 def of(image: str, kube: Kube, *, namespace: str = "default") -> Inventory:
-    """Run a pod of the image and return what it tells."""
+    """Run a pod of the image and return its report."""
     kube.kubectl("delete", "pod", _POD, "--ignore-not-found", namespace=namespace)
-    question = ("--command", "--", "python", "-c", _QUESTION)
-    kube.kubectl("run", _POD, f"--image={image}", "--restart=Never", *question, namespace=namespace)
+    command = ("--command", "--", "python", "-c", _PROGRAM)
+    kube.kubectl("run", _POD, f"--image={image}", "--restart=Never", *command, namespace=namespace)
     try:
         done = "--for=jsonpath={.status.phase}=Succeeded"
         kube.kubectl("wait", f"pod/{_POD}", done, "--timeout=120s", namespace=namespace)
-        told = json.loads(kube.kubectl("logs", _POD, namespace=namespace))
+        reported = json.loads(kube.kubectl("logs", _POD, namespace=namespace))
     finally:
         kube.kubectl("delete", "pod", _POD, "--wait=false", namespace=namespace)
-    return Inventory(debian=told["debian"], python=told["python"])
+    return Inventory(debian=reported["debian"], python=reported["python"])

@@ -1,4 +1,4 @@
-"""docs/reference/licences.md: under which licence each runtime dependency comes, by what it says of itself."""
+"""docs/reference/licences.md: the licence of each runtime dependency, from its metadata."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ACCEPTED = {
     "MPL-2.0",  # copyleft by the file, and we change no file of it
 }  # fmt: skip
 _SYNONYMS = {"Apache 2.0": "Apache-2.0", "Apache License 2.0": "Apache-2.0", "MIT License": "MIT"}
-# Whose metadata say less than their LICENSE files.
+# Packages whose metadata say less than their LICENSE files.
 _READ = {"python-dateutil": "Apache-2.0 OR BSD-3-Clause", "uvloop": "Apache-2.0 OR MIT"}
 
 
 class UnknownLicenceError(ValueError):
-    """A dependency came with a licence that nobody has looked at."""
+    """Dependency with a licence that nobody has read."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def pins(lock: str) -> list[tuple[str, str]]:
 
 def licence(name: str, *, expression: str, text: str) -> str:
     """Return the SPDX expression that a package's metadata mean, either of which may be empty; UnknownLicenceError."""
-    said = expression or text
-    meant = _READ.get(name) or _SYNONYMS.get(said, said)
+    declared = expression or text
+    meant = _READ.get(name) or _SYNONYMS.get(declared, declared)
     unread = sorted(_terms(meant) - _ACCEPTED)
     if unread:
         raise UnknownLicenceError(
-            f"{name} is under {said[:80]!r}: read it, and name it in dev/release/licences.py if it may stay"
+            f"{name} is under {declared[:80]!r}: read it, and name it in dev/release/licences.py if it may stay"
         )
     return meant
 

@@ -1,4 +1,4 @@
-"""The project's version, carried to the files that cannot ask for it. It stands in mediaimport_api alone."""
+"""Version of the project, from mediaimport_api, in the files that cannot read it from there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
-# In each file, what stands before the version, and how often.
-_PLACES = {
+# For each file: the pattern before the version, and the number of occurrences.
+_FILES = {
     "Dockerfile": (r'image\.version="', 2),
     "charts/mediaimport/Chart.yaml": (r"^(?:version|appVersion): ", 2),
     "docs/install.md": (r"YOUR/mediaimport(?:-ffmpeg)?:", 4),
@@ -30,7 +30,7 @@ def carried(text: str, before: str, count: int, version: str = __version__) -> s
 
 
 def _page(name: str) -> str:
-    return carried((ROOT / name).read_text(), *_PLACES[name])
+    return carried((ROOT / name).read_text(), *_FILES[name])
 
 
-PAGES: Mapping[str, Callable[[], str]] = {name: partial(_page, name) for name in _PLACES}
+PAGES: Mapping[str, Callable[[], str]] = {name: partial(_page, name) for name in _FILES}

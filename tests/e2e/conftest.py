@@ -1,4 +1,4 @@
-"""One installation for all end-to-end tests, in a namespace of its own, made anew by every run."""
+"""Fixtures of all end-to-end tests: one installation in its own namespace, created again by every run."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ if TYPE_CHECKING:
     from tests.support.helm import Values
 
 NAMESPACE = os.environ.get("MEDIAIMPORT_E2E_NAMESPACE", "mediaimport-e2e")
-"""Another one runs the tests beside those of somebody else on the same cluster."""
+"""Another namespace runs the tests in parallel to others on the same cluster."""
 
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """What points programs at the cluster and the store."""
+    """Variables that point programs at the cluster and the store."""
     return dev.cluster.environment()
 
 
 @pytest.fixture(scope="session")
 def issuer(environment: dict[str, str]) -> Issuer:
-    """Who signs JWTs for the release, and publishes fal.ai's keys."""
+    """OpenID Connect issuer of the release, and fal.ai's key server."""
     return Issuer(Kube(environment), f"{NAMESPACE}-replicate")
 
 
 @pytest.fixture(scope="session")
 def values(issuer: Issuer) -> Values:
-    """The release's values, beside those for store and stand-in."""
-    ours = {
+    """Values of the release besides those for store and stand-in."""
+    values = {
         "operator": {"retryWaitSeconds": 1},
-        "webhook": {"rateLimitPerSecond": 0},  # schemathesis asks as fast as it can
+        "webhook": {"rateLimitPerSecond": 0},  # schemathesis sends requests as fast as it can
     }
-    return merged(ours, issuer.values)
+    return merged(values, issuer.values)
 
 
 @pytest.fixture(scope="session")
 def world(environment: dict[str, str], values: Values, issuer: Issuer) -> Iterator[World]:
-    """A fresh release, ready."""
+    """New release, ready."""
     kube = Kube(environment)
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     installation = Installation(kube, namespace=NAMESPACE, release="e2e")
@@ -79,22 +79,22 @@ def world(environment: dict[str, str], values: Values, issuer: Issuer) -> Iterat
 
 
 @pytest.fixture
-def anyone(world: World) -> Iterator[httpx.Client]:
-    """The shim, for someone without a token."""
-    kube, shim = world.installation.kube, world.installation.shim
-    with kube.forward(shim, 80, namespace=world.namespace) as url, httpx.Client(base_url=url) as client:
+def anonymous(world: World) -> Iterator[httpx.Client]:
+    """Client of the webhook without a token."""
+    kube, webhook = world.installation.kube, world.installation.webhook
+    with kube.forward(webhook, 80, namespace=world.namespace) as url, httpx.Client(base_url=url) as client:
         yield client
 
 
 @pytest.fixture
-def shim(world: World, anyone: httpx.Client) -> httpx.Client:
-    """The shim, for someone with the chart's first token."""
-    anyone.headers["authorization"] = f"Bearer {world.installation.first_token()}"
-    return anyone
+def webhook(world: World, anonymous: httpx.Client) -> httpx.Client:
+    """Client of the webhook with the chart's first token."""
+    anonymous.headers["authorization"] = f"Bearer {world.installation.first_token()}"
+    return anonymous
 
 
 @pytest.fixture
 def suspended(world: World) -> str:
-    """The name of an import that never starts."""
+    """Name of an import that never starts."""
     spec = {"source": {"url": "https://example.com/video.mp4"}, "metadata": {"a": {"b": 1}}, "suspend": True}
     return world.create("suspended", spec)

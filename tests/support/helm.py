@@ -1,4 +1,4 @@
-"""The chart on a development cluster: its values for the local store and for the stand-in for Replicate."""
+"""Releases of the chart on a development cluster, with values for the local store and the stand-in for Replicate."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ TIMEOUT = "180s"
 
 @dataclass(frozen=True)
 class Installation:
-    """One release of the chart, whose name the names of its objects begin with."""
+    """Release of the chart; its name is the prefix of its objects' names."""
 
     kube: Kube
     namespace: str = "mediaimport"
     release: str = "mediaimport"
 
     @property
-    def shim(self) -> str:
-        """What kubectl reaches the shim by."""
+    def webhook(self) -> str:
+        """Service of the webhook, for `kubectl port-forward`."""
         return f"service/{self.release}-webhook"
 
     @property
-    def shim_url(self) -> str:
-        """Where the shim is inside the cluster."""
+    def webhook_url(self) -> str:
+        """URL of the webhook inside the cluster."""
         return f"http://{self.release}-webhook.{self.namespace}.svc"
 
     def first_token(self) -> str:
-        """Return the token that the chart made."""
+        """Return the token that the chart generated."""
         secret = self.kube.get("secret", f"{self.release}-first-token", namespace=self.namespace)
         return base64.b64decode(secret["data"]["token"]).decode()
 
@@ -51,7 +51,7 @@ def install(
 ) -> None:
     """Install or upgrade the release and wait until it is ready.
 
-    `environment`: what dev.cluster tells of images and store. `values` win over the values made from it.
+    `environment`: images and store, as dev.cluster has them. `values` override the values derived from it.
     """
     kube, namespace = installation.kube, installation.namespace
     chosen = merged(values_of(environment, installation, replicate), values or {})
@@ -61,7 +61,7 @@ def install(
 
 
 def ownership(kube: Kube) -> tuple[str, ...]:
-    """Return the options that take over the resource definition: another release, or a hand, may have brought it."""
+    """Return the options that adopt a resource definition that another release or a person has created."""
     server_side = kube.helm("version", "--template", "{{.Version}}").startswith("v4")
     return ("--take-ownership", "--force-conflicts") if server_side else ("--take-ownership",)
 
@@ -81,7 +81,7 @@ def values_of(environment: Mapping[str, str], installation: Installation, replic
             "webhookSecrets": [WEBHOOK_SECRET],
         },
         "webhook": {
-            "publicUrl": installation.shim_url,
+            "publicUrl": installation.webhook_url,
             # Several releases share the stand-in here, and each would recover the others' predictions.
             "recovery": {"schedule": "0 0 1 1 *"},
         },
@@ -114,11 +114,11 @@ def image_values(reference: str) -> Values:
     return {"repository": head, "tag": tag, "digest": digest}
 
 
-def merged(values: Values, over: Values) -> Values:
-    """Return the values with those of `over` in their places, as Helm merges them."""
+def merged(values: Values, overrides: Values) -> Values:
+    """Return the values with those of `overrides` in their places, as Helm merges them."""
     both = {
         key: merged(values[key], value) if isinstance(value, dict) and isinstance(values.get(key), dict) else value
-        for key, value in over.items()
+        for key, value in overrides.items()
     }
     return values | both
 

@@ -1,4 +1,7 @@
-"""Run inside an image by test_images.py: tells what is there and what works, as JSON. Needs nothing but the image."""
+"""Inspection of an image from inside: contents and working imports as JSON; needs only the image.
+
+tests/e2e/images/test_images.py runs it in a pod.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from pathlib import Path
 import botocore.session
 
 PACKAGES = (
-    "mediaimport_api", "mediaimport_checks", "mediaimport_importer", "mediaimport_operator", "mediaimport_webhook",
+    "mediaimport_api", "mediaimport_checks", "mediaimport_importer", "mediaimport_operator", "mediaimport_prober",
+    "mediaimport_runtime", "mediaimport_webhook",
 )  # fmt: skip
 UNTIL = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 OF_STS = f"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
@@ -47,15 +51,15 @@ class Authority(http.server.BaseHTTPRequestHandler):
 
 
 def unimportable() -> dict[str, str]:
-    """Import every module of ours; return what went wrong."""
-    wrong = {}
+    """Import every module of ours; return the errors."""
+    errors = {}
     for package in PACKAGES:
         for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
             try:
                 importlib.import_module(found.name)
-            except Exception as error:  # noqa: BLE001 - it is what we look for
-                wrong[found.name] = repr(error)
-    return wrong
+            except Exception as error:  # noqa: BLE001 - any error is a finding
+                errors[found.name] = repr(error)
+    return errors
 
 
 def credentials(**variables: str) -> str:
@@ -82,7 +86,7 @@ def chains() -> dict[str, str]:
 
 
 def endpoints() -> dict[str, str]:
-    """Make a client of each service that the chain may want, and of S3."""
+    """Create a client of S3 and of each service that the credential chain may use."""
     session = botocore.session.Session()
     services = ("s3", "sts", "sso", "sso-oidc", "signin")
     return {name: session.create_client(name, region_name="eu-central-1").meta.endpoint_url for name in services}
@@ -112,7 +116,7 @@ def python() -> dict[str, str]:
     return {each.name: each.version for each in importlib.metadata.distributions()}
 
 
-print(  # noqa: T201 - the pod's log is how it tells
+print(  # noqa: T201 - the pod's log carries the result
     json.dumps(
         {
             "uid": os.getuid(),

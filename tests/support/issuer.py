@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer, and fal.ai's key server: its keys are here, what it publishes is in a pod."""
+"""OpenID Connect issuer and fal.ai's key server: private keys in this process, published documents in a pod."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAL_USER = "e2e"
 
 @dataclass(frozen=True)
 class Issuer:
-    """What it says can be changed while the shim runs."""
+    """Issuer whose published keys can change while the webhook runs."""
 
     kube: Kube
     namespace: str
@@ -35,7 +35,7 @@ class Issuer:
 
     @property
     def url(self) -> str:
-        """Return where the shim finds it."""
+        """Return the URL inside the cluster."""
         return f"http://{NAME}.{self.namespace}.svc"
 
     @property
@@ -53,7 +53,7 @@ class Issuer:
         return jwt.encode(usual | claims, self._key(key), algorithm="ES256", headers={"kid": key})
 
     def publish(self, *names: str) -> None:
-        """Make these its keys, and no other."""
+        """Publish these keys and no others."""
         keys = [ECAlgorithm.to_jwk(self._key(each).public_key(), as_dict=True) | {"kid": each} for each in names]
         self._write("jwks.json", {"keys": keys})
 

@@ -1,4 +1,4 @@
-"""A real Prometheus on this machine, for as long as a `with` block."""
+"""Real Prometheus on this machine, for the length of a `with` block."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROMTOOL = shutil.which("promtool") or "promtool: apt-get install prometheus"
 
 @dataclass(frozen=True)
 class Target:
-    """What is scraped: `http://address` and a path; all that it serves gets the labels."""
+    """Target of a scrape: `http://address` and a path; its series get the labels."""
 
     address: str
     path: str
@@ -31,21 +31,21 @@ class Target:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A running one."""
+    """Client of a running Prometheus."""
 
     http: httpx.Client
 
     def targets_up(self) -> int:
-        """Return how many targets answered when they were last asked."""
+        """Return the number of targets that the last scrape reached."""
         active = self._data("/targets")["activeTargets"]
         return sum(each["health"] == "up" for each in active)
 
     def families(self) -> set[str]:
-        """Return the metrics that the targets say they serve."""
+        """Return the names of the metrics that the targets declare."""
         return {each["metric"] for each in self._data("/targets/metadata")}
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """Return the series of an expression as they are now; ValueError with what is wrong with it."""
+        """Return the series of an expression as they are now; ValueError for a bad expression."""
         result: list[dict[str, Any]] = self._data("/query", query=expression)["result"]
         return result
 

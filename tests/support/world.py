@@ -1,4 +1,4 @@
-"""One installation on the cluster, with what a test wants to ask of it."""
+"""One installation on the cluster, with all that a test does to it and reads from it."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ class World:
 
     installation: Installation
     film: bytes
-    """What the stand-in serves."""
+    """File that the stand-in serves."""
     bucket: str
     store: S3Client
     tls: ssl.SSLContext
-    """Trusts the store's certificate."""
+    """Context that trusts the store's certificate."""
     replicate: httpx.Client
 
     @property
     def namespace(self) -> str:
-        """Where the MediaImports are."""
+        """Namespace of the MediaImports."""
         return self.installation.namespace
 
     @property
     def film_sha256(self) -> str:
-        """The hash of the film, computed here."""
+        """SHA-256 of the film."""
         return sha256(self.film).hexdigest()
 
     @contextmanager
-    def beside(
+    def second_release(
         self, environment: Mapping[str, str], name: str, *, release: str = "", values: Resource
     ) -> Iterator[World]:
-        """Install a release in a namespace of its own: what is broken there is nobody else's."""
+        """Install another release in its own namespace, for tests that break it."""
         kube, namespace = self.installation.kube, f"{self.namespace}-{name}"
         kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
         replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{self.namespace}-replicate")
@@ -71,7 +71,7 @@ class World:
     # --- kubectl ---
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
-        """Return what kubectl prints; KubeError with its complaint."""
+        """Return what kubectl prints; KubeError with its error output."""
         return self.installation.kube.kubectl(*arguments, namespace=self.namespace, given=given)
 
     def refused(self, manifest: Resource) -> str:
@@ -108,7 +108,7 @@ class World:
         return name
 
     def get(self, name: str) -> Resource:
-        """Return a MediaImport, its status never absent."""
+        """Return a MediaImport; its status is at least {}."""
         return {"status": {}} | self._json("get", "mi", name)
 
     def resources(self) -> list[Resource]:
@@ -136,7 +136,7 @@ class World:
         return any("terminated" in each["state"] for each in statuses if each["name"] == "importer")
 
     def import_of(self, prediction: str, *, timeout_s: float = 30) -> str:
-        """Return the name of the MediaImport that a prediction became, waiting for it."""
+        """Return the name of the MediaImport of a prediction; wait for it."""
 
         def found() -> list[str]:
             return [
@@ -160,11 +160,11 @@ class World:
         self.wait_until(arrived, f"{name} in phase {phase}", timeout_s=timeout_s)
         return self.get(name)
 
-    def wait_until(self, condition: Callable[[], bool], what: str, *, timeout_s: float = 60) -> None:
+    def wait_until(self, condition: Callable[[], bool], goal: str, *, timeout_s: float = 60) -> None:
         """Wait for a condition; AssertionError with the namespace's state when it does not come."""
         deadline = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < deadline, f"no {what} within {timeout_s} s:\n{self._state()}"
+            assert time.monotonic() < deadline, f"no {goal} within {timeout_s} s:\n{self._state()}"
             time.sleep(0.1)
 
     def _owned(self, kind: str, name: str) -> list[Resource]:
@@ -181,18 +181,18 @@ class World:
     # --- faults ---
 
     def pod_of(self, component: str) -> str:
-        """Return the name of the release's running operator or shim."""
+        """Return the name of the release's running operator or webhook."""
         pods = self._json("get", "pods", "-l", self._selector(component))["items"]
         (name,) = [each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]]
         return str(name)
 
     def has_pod_of(self, component: str) -> bool:
-        """Tell whether the release has an operator or shim that is not on its way out."""
+        """Tell whether the release has an operator or webhook that is not terminating."""
         pods = self._json("get", "pods", "-l", self._selector(component))["items"]
         return any("deletionTimestamp" not in each["metadata"] for each in pods)
 
     def kill_pod(self, name: str) -> None:
-        """End a pod at once, as a lost node would."""
+        """Delete a pod without a grace period, as a lost node would."""
         self.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
 
     def scale(self, component: str, replicas: int) -> None:
@@ -208,7 +208,7 @@ class World:
 
     @contextmanager
     def store_setting(self, kind: str, name: str, field: str, value: str) -> Iterator[None]:
-        """Change one key of a Secret or ConfigMap that the importers read, for a while."""
+        """Change one key of a Secret or ConfigMap that the importers read, for the length of the block."""
         data = "stringData" if kind == "secret" else "data"
         before = self._json("get", kind, name)["data"][field]
         self.kubectl("patch", kind, name, "--patch", json.dumps({data: {field: value}}))
@@ -219,7 +219,7 @@ class World:
 
     @contextmanager
     def operator_setting(self, name: str, value: str) -> Iterator[None]:
-        """Start the operator with another setting; with its own again after the block."""
+        """Run the operator with another setting for the length of the block."""
         before = self.operator_variable(name)
         self._set_operator_variable(name, value)
         try:
@@ -246,7 +246,7 @@ class World:
         """Start a prediction at the stand-in."""
         body: Resource = {"input": {"prompt": "a rabbit", "stand_in": {"seconds": 0.2} | scenario}}
         if webhook:
-            webhook_url = f"{self.installation.shim_url}/api/v1/replicate/webhook"
+            webhook_url = f"{self.installation.webhook_url}/api/v1/replicate/webhook"
             body |= {"webhook": webhook_url, "webhook_events_filter": ["completed"]}
         answer = self.replicate.post("/v1/models/stand-in/video/predictions", json=body)
         answer.raise_for_status()
@@ -266,6 +266,20 @@ class World:
         self.wait_until(finished, "a finished prediction", timeout_s=10)
         return str(view["output"])
 
+    # --- the webhook ---
+
+    def finished_asset(self, webhook: httpx.Client, asset_id: str) -> Resource:
+        """Return the webhook's JSON of an asset, polled as a frontend does until it is ready or failed."""
+        asset: Resource = {}
+
+        def finished() -> bool:
+            nonlocal asset
+            asset = webhook.get(f"/api/v1/media/{asset_id}").json()
+            return bool(asset["status"] != "uploading")
+
+        self.wait_until(finished, "a ready or failed asset")
+        return asset
+
     # --- the store ---
 
     def objects(self, prefix: str) -> list[str]:
@@ -284,6 +298,6 @@ class World:
 
 
 def sha256_of_store(world: World, key: str) -> str:
-    """Return the SHA-256 that S3 itself vouches for, in hex."""
+    """Return the SHA-256 that the store has computed, in hex."""
     head = world.store.head_object(Bucket=world.bucket, Key=key, ChecksumMode="ENABLED")
     return base64.b64decode(head["ChecksumSHA256"]).hex()

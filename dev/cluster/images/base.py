@@ -1,4 +1,4 @@
-"""The two images that no registry here has: Debian, and the container that holds a pod together."""
+"""Base images, built here without a registry: Debian, and the pause container of pods."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from dev.cluster.images.buildah import SETTINGS, Buildah
 
 DEBIAN = "docker.io/library/debian:trixie-slim"
 PAUSE = "localhost/pause:1"
-# What the published image of that name leaves out, of its own packages and of those that are installed on it.
+# Files that the published image of that name leaves out, also of packages installed later.
 _SLIM = (
     *(
         f"path-exclude=/usr/share/{folder}/*"
@@ -23,33 +23,33 @@ _RECIPE = (
     *(f"--dpkgopt={option}" for option in _SLIM),
     "trixie",
 )
-_MADE = f"localhost/debian:{hashlib.sha256(repr(_RECIPE).encode()).hexdigest()[:16]}"
+_BUILT = f"localhost/debian:{hashlib.sha256(repr(_RECIPE).encode()).hexdigest()[:16]}"
 
 
 def store_debian(cache: Cache, buildah: Buildah) -> None:
-    """Store Debian 13 under the name that an ordinary Dockerfile's FROM gives it; anew if its recipe has changed."""
-    if not buildah.has(_MADE):
+    """Store Debian 13 under the name that an ordinary Dockerfile's FROM gives it; again if its recipe has changed."""
+    if not buildah.has(_BUILT):
         tar = cache.scratch / "trixie.tar"
         environment = {**os.environ, "TMPDIR": str(cache.scratch)}
         run_enclosed((*_RECIPE, tar), env=environment, log=cache.logs / "mmdebstrap.log")
-        buildah.import_tar(tar, _MADE, "--cmd", "bash")
+        buildah.import_tar(tar, _BUILT, "--cmd", "bash")
         tar.unlink()
-    buildah.tag(_MADE, DEBIAN)
+    buildah.tag(_BUILT, DEBIAN)
 
 
 def pause_program(cache: Cache) -> Path:
-    """Return where the static program is that waits for ever: a pod's first process, and the node's."""
+    """Return the path of the static program that waits for ever: first process of pods and of the node."""
     return cache.programs / "pause"
 
 
 def store_pause(cache: Cache, buildah: Buildah) -> None:
-    """Store it as an image."""
+    """Store the pause program as an image."""
     if not buildah.has(PAUSE):
         buildah.import_tar(pause_program(cache), PAUSE, "--entrypoint", '["/pause"]')
 
 
 def make_pause(cache: Cache) -> None:
-    """Compile it."""
+    """Compile the pause program."""
     if not pause_program(cache).exists():
         unfinished = cache.scratch / "pause"
         cache.programs.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""buildah with images and settings of its own, so that nobody else's on this machine matter."""
+"""buildah with its own images and settings, apart from any other on this machine."""
 
 import json
 import os
@@ -17,7 +17,7 @@ MACHINE_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 @dataclass(frozen=True)
 class Buildah:
-    """Runs buildah's commands; what they say goes to one log."""
+    """Runs buildah's commands with their output in one log."""
 
     env: Mapping[str, str]
     policy: Path
@@ -25,7 +25,7 @@ class Buildah:
 
     @classmethod
     def at(cls, cache: Cache) -> "Buildah":
-        """Write the settings and return what uses them."""
+        """Write the settings; return a runner that uses them."""
         cache.buildah.mkdir(parents=True, exist_ok=True)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         folders = {"graphroot": cache.buildah / "images", "runroot": cache.buildah / f"run-{boot}"}
@@ -46,7 +46,7 @@ class Buildah:
         run_enclosed(("buildah", command, *arguments), env=self.env, log=self.log)
 
     def clean(self) -> None:
-        """Remove the working containers that a killed build left."""
+        """Remove working containers of a killed build."""
         self.run("rm", "--all")
 
     def has(self, image: str) -> bool:
@@ -71,7 +71,7 @@ class Buildah:
         self.run("commit", "--rm", "--quiet", container, image)
 
     def tag(self, image: str, name: str) -> None:
-        """Give an image one name more; another image that had it loses it."""
+        """Add a name to an image; another image that had the name loses it."""
         self.run("tag", image, name)
 
     def build(  # noqa: PLR0913 - as many as the command has
@@ -84,9 +84,9 @@ class Buildah:
         arguments: Mapping[str, str],
         labels: Mapping[str, str],
     ) -> None:
-        """Build one target of a Dockerfile, from images that are here."""
+        """Build one target of a Dockerfile from local images."""
         bundle = MACHINE_CA_BUNDLE
-        # A mount, not a copy: a proxy's certificate authority is this machine's business and stays out of the image.
+        # A mount, not a copy: the certificate authority of this machine's proxy must not be in the image.
         trust = ["--volume", f"{bundle}:{bundle}:ro"] if bundle.exists() else []
         options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
         options += [f"--label={name}={value}" for name, value in labels.items()]

@@ -46,9 +46,9 @@ _NO_TIME = (0, 0)
 
 @dataclass(frozen=True)
 class Image:
-    """A target of a Dockerfile and the sources that go into it.
+    """Target of a Dockerfile and its sources.
 
-    `stages`: targets that only lend it files; kept under a name, pruning leaves their layers for the next build.
+    `stages`: targets that it only copies files from; they get a name, so that pruning keeps their layers.
     """
 
     name: str
@@ -67,7 +67,7 @@ IMAGES = (
 
 @dataclass(frozen=True)
 class Context:
-    """A copy of the sources, taken once: an editor that saves meanwhile cannot slip into a tag that is not its own."""
+    """Copy of the sources, taken once, so that a file saved meanwhile cannot change the content of a tag."""
 
     folder: Path
 
@@ -87,7 +87,7 @@ class Context:
 
 
 def source_files(root: Path, sources: Iterable[str]) -> list[Path]:
-    """Return the files among the sources, in order, without what Python leaves beside them."""
+    """Return the files among the sources in order, without `__pycache__`."""
     found: set[Path] = set()
     for source in sources:
         path = root / source
@@ -96,7 +96,7 @@ def source_files(root: Path, sources: Iterable[str]) -> list[Path]:
 
 
 def tag(root: Path, sources: Iterable[str]) -> str:
-    """Name the content of the sources in 16 characters."""
+    """Return a hash of the content of the sources, 16 characters."""
     digest = hashlib.sha256()
     for file in source_files(root, sources):
         digest.update(f"{file.relative_to(root)}\0".encode())
@@ -118,13 +118,13 @@ def labels(checkout: Path, sources: Iterable[str]) -> dict[str, str]:
 
 
 def is_pushed(cache: Cache, reference: str) -> bool:
-    """Tell from the registry's files, whether or not it is running, that it has an image whole."""
+    """Tell from the registry's files, even if it is not running, whether it has a complete image."""
     link = _link(cache, reference)
     return link.exists() and link.stat().st_size > 0
 
 
 def mark_used(cache: Cache, references: Iterable[str]) -> None:
-    """Let pruning see that images are wanted still."""
+    """Set the time of the images' last use, which pruning goes by."""
     for reference in references:
         _link(cache, reference).touch()
 
@@ -153,7 +153,7 @@ def build_all(cache: Cache, context: Context, buildah: Buildah) -> list[str]:
 
 
 def name_stages(context: Context, buildah: Buildah) -> None:
-    """Name what images took files from; all of it was built just now."""
+    """Name the stages that images copied files from; all of them were built just now."""
     for image in IMAGES:
         for stage in image.stages:
             _build(image, context, buildah, target=stage, name=f"localhost/{stage}:last")
@@ -166,7 +166,7 @@ def _build(image: Image, context: Context, buildah: Buildah, *, target: str, nam
         target=target,
         image=name,
         arguments=_arguments(image, context),
-        # Each takes a moment; an image with a base has the base's.
+        # Each label takes a moment; an image with a base has the labels of its base.
         labels={} if image.base else labels(CHECKOUT, image.sources),
     )
 
@@ -191,19 +191,19 @@ def push_all(cache: Cache, built: Iterable[str], buildah: Buildah) -> None:
         buildah.push(reference, reference)
 
 
-def remember(references: Mapping[str, str], checkout: Path = CHECKOUT) -> None:
-    """Write down which images this checkout's last `up` put into the cluster."""
-    file = _memory(checkout)
+def record(references: Mapping[str, str], checkout: Path = CHECKOUT) -> None:
+    """Record the images that the last `up` of this checkout pushed."""
+    file = _record_file(checkout)
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(references, indent=1) + "\n")
 
 
-def recall(checkout: Path = CHECKOUT) -> dict[str, str]:
-    """Return what `remember` wrote; empty before the first `up`."""
-    file = _memory(checkout)
-    recalled: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-    return recalled
+def recorded(checkout: Path = CHECKOUT) -> dict[str, str]:
+    """Return the recorded images; empty before the first `up`."""
+    file = _record_file(checkout)
+    references: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return references
 
 
-def _memory(checkout: Path) -> Path:
+def _record_file(checkout: Path) -> Path:
     return checkout / "build" / "images.json"

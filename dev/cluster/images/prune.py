@@ -1,4 +1,4 @@
-"""Throwing away old images of ours: each changed line makes three more, and nobody asks for last week's."""
+"""Removal of old project images: each changed line adds three."""
 
 import shutil
 from collections.abc import Iterable, Sequence

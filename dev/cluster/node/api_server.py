@@ -1,4 +1,4 @@
-"""The few questions that we ask the API server ourselves; starting kubectl takes longer than the answer."""
+"""Client of the API server for health checks; starting kubectl would take longer than the answer."""
 
 import http.client
 import json
@@ -20,13 +20,13 @@ class Api:
 
     @classmethod
     def at(cls, cache: Cache) -> "Api":
-        """Return it with the administrator's certificate."""
+        """Return a client with the administrator's certificate."""
         tls = ssl.create_default_context(cafile=cache.pki / "ca.crt")
         tls.load_cert_chain(cache.pki / "admin.crt", cache.pki / "admin.key")
         return cls(tls)
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """Return the status and the body; status 0 if nobody answers."""
+        """Return the status and the body; status 0 if there is no answer."""
         connection = http.client.HTTPSConnection(addresses.NODE, 6443, timeout=TIMEOUT_S, context=self.tls)
         try:
             connection.request("GET", path)
@@ -42,12 +42,12 @@ class Api:
         return self.get("/readyz")[0] == http.HTTPStatus.OK
 
     def node_ready(self) -> bool:
-        """Tell whether the node takes pods."""
+        """Tell whether the node is Ready."""
         status, body = self.get(f"/api/v1/nodes/{addresses.NODE_NAME}")
         return status == http.HTTPStatus.OK and is_ready(json.loads(body))
 
     def namespace_ready(self) -> bool:
-        """Tell whether the default namespace has what a pod needs."""
+        """Tell whether the default namespace has its service account and CA bundle."""
         paths = (
             "/api/v1/namespaces/default/serviceaccounts/default",
             "/api/v1/namespaces/default/configmaps/kube-root-ca.crt",
@@ -55,7 +55,7 @@ class Api:
         return all(self.get(path)[0] == http.HTTPStatus.OK for path in paths)
 
 
-def is_ready(node: Any) -> bool:  # noqa: ANN401 (JSON)
+def is_ready(node: Any) -> bool:  # noqa: ANN401 - JSON
     """Tell whether a Node's Ready condition is true."""
     conditions = node.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

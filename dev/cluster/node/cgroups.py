@@ -1,6 +1,6 @@
-"""The node's own place in the machine's control groups, so that a kubelet can rule there as if it were alone.
+"""Control groups of the node: a subtree of the machine's, which the kubelet manages alone.
 
-Version 1 is what this is tested with. Version 2 is written from its documentation and untested.
+Version 1 is tested. Version 2 is written from its documentation and untested.
 """
 
 import time
@@ -18,19 +18,19 @@ _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """One line of /proc/self/cgroup: what it controls (nothing named: version 2) and where we are in it."""
+    """Line of /proc/self/cgroup: controllers (none: version 2) and the path of this process."""
 
     controllers: str
     path: str
 
     @property
     def mount(self) -> Path:
-        """Where it is mounted."""
+        """Mount point."""
         return MOUNT / self.controllers.removeprefix("name=")
 
     @property
     def parent(self) -> Path:
-        """Where we are in it."""
+        """Folder of this process."""
         return self.mount / self.path.lstrip("/")
 
 
@@ -50,29 +50,29 @@ class Cgroups:
 
     @classmethod
     def of_this_process(cls) -> "Cgroups":
-        """Find them from where we are."""
+        """Return those below the groups of this process."""
         return cls(tuple(parse(Path("/proc/self/cgroup").read_text())))
 
     @property
     def version_2(self) -> bool:
-        """Whether it is the one unified hierarchy."""
+        """Tell version 2, the one unified hierarchy, from version 1."""
         return not self.hierarchies[0].controllers
 
     @property
     def folders(self) -> list[Path]:
-        """What is the node's. Version 2 hands no controllers to the child of a group with processes, such as ours."""
+        """Folders of the node. Version 2 gives no controllers to the child of a group that has processes."""
         if self.version_2:
             return [MOUNT / NAME]
         return [hierarchy.parent / NAME for hierarchy in self.hierarchies]
 
     @property
     def folders_to_live_in(self) -> list[Path]:
-        """Where its processes are: version 2 allows none beside groups that have controllers."""
+        """Folders of its processes: version 2 allows none in a group that has child groups with controllers."""
         return [folder / "init" for folder in self.folders] if self.version_2 else self.folders
 
     @property
     def mounts(self) -> list[str]:
-        """What the node mounts again for itself, as `folder=options`; nothing for version 2."""
+        """Mounts of the node, as `folder=options`; empty for version 2."""
         return [f"{h.mount.name}={_mount_options(h)}" for h in self.hierarchies if h.controllers]
 
     def make(self) -> None:

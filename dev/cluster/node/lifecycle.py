@@ -21,21 +21,21 @@ from dev.cluster.node.node import INIT, Node, find, groups_to_live_in, launcher_
 from dev.cluster.node.processes import Plan
 from dev.cluster.waiting import until
 
-# A fresh node takes five seconds, on a busy machine twenty. One that runs and does not answer is broken.
+# A new node takes five seconds, on a busy machine twenty. A running one that does not answer is broken.
 FRESH_TIMEOUT_S = 60.0
-MEND_TIMEOUT_S = 10.0
+REPAIR_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 20.0
 PATIENCE_S = 1.0
-# What belongs to one run of the node. Not containerd's folder: its images spare the next run a pull.
+# Folders of one run of the node. Not containerd's: its images spare the next run a pull.
 _OF_ONE_RUN = ("etc", "logs", "s3", "var")
 _FORMER_LOGS = "logs-of-the-former-run"
 
 
-def boot(cache: Cache, wanted: Plan) -> None:
-    """Leave a node that is ready: the one that runs, mended if need be, or a new one."""
-    if not _mended(cache, wanted):
+def boot(cache: Cache, plan: Plan) -> None:
+    """Leave a ready node: the running one, repaired if need be, or a new one."""
+    if not _repaired(cache, plan):
         end(cache)
-        _ready(cache, wanted, begin(cache, wanted), timeout_s=FRESH_TIMEOUT_S)
+        _ready(cache, plan, begin(cache, plan), timeout_s=FRESH_TIMEOUT_S)
 
 
 def begin(cache: Cache, plan: Plan) -> Node:
@@ -47,7 +47,7 @@ def begin(cache: Cache, plan: Plan) -> Node:
     until(lambda: _has_mounts(cache), timeout_s=START_TIMEOUT_S, what=f"the node has its mounts ({_log(cache)})")
     node = find(cache)
     if not node:
-        raise ClusterError(f"the node ended at once; its last words are in {_log(cache)}")
+        raise ClusterError(f"the node ended at once; its log is {_log(cache)}")
     network.connect(node.init_pid)
     node.complete(plan.fingerprint)
     return node
@@ -69,33 +69,33 @@ def end(cache: Cache) -> bool:
     return node is not None
 
 
-def _mended(cache: Cache, wanted: Plan) -> bool:
-    """Tell whether the running node is what we want and is, or has been made, ready."""
+def _repaired(cache: Cache, plan: Plan) -> bool:
+    """Tell whether the running node has the planned settings and is ready, perhaps after a repair."""
     running = find(cache)
     if not running:
         return False
-    if running.fingerprint != wanted.fingerprint:
-        _say("the running node is half made or of other settings: starting anew")
+    if running.fingerprint != plan.fingerprint:
+        _report("the running node is incomplete or has other settings: starting a new one")
         return False
     try:
-        _ready(cache, wanted, running, timeout_s=MEND_TIMEOUT_S)
+        _ready(cache, plan, running, timeout_s=REPAIR_TIMEOUT_S)
     except NotReadyError as error:
-        _say(f"{error}; starting anew")
+        _report(f"{error}; starting a new node")
         return False
     return True
 
 
-def _ready(cache: Cache, wanted: Plan, running: Node, *, timeout_s: float) -> None:
-    """Start what is not running, in order, and wait until all of it serves."""
+def _ready(cache: Cache, plan: Plan, running: Node, *, timeout_s: float) -> None:
+    """Start the processes that do not run, in order, and wait until all are serving."""
     api = Api.at(cache)
 
     def wait(what: str, condition: Callable[[], bool]) -> None:
         try:
             until(condition, timeout_s=timeout_s, what=what)
         except NotReadyError as error:
-            raise NotReadyError(f"{error}; {_diagnosis(cache, wanted, running)}") from None
+            raise NotReadyError(f"{error}; {_diagnosis(cache, plan, running)}") from None
 
-    for process in wanted.processes:
+    for process in plan.processes:
         if process.needs_api:
             wait("the API server answers", api.ready)
         running.start(process)
@@ -106,12 +106,12 @@ def _ready(cache: Cache, wanted: Plan, running: Node, *, timeout_s: float) -> No
     wait("the default namespace has its service account", api.namespace_ready)
 
 
-def _diagnosis(cache: Cache, wanted: Plan, running: Node) -> str:
-    dead = [process.name for process in wanted.processes if not running.pid_of(process)]
+def _diagnosis(cache: Cache, plan: Plan, running: Node) -> str:
+    dead = [process.name for process in plan.processes if not running.pid_of(process)]
     return f"not running: {', '.join(dead) or 'none'}; logs: {cache.node / 'logs'}"
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -134,7 +134,7 @@ def _make_groups(cache: Cache, groups: Cgroups) -> None:
             "this machine runs a node that another cache folder knows: run `make down` with the XDG_CACHE_HOME it had"
         )
     cgroups.remove(folder for folder in groups.folders if folder.exists())
-    # First the record, then the deed: what a cut-off start made is known to the next one.
+    # Record first, then create: the next start knows the groups of an interrupted one.
     _write_list(_groups_made(cache), groups.folders)
     _write_list(groups_to_live_in(cache), groups.folders_to_live_in)
     groups.make()
@@ -155,8 +155,8 @@ def _launch(cache: Cache, groups: Cgroups) -> None:
         *("--fork", "--kill-child", "--mount-proc"),
         *script(INIT, cache.node, addresses.NODE_NAME, pause_program(cache), *groups.mounts),
     ]
-    with _log(cache).open("wb") as words:
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, check=True)
+    with _log(cache).open("wb") as log:
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
 
 
 def _has_mounts(cache: Cache) -> bool:
@@ -165,7 +165,7 @@ def _has_mounts(cache: Cache) -> bool:
 
 
 def _await_the_end(folders: list[Path]) -> None:
-    """Wait until nothing runs in the node's groups; what lingers there is the node's, and is ended."""
+    """Wait until nothing runs in the node's groups; kill what still runs after a while."""
     patience = time.monotonic() + PATIENCE_S
     while members := cgroups.processes(folders):
         if time.monotonic() > patience:

@@ -1,4 +1,4 @@
-"""The link between this machine and the node, and the way over it to pods and Services."""
+"""Network link between this machine and the node, with routes to pods and Services."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +12,7 @@ _ROUTES = (addresses.PODS, addresses.SERVICES)
 
 
 def connect(node_pid: int) -> None:
-    """Join this machine and the node's network namespace, in place of whatever a former node left."""
+    """Link this machine and the node's network namespace; replace the link of a former node."""
     disconnect()
     _ip("link", "add", _LINK, "type", "veth", "peer", "name", "eth0", "netns", str(node_pid))
     _ip("address", "add", f"{addresses.HOST}/{addresses.LINK_PREFIX}", "dev", _LINK)
@@ -29,7 +29,7 @@ def connect(node_pid: int) -> None:
 def disconnect() -> None:
     """Remove the link and, with it, its routes."""
     if Path("/sys/class/net", _LINK).exists():
-        with suppress(CommandFailedError):  # it goes by itself with the node's namespace, perhaps just now
+        with suppress(CommandFailedError):  # the kernel removes it with the node's namespace, perhaps just now
             _ip("link", "delete", _LINK)
 
 

@@ -1,4 +1,4 @@
-"""The running node, as it is seen from outside: which of its processes run; starting and ending one of them."""
+"""Running node, seen from the machine: its processes, and how to start and stop one."""
 
 import subprocess
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from dev.cluster.waiting import until
 INIT = "node-init.sh"
 STOP_TIMEOUT_S = 10.0
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-# In the node's own memory: what is written here is never older than the node.
+# A tmpfs of the node: its files are never older than the node.
 _RUN = Path("/run/mediaimport")
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node whose first process is alive."""
+    """Node whose first process is alive."""
 
     cache: Cache
     launcher_pid: int
@@ -25,36 +25,36 @@ class Node:
 
     @property
     def has_mounts(self) -> bool:
-        """Whether its first process came to its end."""
-        return self._inside(_RUN / "mounted").exists()
+        """Tell whether its first process has made all mounts."""
+        return self._in_node(_RUN / "mounted").exists()
 
     @property
     def fingerprint(self) -> str:
-        """What it was started from; empty if its start was cut off."""
-        file = self._inside(_RUN / "fingerprint")
+        """Hash of the settings it was started with; empty if its start was interrupted."""
+        file = self._in_node(_RUN / "fingerprint")
         return file.read_text() if file.exists() else ""
 
     def complete(self, fingerprint: str) -> None:
-        """Remember that it has all it needs, and from what it was started."""
-        self._inside(_RUN / "fingerprint").write_text(fingerprint)
+        """Record that the node is complete, with the hash of its settings."""
+        self._in_node(_RUN / "fingerprint").write_text(fingerprint)
 
     def start(self, process: Process) -> None:
-        """Start a process inside, if it is not running; it stays when we end."""
+        """Start a process in the node, unless it is running; it outlives this process."""
         if self.pid_of(process):
             return
         record = script("record.sh", _RUN / f"{process.name}.pid")
-        with (self.cache.node / "logs" / f"{process.name}.log").open("ab") as words:
+        with (self.cache.node / "logs" / f"{process.name}.log").open("ab") as log:
             subprocess.run(
                 ["setsid", "--fork", *self._enter(), *record, *process.argv],
                 env={"PATH": _PATH, **dict(process.environ)},
                 stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
+                stdout=log,
+                stderr=log,
                 check=True,
             )
 
     def stop(self, process: Process) -> None:
-        """End a process inside, as a crash would, and wait until it is gone."""
+        """Kill a process in the node and wait until it is gone."""
         pid = self.pid_of(process)
         if pid:
             subprocess.run([*self._enter(), "kill", "-KILL", str(pid)], check=True)
@@ -63,18 +63,18 @@ class Node:
     def pid_of(self, process: Process) -> int | None:
         """Return the process's id inside the node, if it is running."""
         try:
-            pid = int(self._inside(_RUN / f"{process.name}.pid").read_text())
-            argv = self._inside(Path(f"/proc/{pid}/cmdline")).read_bytes().split(b"\0")
+            pid = int(self._in_node(_RUN / f"{process.name}.pid").read_text())
+            argv = self._in_node(Path(f"/proc/{pid}/cmdline")).read_bytes().split(b"\0")
         except (OSError, ValueError):
             return None
-        return pid if argv[0].decode() == process.argv[0] else None  # another one: the id was given anew
+        return pid if argv[0].decode() == process.argv[0] else None  # another process: the id was reused
 
     def _enter(self) -> list[str]:
-        """Return what to put before a command line so that it runs inside."""
+        """Return the prefix of a command line that runs it in the node."""
         join = script("join.sh", groups_to_live_in(self.cache))
         return [*join, "nsenter", "--target", str(self.init_pid), "--all", "--wd=/"]
 
-    def _inside(self, path: Path) -> Path:
+    def _in_node(self, path: Path) -> Path:
         return Path(f"/proc/{self.init_pid}/root", *path.parts[1:])
 
 
@@ -86,7 +86,7 @@ def find(cache: Cache) -> Node | None:
         children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
     except (OSError, ValueError):
         return None
-    # A process id that was given anew has another command line.
+    # A reused process id has another command line.
     ours = INIT in command_line and str(cache.node) in command_line
     return Node(cache, launcher_pid=launcher, init_pid=int(children[0])) if ours and children else None
 

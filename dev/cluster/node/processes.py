@@ -1,4 +1,4 @@
-"""The processes of the node: what each is called, how it is started, and with which settings."""
+"""Processes of the node: names, command lines and settings."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from dev.cluster.cache import Cache
 from dev.cluster.node.s3 import S3Keys
 
 TEMPLATES = Path(__file__).parent / "settings" / "templates"
-# Templates go by their own names but for those whose folder has a meaning.
+# Paths of the templates that do not keep their own name.
 _RENDERED = {"hosts.toml": f"certs.d/{addresses.REGISTRY}/hosts.toml", "bridge.conflist": "cni/bridge.conflist"}
 
 
 @dataclass(frozen=True)
 class Process:
-    """A program that runs for as long as the node does."""
+    """Program that runs as long as the node."""
 
     name: str
     argv: tuple[str, ...]
@@ -28,14 +28,14 @@ class Process:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a node is made of."""
+    """Processes and settings files of a node."""
 
     processes: tuple[Process, ...]
     files: Mapping[str, str]
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever a running node is no longer the one that would be started now."""
+        """Hash of the plan: a running node with another one has to be replaced."""
         return hashlib.sha256(repr((self.processes, sorted(self.files.items()))).encode()).hexdigest()
 
     def process(self, name: str) -> Process | None:
@@ -79,8 +79,8 @@ def _processes(cache: Cache, homes: Mapping[str, Path]) -> tuple[Process, ...]:
             (
                 f"{kubernetes}/kube-scheduler",
                 *_kubeconfigs(cache.pki / "scheduler.kubeconfig"),
-                *_ALONE,
-                *_HASTY,
+                *_SINGLE,
+                *_FAST,
             ),
             needs_api=True,
         ),
@@ -110,10 +110,10 @@ def _processes(cache: Cache, homes: Mapping[str, Path]) -> tuple[Process, ...]:
     )
 
 
-# One of each: nobody to elect a leader from.
-_ALONE = ("--bind-address=127.0.0.1", "--leader-elect=false", "--profiling=false")
-# By default thirty requests a second, which holds Jobs at a few a second.
-_HASTY = ("--kube-api-qps=1000", "--kube-api-burst=2000")
+# There is one of each: no leader election.
+_SINGLE = ("--bind-address=127.0.0.1", "--leader-elect=false", "--profiling=false")
+# The default of thirty requests a second limits Jobs to a few a second.
+_FAST = ("--kube-api-qps=1000", "--kube-api-burst=2000")
 
 
 def _kubeconfigs(file: Path) -> tuple[str, ...]:
@@ -180,8 +180,8 @@ def _controller_manager(home: Path, pki: Path) -> Process:
         (
             f"{home}/kube-controller-manager",
             *_kubeconfigs(pki / "controller-manager.kubeconfig"),
-            *_ALONE,
-            *_HASTY,
+            *_SINGLE,
+            *_FAST,
             "--concurrent-job-syncs=20",
             "--use-service-account-credentials",
             f"--service-account-private-key-file={pki}/service-accounts.key",

@@ -1,4 +1,4 @@
-"""The node's S3 server, as its clients see it."""
+"""Client of the node's S3 server."""
 
 import json
 import socket
@@ -17,21 +17,21 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class S3Keys:
-    """What the S3 server asks of its clients."""
+    """Keys of the S3 server."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
 
     @classmethod
     def read(cls, cache: Cache) -> "S3Keys":
-        """Return what `make` chose."""
+        """Return the keys that `certificates.make` generated."""
         return cls(**json.loads((cache.pki / "s3-keys.json").read_text()))
 
 
 def client(cache: Cache) -> "S3Client":
     """Return a client of the node's S3 server."""
-    import boto3  # noqa: PLC0415 (half a second that an `up` with nothing to do need not wait)
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3  # noqa: PLC0415 - takes half a second, which an `up` with nothing to do saves
+    from botocore.config import Config  # noqa: PLC0415 - as above
 
     keys = S3Keys.read(cache)
     return boto3.client(
@@ -52,7 +52,7 @@ def make_bucket(cache: Cache) -> None:
 
 
 def listening(address: str) -> bool:
-    """Tell whether someone accepts connections there."""
+    """Tell whether a server accepts connections at `host:port`."""
     host, port = address.split(":")
     try:
         socket.create_connection((host, int(port)), timeout=1).close()

@@ -1,4 +1,4 @@
-"""The programs of the cluster that Debian packages."""
+"""Programs of the cluster from Debian packages."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ PACKAGES = (
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 
-# A killed run's apt may still be at work: wait for its lock.
+# The apt of a killed run may still be running: wait for its lock.
 _APT_GET = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-q", "-y")
 
 
@@ -46,19 +46,19 @@ def missing(packages: Iterable[str], *, query: str) -> list[str]:
 
 
 def install(cache: Cache, packages: Sequence[str] = PACKAGES) -> None:
-    """Bring the packages onto this machine; at once if they are there."""
+    """Install the packages that are missing."""
     if not shutil.which("dpkg-query"):
         raise CannotRunHereError(
-            f"this is no Debian or Ubuntu, so {', '.join(packages)} cannot be installed here: install them by hand, "
-            "and for a cluster set KUBECONFIG to one that is there already (kind, k3d, …)"
+            f"this is not Debian or Ubuntu, so {', '.join(packages)} cannot be installed here: install them by hand, "
+            "and for a cluster set KUBECONFIG to a running one (kind, k3d, …)"
         )
-    wanted = missing(packages, query=_query())
-    if not wanted:
+    to_install = missing(packages, query=_query())
+    if not to_install:
         return
     log = cache.logs / "debian.log"
-    # Not enclosed: our own end must not cut dpkg off half-way.
+    # Not enclosed: dpkg must not be killed with this process.
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install_command = (*_APT_GET, "install", "--no-install-recommends", *wanted)
+    install_command = (*_APT_GET, "install", "--no-install-recommends", *to_install)
     with no_service_started():
         run(("dpkg", "--configure", "-a"), env=env, log=log)
         try:
@@ -72,7 +72,7 @@ def install(cache: Cache, packages: Sequence[str] = PACKAGES) -> None:
 def no_service_started(policy: Path = POLICY) -> Iterator[None]:
     """Keep packages from starting their services (Prometheus, containerd, a registry) on this machine.
 
-    https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt. What the machine says itself stays.
+    https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt. A policy of the machine stays.
     """
     if policy.exists():
         yield

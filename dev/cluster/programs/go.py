@@ -1,4 +1,4 @@
-"""The programs of the cluster, built from Go modules and kept for as long as nothing they are made of changes."""
+"""Programs of the cluster, compiled from Go modules and cached by a hash of all that they depend on."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from dev.cluster.errors import CannotRunHereError
 MODULES = Path(__file__).parent / "modules"
 KUBERNETES_VERSION = "v1.36.4"
 
-# Without them the API server says v0.0.0-master and charts with a kubeVersion refuse it.
+# Without them the API server reports v0.0.0-master, which charts with a kubeVersion refuse.
 _STAMPS = {
     "gitVersion": KUBERNETES_VERSION,
     "gitMajor": "1",
@@ -27,7 +27,7 @@ _STAMPS = {
 
 @dataclass(frozen=True)
 class Module:
-    """A folder with a go.mod of its own (in one graph, one program's requirements would move another's versions)."""
+    """Folder with a go.mod of its own (in one graph, one program's requirements would change another's versions)."""
 
     name: str
     # The package to build under a chosen name, where Go would name the program `v3` or `server`, or where its main
@@ -37,7 +37,7 @@ class Module:
 
     @property
     def folder(self) -> Path:
-        """Where its go.mod is."""
+        """Folder of its go.mod."""
         return MODULES / self.name
 
     def build_arguments(self, folder: str) -> list[str]:
@@ -64,7 +64,7 @@ ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE)
 
 
 def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[str]) -> str:
-    """Name all that a built program depends on in 16 characters."""
+    """Return a hash of all that a compiled program depends on, 16 characters."""
     digest = hashlib.sha256()
     for part in (*module_files, go_version.encode(), *(argument.encode() for argument in arguments)):
         digest.update(hashlib.sha256(part).digest())
@@ -89,7 +89,7 @@ def go_version() -> str:
 
 
 def build(module: Module, cache: Cache, *, go_version: str) -> Path:
-    """Return the folder with the module's programs, compiling them only if nobody has yet."""
+    """Return the folder with the module's programs, compiled unless they are cached."""
     finished = home(module, cache, go_version=go_version)
     if finished.exists():
         return finished
@@ -98,7 +98,7 @@ def build(module: Module, cache: Cache, *, go_version: str) -> Path:
     run_enclosed(
         module.build_arguments(str(unfinished)),
         cwd=module.folder,
-        # Its half-made things go with ours.
+        # Unfinished files are removed with the scratch folder.
         env={**os.environ, "CGO_ENABLED": "0", "GOTMPDIR": str(cache.scratch)},
         log=cache.logs / f"build-{module.name}.log",
     )
@@ -107,17 +107,17 @@ def build(module: Module, cache: Cache, *, go_version: str) -> Path:
 
 
 def homes(cache: Cache) -> dict[str, Path]:
-    """Return the folder of each needed module's programs, built or not."""
+    """Return the folder of each needed module's programs, compiled or not."""
     version = go_version()
     return {module.name: home(module, cache, go_version=version) for module in NEEDED}
 
 
 def built(name: str) -> Path:
-    """Return the folder of one module's programs, compiling them if need be: for those who need no cluster."""
+    """Return the folder of one module's programs, compiled unless they are cached; needs no cluster."""
     (module,) = (module for module in (*NEEDED, *ON_REQUEST) if module.name == name)
     cache, version = Cache.of(os.environ), go_version()
     finished = home(module, cache, go_version=version)
     if finished.exists():
         return finished
-    with cache.locked():  # whoever holds it may empty the scratch folder in which we compile
+    with cache.locked():  # another holder would empty the scratch folder
         return build(module, cache, go_version=version)

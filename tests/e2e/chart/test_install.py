@@ -46,7 +46,7 @@ def put(installation: Installation, environment: dict[str, str]) -> None:
 def webhook(bare: Installation) -> Iterator[httpx.Client]:
     token = {"authorization": f"Bearer {bare.first_token()}"}
     with (
-        bare.kube.forward(bare.shim, 80, namespace=NAMESPACE) as url,
+        bare.kube.forward(bare.webhook, 80, namespace=NAMESPACE) as url,
         httpx.Client(base_url=url, headers=token) as client,
     ):
         yield client

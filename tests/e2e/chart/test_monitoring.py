@@ -14,7 +14,7 @@ from tests.support.helm import CHART
 from tests.support.prometheus import PROMTOOL
 
 if TYPE_CHECKING:
-    from tests.e2e.chart.conftest import Chart
+    from tests.support.chart import Chart
 
 CASES = Path(__file__).parent / "alerts.yaml"
 OPERATE = CHART.parents[1] / "docs" / "operate.md"

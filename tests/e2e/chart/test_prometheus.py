@@ -22,7 +22,7 @@ from tests.support.prometheus import Prometheus, Target, running
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.e2e.chart.conftest import Chart
+    from tests.support.chart import Chart
     from tests.support.world import World
 
 Object = dict[str, Any]
@@ -68,7 +68,7 @@ class Record:
 @pytest.fixture(scope="module")
 def watched(environment: dict[str, str], world: World) -> Iterator[World]:
     """A release of its own, so that its alerts are not mixed with others."""
-    with world.beside(environment, RELEASE, values=VALUES) as made:
+    with world.second_release(environment, RELEASE, values=VALUES) as made:
         yield made
 
 
@@ -169,7 +169,7 @@ def empty_the_queue(world: World, names: tuple[str, str]) -> None:
 
 
 def refuse_a_callback(world: World) -> None:
-    with world.installation.kube.forward(world.installation.shim, 80, namespace=world.namespace) as url:
+    with world.installation.kube.forward(world.installation.webhook, 80, namespace=world.namespace) as url:
         assert httpx.post(f"{url}/api/v1/replicate/webhook", json={"id": "forged"}).status_code == 401
 
 

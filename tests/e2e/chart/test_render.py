@@ -16,7 +16,7 @@ from dev.cluster.kubectl import KubeError
 from tests.support.helm import CHART
 
 if TYPE_CHECKING:
-    from tests.e2e.chart.conftest import Chart, Object
+    from tests.support.chart import Chart, Object
     from tests.support.world import World
 
 MIB_5 = 5 * 1024**3

@@ -37,7 +37,7 @@ EVENTS = ("events", "deployments")
 @pytest.fixture(scope="module")
 def rights(environment: dict[str, str], world: World) -> Iterator[World]:
     """A release of its own, so that removed rules break no other test."""
-    with world.beside(environment, RELEASE, values=VALUES) as made:
+    with world.second_release(environment, RELEASE, values=VALUES) as made:
         yield made
 
 
@@ -107,7 +107,7 @@ def predict_something(world: World, removed: Object) -> None:
     if "watch" in removed["verbs"]:
         return  # The new pod never becomes ready.
     kube.wait_for_rollout(f"{RELEASE}-webhook", namespace=world.namespace)
-    with kube.forward(world.installation.shim, 80, namespace=world.namespace) as url:
+    with kube.forward(world.installation.webhook, 80, namespace=world.namespace) as url:
         httpx.post(
             f"{url}/api/v1/replicate/wan-video-t2v",
             headers={"authorization": f"Bearer {token}"},

@@ -66,7 +66,7 @@ def documented(
 ) -> Iterator[dict[str, str]]:
     """A release as the docs name it; yields the variables of a shell whose kubectl is in its namespace."""
     values = {"crds": {"enabled": False}}
-    with world.beside(environment, "docs", release="mediaimport", values=values) as made:
+    with world.second_release(environment, "docs", release="mediaimport", values=values) as made:
         file = tmp_path_factory.mktemp("docs") / "kubeconfig"
         file.write_text(made.installation.kube.kubectl("config", "view", "--raw", "--flatten"))
         file.chmod(0o600)
@@ -112,7 +112,7 @@ def prepared(page: str, world: World) -> str:
 
 
 def token_and_url() -> str:
-    """Return what names the shim and lets a caller in."""
+    """Return what names the webhook and lets a caller in."""
     secret = "kubectl get secret mediaimport-first-token -o jsonpath={.data.token}"
     return (
         f"TOKEN=$({secret} | base64 -d)\nMEDIAIMPORT_URL=http://127.0.0.1:18081\n"

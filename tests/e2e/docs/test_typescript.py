@@ -1,4 +1,4 @@
-"""The frontend's polling example: as documented, compiled strictly, run under node against the shim."""
+"""The frontend's polling example: as documented, compiled strictly, run under node against the webhook."""
 
 from __future__ import annotations
 
@@ -48,9 +48,11 @@ def test_types_are_those_of_the_document(compiled: Path, tmp_path: Path) -> None
     assert (tmp_path / "api.d.ts").read_text() == (CLIENT / "api.d.ts").read_text()
 
 
-def test_example_polls_until_the_film_is_there(world: World, shim: httpx.Client, compiled: Path) -> None:
-    token = shim.headers["authorization"].removeprefix("Bearer ")
-    printed = run("node", str(compiled), world.file_url(), MEDIAIMPORT_URL=str(shim.base_url), MEDIAIMPORT_TOKEN=token)
+def test_example_polls_until_the_film_is_there(world: World, webhook: httpx.Client, compiled: Path) -> None:
+    token = webhook.headers["authorization"].removeprefix("Bearer ")
+    printed = run(
+        "node", str(compiled), world.file_url(), MEDIAIMPORT_URL=str(webhook.base_url), MEDIAIMPORT_TOKEN=token
+    )
     words, url, thumbnail_url = printed.splitlines()
     assert words == "film.mp4: 1280x720, 5.312 s, h264"
     assert httpx.get(url, verify=world.tls).content == world.film

@@ -13,7 +13,7 @@ from dev.cluster.cache import Cache
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.e2e.faults.conftest import Burst
+    from tests.support.burst import Burst
     from tests.support.world import Resource, World
 
 AWAY_S = 60
@@ -46,7 +46,7 @@ def source(world: World) -> Resource:
 @pytest.mark.parametrize("process", ["kubelet", "apiserver"])
 def test_away_for_a_minute(burst: Burst, source: Resource, away: Callable[[str], None], process: str) -> None:
     burst.create(20, source)
-    burst.watch(3)
+    burst.observe_for(3)
     away(process)
     burst.world.wait_until(burst.answers, "an answer of the API server", timeout_s=60)
     burst.all_ready(timeout_s=300)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.faults.conftest import Burst
+    from tests.support.burst import Burst
     from tests.support.world import World
 
 
@@ -17,8 +17,8 @@ def test_the_operator_at_ten_random_moments(burst: Burst, world: World, how: str
     burst.fill(100, size_bytes=2_000_000, bytes_per_second=400_000)
     for moment in range(10):
         # Its successor waits up to 15 s for the Lease of one that was killed.
-        burst.watch(random.uniform(1, 15))  # noqa: S311  no secret
-        assert burst.under_way(), f"all had ended before moment {moment}"
+        burst.observe_for(random.uniform(1, 15))  # noqa: S311  no secret
+        assert burst.unfinished(), f"all had ended before moment {moment}"
         pod = world.pod_of("operator")
         if how == "killed":
             world.kill_pod(pod)
@@ -52,8 +52,8 @@ def test_every_other_importers_pod_is_killed(burst: Burst, world: World) -> None
     burst.fill(20, size_bytes=5_000_000, bytes_per_second=1_000_000)
     killed = set[str]()
     while len(killed) < 10:
-        burst.watch(1)
-        assert burst.under_way(), f"all had ended when {len(killed)} were killed"
+        burst.observe_for(1)
+        assert burst.unfinished(), f"all had ended when {len(killed)} were killed"
         running = [each["metadata"] for each in burst.importers() if each["status"]["phase"] == "Running"]
         fresh = [each for each in running if each["labels"]["mediaimport.dev/uid"] not in killed]
         for each in fresh[:2]:
@@ -66,7 +66,7 @@ def test_every_other_importers_pod_is_killed(burst: Burst, world: World) -> None
 
 def test_all_jobs_deleted_by_hand(burst: Burst, world: World) -> None:
     burst.fill(10, size_bytes=5_000_000, bytes_per_second=1_000_000)
-    burst.watch(4)
+    burst.observe_for(4)
     jobs = [name for each in burst.resources() for name in world.jobs(each["metadata"]["name"])]
     world.kubectl("delete", "jobs", *jobs, "--wait=false")
     burst.all_ready(timeout_s=300)

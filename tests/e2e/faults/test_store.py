@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.cluster.node.node import Node
-    from tests.e2e.faults.conftest import Burst
+    from tests.support.burst import Burst
     from tests.support.world import World
 
 SERVER, WAY, CONTROL = (f"{addresses.NODE}:{port}" for port in (7071, 7072, 7073))

@@ -60,7 +60,7 @@ def test_a_job_whose_labels_are_taken_away_goes_on(world: World, slow_import: st
     ended_once(world, slow_import, attempts=1)
 
 
-def test_the_shim_killed_does_not_lose_a_webhook(world: World) -> None:
+def test_webhook_that_is_killed_loses_no_callback(world: World) -> None:
     killer = threading.Thread(target=lambda: world.kill_pod(world.pod_of("webhook")))
     killer.start()
     prediction = world.predict({}, webhook=True)

@@ -50,8 +50,8 @@ class Row:
 class Callers:
     """Asks as somebody, about an asset that is made for that very question."""
 
-    def __init__(self, world: World, shim: httpx.Client, issuer: Issuer) -> None:
-        self._world, self._shim = world, shim
+    def __init__(self, world: World, webhook: httpx.Client, issuer: Issuer) -> None:
+        self._world, self._webhook = world, webhook
         self._headers = {
             "nobody": {},
             "owner": {"Authorization": f"Bearer {issuer.token('alice')}"},
@@ -73,7 +73,9 @@ class Callers:
         for (operation, _), asset in self.assets.items():
             if operation in {"retryMedia", "followMedia"}:
                 self._world.wait_for_phase(f"access-{asset}", "Failed")
-        self._world.wait_until(lambda: self.listed("admin") >= {*self.assets.values(), self.bobs}, "the shim to know")
+        self._world.wait_until(
+            lambda: self.listed("admin") >= {*self.assets.values(), self.bobs}, "the webhook to know"
+        )
 
     def ask(self, operation: Operation, caller: str) -> str:
         """Return the status, and where many assets are answered, whose."""
@@ -83,7 +85,7 @@ class Callers:
         body: dict[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
         query = {"tag": TAG, "limit": 200} if operation.name == "listMedia" else None
         headers = self._headers[caller]
-        with self._shim.stream(operation.method, path, headers=headers, json=body, params=query) as answer:
+        with self._webhook.stream(operation.method, path, headers=headers, json=body, params=query) as answer:
             content = json.loads(answer.read() or b"null") if "json" in answer.headers.get("content-type", "") else None
         if operation.name == "generate" and answer.is_success:
             self._world.import_of(content["job_id"])
@@ -93,7 +95,7 @@ class Callers:
     def listed(self, caller: str) -> set[str]:
         """Return the assets of this test that a caller sees in the list."""
         query = {"tag": TAG, "limit": 200}
-        assets = self._shim.get("/api/v1/media/", params=query, headers=self._headers[caller]).json()["assets"]
+        assets = self._webhook.get("/api/v1/media/", params=query, headers=self._headers[caller]).json()["assets"]
         return {each["id"] for each in assets}
 
     def _whose(self, operation: Operation, caller: str, content: Any) -> str:  # noqa: ANN401 - JSON
@@ -129,8 +131,8 @@ def is_going(resource: dict[str, Any]) -> bool:
 @pytest.fixture(scope="module")
 def asked(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
     """All questions, and the table of the answers."""
-    kube, shim = world.installation.kube, world.installation.shim
-    with kube.forward(shim, 80, namespace=world.namespace) as url, httpx.Client(base_url=url, timeout=30) as client:
+    kube, webhook = world.installation.kube, world.installation.webhook
+    with kube.forward(webhook, 80, namespace=world.namespace) as url, httpx.Client(base_url=url, timeout=30) as client:
         callers = Callers(world, client, issuer)
         callers.prepare()
         # What asks about a prediction comes after what starts it.

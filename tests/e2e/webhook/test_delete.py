@@ -1,12 +1,11 @@
-"""What is deleted through the shim is gone from the store, and nothing brings it back."""
+"""What is deleted through the webhook is gone from the store, and nothing brings it back."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tests.e2e.webhook.test_routes import finished_prediction, poll, signed
+from tests.support.replicate.callbacks import finished_prediction, signed
 
 if TYPE_CHECKING:
     import httpx
@@ -14,41 +13,41 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 
-def test_deleted_asset_is_gone_for_good(world: World, shim: httpx.Client) -> None:
+def test_deleted_asset_is_gone_for_good(world: World, webhook: httpx.Client) -> None:
     body = finished_prediction(world.file_url())
-    shim.post("/api/v1/replicate/webhook", content=body, headers=signed(body, at=datetime.now(UTC))).raise_for_status()
+    webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body)).raise_for_status()
     name = world.import_of(json.loads(body)["id"])
     asset_id = world.get(name)["spec"]["assetId"]
-    assert poll(world, shim, asset_id)["status"] == "ready"
+    assert world.finished_asset(webhook, asset_id)["status"] == "ready"
     prefix = f"media/default/{asset_id}/"
     assert len(world.objects(prefix)) == 3
 
-    assert shim.delete(f"/api/v1/media/{asset_id}").status_code == 202
-    assert shim.get(f"/api/v1/media/{asset_id}").status_code == 410
+    assert webhook.delete(f"/api/v1/media/{asset_id}").status_code == 202
+    assert webhook.get(f"/api/v1/media/{asset_id}").status_code == 410
     world.wait_until(lambda: name not in world.names(), "the end of the resource")
     assert world.objects(prefix) == [f"{prefix}asset.json"]
     assert json.loads(world.read(f"{prefix}asset.json"))["deleted"] is True
-    assert shim.get(f"/api/v1/media/{asset_id}").status_code == 410
-    assert shim.post(f"/api/v1/media/{asset_id}/retry").status_code == 410
+    assert webhook.get(f"/api/v1/media/{asset_id}").status_code == 410
+    assert webhook.post(f"/api/v1/media/{asset_id}/retry").status_code == 410
 
-    late = shim.post("/api/v1/replicate/webhook", content=body, headers=signed(body, at=datetime.now(UTC)))
+    late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))
     assert (late.status_code, [each["outcome"] for each in late.json()["assets"]]) == (200, ["deleted"])
     assert name not in world.names()
 
 
-def test_asset_that_outlived_its_resource_is_deleted_all_the_same(world: World, shim: httpx.Client) -> None:
+def test_asset_that_outlived_its_resource_is_deleted_all_the_same(world: World, webhook: httpx.Client) -> None:
     name = world.create("outlived", {"source": {"url": world.file_url()}, "userId": "default"})
     asset_id = world.wait_for_phase(name, "Ready")["status"]["asset"]["id"]
     prefix = f"media/default/{asset_id}/"
     world.kubectl("delete", "mi", name, "--wait")
     world.wait_until(
-        lambda: shim.get(f"/api/v1/media/{asset_id}").json()["import_job_id"] == name, "the sidecar's answer"
+        lambda: webhook.get(f"/api/v1/media/{asset_id}").json()["import_job_id"] == name, "the sidecar's answer"
     )
     assert len(world.objects(prefix)) == 3
 
-    assert shim.delete(f"/api/v1/media/{asset_id}").status_code == 202
-    assert shim.get(f"/api/v1/media/{asset_id}").status_code == 410
+    assert webhook.delete(f"/api/v1/media/{asset_id}").status_code == 202
+    assert webhook.get(f"/api/v1/media/{asset_id}").status_code == 410
     world.wait_until(lambda: world.objects(prefix) == [f"{prefix}asset.json"], "the end of its objects")
     assert json.loads(world.read(f"{prefix}asset.json"))["deleted"] is True
     world.wait_until(lambda: name not in world.names(), "the end of the resource that stood in")
-    assert shim.delete(f"/api/v1/media/{asset_id}").status_code == 410
+    assert webhook.delete(f"/api/v1/media/{asset_id}").status_code == 410

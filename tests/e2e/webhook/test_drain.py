@@ -1,4 +1,4 @@
-"""The shim is told to end in the middle of its work: what it has taken in, it answers, and keeps."""
+"""The webhook is told to end in the middle of its work: what it has taken in, it answers, and keeps."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import aiohttp
 import pytest
 from mediaimport_api import names
 
-from dev.bench.burst import callback, made
-from dev.bench.webhook_process import Shim, running_shim
+from tests.support.replicate.callbacks import callback
+from tests.support.replicate.prediction import new_id
 from tests.support.replicate.settings import WEBHOOK_SECRET
+from tests.support.webhook_process import WebhookProcess, running_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,20 +35,20 @@ def namespace(world: World) -> Iterator[str]:
     kube.kubectl("delete", "namespace", name, "--wait=false")
 
 
-async def call(shim: Shim, predictions: list[str]) -> list[int]:
-    """Send all callbacks, end the shim as soon as the first is answered, and return how each was answered."""
+async def call(webhook: WebhookProcess, predictions: list[str]) -> list[int]:
+    """Send all callbacks, end the webhook as soon as the first is answered, and return how each was answered."""
     connector = aiohttp.TCPConnector(limit=len(predictions))
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def send(prediction: str) -> int:
             body, headers = callback(prediction)
-            async with session.post(f"{shim.url}/api/v1/replicate/webhook", data=body, headers=headers) as answer:
+            async with session.post(f"{webhook.url}/api/v1/replicate/webhook", data=body, headers=headers) as answer:
                 await answer.read()
                 return answer.status
 
         sending = [asyncio.create_task(send(each)) for each in predictions]
         await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
-        os.kill(shim.pid, signal.SIGTERM)
+        os.kill(webhook.pid, signal.SIGTERM)
         return await asyncio.gather(*sending)
 
 
@@ -61,11 +62,11 @@ def test_callbacks_under_way_are_answered_and_kept(
 ) -> None:
     variables = {name: value for name, value in environment.items() if name.startswith(("S3_", "KUBECONFIG"))}
     variables |= {"NAMESPACE": namespace, "S3_ADDRESSING_STYLE": "path", "REPLICATE_WEBHOOK_SECRETS": WEBHOOK_SECRET}
-    predictions = made(CALLBACKS)
-    with running_shim(tmp_path, variables) as shim:
+    predictions = [new_id() for _ in range(CALLBACKS)]
+    with running_webhook(tmp_path, variables) as webhook:
         asked = time.monotonic()
-        assert asyncio.run(call(shim, predictions)) == [200] * CALLBACKS
-        world.wait_until(lambda: ended(shim.pid), "the shim's end", timeout_s=30)
+        assert asyncio.run(call(webhook, predictions)) == [200] * CALLBACKS
+        world.wait_until(lambda: ended(webhook.pid), "the webhook's end", timeout_s=30)
         assert time.monotonic() - asked < 30
     found = world.installation.kube.get(names.PLURAL, namespace=namespace)["items"]
     assert sorted(each["spec"]["source"]["provider"]["id"] for each in found) == sorted(predictions)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.e2e.webhook.test_routes import poll
 from tests.support.issuer import FAL_USER
 
 if TYPE_CHECKING:
@@ -35,26 +34,28 @@ def signed(body: str, *, request: str, key: Ed25519PrivateKey, user: str = FAL_U
 
 
 def test_result_becomes_an_asset_however_often_it_is_called_back(
-    world: World, shim: httpx.Client, issuer: Issuer
+    world: World, webhook: httpx.Client, issuer: Issuer
 ) -> None:
     url = world.file_url()
     request = hashlib.sha256(url.encode()).hexdigest()[:32]
     body = result(request, url)
     answers = [
-        shim.post(WEBHOOK, content=body, headers=signed(body, request=request, key=issuer.fal_key)) for _ in range(2)
+        webhook.post(WEBHOOK, content=body, headers=signed(body, request=request, key=issuer.fal_key)) for _ in range(2)
     ]
     assert [each.json()["assets"][0]["outcome"] for each in answers] == ["created", "duplicate"]
-    asset = poll(world, shim, answers[0].json()["assets"][0]["asset_id"])
+    asset = world.finished_asset(webhook, answers[0].json()["assets"][0]["asset_id"])
     assert (asset["status"], asset["job_id"], asset["tags"]) == ("ready", request, ["ai-generated"])
     assert asset["metadata"]["sha256"] == world.film_sha256
 
 
 @pytest.mark.parametrize("fault", ["another key", "another account"])
-def test_callback_that_is_not_for_us_is_refused(world: World, anyone: httpx.Client, issuer: Issuer, fault: str) -> None:
+def test_callback_that_is_not_for_us_is_refused(
+    world: World, anonymous: httpx.Client, issuer: Issuer, fault: str
+) -> None:
     before, body = world.names(), result("never", "https://example.com/never.mp4")
     headers = {
         "another key": signed(body, request="never", key=Ed25519PrivateKey.generate()),
         "another account": signed(body, request="never", key=issuer.fal_key, user="another"),
     }[fault]
-    assert anyone.post(WEBHOOK, content=body, headers=headers).status_code == 401
+    assert anonymous.post(WEBHOOK, content=body, headers=headers).status_code == 401
     assert world.names() == before

@@ -1,4 +1,4 @@
-"""Callers with JWTs of an OpenID Connect issuer, whose keys the shim fetches and the issuer replaces."""
+"""Callers with JWTs of an OpenID Connect issuer, whose keys the webhook fetches and the issuer replaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_webhook.access.oidc import user_of
 
-from tests.e2e.webhook.test_routes import poll
 from tests.support.issuer import ADMINS
 
 if TYPE_CHECKING:
@@ -33,12 +32,12 @@ def restored(issuer: Issuer) -> Iterator[Issuer]:
     issuer.publish("first", "second")
 
 
-def test_subject_of_the_token_owns_what_it_imports(world: World, anyone: httpx.Client, issuer: Issuer) -> None:
-    anyone.headers.update(bearer(issuer.token("auth0|alice")))
-    answer = anyone.post(f"{MEDIA}/import-from-url", json={"url": world.file_url()})
+def test_subject_of_the_token_owns_what_it_imports(world: World, anonymous: httpx.Client, issuer: Issuer) -> None:
+    anonymous.headers.update(bearer(issuer.token("auth0|alice")))
+    answer = anonymous.post(f"{MEDIA}/import-from-url", json={"url": world.file_url()})
     assert answer.status_code == 202
     asset_id = answer.json()["asset_id"]
-    assert poll(world, anyone, asset_id)["status"] == "ready"
+    assert world.finished_asset(anonymous, asset_id)["status"] == "ready"
     user = user_of("auth0|alice")
     assert len(world.objects(f"media/{user}/{asset_id}/")) == 3
     for token, status in (
@@ -46,10 +45,10 @@ def test_subject_of_the_token_owns_what_it_imports(world: World, anyone: httpx.C
         (issuer.token("bob", groups=("others",)), 404),
         (issuer.token("carol", groups=("others", ADMINS)), 200),
     ):
-        assert anyone.get(f"{MEDIA}/{asset_id}", headers=bearer(token)).status_code == status
+        assert anonymous.get(f"{MEDIA}/{asset_id}", headers=bearer(token)).status_code == status
 
 
-def test_token_that_is_not_for_us_is_refused(anyone: httpx.Client, issuer: Issuer) -> None:
+def test_token_that_is_not_for_us_is_refused(anonymous: httpx.Client, issuer: Issuer) -> None:
     tokens = [
         issuer.token("alice", exp=int(time.time()) - 60),
         issuer.token("alice", aud="another"),
@@ -57,15 +56,15 @@ def test_token_that_is_not_for_us_is_refused(anyone: httpx.Client, issuer: Issue
         issuer.token("alice", key="unpublished"),
         issuer.token("alice")[:-4] + "AAAA",
     ]
-    answers = [anyone.get(f"{MEDIA}/", headers=bearer(each)) for each in tokens]
+    answers = [anonymous.get(f"{MEDIA}/", headers=bearer(each)) for each in tokens]
     assert [each.status_code for each in answers] == [401] * len(tokens)
 
 
 def test_replaced_key_is_fetched_and_the_former_one_is_no_longer_good(
-    world: World, anyone: httpx.Client, restored: Issuer
+    world: World, anonymous: httpx.Client, restored: Issuer
 ) -> None:
     former, new = bearer(restored.token("alice")), bearer(restored.token("alice", key="second"))
-    assert anyone.get(f"{MEDIA}/", headers=former).status_code == 200
+    assert anonymous.get(f"{MEDIA}/", headers=former).status_code == 200
     restored.publish("second")
-    world.wait_until(lambda: anyone.get(f"{MEDIA}/", headers=new).status_code == 200, "the new key", timeout_s=20)
-    assert anyone.get(f"{MEDIA}/", headers=former).status_code == 401
+    world.wait_until(lambda: anonymous.get(f"{MEDIA}/", headers=new).status_code == 200, "the new key", timeout_s=20)
+    assert anonymous.get(f"{MEDIA}/", headers=former).status_code == 401

@@ -1,4 +1,4 @@
-"""The running shim against its own OpenAPI document."""
+"""The running webhook against its own OpenAPI document."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def idle(world: World) -> Iterator[World]:
     world.scale("operator", 1)
 
 
-def test_schemathesis_finds_no_answer_that_is_not_promised(idle: World, shim: httpx.Client, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_answer_that_is_not_promised(idle: World, webhook: httpx.Client, tmp_path: Path) -> None:
     run = subprocess.run(
         [
-            sys.executable, "-m", "schemathesis.cli", "run", str(shim.base_url.join("/openapi.json")),
-            "--header", f"Authorization: {shim.headers['authorization']}",
+            sys.executable, "-m", "schemathesis.cli", "run", str(webhook.base_url.join("/openapi.json")),
+            "--header", f"Authorization: {webhook.headers['authorization']}",
             "--checks", "all",
             # Which hosts may be imported from, and what a cursor is, no schema can say.
             "--exclude-checks", "positive_data_acceptance",

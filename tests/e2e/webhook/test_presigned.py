@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from dev.bench.webhook_process import TOKEN, running_shim
+from tests.support.webhook_process import TOKEN, running_webhook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +25,11 @@ def test_leaked_url_dies_after_its_time_and_is_good_for_nothing_else(
     variables = {name: value for name, value in environment.items() if name.startswith(("S3_", "KUBECONFIG"))}
     variables |= {"NAMESPACE": world.namespace, "S3_ADDRESSING_STYLE": "path", "PRESIGN_SECONDS": str(LIFETIME_S)}
     with (
-        running_shim(tmp_path, variables) as short,
-        httpx.Client(base_url=short.url, headers={"Authorization": f"Bearer {TOKEN}"}) as shim,
+        running_webhook(tmp_path, variables) as short,
+        httpx.Client(base_url=short.url, headers={"Authorization": f"Bearer {TOKEN}"}) as webhook,
         httpx.Client(verify=world.tls) as stranger,
     ):
-        shown = shim.get(f"/api/v1/media/{asset['id']}").json()
+        shown = webhook.get(f"/api/v1/media/{asset['id']}").json()
         leaked, other = shown["url"], shown["thumbnail_url"]
         expires_at = datetime.fromisoformat(shown["expires_at"])
         assert 0 < (expires_at - datetime.now(UTC)).total_seconds() <= LIFETIME_S
@@ -43,8 +43,8 @@ def test_leaked_url_dies_after_its_time_and_is_good_for_nothing_else(
         world.wait_until(lambda: stranger.get(leaked).status_code == 403, "the leaked URL's end", timeout_s=15)
         assert datetime.now(UTC) >= expires_at
         assert stranger.get(other).status_code == 403
-        again = shim.get(f"/api/v1/media/{asset['id']}").json()["url"]
+        again = webhook.get(f"/api/v1/media/{asset['id']}").json()["url"]
         assert again != leaked
         assert stranger.get(again).content == world.film
-        assert TOKEN not in (tmp_path / "shim.log").read_text()
-        assert "X-Amz-Signature" not in (tmp_path / "shim.log").read_text()
+        assert TOKEN not in (tmp_path / "webhook.log").read_text()
+        assert "X-Amz-Signature" not in (tmp_path / "webhook.log").read_text()

@@ -1,48 +1,19 @@
-"""The shim's doors, from outside."""
+"""Routes of the webhook, as a frontend and Replicate use them."""
 
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
-from standardwebhooks.webhooks import Webhook
 
-from tests.support.replicate.settings import WEBHOOK_SECRET
+from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.world import World
 
 PROBLEM = "application/problem+json"
 
 
-def finished_prediction(url: str) -> str:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    name = hashlib.sha256(url.encode()).hexdigest()[:20]
-    states = {"status": "succeeded", "created_at": now, "completed_at": now}
-    return json.dumps({"id": name, "model": "a/b", "version": "hidden", "input": {}, "output": url} | states)
-
-
-def signed(body: str, *, at: datetime) -> dict[str, str]:
-    signature = Webhook(WEBHOOK_SECRET).sign("msg_e2e", at, body)
-    stamp = str(int(at.timestamp()))
-    return {"webhook-id": "msg_e2e", "webhook-timestamp": stamp, "webhook-signature": signature}
-
-
-def poll(world: World, shim: httpx.Client, asset_id: str) -> dict[str, Any]:
-    """Poll the asset as a frontend does, until it is ready or failed."""
-    media: dict[str, Any] = {}
-
-    def ended() -> bool:
-        nonlocal media
-        media = shim.get(f"/api/v1/media/{asset_id}").json()
-        return media["status"] != "uploading"
-
-    world.wait_until(ended, "a ready or failed asset")
-    return media
-
-
 @pytest.mark.parametrize("fault", ["wrong", "old", "none"])
-def test_a_webhook_not_signed_by_replicate_is_refused(world: World, anyone: httpx.Client, fault: str) -> None:
+def test_a_webhook_not_signed_by_replicate_is_refused(world: World, anonymous: httpx.Client, fault: str) -> None:
     before = world.names()
     now = datetime.now(UTC)
     body = finished_prediction("https://example.com/never.mp4")
@@ -51,17 +22,17 @@ def test_a_webhook_not_signed_by_replicate_is_refused(world: World, anyone: http
         "old": signed(body, at=now - timedelta(seconds=400)),
         "none": {},
     }[fault]
-    answer = anyone.post("/api/v1/replicate/webhook", content=body, headers=headers)
+    answer = anonymous.post("/api/v1/replicate/webhook", content=body, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == PROBLEM
     assert world.names() == before
 
 
-def test_a_webhook_delivered_twice_makes_one_import(world: World, anyone: httpx.Client) -> None:
+def test_a_webhook_delivered_twice_makes_one_import(world: World, anonymous: httpx.Client) -> None:
     body = finished_prediction(world.file_url())
     for _ in range(2):
-        headers = signed(body, at=datetime.now(UTC))
-        assert anyone.post("/api/v1/replicate/webhook", content=body, headers=headers).is_success
+        headers = signed(body)
+        assert anonymous.post("/api/v1/replicate/webhook", content=body, headers=headers).is_success
     name = world.import_of(json.loads(body)["id"])
     world.wait_for_phase(name, "Ready")
 
@@ -81,31 +52,33 @@ def test_a_webhook_delivered_twice_makes_one_import(world: World, anyone: httpx.
     ids=["file", "private", "unknown", "user", "metadata", "empty", "broken", "large"],
 )
 def test_a_bad_import_request_is_a_problem_that_names_the_field(
-    world: World, shim: httpx.Client, body: object, status: int, field: str
+    world: World, webhook: httpx.Client, body: object, status: int, field: str
 ) -> None:
     before = world.names()
     content = body if isinstance(body, str) else json.dumps(body)
-    answer = shim.post("/api/v1/media/import-from-url", content=content, headers={"content-type": "application/json"})
+    answer = webhook.post(
+        "/api/v1/media/import-from-url", content=content, headers={"content-type": "application/json"}
+    )
     assert answer.status_code == status
     assert answer.headers["content-type"] == PROBLEM
     assert field in answer.text
     assert world.names() == before
 
 
-def test_without_a_token_nothing_is_told(anyone: httpx.Client) -> None:
+def test_without_a_token_nothing_is_told(anonymous: httpx.Client) -> None:
     for path in ("/api/v1/media/", "/api/v1/media/0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01"):
-        assert anyone.get(path).status_code == 401
+        assert anonymous.get(path).status_code == 401
 
 
-def test_a_frontend_imports_polls_and_fetches(world: World, shim: httpx.Client) -> None:
-    answer = shim.post(
+def test_a_frontend_imports_polls_and_fetches(world: World, webhook: httpx.Client) -> None:
+    answer = webhook.post(
         "/api/v1/media/import-from-url",
         json={"url": world.file_url(), "name": "film.mp4", "metadata": {"shot": 7, "width": "not this"}},
     )
     assert answer.status_code == 202
     asset_id = answer.json()["asset_id"]
-    assert shim.get(f"/api/v1/media/{asset_id}").json()["status"] == "uploading"
-    media = poll(world, shim, asset_id)
+    assert webhook.get(f"/api/v1/media/{asset_id}").json()["status"] == "uploading"
+    media = world.finished_asset(webhook, asset_id)
     assert media["status"] == "ready"
     assert media["metadata"] | {"shot": 7, "width": 1280, "height": 720, "codec": "h264"} == media["metadata"]
     assert media["metadata"]["duration"] == pytest.approx(5.28, abs=0.1)
@@ -113,34 +86,34 @@ def test_a_frontend_imports_polls_and_fetches(world: World, shim: httpx.Client) 
     assert film.status_code == 200
     assert film.content == world.film
     assert httpx.get(media["thumbnail_url"], verify=world.tls).content.startswith(b"\xff\xd8\xff")
-    listed = shim.get("/api/v1/media/", params={"limit": 5}).json()["assets"]
+    listed = webhook.get("/api/v1/media/", params={"limit": 5}).json()["assets"]
     assert asset_id in [each["id"] for each in listed]
 
 
-def test_an_asset_outlives_its_resource(world: World, shim: httpx.Client) -> None:
+def test_an_asset_outlives_its_resource(world: World, webhook: httpx.Client) -> None:
     name = world.create("outlived", {"source": {"url": world.file_url()}, "userId": "default"})
     asset = world.wait_for_phase(name, "Ready")["status"]["asset"]
     world.kubectl("delete", "mi", name, "--wait")
-    world.wait_until(lambda: shim.get(f"/api/v1/media/{asset['id']}").json().get("status") == "ready", "the asset")
+    world.wait_until(lambda: webhook.get(f"/api/v1/media/{asset['id']}").json().get("status") == "ready", "the asset")
 
 
-def test_the_shim_says_that_it_lives(anyone: httpx.Client) -> None:
-    assert anyone.get("/healthz").status_code == 200
-    assert anyone.get("/readyz").status_code == 200
+def test_the_webhook_says_that_it_lives(anonymous: httpx.Client) -> None:
+    assert anonymous.get("/healthz").status_code == 200
+    assert anonymous.get("/readyz").status_code == 200
 
 
-def test_page_of_the_api_is_served_by_the_image(anyone: httpx.Client) -> None:
-    page = anyone.get("/docs")
+def test_page_of_the_api_is_served_by_the_image(anonymous: httpx.Client) -> None:
+    page = anonymous.get("/docs")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "page.js", "favicon-32x32.png"):
         assert f'"docs/{name}"' in page.text
-        assert anyone.get(f"/docs/{name}").status_code == 200
+        assert anonymous.get(f"/docs/{name}").status_code == 200
 
 
-def test_prediction_that_failed_is_an_event_of_the_shims_deployment(world: World, anyone: httpx.Client) -> None:
+def test_prediction_that_failed_is_an_event_of_the_webhooks_deployment(world: World, anonymous: httpx.Client) -> None:
     failed = json.loads(finished_prediction(f"https://example.com/{datetime.now(UTC).timestamp()}.mp4"))
     body = json.dumps(failed | {"status": "failed", "output": None, "error": "out of memory"})
-    answer = anyone.post("/api/v1/replicate/webhook", content=body, headers=signed(body, at=datetime.now(UTC)))
+    answer = anonymous.post("/api/v1/replicate/webhook", content=body, headers=signed(body))
     assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
     about = "involvedObject.kind=Deployment,reason=PredictionNotSucceeded"
     events = json.loads(world.kubectl("get", "events", "--field-selector", about, "-o", "json"))["items"]

@@ -1,1 +1,1 @@
-"""A store that forgets conditions: it stands before a real one, and writes over what is there whatever is asked."""
+"""S3 proxy that drops conditions: a conditional write overwrites an existing object."""

@@ -1,4 +1,4 @@
-"""Serve it: `python -m tests.support.forgetful_store`; S3_… lead to the real store."""
+"""Serve `python -m tests.support.forgetful_store`; the S3_… variables name the real store."""
 
 import os
 
@@ -11,7 +11,7 @@ from tests.support.forgetful_store.app import application
 environment = Environment(os.environ)
 uvicorn.run(
     application(StoreSettings.read(environment)),
-    host=environment.text("HOST", "0.0.0.0"),  # noqa: S104  # a pod's only port
+    host=environment.text("HOST", "0.0.0.0"),  # noqa: S104 - the only port of a pod
     port=environment.integer("PORT", 8080),
     access_log=False,
 )

@@ -1,4 +1,4 @@
-"""The store's doors. Each request is signed anew, without its conditions, and goes on to the real store."""
+"""Routes of the proxy: each request is signed again, without its conditions, and sent to the real store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DROPPED = _CONDITIONS | _OF_THE_CONNECTION | _OF_THE_SIGNATURE | {"accept-encod
 
 
 def application(settings: StoreSettings) -> Starlette:
-    """Return the store; `settings` lead to the real one. Bodies are held in memory, so they had better be small."""
+    """Return the store; `settings` name the real one. Bodies are held in memory: only for small ones."""
     store = _Store(settings)
     return Starlette(
         routes=[

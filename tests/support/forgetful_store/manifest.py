@@ -1,4 +1,4 @@
-"""The forgetful store in a cluster: a Secret with the way to the real one, a Deployment, a Service."""
+"""The forgetful store in a cluster: a Secret with the settings of the real one, a Deployment, a Service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AUTHORITY = "/etc/store"
 
 
 def manifests(environment: Mapping[str, str], *, namespace: str) -> list[Object]:
-    """Return the objects; `environment`: what dev.cluster tells of images and of the real store."""
+    """Return the objects; `environment`: images and real store, as dev.cluster has them."""
     about = {"name": NAME, "namespace": namespace}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": _settings(environment)}
     return [secret, *workload(NAME, namespace, _pod(environment["MEDIAIMPORT_DEV_IMAGE"]))]

@@ -1,1 +1,1 @@
-"""Nodes on paper: thousands of importers that succeed without a container."""
+"""Fake nodes by kwok: thousands of importers that succeed without a container."""

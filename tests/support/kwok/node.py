@@ -1,4 +1,4 @@
-"""One node on paper, played by kwok (https://kwok.sigs.k8s.io) for as long as a benchmark runs."""
+"""Fake node by kwok (https://kwok.sigs.k8s.io) while a benchmark runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from dev.cluster.kubectl import Kube
 
-NAME = "mediaimport-paper"
-_KEY = "mediaimport.dev/paper"
+NAME = "mediaimport-fake"
+_KEY = "mediaimport.dev/fake"
 PLACEMENT: dict[str, Any] = {
     "nodeSelector": {_KEY: "node"},
-    # Nobody else's pods may come to a node where nothing really runs.
+    # No other pod may be scheduled to a node that runs nothing.
     "tolerations": [{"key": _KEY, "operator": "Exists"}],
 }
-"""What brings a pod there."""
+"""Placement of a pod on the fake node."""
 
 _NODE: dict[str, Any] = {
     "apiVersion": "v1",
@@ -32,8 +32,8 @@ _NODE: dict[str, Any] = {
 
 
 @contextmanager
-def paper_node(kube: Kube, *, log: IO[str]) -> Iterator[None]:
-    """Make the node and play it; take it away at the end."""
+def fake_node(kube: Kube, *, log: IO[str]) -> Iterator[None]:
+    """Create the node and simulate it; delete it at the end."""
     program = go.built("kwok") / "kwok"
     stages = Path(__file__).with_name("stages.yaml")
     command = [

@@ -67,7 +67,7 @@ class Gate:
 
 
 class Api:
-    """What each route does."""
+    """Handlers of the routes."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -146,7 +146,7 @@ class Api:
         prediction = self._prediction(request)
         if prediction is None:
             return _not_found()
-        await self.service.tell(prediction)
+        await self.service.notify(prediction)
         return Response(status_code=204)
 
     async def throttle(self, request: Request) -> Response:

@@ -23,7 +23,7 @@ KEPT = 1000
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request that was made, and what came of it."""
+    """One request and its result."""
 
     prediction: str
     webhook_id: str
@@ -33,13 +33,13 @@ class Delivery:
 
     @property
     def accepted(self) -> bool:
-        """Tell whether the receiver took it."""
+        """Tell whether the receiver accepted it."""
         return self.http_status is not None and httpx.codes.is_success(self.http_status)
 
 
 @dataclass
 class Courier:
-    """Signs and delivers; remembers the newest deliveries for whoever asks."""
+    """Sender of signed webhooks, with a record of the newest deliveries."""
 
     client: httpx.AsyncClient
     secret: str
@@ -48,10 +48,10 @@ class Courier:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     deliveries: deque[Delivery] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    async def deliver(self, url: str, prediction: dict[str, Any], *, again: bool) -> None:
-        """Send one event; if `again`, repeat it under the same id until it is accepted or the waits are used up."""
+    async def deliver(self, url: str, prediction: dict[str, Any], *, repeat: bool) -> None:
+        """Send one event; if `repeat`, send it again under the same id until it is accepted or no wait is left."""
         webhook_id, body = f"msg_{new_id()}", json.dumps(prediction)
-        for wait_s in (0.0, *(self.waits_s if again else ())):
+        for wait_s in (0.0, *(self.waits_s if repeat else ())):
             await self.sleep(wait_s)
             delivery = await self._send(url, body, webhook_id=webhook_id, prediction=prediction["id"])
             self.deliveries.append(delivery)

@@ -18,11 +18,11 @@ _APP = "replicate-stand-in"
 
 @dataclass(frozen=True)
 class StandIn:
-    """Where the stand-in is, inside the cluster."""
+    """Stand-in deployed in a cluster."""
 
     namespace: str
     address: str
-    """Of its Service."""
+    """IP address of its Service."""
 
     @property
     def url(self) -> str:
@@ -31,7 +31,7 @@ class StandIn:
 
     @property
     def target(self) -> str:
-        """What kubectl reaches it by."""
+        """Service of the stand-in, for `kubectl port-forward`."""
         return f"service/{NAME}"
 
 

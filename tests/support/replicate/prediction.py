@@ -23,7 +23,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One prediction and the course that it takes."""
+    """Prediction with the scenario that it follows."""
 
     id: str
     model: str
@@ -45,7 +45,7 @@ class Prediction:
         return self.status in TERMINAL
 
     def started(self, now: datetime) -> Prediction:
-        """Return it at work."""
+        """Return it running."""
         return replace(self, status="processing", started_at=now)
 
     def completed(self, now: datetime, *, public_url: str) -> Prediction:

@@ -1,4 +1,4 @@
-"""What a prediction is to become. An input's `stand_in` chooses, or the model's name: `stand-in/html`."""
+"""Scenario of a prediction, from the input's `stand_in` or from the model's name: `stand-in/html`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE = "{file}"
 
 
 class File(StrEnum):
-    """What the output's URL leads to."""
+    """File behind the output's URL."""
 
     VIDEO = "video"
     TRUNCATED = "truncated"
@@ -23,7 +23,7 @@ class File(StrEnum):
 
 
 class Scenario(BaseModel):
-    """One prediction's course. The default succeeds with one video."""
+    """Behaviour of a prediction. The default succeeds with one video."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

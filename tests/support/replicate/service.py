@@ -1,4 +1,4 @@
-"""The stand-in's memory: its predictions, and what happens to them as time goes by."""
+"""Predictions of the stand-in, in memory, and their course over time."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PAGE = 100
 
 @dataclass
 class Service:
-    """Makes predictions, runs them and tells their webhooks. All in memory; a restart forgets."""
+    """Creates and runs predictions and sends their webhooks. A restart loses all of them."""
 
     settings: Settings
     courier: Courier
     clock: Callable[[], datetime]
     predictions: dict[str, Prediction] = field(default_factory=dict)
     throttled: int = 0
-    """So many requests to the API are yet to be answered 429."""
+    """Number of requests to the API that are still to be answered 429."""
     requests: dict[str, int] = field(default_factory=dict)
-    """How often each prediction's files were asked for."""
+    """Number of requests for each prediction's files."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def create(self, *, model: str, version: str, body: dict[str, Any]) -> Prediction:
@@ -51,11 +51,11 @@ class Service:
         return prediction
 
     def cancel(self, prediction: Prediction) -> Prediction:
-        """Stop a prediction; its webhook hears of it."""
+        """Cancel a prediction and send its webhook."""
         canceled = prediction.canceled(self.clock())
         self.predictions[prediction.id] = canceled
         if not prediction.finished:
-            self._go(self.tell(canceled))
+            self._go(self.notify(canceled))
         return canceled
 
     def page(self, cursor: str | None) -> tuple[list[Prediction], str | None]:
@@ -77,14 +77,14 @@ class Service:
         self.requests[prediction.id] = before + 1
         return before
 
-    async def tell(self, prediction: Prediction) -> None:
-        """Send the webhook for the state that the prediction is in, if anyone asked for it."""
+    async def notify(self, prediction: Prediction) -> None:
+        """Send the webhook for the state that the prediction is in, if the request asked for it."""
         event = "completed" if prediction.finished else "start"
         if prediction.webhook and prediction.scenario.webhook and event in prediction.webhook_events:
-            await self.courier.deliver(prediction.webhook, self.view(prediction), again=prediction.finished)
+            await self.courier.deliver(prediction.webhook, self.view(prediction), repeat=prediction.finished)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel all running predictions."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -94,13 +94,13 @@ class Service:
             return
         started = self.predictions[prediction.id] = prediction.started(self.clock())
         seconds = prediction.scenario.seconds
-        self._go(self.tell(started))
+        self._go(self.notify(started))
         await asyncio.sleep(self.settings.predict_s if seconds is None else seconds)
         if self.predictions[prediction.id].finished:
             return
         completed = started.completed(self.clock(), public_url=self.settings.public_url)
         self.predictions[prediction.id] = completed
-        await self.tell(completed)
+        await self.notify(completed)
 
     def _go(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -15,11 +15,11 @@ WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the Standard Webhoo
 
 @dataclass(frozen=True)
 class Settings:
-    """How the stand-in behaves when an input does not ask for anything else."""
+    """Defaults of the stand-in, which an input can override."""
 
     port: int = 8080
     public_url: str = "http://127.0.0.1:8080"
-    """Under which its own URLs are reached: those of files and of predictions."""
+    """Base of the URLs of files and predictions."""
     api_token: str = API_TOKEN
     webhook_secret: str = WEBHOOK_SECRET
     media_file: Path = Path("/opt/media/bigbuckbunny.mp4")

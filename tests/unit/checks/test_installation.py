@@ -8,13 +8,13 @@ import boto3
 import httpx
 import pytest
 from botocore.stub import ANY, Stubber
-from mediaimport_checks import film, shim
+from mediaimport_checks import film, webhook
 from mediaimport_checks.checklist import CheckError, LeftOut, run_all
 from mediaimport_checks.cluster import Cluster
 from mediaimport_checks.installation import Installation
 from mediaimport_checks.settings import Settings
-from mediaimport_checks.shim import Caller
 from mediaimport_checks.store import Store
+from mediaimport_checks.webhook import Caller
 from mediaimport_runtime.environment import Environment
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def installation(api: Api, tmp_path: Path, *, caller: Caller | None = None) -> I
         settings=settings_of(FILM_DIRECTORY=str(tmp_path)),
         cluster=Cluster(httpx.Client(transport=httpx.MockTransport(api), base_url="https://api")),
         store=store()[0],
-        shim=None,
+        webhook=None,
         caller=caller or Caller("default", {}),
         asset_id=ASSET,
     )
@@ -130,12 +130,12 @@ def test_missing_ffmpeg_is_told_in_its_own_words(tmp_path: Path) -> None:
         checked.tools_are_there()
 
 
-def test_disabled_shim_and_hidden_tokens_leave_checks_out(tmp_path: Path) -> None:
+def test_disabled_webhook_and_hidden_tokens_leave_checks_out(tmp_path: Path) -> None:
     checked = installation(Api(READY), tmp_path, caller=Caller("default", None))
     checked.status = READY
-    assert isinstance(checked.shim_is_ready(), LeftOut)
+    assert isinstance(checked.webhook_is_ready(), LeftOut)
     assert isinstance(checked.presigned_url_works("url"), LeftOut)
-    checked.shim = shim.connect("http://shim")
+    checked.webhook = webhook.connect("http://webhook")
     assert isinstance(checked.presigned_url_works("url"), LeftOut)
 
 
@@ -210,11 +210,11 @@ def test_api_server_that_refuses_is_told_in_its_own_words() -> None:
 def test_first_token_in_the_clear_is_the_caller(tmp_path: Path, tokens: list[Object], expected: Caller) -> None:
     file = tmp_path / "tokens.json"
     file.write_text(json.dumps(tokens))
-    assert shim.caller(file, anonymous=False, default_user_id="default") == expected
+    assert webhook.caller(file, anonymous=False, default_user_id="default") == expected
 
 
 def test_without_authentication_everyone_is_the_default_user(tmp_path: Path) -> None:
-    assert shim.caller(tmp_path / "none", anonymous=True, default_user_id="default") == Caller("default", {})
+    assert webhook.caller(tmp_path / "none", anonymous=True, default_user_id="default") == Caller("default", {})
 
 
 def test_film_is_short_enough_for_a_data_uri_and_the_tools_tell_their_versions(tmp_path: Path) -> None:

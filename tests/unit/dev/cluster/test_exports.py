@@ -21,7 +21,7 @@ IMAGES = {name: f"registry/{name}:1" for name in exports.IMAGE_VARIABLES}
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    project.remember(IMAGES, tmp_path)
+    project.record(IMAGES, tmp_path)
     return tmp_path
 
 
@@ -57,7 +57,7 @@ def test_foreign_cluster_is_described_by_the_caller() -> None:
 
 def test_missing_variables_of_a_foreign_cluster_are_named_in_one_sentence() -> None:
     incomplete = {name: value for name, value in FOREIGN.items() if name not in {"MEDIAIMPORT_IMAGE", "S3_REGION"}}
-    with pytest.raises(ClusterError, match=r"these too: MEDIAIMPORT_IMAGE, S3_REGION$"):
+    with pytest.raises(ClusterError, match=r"these variables too: MEDIAIMPORT_IMAGE, S3_REGION$"):
         exports.of_foreign_cluster(incomplete)
 
 

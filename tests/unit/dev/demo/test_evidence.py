@@ -27,7 +27,7 @@ def evidence() -> Evidence:
     )
 
 
-def test_all_holds_when_every_witness_agrees() -> None:
+def test_all_holds_when_all_parties_agree() -> None:
     assert all(claim.holds for claim in evidence().claims())
 
 
@@ -40,15 +40,15 @@ def test_all_holds_when_every_witness_agrees() -> None:
         ({"fetched": b"a vid"}, "one size"),
         ({"thumbnail": b"<html> a thumbnail"}, "the thumbnail"),
         ({"thumbnail": THUMBNAIL[:-1]}, "the thumbnail"),
-        ({"keys": (f"{PREFIX}asset.json", f"{PREFIX}video.mp4")}, "three objects"),
+        ({"keys": (f"{PREFIX}asset.json", f"{PREFIX}video.mp4")}, "exactly three objects"),
     ],
 )
-def test_claim_does_not_hold_when_a_witness_differs(change: dict[str, object], text: str) -> None:
+def test_claim_does_not_hold_when_one_party_differs(change: dict[str, object], text: str) -> None:
     claims = replace(evidence(), **change).claims()  # type: ignore[arg-type]
     assert text in " ".join(claim.text for claim in claims if not claim.holds)
 
 
-def test_claim_that_does_not_hold_names_each_witness() -> None:
+def test_claim_that_does_not_hold_names_each_party() -> None:
     broken = next(claim for claim in replace(evidence(), store_sha256="none").claims() if not claim.holds)
     assert "S3's own checksum: none" in str(broken)
     assert str(broken).startswith("✗")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dev.release.bill import Inventory, complaint, missing, repeatable
+from dev.release.bill import Inventory, missing, repeatable, validation_error
 
 
 def component(name: str, version: str, *, kind: str) -> dict[str, Any]:
@@ -44,10 +44,10 @@ def test_bill_of_the_same_image_is_the_same() -> None:
 
 
 def test_repeatable_bill_fits_the_schema() -> None:
-    assert complaint(json.dumps(repeatable(bill(component("a", "1", kind="deb"))))) is None
+    assert validation_error(json.dumps(repeatable(bill(component("a", "1", kind="deb"))))) is None
 
 
-def test_what_does_not_fit_the_schema_is_told() -> None:
-    wrong = complaint(json.dumps(bill(component("a", "1", kind="deb")) | {"version": "one"}))
+def test_violation_of_the_schema_is_reported() -> None:
+    wrong = validation_error(json.dumps(bill(component("a", "1", kind="deb")) | {"version": "one"}))
     assert wrong is not None
     assert "CycloneDX 1.6" in wrong

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-HOOK = {"webhook": "http://shim.test/hook", "webhook_events_filter": ["completed"]}
+HOOK = {"webhook": "http://webhook.test/hook", "webhook_events_filter": ["completed"]}
 
 
 async def test_webhook_is_the_prediction_and_its_signature_verifies(start: StartWorld) -> None:
@@ -28,7 +28,7 @@ async def test_webhook_is_the_prediction_and_its_signature_verifies(start: Start
 
 async def test_start_is_told_too_unless_filtered(start: StartWorld) -> None:
     world = await start()
-    await world.settled((await world.create(webhook="http://shim.test/hook"))["id"])
+    await world.settled((await world.create(webhook="http://webhook.test/hook"))["id"])
     assert [json.loads(each.content)["status"] for each in world.receiver.requests] == ["processing", "succeeded"]
 
 
@@ -52,7 +52,7 @@ async def test_repeats_end_when_the_waits_are_used_up(start: StartWorld) -> None
 async def test_event_before_the_end_is_never_repeated(start: StartWorld) -> None:
     world = await start()
     world.receiver.answers[:] = [500, 200]
-    body = {"webhook": "http://shim.test/hook", "webhook_events_filter": ["start"]}
+    body = {"webhook": "http://webhook.test/hook", "webhook_events_filter": ["start"]}
     await world.settled((await world.create(**body))["id"])
     assert len(world.receiver.requests) == 1
 
@@ -61,7 +61,7 @@ async def test_redirect_is_not_followed(start: StartWorld) -> None:
     world = await start(webhook_waits_s=())
     world.receiver.answers[:] = [302]
     await world.settled((await world.create(**HOOK))["id"])
-    assert [each.url.host for each in world.receiver.requests] == ["shim.test"]
+    assert [each.url.host for each in world.receiver.requests] == ["webhook.test"]
 
 
 async def test_lost_webhook_is_sent_when_asked_for_but_not_by_itself(start: StartWorld) -> None:

@@ -127,9 +127,9 @@ def test_stages_that_only_lend_files_get_a_name(tmp_path: Path) -> None:
 
 
 def test_checkout_remembers_its_images(tmp_path: Path) -> None:
-    assert project.recall(tmp_path) == {}
-    project.remember({"mediaimport": "registry/mediaimport:1"}, tmp_path)
-    assert project.recall(tmp_path) == {"mediaimport": "registry/mediaimport:1"}
+    assert project.recorded(tmp_path) == {}
+    project.record({"mediaimport": "registry/mediaimport:1"}, tmp_path)
+    assert project.recorded(tmp_path) == {"mediaimport": "registry/mediaimport:1"}
 
 
 GIT = shutil.which("git") or "git"

@@ -1,4 +1,4 @@
-"""A prediction whose webhook never came, saved on the cluster; by whatever way it comes, it is one asset."""
+"""Recovery of a prediction whose callback was lost: it is one asset, however it arrives."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.cluster import KubernetesCluster
 from mediaimport_webhook.generation.intake import Callbacks
 from mediaimport_webhook.generation.owner import Owners
 from mediaimport_webhook.generation.providers.replicate import Replicate, client
 from mediaimport_webhook.generation.recovery import Swept, sweep
 from mediaimport_webhook.imports.create import Imports
-from mediaimport_webhook.kube import KubernetesCluster, connect
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store.presign import Sidecars, fetching
 
 from dev.cluster.kubectl import KubeError
-from tests.e2e.webhook.test_routes import poll, signed
+from tests.support.replicate.callbacks import signed
 from tests.support.replicate.settings import API_TOKEN
 
 if TYPE_CHECKING:
@@ -32,31 +33,35 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 LATER = timedelta(minutes=4)
-"""After which a callback is given up; files live for an hour."""
+"""Delay after which a callback counts as lost; files live for an hour."""
 
 
 @dataclass
 class OnlyOne(Replicate):
-    """Lists that one prediction: other tests' have files that nobody wants to keep."""
+    """Replicate that lists one prediction, not those of other tests."""
 
-    wanted: str = ""
+    prediction_id: str = ""
 
     async def recent(self, place: str = "") -> PredictionPage:
         page = await super().recent(place)
-        return replace(page, predictions=tuple(each for each in page.predictions if each.id == self.wanted))
+        return replace(page, predictions=tuple(each for each in page.predictions if each.id == self.prediction_id))
 
 
-async def swept(settings: Settings, *, wanted: str) -> Swept:
+async def swept(settings: Settings, *, prediction_id: str) -> Swept:
     """Sweep as the CronJob's program does, four minutes from now."""
-    async with await connect() as api, client() as http, fetching(settings.store) as fetch:
+    async with (
+        connect("mediaimport-recovery", connections=4) as api,
+        client() as http,
+        fetching(settings.store) as fetch,
+    ):
         cluster = KubernetesCluster(api, namespace=settings.namespace, pod_name="sweep", deployment_name=None)
         imports = Imports(cluster, Catalogue(), Sidecars(settings.store, fetch))
         callbacks = Callbacks(cluster=cluster, imports=imports, owners=Owners(cluster), default_user_id="default")
-        return await sweep(OnlyOne(settings, http, wanted=wanted), callbacks, datetime.now(UTC) + LATER)
+        return await sweep(OnlyOne(settings, http, prediction_id=prediction_id), callbacks, datetime.now(UTC) + LATER)
 
 
 def test_prediction_without_its_webhook_is_saved_and_stays_one_asset(
-    world: World, shim: httpx.Client, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    world: World, webhook: httpx.Client, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", environment["KUBECONFIG"])
     variables = {name: value for name, value in os.environ.items() | environment.items() if name.startswith("S3_")}
@@ -68,14 +73,14 @@ def test_prediction_without_its_webhook_is_saved_and_stays_one_asset(
     path = f"/v1/predictions/{id_}"
     world.wait_until(lambda: world.replicate.get(path).json()["status"] == "succeeded", "the prediction's end")
 
-    assert asyncio.run(swept(settings, wanted=id_)) == Swept(looked_at=1, saved=1)
+    assert asyncio.run(swept(settings, prediction_id=id_)) == Swept(looked_at=1, saved=1)
     name = world.import_of(id_)
     asset_id = world.get(name)["spec"]["assetId"]
     assert world.get(name)["metadata"]["labels"]["mediaimport.dev/swept"] == "true"
-    assert asyncio.run(swept(settings, wanted=id_)) == Swept(looked_at=1, saved=0)
+    assert asyncio.run(swept(settings, prediction_id=id_)) == Swept(looked_at=1, saved=0)
 
     body = world.replicate.get(path).text
-    late = shim.post("/api/v1/replicate/webhook", content=body, headers=signed(body, at=datetime.now(UTC)))
+    late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))
     assert [(each["asset_id"], each["outcome"]) for each in late.json()["assets"]] == [(asset_id, "duplicate")]
 
     by_hand = world.get(name)
@@ -83,6 +88,6 @@ def test_prediction_without_its_webhook_is_saved_and_stays_one_asset(
     with pytest.raises(KubeError, match="AlreadyExists"):
         world.kubectl("create", "-f", "-", given=json.dumps(manifest))
 
-    assert poll(world, shim, asset_id)["status"] == "ready"
+    assert world.finished_asset(webhook, asset_id)["status"] == "ready"
     assert world.import_of(id_) == name
     assert len(world.objects(f"media/default/{asset_id}/")) == 3

@@ -1,4 +1,4 @@
-"""Stands in for the API server where only lists and watches of MediaImports are asked: reads never reach it."""
+"""Fake API server with lists and watches of MediaImports, which is all that reads need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands of MediaImports, as fast as the API server takes them."""
+"""Load on the API server: thousands of MediaImports, created as fast as it accepts them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _WRITERS = 16
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Client]:
-    """Open the API server that KUBECONFIG names: raw objects, so that our own cost is small."""
+    """Connect to the API server that KUBECONFIG names, with plain dicts, which cost the benchmark little."""
     config = await configuration()
     config.connection_pool_maxsize = CONNECTIONS
     async with ApiClient(config) as client:
-        yield Client(client, on_request=_unheard, clock=Clock())
+        yield Client(client, on_request=_uncounted, clock=Clock())
 
 
-def _unheard(*, method: str, path: str, code: int, watch: bool = False) -> None:
-    """Let a request pass uncounted."""
+def _uncounted(*, method: str, path: str, code: int, watch: bool = False) -> None:
+    """Ignore a request."""
 
 
 def mediaimport(number: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def film(number: int) -> str:
 
 
 def path(namespace: str, name: str = "") -> str:
-    """Return where MediaImports are, or one of them."""
+    """Return the path of all MediaImports or of one."""
     return f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}" + (f"/{name}" if name else "")
 
 
@@ -66,7 +66,7 @@ async def create(api: Client, namespace: str, numbers: Iterable[int]) -> None:
 
 
 async def patch(api: Client, namespace: str, numbers: Iterable[int], change: dict[str, Any], *, part: str = "") -> None:
-    """Change each by merge patch; `part`: "/status" for that."""
+    """Send a merge patch to each; `part`: "/status" for the status."""
 
     def call(number: int) -> Call:
         return Call("PATCH", path(namespace, film(number)) + part, body=change, content_type=MERGE_PATCH)
@@ -86,18 +86,18 @@ async def send(api: Client, calls: Iterable[Call]) -> None:
 
 
 def fresh_namespace(kube: Kube, name: str) -> None:
-    """Make a namespace anew, whatever an earlier run has left in it."""
+    """Delete a namespace and create it again."""
     remove_namespace(kube, name)
     kube.kubectl("create", "namespace", name)
     kube.kubectl("wait", "serviceaccount/default", "--for=create", "--timeout=60s", namespace=name)
 
 
 def remove_namespace(kube: Kube, name: str) -> None:
-    """Delete a namespace with all that is in it, and wait: what is being deleted would slow down what comes next."""
+    """Delete a namespace and wait: a deletion in progress would slow down the next measurement."""
     try:
         kube.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=900s")
     except KubeError as error:
-        print(f"going on beside the deletion of {name}: {error}", file=sys.stderr, flush=True)
+        print(f"the deletion of {name} is still in progress: {error}", file=sys.stderr, flush=True)
 
 
 def run(work: Callable[[Client], Any]) -> Any:  # noqa: ANN401  whatever the work returns

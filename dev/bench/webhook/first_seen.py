@@ -1,4 +1,4 @@
-"""When objects appeared, by the API server's own watch."""
+"""Times at which objects appeared in a watch of the API server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 @dataclass
 class Sightings:
-    """Notes the monotonic time at which each name was first seen; a thread of its own follows the watch.
+    """Monotonic time at which each name was first seen; a thread follows the watch.
 
     `name_of` maps an object to the name to note, None for an object that does not count yet.
     """

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,14 +19,15 @@ from mediaimport_api import names
 from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_webhook.cluster import KubernetesCluster
 from mediaimport_webhook.imports.create import ImportRequest, requested_manifest
-from standardwebhooks.webhooks import Webhook
 
 import dev.cluster
 from dev.bench.figures import Bar, Figure, percentile, report
-from dev.bench.webhook_process import Shim, running_shim
 from dev.cluster.kubectl import Kube, Object
 from tests.support.loopback.bandwidth import Toxiproxy, running_toxiproxy, toxiproxy
+from tests.support.replicate.callbacks import callback
+from tests.support.replicate.prediction import new_id
 from tests.support.replicate.settings import WEBHOOK_SECRET
+from tests.support.webhook_process import WebhookProcess, running_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,28 +43,28 @@ RETRY_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 @dataclass(frozen=True)
 class Cut:
-    """The way to the API server, which can be closed."""
+    """Proxy to the API server, which can be closed."""
 
     proxies: Toxiproxy
     port: int
 
     def set_open(self, *, is_open: bool) -> None:
-        """Close or open it; closing breaks what is connected."""
+        """Close or open it; closing breaks its connections."""
         self.proxies.set_enabled(port=self.port, enabled=is_open)
 
 
 @dataclass(frozen=True)
 class Burst:
-    """What the sender saw."""
+    """Result of sending a burst."""
 
     answers_s: list[float]
-    """Of the answers that ended each callback, from the sending of that try."""
+    """Duration of the last attempt of each callback."""
     retries: int
     duration_s: float
 
 
 def kubeconfig(folder: Path, original: Path, *, port: int) -> Path:
-    """Write one that leads through the proxy and still knows the server by its name."""
+    """Write a kubeconfig that leads through the proxy and verifies the server by its own name."""
     content: Object = yaml.safe_load(original.read_text())
     for each in content["clusters"]:
         each["cluster"]["tls-server-name"] = urlsplit(each["cluster"]["server"]).hostname
@@ -75,26 +74,8 @@ def kubeconfig(folder: Path, original: Path, *, port: int) -> Path:
     return path
 
 
-def callback(prediction: str) -> tuple[bytes, dict[str, str]]:
-    """Return a signed callback's body and headers."""
-    now = datetime.now(UTC)
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    body = json.dumps({
-        "id": prediction, "model": "stand-in/video", "version": "hidden", "status": "succeeded", "input": {},
-        "output": f"https://replicate.delivery/xezq/{prediction}/output.mp4",
-        "created_at": stamp, "completed_at": stamp,
-    })  # fmt: skip
-    signature = Webhook(WEBHOOK_SECRET).sign(f"msg_{prediction}", now, body)
-    headers = {
-        "webhook-id": f"msg_{prediction}",
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signature,
-    }
-    return body.encode(), headers
-
-
 async def send(session: aiohttp.ClientSession, url: str, prediction: str) -> tuple[float, int]:
-    """Call back until it is taken; return how long the last try took and how many retries there were."""
+    """Send a callback until it is accepted; return the seconds of the last attempt and the number of retries."""
     for retries, wait_s in enumerate((*RETRY_AFTER_S, None)):
         body, headers = callback(prediction)
         start = time.monotonic()
@@ -106,12 +87,12 @@ async def send(session: aiohttp.ClientSession, url: str, prediction: str) -> tup
         if wait_s is None:
             break
         await asyncio.sleep(wait_s)
-    raise TimeoutError(f"{prediction} was never taken")
+    raise TimeoutError(f"{prediction} was never accepted")
 
 
-async def burst(shim: Shim, predictions: list[str], *, connections: int, cut: Cut | None = None) -> Burst:
-    """Send them all, and cut the API server off meanwhile if there is something to cut."""
-    url = f"{shim.url}/api/v1/replicate/webhook"
+async def burst(webhook: WebhookProcess, predictions: list[str], *, connections: int, cut: Cut | None = None) -> Burst:
+    """Send all callbacks; cut the API server off meanwhile if `cut` is given."""
+    url = f"{webhook.url}/api/v1/replicate/webhook"
     start = time.monotonic()
     limits = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(total=60)) as session:
@@ -132,15 +113,20 @@ async def burst(shim: Shim, predictions: list[str], *, connections: int, cut: Cu
     return Burst([each for each, _ in done], sum(retries for _, retries in done), time.monotonic() - start)
 
 
+def new_ids(count: int) -> list[str]:
+    """Return ids of new predictions."""
+    return [new_id() for _ in range(count)]
+
+
 def imported(kube: Kube) -> list[str]:
-    """Return the prediction of each import that a callback made."""
+    """Return the prediction of each import that a callback created."""
     found = kube.get(names.PLURAL, namespace=NAMESPACE)["items"]
     sources = [each["spec"]["source"] for each in found]
     return [each["provider"]["id"] for each in sources if "provider" in each]
 
 
 async def creations_per_s(environment: dict[str, str]) -> float:
-    """Return how many imports the API server takes when nobody asks anything else of this machine."""
+    """Return the number of imports a second that the API server accepts from a single client."""
     os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
     request, free = ImportRequest(url="https://example.com/video.mp4"), asyncio.Semaphore(AT_ONCE)
     async with connect("mediaimport-bench", connections=64) as api:
@@ -156,11 +142,6 @@ async def creations_per_s(environment: dict[str, str]) -> float:
         return ALONE / (time.monotonic() - start)
 
 
-def made(count: int) -> list[str]:
-    """Return new predictions' ids."""
-    return [secrets.token_hex(13) for _ in range(count)]
-
-
 @contextmanager
 def folder() -> Iterator[Path]:
     """Give a folder for a while."""
@@ -169,8 +150,8 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def shim_of(environment: dict[str, str], folder: Path, *, config: Path) -> Iterator[Shim]:
-    """Run the shim on the real cluster, in a namespace that no operator looks at; its connections and caches warm."""
+def webhook_of(environment: dict[str, str], folder: Path, *, config: Path) -> Iterator[WebhookProcess]:
+    """Run the webhook on the real cluster, warmed up, in a namespace that no operator watches."""
     variables = {name: value for name, value in environment.items() if name.startswith("S3_")}
     variables |= {
         "KUBECONFIG": str(config),
@@ -178,18 +159,18 @@ def shim_of(environment: dict[str, str], folder: Path, *, config: Path) -> Itera
         "REPLICATE_WEBHOOK_SECRETS": WEBHOOK_SECRET,
         "S3_ADDRESSING_STYLE": "path",
     }
-    with running_shim(folder, variables) as shim:
-        asyncio.run(burst(shim, made(50), connections=8))
-        yield shim
+    with running_webhook(folder, variables) as webhook:
+        asyncio.run(burst(webhook, new_ids(50), connections=8))
+        yield webhook
 
 
 def undisturbed(environment: dict[str, str], quiet: list[str], at_once: list[str]) -> tuple[Burst, Burst, float]:
-    """Send the first on few connections, the second all at once; return also the shim's milliseconds for each first."""
-    with folder() as place, shim_of(environment, place, config=Path(environment["KUBECONFIG"])) as shim:
-        before_s = shim.cpu_s
-        first = asyncio.run(burst(shim, quiet, connections=CONNECTIONS))
-        cpu_ms = (shim.cpu_s - before_s) / CALLBACKS * 1000
-        return first, asyncio.run(burst(shim, at_once, connections=CALLBACKS)), cpu_ms
+    """Send the first on few connections, the second at once; return also the CPU milliseconds of each first."""
+    with folder() as place, webhook_of(environment, place, config=Path(environment["KUBECONFIG"])) as webhook:
+        before_s = webhook.cpu_s
+        first = asyncio.run(burst(webhook, quiet, connections=CONNECTIONS))
+        cpu_ms = (webhook.cpu_s - before_s) / CALLBACKS * 1000
+        return first, asyncio.run(burst(webhook, at_once, connections=CALLBACKS)), cpu_ms
 
 
 def disturbed_by_a_cut(environment: dict[str, str], disturbed: list[str]) -> Burst:
@@ -198,13 +179,13 @@ def disturbed_by_a_cut(environment: dict[str, str], disturbed: list[str]) -> Bur
     server = urlsplit(yaml.safe_load(original.read_text())["clusters"][0]["cluster"]["server"])
     with folder() as place, running_toxiproxy(place, program=toxiproxy()) as proxies:
         port = proxies.forwarded(f"{server.hostname}:{server.port}")
-        with shim_of(environment, place, config=kubeconfig(place, original, port=port)) as shim:
-            return asyncio.run(burst(shim, disturbed, connections=CALLBACKS, cut=Cut(proxies, port)))
+        with webhook_of(environment, place, config=kubeconfig(place, original, port=port)) as webhook:
+            return asyncio.run(burst(webhook, disturbed, connections=CALLBACKS, cut=Cut(proxies, port)))
 
 
 def main() -> None:
     """Measure and report."""
-    quiet, at_once, disturbed = made(CALLBACKS), made(CALLBACKS), made(CALLBACKS)
+    quiet, at_once, disturbed = new_ids(CALLBACKS), new_ids(CALLBACKS), new_ids(CALLBACKS)
     environment = dev.cluster.environment()
     kube = Kube(environment)
     kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
@@ -216,7 +197,7 @@ def main() -> None:
         found = imported(kube)
     finally:
         kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-    wanted = {*quiet, *at_once, *disturbed}
+    expected = {*quiet, *at_once, *disturbed}
     least_s = round(CALLBACKS / alone_per_s, 2)
     report(
         "burst",
@@ -224,15 +205,15 @@ def main() -> None:
             Figure(
                 f"1,000 webhooks on {CONNECTIONS} connections, p99", percentile(first.answers_s, 99), "s", None, Bar(2)
             ),
-            Figure("the same, taken a second", CALLBACKS / first.duration_s, "/s", round(alone_per_s)),
-            Figure("the same, the shim's processor time of one", cpu_ms, "ms"),
+            Figure("the same, accepted a second", CALLBACKS / first.duration_s, "/s", round(alone_per_s)),
+            Figure("the same, the webhook's CPU time of one", cpu_ms, "ms"),
             Figure("1,000 webhooks all at once, p50", percentile(second.answers_s, 50), "s", least_s / 2),
             Figure("1,000 webhooks all at once, p99", percentile(second.answers_s, 99), "s", least_s, Bar(2)),
-            Figure("the same: told to come again, so retries", second.retries, ""),
-            Figure("the same, until all were taken", second.duration_s, "s", least_s),
+            Figure("the same, retries after 429 or 503", second.retries, ""),
+            Figure("the same, until all were accepted", second.duration_s, "s", least_s),
             Figure("all at once, API server cut off for 10 s: retries", third.retries, ""),
-            Figure("the same, until all were taken", third.duration_s, "s"),
-            Figure("lost, of all three", len(wanted - set(found)), "", None, Bar(0)),
+            Figure("the same, until all were accepted", third.duration_s, "s"),
+            Figure("lost, of all three", len(expected - set(found)), "", None, Bar(0)),
             Figure("doubled, of all three", len(found) - len(set(found)), "", None, Bar(0)),
         ],
     )

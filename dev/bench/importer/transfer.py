@@ -23,9 +23,9 @@ from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Source, Spec
 from mediaimport_api.task import TASK_VARIABLE, Task
 
-from dev.bench import baselines
 from dev.bench.figures import Bar, Figure, report
-from dev.bench.runs import Bench, Run, median, timed
+from dev.bench.importer import baselines
+from dev.bench.importer.runs import Bench, Run, median, timed
 from tests.support.downloads import bigbuckbunny
 from tests.support.loopback.bandwidth import running_toxiproxy, toxiproxy
 from tests.support.loopback.certificate import Certificate
@@ -44,7 +44,7 @@ START_ROUNDS = 7
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is imported, and how often."""
+    """Size of the file and number of rounds."""
 
     size_mb: int
 

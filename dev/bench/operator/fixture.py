@@ -1,4 +1,4 @@
-"""Where the operator is measured: the real API server, with an operator of this checkout beside it."""
+"""Fixture of the operator's benchmarks: the real API server, and operators of this checkout as processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mediaimport_api import names
 
 import dev.cluster
 from dev.bench.figures import FOLDER
-from dev.bench.operator_process import OperatorProcess
+from dev.bench.operator.operator_process import OperatorProcess
 from dev.cluster.cache import CHECKOUT
 from dev.cluster.kubectl import Kube
 
@@ -22,8 +22,8 @@ _DEFINITION = CHECKOUT / "crds" / "mediaimports.yaml"
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A cluster, how many imports are under way at a time, and where programs say what they do."""
+class Fixture:
+    """A cluster, the operator's limit of running imports, and the log of the programs."""
 
     kube: Kube
     environment: Mapping[str, str]
@@ -36,19 +36,19 @@ class Ground:
 
 
 @contextmanager
-def prepared(name: str, *, cap: int) -> Iterator[Ground]:
-    """Point everything at the cluster, log into build/bench/NAME.log."""
+def prepared(name: str, *, cap: int) -> Iterator[Fixture]:
+    """Point all clients at the cluster; log into build/bench/NAME.log."""
     environment = dev.cluster.environment()
     os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
     FOLDER.mkdir(parents=True, exist_ok=True)
     kube = Kube(environment)
     _define(kube)
     with (FOLDER / f"{name}.log").open("w") as log:
-        yield Ground(kube, environment, cap, log)
+        yield Fixture(kube, environment, cap, log)
 
 
 def _define(kube: Kube) -> None:
-    """Bring the resource definition if no release has."""
+    """Create the resource definition if no release has."""
     name = f"{names.PLURAL}.{names.GROUP}"
     if not kube.kubectl("get", "customresourcedefinition", name, "--ignore-not-found", "--output=name"):
         kube.kubectl("create", "-f", str(_DEFINITION))

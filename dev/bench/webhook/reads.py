@@ -1,4 +1,4 @@
-"""`make bench-reads`: one worker of the shim with 10,000 resources, read by wrk and hey on loopback."""
+"""`make bench-reads`: one worker of the webhook with 10,000 resources, read by wrk and hey on loopback."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from uuid import uuid4
 
 from mediaimport_api.names import API_VERSION, KIND, AssetKeys
 
-from dev.bench.apiserver import Resource, running_apiserver
 from dev.bench.figures import Bar, Figure, report
-from dev.bench.webhook_process import TOKEN, Shim, running_shim
+from dev.bench.webhook.apiserver import Resource, running_apiserver
+from tests.support.webhook_process import TOKEN, WebhookProcess, running_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,49 +92,51 @@ def _status(uid: str) -> Resource:
 
 @dataclass(frozen=True)
 class Load:
-    """What a load generator saw."""
+    """Result of a load generator."""
 
     per_s: float
     p99_ms: float
     cpu_us: float
-    """Processor time of the shim for each request: it holds also on a machine that is busy with other things."""
+    """CPU time of the webhook for each request; other load on the machine does not change it."""
 
 
-def wrk(shim: Shim, paths: list[str], *, seconds: int = RUN_S) -> Load:
+def wrk(webhook: WebhookProcess, paths: list[str], *, seconds: int = RUN_S) -> Load:
     """Ask for random ones of these paths as fast as they are answered."""
-    script, listed = shim.folder / "load.lua", shim.folder / "paths"
+    script, listed = webhook.folder / "load.lua", webhook.folder / "paths"
     script.write_text(_WRK_SCRIPT)
     listed.write_text("\n".join(paths) + "\n")
     environment = os.environ | {"BENCH_PATHS": str(listed), "BENCH_TOKEN": TOKEN}
-    before_s = shim.cpu_s
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), shim.url]
+    before_s = webhook.cpu_s
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), webhook.url]
     output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     requests, duration_us, p99_us, errors = (int(each) for each in output.rpartition("BENCH ")[2].split())
     if errors:
         sys.exit(f"wrk saw {errors} errors:\n{output}")
-    return Load(requests / duration_us * 1e6, p99_us / 1000, (shim.cpu_s - before_s) / requests * 1e6)
+    return Load(requests / duration_us * 1e6, p99_us / 1000, (webhook.cpu_s - before_s) / requests * 1e6)
 
 
-def hey(shim: Shim, path: str, *, per_s: int) -> Load:
+def hey(webhook: WebhookProcess, path: str, *, per_s: int) -> Load:
     """Ask for one path at a steady rate."""
     workers = 10
     command = [
         "hey", "-z", f"{RUN_S}s", "-c", str(workers), "-q", str(per_s / workers), "-o", "csv",
-        "-H", f"Authorization: Bearer {TOKEN}", shim.url + path,
+        "-H", f"Authorization: Bearer {TOKEN}", webhook.url + path,
     ]  # fmt: skip
-    before_s = shim.cpu_s
+    before_s = webhook.cpu_s
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rows = [line.split(",") for line in output.splitlines()[1:]]
     if any(row[6] != "200" for row in rows):
         sys.exit("hey saw an answer that is not 200")
     times_ms = sorted(float(row[0]) * 1000 for row in rows)
-    return Load(len(rows) / RUN_S, times_ms[int(len(times_ms) * 0.99) - 1], (shim.cpu_s - before_s) / len(rows) * 1e6)
+    return Load(
+        len(rows) / RUN_S, times_ms[int(len(times_ms) * 0.99) - 1], (webhook.cpu_s - before_s) / len(rows) * 1e6
+    )
 
 
-async def stream_memory_mb(shim: Shim, asset_ids: list[str]) -> float:
-    """Open an event stream for each of these, and return by how much the shim's memory grows."""
-    before = shim.memory_mb
-    place = urlsplit(shim.url)
+async def stream_memory_mb(webhook: WebhookProcess, asset_ids: list[str]) -> float:
+    """Open an event stream for each of these, and return by how much the webhook's memory grows."""
+    before = webhook.memory_mb
+    place = urlsplit(webhook.url)
     opened = [await asyncio.open_connection(place.hostname, place.port) for _ in asset_ids]
     for (_, writer), asset_id in zip(opened, asset_ids, strict=True):
         request = (
@@ -144,7 +146,7 @@ async def stream_memory_mb(shim: Shim, asset_ids: list[str]) -> float:
         await writer.drain()
     for reader, _ in opened:
         await asyncio.wait_for(reader.readuntil(b"event: asset"), timeout=30)
-    grown = shim.memory_mb - before
+    grown = webhook.memory_mb - before
     for _, writer in opened:
         writer.close()
         with suppress(ConnectionError):
@@ -152,26 +154,26 @@ async def stream_memory_mb(shim: Shim, asset_ids: list[str]) -> float:
     return grown
 
 
-def start(stack: ExitStack, held: list[Resource]) -> Shim:
-    """Run the shim on these resources and wait until it has read them."""
+def start(stack: ExitStack, held: list[Resource]) -> WebhookProcess:
+    """Run the webhook on these resources and wait until it has read them."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-reads-")))
     kubeconfig = stack.enter_context(running_apiserver(folder, held))
     variables = {"NAMESPACE": "bench", "S3_BUCKET_NAME": "media"}
     keys = {"S3_ACCESS_KEY_ID": "bench", "S3_SECRET_ACCESS_KEY": "bench-secret"}
-    return stack.enter_context(running_shim(folder, {"KUBECONFIG": str(kubeconfig), **variables, **keys}))
+    return stack.enter_context(running_webhook(folder, {"KUBECONFIG": str(kubeconfig), **variables, **keys}))
 
 
-def measure(shim: Shim, held: list[Resource]) -> list[Figure]:
-    """Return all figures of a running shim."""
+def measure(webhook: WebhookProcess, held: list[Resource]) -> list[Figure]:
+    """Return all figures of a running webhook."""
     ready = [each["metadata"]["uid"] for each in held[UPLOADING:]]
     under_way = [each["metadata"]["uid"] for each in held[:STREAMS]]
     assets, page = [f"/api/v1/media/{each}" for each in ready], ["/api/v1/media/?limit=50"]
-    synced_mb = shim.memory_mb
-    health = wrk(shim, ["/healthz"])
-    wrk(shim, assets)  # signs what is signed once
-    one, steady, listed = wrk(shim, assets), hey(shim, assets[0], per_s=STEADY_PER_S), wrk(shim, page)
-    read_mb = shim.memory_mb
-    streams_mb = asyncio.run(stream_memory_mb(shim, under_way))
+    synced_mb = webhook.memory_mb
+    health = wrk(webhook, ["/healthz"])
+    wrk(webhook, assets)  # signs what is signed once
+    one, steady, listed = wrk(webhook, assets), hey(webhook, assets[0], per_s=STEADY_PER_S), wrk(webhook, page)
+    read_mb = webhook.memory_mb
+    streams_mb = asyncio.run(stream_memory_mb(webhook, under_way))
     return [
         Figure("GET media/{id}, one worker", one.per_s, "/s", round(health.per_s), Bar(2000, at_most=False)),
         Figure("its processor time", one.cpu_us, "us"),

@@ -1,7 +1,7 @@
-"""`make bench-scale`: thousands of imports on a node on paper; beside them as many bare Jobs at the same cap.
+"""`make bench-scale`: thousands of imports on a fake node (kwok), and as many plain Jobs at the same cap.
 
 SCALE_IMPORTS (1000) lists how many, as in 1000,10000,20000; SCALE_CAP (200) is how many at a time; up to
-SCALE_BARE (10000) of them have bare Jobs beside them. Each figure is written as soon as it is known.
+SCALE_BASELINE (10000) imports the plain Jobs are measured too. Each figure is written as soon as it is known.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dev.bench import bare_jobs, load
 from dev.bench.figures import Bar, Figure, Sheet
-from dev.bench.fixture import prepared
-from tests.support.kwok.node import paper_node
+from dev.bench.operator import baseline_jobs, load
+from dev.bench.operator.fixture import prepared
+from tests.support.kwok.node import fake_node
 
 if TYPE_CHECKING:
-    from dev.bench.fixture import Ground
-    from dev.bench.operator_process import OperatorProcess
+    from dev.bench.operator.fixture import Fixture
+    from dev.bench.operator.operator_process import OperatorProcess
 
 NAMESPACE = "operator-scale"
 _WIDTH = 62
 _SETTLE_S = 10.0
-"""After its first new Job a restarted operator goes on so long, since that is when it has the most in memory."""
+"""Time that a restarted operator runs after its first new Job, since its memory peaks then."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Imports that came to their end, and what that took."""
+    """Finished imports and their cost."""
 
     finished: int
     wall_s: float
@@ -43,19 +43,19 @@ class Run:
         return self.finished / self.wall_s * 60
 
 
-def patience_s(count: int) -> float:
-    """Return how long so many imports may take before we go on without the rest."""
+def timeout_s(count: int) -> float:
+    """Return the timeout for so many imports."""
     return 120 + count * 0.3
 
 
-def imports(ground: Ground, namespace: str, count: int) -> Run:
+def imports(fixture: Fixture, namespace: str, count: int) -> Run:
     """Create the imports and wait until all are Ready."""
-    operator = ground.operator(namespace)
+    operator = fixture.operator(namespace)
     try:
         operator.await_figure("lease_held", 1, timeout_s=60)
         requests, cpu_s, begun_s = operator.figure("api_requests_total"), operator.cpu_s, time.monotonic()
         load.run(lambda api: load.create(api, namespace, range(count)))
-        finished = _finished(operator, count, until_s=begun_s + patience_s(count))
+        finished = _finished(operator, count, until_s=begun_s + timeout_s(count))
         wall_s = time.monotonic() - begun_s
         requests = operator.figure("api_requests_total") - requests
         return Run(finished, wall_s, operator.cpu_s - cpu_s, requests, operator.peak_mb)
@@ -64,22 +64,22 @@ def imports(ground: Ground, namespace: str, count: int) -> Run:
 
 
 def _finished(operator: OperatorProcess, count: int, *, until_s: float) -> int:
-    """Return how many are Ready: all, or as many as come to it in time."""
-    told_s = 0.0
+    """Return the number of Ready imports: all, or those that are Ready in time."""
+    printed_s = 0.0
     while (ready := int(operator.figure("imports_completed_total", result="ready"))) < count:
         if time.monotonic() > until_s:
             break
-        if time.monotonic() > told_s + 10:
+        if time.monotonic() > printed_s + 10:
             print(f"{ready} of {count} are Ready", file=sys.stderr, flush=True)
-            told_s = time.monotonic()
-        time.sleep(1)  # asking costs the operator some milliseconds
+            printed_s = time.monotonic()
+        time.sleep(1)  # each query costs the operator milliseconds
     return ready
 
 
-def restarted(ground: Ground, namespace: str, count: int) -> tuple[float, float]:
+def restarted(fixture: Fixture, namespace: str, count: int) -> tuple[float, float]:
     """Start an operator with half of the imports to do; return seconds to its first new Job, and its peak memory."""
     load.run(lambda api: load.patch(api, namespace, range(count // 2), {"spec": {"run": "again"}}))
-    operator = ground.operator(namespace)
+    operator = fixture.operator(namespace)
     try:
         first_s = operator.await_figure("api_requests_total", 1, timeout_s=120, method="POST", resource="jobs")
         time.sleep(_SETTLE_S)
@@ -88,40 +88,40 @@ def restarted(ground: Ground, namespace: str, count: int) -> tuple[float, float]
         operator.stop()
 
 
-def beside(ground: Ground, namespace: str, count: int) -> float:
-    """Return at what rate per minute as many bare Jobs end."""
-    load.fresh_namespace(ground.kube, namespace)
+def baseline(fixture: Fixture, namespace: str, count: int) -> float:
+    """Return the rate per minute at which as many plain Jobs finish."""
+    load.fresh_namespace(fixture.kube, namespace)
     finished, wall_s = load.run(
-        lambda api: bare_jobs.finished_within(api, namespace, count, cap=ground.cap, timeout_s=patience_s(count))
+        lambda api: baseline_jobs.finished_within(api, namespace, count, cap=fixture.cap, timeout_s=timeout_s(count))
     )
-    load.remove_namespace(ground.kube, namespace)
+    load.remove_namespace(fixture.kube, namespace)
     return float(finished / wall_s * 60)
 
 
-def measure(ground: Ground, sheet: Sheet, count: int, *, bare_too: bool) -> Run:
+def measure(fixture: Fixture, sheet: Sheet, count: int, *, with_baseline: bool) -> Run:
     """Measure so many imports."""
     namespace = f"{NAMESPACE}-{count}"
-    load.fresh_namespace(ground.kube, namespace)
-    run = imports(ground, namespace, count)
+    load.fresh_namespace(fixture.kube, namespace)
+    run = imports(fixture, namespace, count)
     at = f"{count}: "
     sheet.add(
-        Figure(f"{at}imports Ready at cap {ground.cap}", run.finished, "", None, Bar(count, at_most=False)),
+        Figure(f"{at}imports Ready at cap {fixture.cap}", run.finished, "", None, Bar(count, at_most=False)),
         Figure(f"{at}imports per minute", run.per_minute, "/min"),
         Figure(f"{at}API requests per import", run.requests / max(run.finished, 1), ""),
         Figure(f"{at}operator CPU per import", run.cpu_s / max(run.finished, 1) * 1000, "ms"),
         Figure(f"{at}operator peak memory", run.peak_mb, "MB", None, Bar(250)),
     )
-    first_s, peak_mb = restarted(ground, namespace, count)
+    first_s, peak_mb = restarted(fixture, namespace, count)
     sheet.add(
         Figure(f"{at}restart to first new Job, half of them to do", first_s, "s", None, Bar(15)),
         Figure(f"{at}peak memory of the restarted operator", peak_mb, "MB", None, Bar(250)),
     )
-    load.remove_namespace(ground.kube, namespace)
-    if bare_too:
-        rate = beside(ground, f"{namespace}-bare", count)
+    load.remove_namespace(fixture.kube, namespace)
+    if with_baseline:
+        rate = baseline(fixture, f"{namespace}-baseline", count)
         sheet.add(
-            Figure(f"{at}bare Jobs per minute at the same cap", rate, "/min"),
-            Figure(f"{at}imports over as many bare Jobs", rate / run.per_minute, "x", 1, Bar(1.5)),
+            Figure(f"{at}plain Jobs per minute at the same cap", rate, "/min"),
+            Figure(f"{at}imports over as many plain Jobs", rate / run.per_minute, "x", 1, Bar(1.5)),
         )
     return run
 
@@ -129,13 +129,13 @@ def measure(ground: Ground, sheet: Sheet, count: int, *, bare_too: bool) -> Run:
 def main() -> None:
     """Measure and report."""
     counts = [int(each) for each in os.environ.get("SCALE_IMPORTS", "1000").split(",")]
-    most_bare = int(os.environ.get("SCALE_BARE", "10000"))
+    most_baseline = int(os.environ.get("SCALE_BASELINE", "10000"))
     with (
-        prepared("scale", cap=int(os.environ.get("SCALE_CAP", "200"))) as ground,
-        paper_node(ground.kube, log=ground.log),
+        prepared("scale", cap=int(os.environ.get("SCALE_CAP", "200"))) as fixture,
+        fake_node(fixture.kube, log=fixture.log),
     ):
         sheet = Sheet("scale", width=_WIDTH)
-        runs = {count: measure(ground, sheet, count, bare_too=count <= most_bare) for count in counts}
+        runs = {count: measure(fixture, sheet, count, with_baseline=count <= most_baseline) for count in counts}
         least, most = min(counts), max(counts)
         if most > least:
             growth = (runs[most].cpu_s / most) / (runs[least].cpu_s / least)

@@ -26,12 +26,12 @@ _TIMEOUT_S = 60.0
 
 
 def job_variables(namespace: str) -> dict[str, str]:
-    """Return the variables by which Jobs are made, for pods on the node on paper."""
+    """Return the settings for Jobs whose pods run on the fake node."""
     return {
         "OPERATOR_NAMESPACE": namespace,
         "INSTANCE": namespace,
-        "IMPORTER_IMAGE": "paper",
-        "PROBER_IMAGE": "paper",
+        "IMPORTER_IMAGE": "fake",
+        "PROBER_IMAGE": "fake",
         "IMPORTER_PLACEMENT": json.dumps(PLACEMENT),
         "S3_BUCKET_NAME": "scale",
     }
@@ -47,7 +47,7 @@ class OperatorProcess:
 
     @classmethod
     def start(cls, variables: Mapping[str, str], *, namespace: str, cap: int, log: IO[str]) -> OperatorProcess:
-        """Start one that watches the namespace."""
+        """Start an operator that watches the namespace."""
         port = free_port()
         own = job_variables(namespace) | {
             "POD_NAME": "bench",
@@ -64,7 +64,7 @@ class OperatorProcess:
         return cls(process, port, started_s)
 
     def figure(self, name: str, **labels: str) -> float:
-        """Return the sum of a metric's samples that have the labels; 0 while nobody answers."""
+        """Return the sum of a metric's samples with the labels; 0 while the operator does not answer."""
         if self.process.poll() is not None:
             raise RuntimeError(f"the operator ended with {self.process.returncode}")
         total = 0.0
@@ -74,7 +74,7 @@ class OperatorProcess:
         return total
 
     def await_figure(self, name: str, least: float, *, timeout_s: float, **labels: str) -> float:
-        """Return how long after its start a figure had come so far."""
+        """Return the seconds from the operator's start until a metric reached a value."""
         deadline = time.monotonic() + timeout_s
         while self.figure(name, **labels) < least:
             if time.monotonic() > deadline:
@@ -96,7 +96,7 @@ class OperatorProcess:
         return int(line.split()[1]) / 1024
 
     def stop(self) -> None:
-        """End it in good order; at once if it does not come to that."""
+        """Terminate the operator; kill it after a timeout."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(_TIMEOUT_S)

@@ -60,7 +60,7 @@ def files(folder: Path, *, webm_gb: int) -> dict[str, Path]:
 
 def measured(file: Path, operation: str) -> tuple[float, float]:
     """Return seconds and megabytes of one request, in a process whose children are its tools alone."""
-    command = [sys.executable, "-m", "dev.bench.probe", str(file), operation]
+    command = [sys.executable, "-m", "dev.bench.importer.probe", str(file), operation]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return answer["wall_s"], answer["peak_mb"]
 

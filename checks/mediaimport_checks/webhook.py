@@ -1,4 +1,4 @@
-"""The shim, as a frontend asks it."""
+"""The webhook, as a frontend asks it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose asset the test import is, and how the shim is asked for it; no headers: it cannot be asked."""
+    """User of the test import, and headers to query the webhook with; None: no token can be used."""
 
     user_id: str
     headers: dict[str, str] | None
@@ -38,8 +38,8 @@ def caller(tokens_file: Path, *, anonymous: bool, default_user_id: str) -> Calle
 
 
 @dataclass(frozen=True)
-class Shim:
-    """The shim behind its Service."""
+class Webhook:
+    """The webhook behind its Service."""
 
     http: httpx.Client
 
@@ -55,7 +55,7 @@ class Shim:
         answer = self._get(f"/api/v1/media/{asset_id}", headers)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             raise CheckError(
-                "it knows none of its own tokens", "see that auth's Secret is the one that the shim mounts"
+                "it knows none of its own tokens", "see that auth's Secret is the one that the webhook mounts"
             )
         if answer.is_error:
             raise CheckError(f"it answers {answer.status_code}: {answer.text[:200]}", _LOOK)
@@ -72,9 +72,9 @@ class Shim:
 _LOOK = "kubectl logs -l app.kubernetes.io/component=webhook"
 
 
-def connect(url: str) -> Shim:
-    """Return the shim at that URL."""
-    return Shim(httpx.Client(base_url=url, timeout=10, trust_env=False))
+def connect(url: str) -> Webhook:
+    """Return the webhook at that URL."""
+    return Webhook(httpx.Client(base_url=url, timeout=10, trust_env=False))
 
 
 def fetch(url: str, trust: ssl.SSLContext) -> tuple[int, str]:
@@ -89,6 +89,6 @@ def fetch(url: str, trust: ssl.SSLContext) -> tuple[int, str]:
     if answer.is_error:
         raise CheckError(
             f"a presigned URL is answered {answer.status_code}",
-            "see that the shim's keys may Get media/*, and that s3.publicEndpointUrl is the store's own name",
+            "see that the webhook's keys may Get media/*, and that s3.publicEndpointUrl is the store's own name",
         )
     return len(answer.content), hashlib.sha256(answer.content).hexdigest()

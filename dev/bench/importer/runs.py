@@ -1,4 +1,4 @@
-"""One contestant, run to its end: its time and its memory."""
+"""Runs of one contestant: time and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where everything is. The two URLs lead through the limits, when there are any."""
+    """Files and servers of a run. Both URLs lead through the bandwidth limits, if there are any."""
 
     folder: Path
     certificate: Certificate
@@ -60,7 +60,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Run:
-    """One contestant's time and its own greatest memory."""
+    """Time and peak memory of one contestant."""
 
     wall_s: float
     peak_mb: float

@@ -1,4 +1,4 @@
-"""As many bare Jobs as there are imports, kept at a cap by a plain loop: what an operator is to be compared with."""
+"""Baseline of the operator: as many plain Jobs as there are imports, kept at a cap by a simple loop."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mediaimport_operator.settings.operator import Settings
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.kubernetes.client import Call
 
-from dev.bench import load
-from dev.bench.operator_process import job_variables
+from dev.bench.operator import load
+from dev.bench.operator.operator_process import job_variables
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.client import Client
@@ -26,7 +26,7 @@ _WATCH = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
 async def finished_within(api: Client, namespace: str, count: int, *, cap: int, timeout_s: float) -> tuple[int, float]:
-    """Keep `cap` Jobs at work until `count` have ended; return how many did, and the seconds it took."""
+    """Keep `cap` Jobs running until `count` have finished; return their number and the seconds."""
     begun_s = time.monotonic()
     loop = _Loop(api, namespace, count, cap)
     with suppress(TimeoutError):
@@ -35,7 +35,7 @@ async def finished_within(api: Client, namespace: str, count: int, *, cap: int, 
 
 
 class _Loop:
-    """A watch that frees a slot for each Job that ends, and creators that wait for slots."""
+    """Watch that frees a slot for each finished Job, and creators that wait for slots."""
 
     def __init__(self, api: Client, namespace: str, count: int, cap: int) -> None:
         self._api = api
@@ -74,10 +74,10 @@ class _Loop:
 
 
 def _job(number: int, settings: Settings) -> dict[str, Any]:
-    """Return the very Job that the operator would make, but nobody's, and gone as soon as the operator's."""
+    """Return the Job that the operator creates, without an owner, and with the TTL of the operator's."""
     meta = {"namespace": settings.operator_namespace, "uid": str(uuid4()), "creationTimestamp": "2030-01-01T00:00:00Z"}
     item = load.mediaimport(number)
-    made = import_job.job(resource.read(item | {"metadata": item["metadata"] | meta}), settings, attempt=1)
-    del made["metadata"]["ownerReferences"]
-    made["spec"]["ttlSecondsAfterFinished"] = settings.successful_job_s
-    return made
+    manifest = import_job.job(resource.read(item | {"metadata": item["metadata"] | meta}), settings, attempt=1)
+    del manifest["metadata"]["ownerReferences"]
+    manifest["spec"]["ttlSecondsAfterFinished"] = settings.successful_job_s
+    return manifest

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from kubernetes import client, config
 from mediaimport_api import names
-from standardwebhooks.webhooks import Webhook
 
 import dev.cluster
 from dev.bench.figures import Bar, Figure, percentile, report
-from dev.bench.watching import Sightings
+from dev.bench.webhook.first_seen import Sightings
 from dev.cluster.kubectl import Kube
 from tests.support.helm import Installation, install
+from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.replicate.manifest import NAME, StandIn, deploy
-from tests.support.replicate.settings import API_TOKEN, WEBHOOK_SECRET
+from tests.support.replicate.prediction import new_id
+from tests.support.replicate.settings import API_TOKEN
 
 NAMESPACE = "mediaimport-bench"
 ROUNDS = 50
@@ -31,9 +29,9 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Bench:
-    """The shim and the stand-in, and what is seen of Jobs and of Ready imports."""
+    """Clients of webhook and stand-in, and watches of Jobs and Ready imports."""
 
-    shim: httpx.Client
+    webhook: httpx.Client
     replicate: httpx.Client
     jobs: Sightings
     ready: Sightings
@@ -41,7 +39,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Round:
-    """One webhook: seconds from its sending to its answer, to its Job and to its Ready import."""
+    """Seconds from sending a callback to its answer, to its Job and to its Ready import."""
 
     answer_s: float
     job_s: float
@@ -52,33 +50,23 @@ def file_url(replicate: httpx.Client) -> str:
     """Have the stand-in make a file of SIZE_BYTES and return its URL."""
     scenario = {"seconds": 0, "size_bytes": SIZE_BYTES}
     body = {"input": {"prompt": "a rabbit", "stand_in": scenario}}
-    made = replicate.post("/v1/models/stand-in/video/predictions", json=body).raise_for_status().json()
+    prediction = replicate.post("/v1/models/stand-in/video/predictions", json=body).raise_for_status().json()
     deadline = time.monotonic() + TIMEOUT_S
-    while made["status"] != "succeeded":
+    while prediction["status"] != "succeeded":
         if time.monotonic() > deadline:
             raise TimeoutError("the stand-in did not finish its prediction")
-        made = replicate.get(f"/v1/predictions/{made['id']}").raise_for_status().json()
-    return str(made["output"])
+        prediction = replicate.get(f"/v1/predictions/{prediction['id']}").raise_for_status().json()
+    return str(prediction["output"])
 
 
 def once(bench: Bench) -> Round:
     """Send one webhook and wait until its import is Ready."""
-    prediction = secrets.token_hex(13)
-    now = datetime.now(UTC)
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    body = json.dumps({
-        "id": prediction, "model": "stand-in/video", "version": "hidden", "status": "succeeded", "input": {},
-        "output": file_url(bench.replicate), "created_at": stamp, "completed_at": stamp,
-    })  # fmt: skip
-    signature = Webhook(WEBHOOK_SECRET).sign("msg_bench", now, body)
-    headers = {
-        "webhook-id": "msg_bench",
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signature,
-    }
+    prediction = new_id()
+    body = finished_prediction(file_url(bench.replicate), prediction=prediction)
+    headers = signed(body)
     name = names.prediction_resource_name("replicate", prediction, "")
     start = time.monotonic()
-    bench.shim.post("/api/v1/replicate/webhook", content=body, headers=headers).raise_for_status()
+    bench.webhook.post("/api/v1/replicate/webhook", content=body, headers=headers).raise_for_status()
     answered = time.monotonic()
     job = bench.jobs.await_name(name, timeout_s=TIMEOUT_S)
     ready = bench.ready.await_name(name, timeout_s=TIMEOUT_S)
@@ -117,10 +105,10 @@ def set_up(stack: ExitStack) -> Bench:
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     config.load_kube_config(environment["KUBECONFIG"])  # type: ignore[no-untyped-call]
     jobs, ready = sightings()
-    shim_url = stack.enter_context(kube.forward(installation.shim, 80, namespace=NAMESPACE))
+    webhook_url = stack.enter_context(kube.forward(installation.webhook, 80, namespace=NAMESPACE))
     replicate_url = stack.enter_context(kube.forward(replicate.target, 80, namespace=replicate.namespace))
     return Bench(
-        stack.enter_context(httpx.Client(base_url=shim_url, timeout=30)),
+        stack.enter_context(httpx.Client(base_url=webhook_url, timeout=30)),
         stack.enter_context(
             httpx.Client(base_url=replicate_url, timeout=30, headers={"authorization": f"Bearer {API_TOKEN}"})
         ),

@@ -1,4 +1,4 @@
-"""What an import is measured against: everyday tools, over the same connections."""
+"""Baselines of an import: everyday tools over the same connections."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import venv
 from pathlib import Path
 from uuid import uuid4
 
-from dev.bench.runs import Bench, Run, timed
+from dev.bench.importer.runs import Bench, Run, timed
+from dev.cluster.cache import CHECKOUT
 from tests.support.loopback.certificate import Certificate
 from tests.support.loopback.store import ACCESS, BUCKET, REGION, SECRET, Store
 
-SAME_S3 = "import sys, dev.bench.baselines as rivals; rivals.upload(*sys.argv[1:])"
-AWS_FOLDER = Path(__file__).resolve().parents[2] / "build/awscli"
+SAME_S3 = "import sys, dev.bench.importer.baselines as baselines; baselines.upload(*sys.argv[1:])"
+AWS_FOLDER = CHECKOUT / "build/awscli"
 RCLONE = shutil.which("rclone")
 """Measured where it is installed."""
 

@@ -1,4 +1,4 @@
-"""One worker of the shim as a process on this machine."""
+"""Webhook as a process of this machine, with one worker."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.support.loopback.processes import free_port, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TOKEN = "bench-token-0123456789"  # noqa: S105 - made up
+TOKEN = "bench-token-0123456789"
 READY_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
-class Shim:
-    """One running worker."""
+class WebhookProcess:
+    """Running webhook."""
 
     url: str
     pid: int
@@ -46,17 +46,17 @@ class Shim:
 
 
 @contextmanager
-def running_shim(folder: Path, variables: Mapping[str, str]) -> Iterator[Shim]:
-    """Run it with these variables and one token, and wait until its cache is in."""
+def running_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[WebhookProcess]:
+    """Run the webhook with these variables and one token; wait until it has read its cache."""
     tokens, port = folder / "tokens.json", free_port()
     tokens.write_text(json.dumps([{"token": TOKEN, "user": "default"}]))
     place = {"HOST": "127.0.0.1", "PORT": str(port), "AUTH_TOKENS_FILE": str(tokens)}
     command, environment = [sys.executable, "-m", "mediaimport_webhook"], {**os.environ, **place, **variables}
-    with serving(command, port=port, log=folder / "shim.log", environment=environment) as process:
-        shim = Shim(f"http://127.0.0.1:{port}", process.pid, folder)
+    with serving(command, port=port, log=folder / "webhook.log", environment=environment) as process:
+        webhook = WebhookProcess(f"http://127.0.0.1:{port}", process.pid, folder)
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while httpx.get(f"{shim.url}/readyz").status_code != httpx.codes.OK:
+        while httpx.get(f"{webhook.url}/readyz").status_code != httpx.codes.OK:
             if time.monotonic() > deadline:
-                raise TimeoutError("the shim did not become ready")
+                raise TimeoutError("the webhook did not become ready")
             time.sleep(0.1)
-        yield shim
+        yield webhook

@@ -1,6 +1,7 @@
-"""`make bench-idle`: what an operator costs when nothing happens, beside thousands of finished imports.
+"""`make bench-idle`: cost of an idle operator with thousands of finished imports.
 
-IDLE_IMPORTS (10000) says how many, IDLE_MINUTES (6) how long: the sweep of every five minutes is in it.
+IDLE_IMPORTS (10000) is the number of imports, IDLE_MINUTES (6) the time, which includes the resync of every five
+minutes.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from dev.bench import load
 from dev.bench.figures import Bar, Figure, Sheet
-from dev.bench.fixture import prepared
-from tests.support.kwok.node import paper_node
+from dev.bench.operator import load
+from dev.bench.operator.fixture import prepared
+from tests.support.kwok.node import fake_node
 
 if TYPE_CHECKING:
-    from dev.bench.operator_process import OperatorProcess
+    from dev.bench.operator.operator_process import OperatorProcess
     from dev.cluster.kubectl import Kube
 
 NAMESPACE = "operator-idle"
@@ -32,7 +33,7 @@ def finished_status(kube: Kube, operator: OperatorProcess) -> dict[str, Any]:
 
 
 def fill(count: int, status: dict[str, Any]) -> None:
-    """Create imports that have been finished by the same way as the first one."""
+    """Create imports with the status of the first one."""
     load.run(lambda api: load.create(api, NAMESPACE, range(1, count)))
     load.run(lambda api: load.patch(api, NAMESPACE, range(1, count), {"status": status}, part="/status"))
 
@@ -40,17 +41,17 @@ def fill(count: int, status: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and report."""
     count, minutes = int(os.environ.get("IDLE_IMPORTS", "10000")), float(os.environ.get("IDLE_MINUTES", "6"))
-    with prepared("idle", cap=10) as ground, ExitStack() as stack:
-        kube = ground.kube
-        with paper_node(kube, log=ground.log):
+    with prepared("idle", cap=10) as fixture, ExitStack() as stack:
+        kube = fixture.kube
+        with fake_node(kube, log=fixture.log):
             load.fresh_namespace(kube, NAMESPACE)
-            first = ground.operator(NAMESPACE)
+            first = fixture.operator(NAMESPACE)
             try:
                 status = finished_status(kube, first)
             finally:
                 first.stop()
         fill(count, status)
-        operator = ground.operator(NAMESPACE)
+        operator = fixture.operator(NAMESPACE)
         stack.callback(load.remove_namespace, kube, NAMESPACE)
         stack.callback(operator.stop)
         operator.await_figure("imports", count, timeout_s=120)
