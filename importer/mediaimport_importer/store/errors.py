@@ -13,6 +13,7 @@ from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableE
 _BAD_KEY = frozenset({
     "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthorizationHeaderMalformed", "InvalidSecurity",
 })  # fmt: skip
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _DENIED = frozenset(
     {"AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden", "KMS.DisabledException"}
 )
@@ -70,6 +71,12 @@ def translate(error: Exception, *, bucket: str) -> AttemptError:
 def _client_error(error: ClientError, bucket: str) -> AttemptError:
     name = code(error)
     shown = name if name.replace(".", "").isalnum() else "?"
+    if name in _EXPIRED:
+        return UnavailableError(
+            Reason.STORE_UNAVAILABLE,
+            f"the temporary credentials have expired ({shown}); the next attempt gets new ones",
+            http_status=status(error),
+        )
     if name in _BAD_KEY:
         return RefusedError(
             Reason.STORE_DENIED,

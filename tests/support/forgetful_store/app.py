@@ -37,10 +37,10 @@ def application(settings: StoreSettings) -> Starlette:
 
 class _Store:
     def __init__(self, settings: StoreSettings) -> None:
-        if not (settings.endpoint_url and settings.access_key_id and settings.secret_access_key):
+        if not (settings.endpoint_url and settings.keys.access_key_id and settings.keys.secret_access_key):
             raise ValueError("the real store's endpoint and keys are needed")
         self._endpoint = settings.endpoint_url
-        credentials = Credentials(settings.access_key_id, settings.secret_access_key)
+        credentials = Credentials(settings.keys.access_key_id, settings.keys.secret_access_key)
         self._signer = S3SigV4Auth(credentials, "s3", settings.region)
         trust = ssl.create_default_context(cafile=settings.ca_bundle)
         self._client = httpx.AsyncClient(verify=trust, timeout=60, trust_env=False)

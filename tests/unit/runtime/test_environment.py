@@ -16,6 +16,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ({}, "S3_BUCKET_NAME is not set"),
         (STORE | {"S3_ACCESS_KEY_ID": "a"}, "S3_SECRET_ACCESS_KEY is not set"),
         (STORE | {"S3_SECRET_ACCESS_KEY": "s"}, "S3_ACCESS_KEY_ID is not set"),
+        (STORE | {"S3_SESSION_TOKEN": "t"}, "S3_SESSION_TOKEN is set"),
         (STORE | {"S3_ADDRESSING_STYLE": "dns"}, "S3_ADDRESSING_STYLE is 'dns'"),
         (STORE | {"S3_CHECKSUMS": "maybe"}, "S3_CHECKSUMS is 'maybe'"),
     ],
@@ -44,6 +45,13 @@ def test_a_store_never_shows_its_secret() -> None:
     store = StoreSettings.read(Environment(STORE | {"S3_ACCESS_KEY_ID": "a", "S3_SECRET_ACCESS_KEY": "hush"}))
     assert "hush" not in repr(store)
     assert store.client_arguments(Config)["aws_secret_access_key"] == "hush"
+
+
+def test_session_token_reaches_the_client_and_is_never_shown() -> None:
+    keys = {"S3_ACCESS_KEY_ID": "a", "S3_SECRET_ACCESS_KEY": "s", "S3_SESSION_TOKEN": "hush"}
+    store = StoreSettings.read(Environment(STORE | keys))
+    assert "hush" not in repr(store)
+    assert store.client_arguments(Config)["aws_session_token"] == "hush"
 
 
 def test_presigned_urls_get_the_name_that_browsers_see() -> None:

@@ -73,7 +73,7 @@ class Presigner:
     ) -> None:
         self._bucket = settings.bucket
         self._client = _client(settings, public=public)
-        self._local = settings.access_key_id is not None
+        self._local = settings.keys.access_key_id is not None
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._signed: OrderedDict[tuple[str, str], SignedUrl] = OrderedDict()
