@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -15,9 +17,13 @@ from tests.support.loopback.processes import START_TIMEOUT_S, free_port, serving
 from tests.support.loopback.store import ACCESS, BUCKET, SECRET, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.support.loopback.certificate import Certificate
+
+ROLE = "arn:aws:iam::000000000000:role/importer"
+MAX_SESSION_S = 3600
+"""The longest session of that role."""
 
 _PROCESS = """
 import ctypes, os, sys
@@ -39,8 +45,11 @@ it is opened before.
 
 
 @contextmanager
-def running_seaweed(folder: Path, *, certificate: Certificate | None) -> Iterator[Store]:
-    """Run a store with an empty bucket, over TLS if there is a certificate; its objects lie below the folder."""
+def running_seaweed(folder: Path, *, certificate: Certificate | None, roles: bool = False) -> Iterator[Store]:
+    """Run a store with an empty bucket, over TLS if there is a certificate; its objects lie below the folder.
+
+    With `roles` its STS, on the same port, gives sessions of ROLE.
+    """
     for name in ("data", "tmp"):
         (folder / name).mkdir()
     (folder / "s3.json").write_text(json.dumps(_identities()))
@@ -49,7 +58,7 @@ def running_seaweed(folder: Path, *, certificate: Certificate | None) -> Iterato
     command = [
         sys.executable, "-c", _PROCESS, str(folder), str(program), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         "-dir=data", "-volume.max=20", "-master.volumeSizeLimitMB=256", "-filer", "-s3", "-s3.config=s3.json",
-        "-iam=false", *_ports(), f"-s3.port={store.port}", *_tls(folder, certificate),
+        "-iam=false", *_ports(), f"-s3.port={store.port}", *_tls(folder, certificate), *_roles(folder, wanted=roles),
     ]  # fmt: skip
     log = folder / "seaweed.log"
     with serving(command, port=store.port, log=log):
@@ -63,6 +72,38 @@ def _tls(folder: Path, certificate: Certificate | None) -> list[str]:
     (folder / "server.crt").write_bytes(certificate.certificate.read_bytes())
     (folder / "server.key").write_bytes(certificate.key.read_bytes())
     return ["-s3.cert.file=server.crt", "-s3.key.file=server.key"]
+
+
+def _roles(folder: Path, *, wanted: bool) -> list[str]:
+    if not wanted:
+        return []
+    (folder / "roles.json").write_text(json.dumps(_one_role()))
+    return ["-s3.iam.config=roles.json"]
+
+
+def _one_role() -> dict[str, object]:
+    """Return the configuration of a role that may do everything in the bucket, for whoever the server knows.
+
+    Its format: https://github.com/seaweedfs/seaweedfs/blob/master/weed/s3api/s3api_server.go.
+    """
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    resources = [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
+    everything = {"Effect": "Allow", "Action": ["s3:*"], "Resource": resources}
+    anyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}
+    role = {"roleName": ROLE.rpartition("/")[2], "roleArn": ROLE, "attachedPolicies": ["bucket"]}
+    return {
+        "sts": {
+            "tokenDuration": "1h", "maxSessionLength": f"{MAX_SESSION_S}s", "issuer": "loopback", "signingKey": key,
+        },
+        "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+        "roleStore": {"storeType": "memory"},
+        "policies": [{"name": "bucket", "document": _policy(everything)}],
+        "roles": [role | {"trustPolicy": _policy(anyone)}],
+    }  # fmt: skip
+
+
+def _policy(statement: Mapping[str, object]) -> dict[str, object]:
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def _identities() -> dict[str, object]:

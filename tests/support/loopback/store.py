@@ -53,9 +53,9 @@ class Store:
         }
         return variables | ({"S3_CA_BUNDLE": str(self.certificate.authority)} if self.certificate else {})
 
-    def client(self, *, port: int | None = None) -> S3Client:
-        """Return a client of it."""
-        settings = StoreSettings.read(Environment(self.variables(port=port)))
+    def client(self, *, port: int | None = None, **changes: str) -> S3Client:
+        """Return a client of it; `changes` are to the variables, such as other keys."""
+        settings = StoreSettings.read(Environment(self.variables(port=port) | changes))
         return boto3.client("s3", **settings.client_arguments(Config))
 
 
