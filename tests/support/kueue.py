@@ -1,4 +1,4 @@
-"""Kueue (https://kueue.sigs.k8s.io) on our own cluster, for as long as a test needs it: compiled, by its own chart."""
+"""Kueue (https://kueue.sigs.k8s.io) on the development cluster: compiled, installed by its own chart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MODULE = "sigs.k8s.io/kueue"
 
 @contextmanager
 def installed(kube: Kube, *, namespace: str) -> Iterator[None]:
-    """Have Kueue manage the Jobs with a queue's name of that namespace, and nobody else's."""
+    """Install Kueue for the Jobs of one namespace that name a queue."""
     kube.helm(
         *("upgrade", "--install", RELEASE, str(_chart()), "--namespace", NAMESPACE, "--create-namespace"),
         *("--values", "-", "--wait", "--timeout", "180s"),
@@ -41,7 +41,7 @@ def installed(kube: Kube, *, namespace: str) -> Iterator[None]:
 
 
 def queue(kube: Kube, *, namespace: str, name: str, **nominal: str) -> None:
-    """Make a queue, and one for the whole cluster behind it that admits so much of each resource."""
+    """Create a queue, with a ClusterQueue that admits so much of each resource."""
     resources = [{"name": key.replace("_", "-"), "nominalQuota": value} for key, value in nominal.items()]
     flavor = {"name": name, "resources": resources}
     group = {"coveredResources": [each["name"] for each in resources], "flavors": [flavor]}
@@ -91,13 +91,13 @@ def _values(image: str, namespace: str) -> dict[str, Any]:
 
 
 def _pushed_image() -> str:
-    """Return the image's name in the node's registry, with nothing in it but the program."""
+    """Return the reference of an image with only the program, pushed to the node's registry."""
     home, cache = go.built(go.KUEUE.name), Cache.of(os.environ)
     image = f"{addresses.REGISTRY}/kueue:{home.name.rpartition('-')[2]}"
     if project.is_pushed(cache, image):
         return image
     with cache.locked():
-        program = cache.scratch / "manager"  # as its chart calls it
+        program = cache.scratch / "manager"  # the name in its chart
         shutil.copy(home / "kueue", program)
         buildah = Buildah.at(cache)
         buildah.import_tar(program, image, "--entrypoint", '["/manager"]', "--user", "65532:65532")

@@ -1,4 +1,4 @@
-"""A small server of ours in a cluster, for Pod Security `restricted`: a Deployment of one pod and its Service. Pure."""
+"""Manifests of a small test server for Pod Security `restricted`: Deployment of one pod and Service. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from dev.cluster.kubectl import Object
 
 PORT = 8080
-"""Inside the pod."""
+"""Port inside the pod."""
 
 
 def workload(name: str, namespace: str, pod: Object, *, app: str = "") -> list[Object]:
-    """Return the Service, on port 80, and the Deployment; what it holds is in its memory, so never two at a time.
+    """Return the Service, on port 80, and the Deployment; its state is in memory, so there is never a second pod.
 
-    `app`: how its label calls it, if not by its name.
+    `app`: the value of its label, by default its name.
     """
     labels = {"app.kubernetes.io/name": app or name}
     about = {"name": name, "namespace": namespace, "labels": labels}
@@ -33,8 +33,8 @@ def workload(name: str, namespace: str, pod: Object, *, app: str = "") -> list[O
 
 
 def serving(container: Object, *, volumes: Sequence[Object] = (), grace_s: int = 2) -> Object:
-    """Return a pod's spec. `container`: name, image, command and what goes beyond; it serves PORT and `/healthz`."""
-    usual = {
+    """Return a pod's spec. `container`: name, image, command and more; it serves PORT and `/healthz`."""
+    defaults = {
         "ports": [{"name": "http", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
@@ -49,6 +49,6 @@ def serving(container: Object, *, volumes: Sequence[Object] = (), grace_s: int =
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": grace_s,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [usual | container],
+        "containers": [defaults | container],
         "volumes": list(volumes),
     }

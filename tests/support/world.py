@@ -1,4 +1,4 @@
-"""One installation on the cluster, with all that a test does to it and reads from it."""
+"""World of an end-to-end test: an installation on the cluster, the stand-in for Replicate and the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of README and docs, run as they stand there. What cannot run here says why, above its block."""
+"""Commands of README and docs, run as written. A block that cannot run here has the reason above it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FENCED = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?"
     r"```sh\n(?P<commands>.*?)```\n"
-    # What it prints, be there prose between, but no heading and no other block.
+    # Its output, after prose perhaps, but no heading and no other block.
     r"(?:(?:(?!```|\n#|<!--).)*```text\n(?P<expected>.*?)```)?",
     re.DOTALL,
 )
@@ -38,7 +38,7 @@ TIMEOUT_S = 240
 
 @dataclass(frozen=True)
 class Block:
-    """Commands, and words that they have to print in that order of lines or any other."""
+    """Commands, and texts that their output must contain in any order."""
 
     commands: str
     expected: tuple[str, ...]
@@ -47,13 +47,13 @@ class Block:
 
 def blocks(page: str) -> list[Block]:
     return [
-        Block(found["commands"], words(found["expected"] or ""), found["reason"])
+        Block(found["commands"], expected_texts(found["expected"] or ""), found["reason"])
         for found in FENCED.finditer((ROOT / page).read_text())
     ]
 
 
-def words(expected: str) -> tuple[str, ...]:
-    """Return the first line's words; of a checklist, which tells numbers of its own, each line up to its colon."""
+def expected_texts(expected: str) -> tuple[str, ...]:
+    """Return the words of a single line; of a checklist, whose numbers vary, each line up to its colon."""
     lines = expected.splitlines()
     if len(lines) > 1:
         return tuple(line.partition(":")[0] for line in lines)
@@ -64,23 +64,26 @@ def words(expected: str) -> tuple[str, ...]:
 def documented(
     environment: dict[str, str], world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """A release as the docs name it; yields the variables of a shell whose kubectl is in its namespace."""
+    """Release with the names of the docs; yields the variables of a shell whose kubectl is in its namespace."""
     values = {"crds": {"enabled": False}}
-    with world.second_release(environment, "docs", release="mediaimport", values=values) as made:
+    with world.second_release(environment, "docs", release="mediaimport", values=values) as release:
         file = tmp_path_factory.mktemp("docs") / "kubeconfig"
-        file.write_text(made.installation.kube.kubectl("config", "view", "--raw", "--flatten"))
+        file.write_text(release.installation.kube.kubectl("config", "view", "--raw", "--flatten"))
         file.chmod(0o600)
-        shell = environment | {"KUBECONFIG": str(file), "HELM_NAMESPACE": made.namespace}
-        Kube(shell).kubectl("config", "set-context", "--current", "--namespace", made.namespace)
+        shell = environment | {"KUBECONFIG": str(file), "HELM_NAMESPACE": release.namespace}
+        Kube(shell).kubectl("config", "set-context", "--current", "--namespace", release.namespace)
         yield shell
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_of_the_page_do_what_it_says(page: str, documented: dict[str, str], world: World) -> None:
+def test_commands_of_the_page_have_the_documented_output(page: str, documented: dict[str, str], world: World) -> None:
     run = [each for each in blocks(page) if each.reason is None]
     # Jobs of the shell, such as a port-forward, end with it.
     script = "\n".join(
-        ["trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", *(told(each, number) for number, each in enumerate(run))]
+        [
+            "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",
+            *(numbered(each, number) for number, each in enumerate(run)),
+        ]
     )
     script = script.replace("https://example.com/video.mp4", world.file_url())
     script = prepared(page, world) + script
@@ -88,19 +91,19 @@ def test_commands_of_the_page_do_what_it_says(page: str, documented: dict[str, s
         ["/bin/bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT, env=os.environ | documented, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
-    said = done.stdout.split("=== block ")
-    assert done.returncode == 0, f"after block {said[-1]}\n{done.stderr}"
-    for number, (block, output) in enumerate(zip(run, said[1:], strict=True)):
+    outputs = done.stdout.split("=== block ")
+    assert done.returncode == 0, f"after block {outputs[-1]}\n{done.stderr}"
+    for number, (block, output) in enumerate(zip(run, outputs[1:], strict=True)):
         missing = [each for each in block.expected if each not in output]
         assert missing == [], f"block {number}: {block.commands}\n{output}\n{done.stderr}"
 
 
-def told(block: Block, number: int) -> str:
+def numbered(block: Block, number: int) -> str:
     return f"echo '=== block {number}'\n{block.commands}"
 
 
 def prepared(page: str, world: World) -> str:
-    """Return what a page takes for granted."""
+    """Return the commands that a page assumes to have run."""
     match page:
         case "docs/install.md" | "docs/release.md":
             return ""
@@ -112,7 +115,7 @@ def prepared(page: str, world: World) -> str:
 
 
 def token_and_url() -> str:
-    """Return what names the webhook and lets a caller in."""
+    """Return the commands that set the webhook's URL and a token."""
     secret = "kubectl get secret mediaimport-first-token -o jsonpath={.data.token}"
     return (
         f"TOKEN=$({secret} | base64 -d)\nMEDIAIMPORT_URL=http://127.0.0.1:18081\n"
@@ -122,14 +125,14 @@ def token_and_url() -> str:
 
 
 def file_of(page: str, name: str) -> str:
-    """Return what puts the page's only YAML into a file of that name, and goes there."""
+    """Return the commands that write the page's only YAML to a file and change to its folder."""
     (manifest,) = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     gone = "kubectl delete mediaimport first --ignore-not-found >/dev/null\n"
     return f"{gone}cd $(mktemp -d)\ncat >{name} <<'EOF'\n{manifest}EOF\n"
 
 
 def first_import(world: World) -> str:
-    """Return what brings the import `first` about, which the docs speak of."""
+    """Return the commands that create the import `first` of the docs."""
     url = world.file_url()
     head = '"apiVersion": "mediaimport.dev/v1alpha1", "kind": "MediaImport", "metadata": {"name": "first"}'
     manifest = f'{{{head}, "spec": {{"source": {{"url": "{url}"}}}}}}'
@@ -139,11 +142,11 @@ def first_import(world: World) -> str:
     )
 
 
-def test_notes_end_with_commands_that_do_what_they_say(documented: dict[str, str], world: World) -> None:
+def test_commands_at_the_end_of_the_notes_work(documented: dict[str, str], world: World) -> None:
     notes = Kube(documented).helm("get", "notes", "mediaimport").replace(" --watch", "")
     commands = re.findall(r"^   (\S.*(?:\n     .*)*)", notes, re.MULTILINE)
     assert [each.split()[0] for each in commands] == ["kubectl", *["TOKEN=$(kubectl"], "curl", "kubectl"]
-    # The port-forward goes on beside the others, and takes a moment.
+    # The port-forward runs in parallel, and takes a moment to start.
     forward, token, call, watch = commands
     call = call.replace(
         "curl", "curl --silent --fail --write-out '\\n' --retry 20 --retry-connrefused --retry-delay 1", 1
@@ -165,7 +168,7 @@ def test_page_that_is_not_run_has_no_command_without_a_reason(page: str) -> None
 
 
 @pytest.mark.parametrize("page", [*PAGES, *UNRUN])
-def test_no_command_hides_from_the_test(page: str) -> None:
+def test_every_command_is_in_a_block_that_the_test_finds(page: str) -> None:
     text = (ROOT / page).read_text()
     assert INDENTED_COMMAND.findall(text) == []
     assert text.count("```sh") == len(blocks(page))

@@ -1,4 +1,4 @@
-"""Whatever is killed in the middle of many imports, each ends Ready, with one importer at a time and one asset."""
+"""Processes killed in the middle of many imports: each import is Ready, with one importer at a time and one asset."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 
-@pytest.mark.parametrize("how", ["killed", "told to stop"])
-def test_the_operator_at_ten_random_moments(burst: Burst, world: World, how: str) -> None:
+@pytest.mark.parametrize("how", ["killed", "terminated"])
+def test_operator_ends_at_ten_random_moments(burst: Burst, world: World, how: str) -> None:
     burst.fill(100, size_bytes=2_000_000, bytes_per_second=400_000)
     for moment in range(10):
         # Its successor waits up to 15 s for the Lease of one that was killed.
-        burst.observe_for(random.uniform(1, 15))  # noqa: S311  no secret
-        assert burst.unfinished(), f"all had ended before moment {moment}"
+        burst.observe_for(random.uniform(1, 15))  # noqa: S311 - no secret
+        assert burst.unfinished(), f"all were finished before moment {moment}"
         pod = world.pod_of("operator")
         if how == "killed":
             world.kill_pod(pod)
@@ -29,7 +29,7 @@ def test_the_operator_at_ten_random_moments(burst: Burst, world: World, how: str
     assert [len(each["status"]["attempts"]) for each in resources] == [1] * 100
 
 
-def test_two_operators_by_mistake(burst: Burst, world: World) -> None:
+def test_two_operators_run_by_mistake(burst: Burst, world: World) -> None:
     world.scale("operator", 2)
     try:
         burst.fill(20)
@@ -39,7 +39,7 @@ def test_two_operators_by_mistake(burst: Burst, world: World) -> None:
     assert [len(each["status"]["attempts"]) for each in resources] == [1] * 20
 
 
-def test_no_operator_while_imports_are_created(burst: Burst, world: World) -> None:
+def test_no_operator_runs_while_imports_are_created(burst: Burst, world: World) -> None:
     world.scale("operator", 0)
     try:
         burst.fill(5)
@@ -48,12 +48,12 @@ def test_no_operator_while_imports_are_created(burst: Burst, world: World) -> No
     burst.all_ready(timeout_s=120)
 
 
-def test_every_other_importers_pod_is_killed(burst: Burst, world: World) -> None:
+def test_every_second_importer_pod_is_killed(burst: Burst, world: World) -> None:
     burst.fill(20, size_bytes=5_000_000, bytes_per_second=1_000_000)
     killed = set[str]()
     while len(killed) < 10:
         burst.observe_for(1)
-        assert burst.unfinished(), f"all had ended when {len(killed)} were killed"
+        assert burst.unfinished(), f"all were finished when {len(killed)} were killed"
         running = [each["metadata"] for each in burst.importers() if each["status"]["phase"] == "Running"]
         fresh = [each for each in running if each["labels"]["mediaimport.dev/uid"] not in killed]
         for each in fresh[:2]:
@@ -64,7 +64,7 @@ def test_every_other_importers_pod_is_killed(burst: Burst, world: World) -> None
     assert {each["metadata"]["uid"] for each in again} <= killed
 
 
-def test_all_jobs_deleted_by_hand(burst: Burst, world: World) -> None:
+def test_all_jobs_are_deleted_by_a_person(burst: Burst, world: World) -> None:
     burst.fill(10, size_bytes=5_000_000, bytes_per_second=1_000_000)
     burst.observe_for(4)
     jobs = [name for each in burst.resources() for name in world.jobs(each["metadata"]["name"])]
@@ -72,8 +72,8 @@ def test_all_jobs_deleted_by_hand(burst: Burst, world: World) -> None:
     burst.all_ready(timeout_s=300)
 
 
-def test_a_source_that_fails_twice(burst: Burst) -> None:
+def test_source_fails_twice(burst: Burst) -> None:
     burst.fill(1, failures=2)
     (resource,) = burst.all_ready(timeout_s=120)
-    ends = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
-    assert ends == ["SourceUnavailable", "SourceUnavailable", "Imported"]
+    reasons = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
+    assert reasons == ["SourceUnavailable", "SourceUnavailable", "Imported"]

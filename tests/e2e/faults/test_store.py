@@ -1,4 +1,4 @@
-"""A store that is away, slow or breaks connections: one of our own, behind a way that can be disturbed."""
+"""Store that is stopped, slow or resets connections: a second one, behind a proxy that disturbs it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from tests.support.burst import Burst
     from tests.support.world import World
 
-SERVER, WAY, CONTROL = (f"{addresses.NODE}:{port}" for port in (7071, 7072, 7073))
+SERVER, PROXY, CONTROL = (f"{addresses.NODE}:{port}" for port in (7071, 7072, 7073))
 DISTURBED_S = 60
 
 
 @dataclass(frozen=True)
 class Disturbed:
-    """The store's process, and the way to it."""
+    """Process of the store, and the proxy to it."""
 
     node: Node
     server: Process
@@ -48,11 +48,11 @@ class Disturbed:
         self.node.start(self.server)
         until(lambda: listening(SERVER), timeout_s=10, what="the store listens")
 
-    def poison(self, *toxics: dict[str, Any]) -> None:
+    def disturb(self, *toxics: dict[str, Any]) -> None:
         for toxic in toxics:
             self.control.post("/proxies/store/toxics", json=toxic).raise_for_status()
 
-    def heal(self) -> None:
+    def repair(self) -> None:
         self.control.post("/reset").raise_for_status()
 
 
@@ -60,13 +60,13 @@ class Disturbed:
 def cache(environment: dict[str, str]) -> Cache:
     cache = Cache.of(os.environ)
     if exports.is_foreign(environment, cache):
-        pytest.skip("the node of a cluster that is not ours is not ours to run a store in")
+        pytest.skip("the node of a cluster that KUBECONFIG names must not run a second store")
     return cache
 
 
 @pytest.fixture(scope="module")
 def store(cache: Cache) -> Iterator[Disturbed]:
-    """A store that only these tests know."""
+    """Store of these tests."""
     keys, folder = S3Keys.read(cache), cache.node / "disturbed-s3"
     folder.mkdir()
     gateway = go.built("versitygw") / "versitygw"
@@ -77,49 +77,49 @@ def store(cache: Cache) -> Iterator[Disturbed]:
         environ=(("ROOT_ACCESS_KEY", keys.access_key_id), ("ROOT_SECRET_KEY", keys.secret_access_key)),
     )
     host, port = CONTROL.split(":")
-    way = Process("toxiproxy", (str(go.built("toxiproxy") / "toxiproxy"), "-host", host, "-port", port))
-    with running(server) as node, running(way), httpx.Client(base_url=f"http://{CONTROL}") as control:
-        until(lambda: listening(SERVER) and listening(CONTROL), timeout_s=10, what="store and way listen")
-        control.post("/proxies", json={"name": "store", "listen": WAY, "upstream": SERVER}).raise_for_status()
+    proxy = Process("toxiproxy", (str(go.built("toxiproxy") / "toxiproxy"), "-host", host, "-port", port))
+    with running(server) as node, running(proxy), httpx.Client(base_url=f"http://{CONTROL}") as control:
+        until(lambda: listening(SERVER) and listening(CONTROL), timeout_s=10, what="store and proxy listen")
+        control.post("/proxies", json={"name": "store", "listen": PROXY, "upstream": SERVER}).raise_for_status()
         yield Disturbed(node, server, control)
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def afar(burst: Burst, world: World, environment: dict[str, str], store: Disturbed) -> Iterator[Burst]:
-    """The burst, with importers that take the way to that store."""
+def remote(burst: Burst, world: World, environment: dict[str, str], store: Disturbed) -> Iterator[Burst]:
+    """Burst whose importers reach that store through the proxy."""
     settings = StoreSettings.read(Environment(environment | {"S3_ENDPOINT_URL": f"https://{SERVER}"}))
     client = boto3.client("s3", **settings.client_arguments(Config))
     if world.bucket not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
         client.create_bucket(Bucket=world.bucket)
     burst.world = replace(world, store=client)
     name = f"{world.installation.release}-importer"
-    with world.store_setting("configmap", name, "S3_ENDPOINT_URL", f"https://{WAY}"):
+    with world.store_setting("configmap", name, "S3_ENDPOINT_URL", f"https://{PROXY}"):
         yield burst
-        store.heal()
+        store.repair()
 
 
-def test_the_store_away_for_a_minute(afar: Burst, store: Disturbed) -> None:
-    afar.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
-    afar.watch(5)
+def test_store_is_stopped_for_a_minute(remote: Burst, store: Disturbed) -> None:
+    remote.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+    remote.observe_for(5)
     store.stop(DISTURBED_S)
-    afar.all_ready(timeout_s=400)
+    remote.all_ready(timeout_s=400)
 
 
-def test_a_slow_store(afar: Burst, store: Disturbed) -> None:
-    store.poison(
+def test_store_is_slow(remote: Burst, store: Disturbed) -> None:
+    store.disturb(
         {"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 200}},
         {"type": "latency", "stream": "downstream", "attributes": {"latency": 500, "jitter": 300}},
     )
-    afar.fill(20, size_bytes=2_000_000)
-    afar.watch(DISTURBED_S)
-    store.heal()
-    afar.all_ready(timeout_s=400)
+    remote.fill(20, size_bytes=2_000_000)
+    remote.observe_for(DISTURBED_S)
+    store.repair()
+    remote.all_ready(timeout_s=400)
 
 
-def test_a_store_that_resets_every_other_connection(afar: Burst, store: Disturbed) -> None:
-    store.poison({"type": "reset_peer", "stream": "upstream", "toxicity": 0.5, "attributes": {"timeout": 200}})
-    afar.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
-    afar.watch(DISTURBED_S)
-    store.heal()
-    afar.all_ready(timeout_s=400)
+def test_store_resets_every_second_connection(remote: Burst, store: Disturbed) -> None:
+    store.disturb({"type": "reset_peer", "stream": "upstream", "toxicity": 0.5, "attributes": {"timeout": 200}})
+    remote.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+    remote.observe_for(DISTURBED_S)
+    store.repair()
+    remote.all_ready(timeout_s=400)

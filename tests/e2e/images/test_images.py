@@ -1,4 +1,4 @@
-"""The images as they are pulled: cut to size and nothing missed, for any uid, with a read-only root."""
+"""Images as they are pulled: reduced in size and complete, for any uid, with a read-only root."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from dev.cluster.exports import IMAGE_VARIABLES
 if TYPE_CHECKING:
     from tests.support.world import World
 
-INSIDE = (Path(__file__).resolve().parents[2] / "support/image_inspection.py").read_text()
-ODD_UID = 1234567
+INSPECTION = (Path(__file__).resolve().parents[2] / "support/image_inspection.py").read_text()
+UNKNOWN_UID = 1234567
 MB = 1_000_000
-Seen = dict[str, Any]
+Report = dict[str, Any]
 
 
-def manifest(image: str, name: str) -> Seen:
-    """Return a pod without a writable file, of a uid that no file knows."""
+def manifest(image: str, name: str) -> Report:
+    """Return a pod with a read-only root file system and a uid that is in no file."""
     container = {
-        "name": "inside",
+        "name": "inspection",
         "image": image,
-        "command": ["python", "-c", INSIDE],
+        "command": ["python", "-c", INSPECTION],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    security = {"runAsUser": ODD_UID, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    security = {"runAsUser": UNKNOWN_UID, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     pod = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -45,59 +45,59 @@ def manifest(image: str, name: str) -> Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(world: World, environment: dict[str, str]) -> dict[str, Seen]:
-    """What each image tells of itself."""
+def reports(world: World, environment: dict[str, str]) -> dict[str, Report]:
+    """Report of each image's inspection."""
     images = {name: environment[IMAGE_VARIABLES[name]] for name in ("mediaimport", "mediaimport-ffmpeg")}
     for name, image in images.items():
-        world.kubectl("apply", "-f", "-", given=json.dumps(manifest(image, f"inside-{name}")))
-    told = {}
+        world.kubectl("apply", "-f", "-", given=json.dumps(manifest(image, f"inspection-{name}")))
+    reported = {}
     for name in images:
-        pod = f"inside-{name}"
+        pod = f"inspection-{name}"
         ended = "--for=jsonpath={.status.containerStatuses[0].state.terminated}"
         world.kubectl("wait", f"pod/{pod}", ended, "--timeout=90s")
-        told[name] = json.loads(world.kubectl("logs", pod).splitlines()[-1])
+        reported[name] = json.loads(world.kubectl("logs", pod).splitlines()[-1])
         world.kubectl("delete", "pod", pod, "--wait=false")
-    return told
+    return reported
 
 
 @pytest.fixture(params=["mediaimport", "mediaimport-ffmpeg"])
-def image(request: pytest.FixtureRequest, seen: dict[str, Seen]) -> Seen:
-    return seen[request.param]
+def image(request: pytest.FixtureRequest, reports: dict[str, Report]) -> Report:
+    return reports[request.param]
 
 
-def test_every_module_can_be_imported_by_any_uid_on_a_read_only_root(image: Seen) -> None:
+def test_every_module_can_be_imported_by_any_uid_on_a_read_only_root(image: Report) -> None:
     assert image["unimportable"] == {}
-    assert (image["uid"], image["writable"]) == (ODD_UID, False)
+    assert (image["uid"], image["writable"]) == (UNKNOWN_UID, False)
 
 
-def test_every_chain_of_credentials_works_on_what_is_left_of_the_sdk(image: Seen) -> None:
+def test_every_chain_of_credentials_works_on_the_reduced_sdk(image: Report) -> None:
     assert image["chains"] == {"web identity": "of-sts", "pod identity": "of-agent"}
     assert image["endpoints"]["s3"] == "https://s3.eu-central-1.amazonaws.com"
     assert image["endpoints"]["sts"] == "https://sts.eu-central-1.amazonaws.com"
 
 
-def test_control_image_is_small(seen: dict[str, Seen]) -> None:
-    assert seen["mediaimport"]["size_bytes"] <= 300 * MB
+def test_control_image_is_small(reports: dict[str, Report]) -> None:
+    assert reports["mediaimport"]["size_bytes"] <= 300 * MB
 
 
-def test_importer_image_has_ffmpeg_and_no_graphics(seen: dict[str, Seen]) -> None:
-    assert "ffmpeg" in seen["mediaimport-ffmpeg"]["debian"]
-    assert {"libllvm19", "mesa-libgallium", "libgl1-mesa-dri"} & set(seen["mediaimport-ffmpeg"]["debian"]) == set()
-    assert seen["mediaimport-ffmpeg"]["size_bytes"] <= 500 * MB
+def test_importer_image_has_ffmpeg_and_no_graphics(reports: dict[str, Report]) -> None:
+    assert "ffmpeg" in reports["mediaimport-ffmpeg"]["debian"]
+    assert {"libllvm19", "mesa-libgallium", "libgl1-mesa-dri"} & set(reports["mediaimport-ffmpeg"]["debian"]) == set()
+    assert reports["mediaimport-ffmpeg"]["size_bytes"] <= 500 * MB
 
 
 @pytest.mark.parametrize("name", ["mediaimport", "mediaimport-ffmpeg"])
-def test_image_says_what_it_is(name: str, environment: dict[str, str]) -> None:
+def test_labels_describe_the_image(name: str, environment: dict[str, str]) -> None:
     registry, _, rest = environment[IMAGE_VARIABLES[name]].partition("/")
     if registry != addresses.REGISTRY:
-        pytest.skip("not the registry that we made")
+        pytest.skip("not the registry of `make up`")
     repository, tag = rest.split(":")
     with httpx.Client(base_url=f"http://{registry}/v2/{repository}") as client:
         kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
         about = client.get(f"/manifests/{tag}", headers={"accept": kinds}).json()
         labels = client.get(f"/blobs/{about['config']['digest']}", follow_redirects=True).json()["config"]["Labels"]
-    told = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
-    assert told["title"] == name
-    assert told["version"] == __version__
-    assert "Apache-2.0" in told["licenses"]
-    assert told["description"]
+    described = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
+    assert described["title"] == name
+    assert described["version"] == __version__
+    assert "Apache-2.0" in described["licenses"]
+    assert described["description"]

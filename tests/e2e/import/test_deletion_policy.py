@@ -1,4 +1,4 @@
-"""`deletionPolicy: Delete`: what the resource stored goes with it, and does not come back."""
+"""`deletionPolicy: Delete`: the asset is deleted with its resource, and does not come back."""
 
 import json
 
@@ -14,7 +14,7 @@ def gone(world: World, name: str) -> bool:
 
 @pytest.fixture
 def stored(world: World) -> tuple[str, str]:
-    """The name of a Ready import under the policy, and the prefix of its objects."""
+    """Name of a Ready import with the policy, and the prefix of its objects."""
     name = world.create("doomed", {"source": {"url": world.file_url()}, "deletionPolicy": "Delete"})
     asset = world.wait_for_phase(name, "Ready")["status"]["asset"]
     assert names.STORED_OBJECTS_FINALIZER in world.get(name)["metadata"]["finalizers"]
@@ -22,7 +22,7 @@ def stored(world: World) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
-def test_the_objects_go_with_the_resource_and_a_tombstone_stays(
+def test_objects_are_deleted_with_the_resource_and_a_tombstone_stays(
     world: World, stored: tuple[str, str], cascade: str
 ) -> None:
     name, prefix = stored
@@ -33,7 +33,7 @@ def test_the_objects_go_with_the_resource_and_a_tombstone_stays(
     assert json.loads(world.read(f"{prefix}asset.json"))["deleted"] is True
 
 
-def test_an_import_of_a_deleted_asset_fails_and_says_so(world: World, stored: tuple[str, str]) -> None:
+def test_import_of_a_deleted_asset_fails_with_the_reason(world: World, stored: tuple[str, str]) -> None:
     name, prefix = stored
     url = world.get(name)["spec"]["source"]["url"]
     world.kubectl("delete", "mi", name)
@@ -42,7 +42,7 @@ def test_an_import_of_a_deleted_asset_fails_and_says_so(world: World, stored: tu
     assert world.objects(prefix) == [f"{prefix}asset.json"]
 
 
-def test_retain_takes_the_finalizer_off_and_leaves_the_objects(world: World, stored: tuple[str, str]) -> None:
+def test_retain_removes_the_finalizer_and_keeps_the_objects(world: World, stored: tuple[str, str]) -> None:
     name, prefix = stored
     world.patch(name, {"spec": {"deletionPolicy": "Retain"}})
     world.wait_until(lambda: "finalizers" not in world.get(name)["metadata"], "no finalizer")
@@ -60,7 +60,7 @@ def test_deleting_a_running_import_stops_it_first(world: World) -> None:
     assert world.objects(f"media/default/{uid}/") == [f"media/default/{uid}/asset.json"]
 
 
-def test_while_the_store_refuses_it_waits_and_says_why(world: World, stored: tuple[str, str]) -> None:
+def test_deletion_waits_with_the_reason_while_the_store_refuses(world: World, stored: tuple[str, str]) -> None:
     name, prefix = stored
     release = world.installation.release
     with world.store_setting("secret", f"{release}-store", "S3_SECRET_ACCESS_KEY", "wrong"):

@@ -1,4 +1,4 @@
-"""What a source can do wrong ends as Failed, with a reason, and leaves nothing in the store."""
+"""Bad sources: the import is Failed with a reason, and nothing is in the store."""
 
 import pytest
 
@@ -17,9 +17,7 @@ from tests.support.world import World
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_bad_source_ends_as_failed_and_leaves_no_object(
-    world: World, scenario: dict[str, object], reason: str
-) -> None:
+def test_bad_source_fails_and_leaves_no_object(world: World, scenario: dict[str, object], reason: str) -> None:
     name = world.create("bad-source", {"source": {"url": world.file_url(**scenario)}, "limits": {"attempts": 2}})
     failed = world.wait_for_phase(name, "Failed", timeout_s=90)
     error = failed["status"]["error"]
@@ -41,7 +39,7 @@ def test_a_bad_source_ends_as_failed_and_leaves_no_object(
         ({"limits": {"maxSizeBytes": 1000}}, "SourceTooLarge"),
     ],
 )
-def test_what_does_not_match_the_spec_never_becomes_an_object(
+def test_file_that_does_not_match_the_spec_never_becomes_an_object(
     world: World, spec: dict[str, object], reason: str
 ) -> None:
     name = world.create("mismatch", {"source": {"url": world.file_url()}} | spec)

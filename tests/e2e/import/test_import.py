@@ -1,4 +1,4 @@
-"""From a source's URL to three objects in the store."""
+"""Import from a source's URL to three objects in the store."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from uuid import uuid4
 from tests.support.world import World, sha256_of_store
 
 
-def test_a_signed_webhook_becomes_a_ready_import_with_exactly_three_objects(world: World) -> None:
+def test_signed_callback_becomes_a_ready_import_with_exactly_three_objects(world: World) -> None:
     prediction = world.predict({}, webhook=True)
     name = world.import_of(prediction["id"])
     done = world.wait_for_phase(name, "Ready")
@@ -42,7 +42,7 @@ def test_a_ready_import_satisfies_kubectl_wait_and_reads_well(world: World) -> N
     assert "Imported" in table[1]
 
 
-def test_nothing_that_a_url_hides_is_in_the_status(world: World) -> None:
+def test_no_secret_of_a_url_is_in_the_status(world: World) -> None:
     name = world.create("hides", {"source": {"url": world.file_url() + "?signature=hush"}})
     assert "hush" not in json.dumps(world.wait_for_phase(name, "Ready")["status"])
 
@@ -55,7 +55,7 @@ def test_a_suspended_import_starts_when_it_is_resumed(world: World) -> None:
     world.wait_for_phase(name, "Ready")
 
 
-def test_an_import_that_must_match_its_hash_and_does_is_ready(world: World) -> None:
+def test_import_with_a_matching_hash_is_ready(world: World) -> None:
     expected = {"sha256": world.film_sha256}
     name = world.create("expected", {"source": {"url": world.file_url()}, "expected": expected})
     world.wait_for_phase(name, "Ready")
@@ -71,7 +71,7 @@ def test_a_second_import_of_a_taken_asset_id_touches_nothing(world: World) -> No
     assert world.modified(asset["key"]) == before
 
 
-def test_a_resource_made_anew_finds_its_own_asset_without_fetching_it(world: World) -> None:
+def test_recreated_resource_finds_its_asset_without_a_download(world: World) -> None:
     spec = {"source": {"url": world.file_url()}, "assetId": str(uuid4())}
     name = world.create("again", spec, unique=False)
     asset = world.wait_for_phase(name, "Ready")["status"]["asset"]

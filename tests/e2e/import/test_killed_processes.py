@@ -1,4 +1,4 @@
-"""Whatever is killed, the import ends Ready, once, with one object."""
+"""Processes killed during an import: it is Ready, once, with one object."""
 
 import threading
 
@@ -12,7 +12,7 @@ SLOW = {"size_bytes": 20_000_000, "bytes_per_second": 2_500_000}
 
 @pytest.fixture
 def slow_import(world: World) -> str:
-    """An import that has begun and takes some eight seconds more."""
+    """Running import that takes some eight seconds more."""
     name = world.create("slow", {"source": {"url": world.file_url(**SLOW)}})
     world.wait_until(lambda: world.importer_pod(name).get("status", {}).get("phase") == "Running", "a running importer")
     return name
@@ -43,17 +43,17 @@ def test_the_operator_killed_while_the_import_ends_reads_its_result_later(world:
     ended_once(world, name, attempts=1)
 
 
-def test_the_importers_pod_killed_while_it_downloads_is_one_attempt_more(world: World, slow_import: str) -> None:
+def test_importer_pod_killed_during_the_download_costs_one_attempt(world: World, slow_import: str) -> None:
     world.kill_pod(world.importer_pod(slow_import)["metadata"]["name"])
     ended_once(world, slow_import, attempts=2)
 
 
-def test_a_job_deleted_by_hand_is_replaced(world: World, slow_import: str) -> None:
+def test_job_deleted_by_a_person_is_replaced(world: World, slow_import: str) -> None:
     world.kubectl("delete", "job", *world.jobs(slow_import), "--wait=false")
     ended_once(world, slow_import, attempts=2)
 
 
-def test_a_job_whose_labels_are_taken_away_goes_on(world: World, slow_import: str) -> None:
+def test_job_without_its_labels_continues(world: World, slow_import: str) -> None:
     (job,) = world.jobs(slow_import)
     labels = [f"{each}-" for each in (names.MANAGED_BY, names.LABEL_UID, names.LABEL_ATTEMPT, names.LABEL_RUN)]
     world.kubectl("label", "job", job, *labels)

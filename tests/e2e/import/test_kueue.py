@@ -1,4 +1,4 @@
-"""The real Kueue admits imports: its quota holds the others, and it may take a place back."""
+"""Kueue admits imports: its quota holds the others, and it can preempt one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def told(resource: Resource) -> tuple[str, str]:
 
 
 def hold(world: World, policy: str) -> None:
-    """Let the queue admit (None), or admit no more and end what runs (HoldAndDrain)."""
+    """Let the queue admit (None), or admit no more and end running imports (HoldAndDrain)."""
     change = json.dumps({"spec": {"stopPolicy": policy}})
     world.kubectl("patch", "clusterqueue", QUEUE, "--type=merge", "--patch", change)
 
@@ -69,7 +69,7 @@ def test_quota_admits_one_and_holds_the_others(queued: World) -> None:
         assert len(queued.wait_for_phase(name, "Ready", timeout_s=120)["status"]["attempts"]) == 1
 
 
-def test_a_place_that_is_taken_back_counts_as_no_attempt(queued: World) -> None:
+def test_preemption_does_not_count_as_an_attempt(queued: World) -> None:
     create(queued, ["kueue-drained"], size_bytes=10_000_000, bytes_per_second=1_000_000)
     queued.wait_for_phase("kueue-drained", "Importing")
     hold(queued, "HoldAndDrain")

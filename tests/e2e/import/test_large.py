@@ -1,4 +1,4 @@
-"""5 GB through a pod of 256 MiB, ended three ways in the middle. Takes minutes: `make e2e-slow`."""
+"""5 GB through a pod of 256 MiB, ended in three ways. Takes minutes: `make e2e-slow`."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def terminate(world: World, pod: str) -> None:
 
 
 def kill(world: World, pod: str) -> None:
-    """SIGKILL to the importer alone: deleting a pod, even at once, begins with SIGTERM."""
+    """Send SIGKILL to the importer alone: the deletion of a pod always begins with SIGTERM."""
     uid = world.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
     pids = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and is_importer(each, uid)]
     if not pids:

@@ -1,4 +1,4 @@
-"""The resource as the API server sees it: what it refuses, and with which sentence."""
+"""Validation of the resource by the API server, with its messages."""
 
 import shutil
 from pathlib import Path
@@ -47,18 +47,18 @@ def test_a_bad_spec_is_refused_with_a_sentence_that_names_the_field(
         ({"expected": {"sizeBytes": 1}}, "expected"),
     ],
 )
-def test_what_is_to_be_imported_cannot_change_after_creation(
+def test_source_cannot_change_after_creation(
     world: World, suspended: str, change: dict[str, object], field: str
 ) -> None:
     refusal = world.patch_refused(suspended, {"spec": change})
     assert f"{field} cannot change after creation; create a new MediaImport" in refusal
 
 
-def test_an_optional_field_cannot_be_taken_away_either(world: World, suspended: str) -> None:
+def test_optional_field_cannot_be_removed(world: World, suspended: str) -> None:
     assert "metadata cannot change after creation" in world.patch_refused(suspended, {"spec": {"metadata": None}})
 
 
-def test_what_may_change_may_change(world: World, suspended: str) -> None:
+def test_mutable_fields_can_change(world: World, suspended: str) -> None:
     world.patch(suspended, {"spec": {"ttlSecondsAfterFinished": 7200}})
     world.patch(suspended, {"spec": {"ttlSecondsAfterFinished": None}})
 
@@ -72,7 +72,7 @@ def test_imports_are_selected_by_phase_and_user(world: World, suspended: str) ->
     assert not world.kubectl("get", "mi", "-o", "name", "--field-selector", "status.phase=Suspended,spec.userId=alice")
 
 
-def test_explain_tells_what_a_field_is_for(world: World) -> None:
+def test_explain_describes_a_field(world: World) -> None:
     words = world.kubectl("explain", "mi.spec.source")
     assert "Where the media is fetched from." in words
     assert "http, https, or a data: URI of at most 64 KiB" in words

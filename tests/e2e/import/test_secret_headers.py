@@ -1,4 +1,4 @@
-"""A source that asks for a header, with the header in a Secret."""
+"""Source that requires a header, which is in a Secret."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""A store that refuses says what to check."""
+"""Refusals of the store, with the remedy in the message."""
 
 from tests.support.world import World
 

@@ -1,4 +1,4 @@
-"""Two users and an admin on every route of the OpenAPI document: docs/frontend.md has the table of what came of it.
+"""Two users and an admin on every route of the OpenAPI document; docs/frontend.md has the table of the results.
 
 `WRITE_PAGES=1` writes it. A route that is new fails here until somebody says what it is asked with.
 """
@@ -32,12 +32,12 @@ OPEN = {"alive", "ready", "openapi"}
 SIGNED = {"replicateWebhook", "falWebhook"}
 TAG = "access-table"
 TOO_MUCH = {"text": "x" * 9000}
-"""Metadata of which an import fails before any pod is made for it."""
+"""Metadata with which an import fails before it has a pod."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One route, and what each caller was answered."""
+    """Route with the answers to all callers."""
 
     operation: Operation
     cells: tuple[str, ...]
@@ -48,7 +48,7 @@ class Row:
 
 
 class Callers:
-    """Asks as somebody, about an asset that is made for that very question."""
+    """Sends each request as each caller, about an asset of its own."""
 
     def __init__(self, world: World, webhook: httpx.Client, issuer: Issuer) -> None:
         self._world, self._webhook = world, webhook
@@ -66,7 +66,7 @@ class Callers:
         self.job = ""
 
     def prepare(self) -> None:
-        """Make all assets: one for each question, so that no answer changes what the next is about."""
+        """Create one asset for each request, so that no request changes the subject of the next."""
         items = [self._manifest(asset, operation) for (operation, _), asset in self.assets.items()]
         items.append(self._manifest(self.bobs, "", user="bob"))
         self._world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
@@ -74,11 +74,11 @@ class Callers:
             if operation in {"retryMedia", "followMedia"}:
                 self._world.wait_for_phase(f"access-{asset}", "Failed")
         self._world.wait_until(
-            lambda: self.listed("admin") >= {*self.assets.values(), self.bobs}, "the webhook to know"
+            lambda: self.listed("admin") >= {*self.assets.values(), self.bobs}, "all assets in the webhook"
         )
 
     def ask(self, operation: Operation, caller: str) -> str:
-        """Return the status, and where many assets are answered, whose."""
+        """Return the status, and for a list of assets their owners."""
         asset = self.assets.get((operation.name, caller), "")
         job = operation.name == "showJob"
         path = operation.path.format(id=self.job if job else asset, alias="wan-video-t2v")
@@ -102,13 +102,13 @@ class Callers:
         if operation.name == "listMedia":
             seen = {each["id"] for each in content["assets"]}
             whose = {"owner"} if seen & set(self.assets.values()) else set()
-            return _words(whose | ({"another"} if self.bobs in seen else set()), caller)
+            return _owners(whose | ({"another"} if self.bobs in seen else set()), caller)
         if operation.name == "stats":
             users = [each["spec"].get("userId") for each in self._world.resources() if not is_going(each)]
             if content["total"] == len(users):
-                return _words({"owner", "another"}, caller)
+                return _owners({"owner", "another"}, caller)
             own = {"owner": "alice", "another": "bob", "admin": "root"}[caller]
-            return _words({caller} if content["total"] == users.count(user_of(own)) else set(), caller)
+            return _owners({caller} if content["total"] == users.count(user_of(own)) else set(), caller)
         return ""
 
     def _manifest(self, asset: str, operation: str, *, user: str = "alice") -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Callers:
         return self._world.manifest(f"access-{asset}", about | spec)
 
 
-def _words(whose: set[str], caller: str) -> str:
+def _owners(whose: set[str], caller: str) -> str:
     if whose == {"owner", "another"}:
         return ", everybody's"
     return ", their own" if whose == {caller} else f", {sorted(whose)}"
@@ -130,12 +130,12 @@ def is_going(resource: dict[str, Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def asked(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
-    """All questions, and the table of the answers."""
+    """All callers, and the table of the answers."""
     kube, webhook = world.installation.kube, world.installation.webhook
     with kube.forward(webhook, 80, namespace=world.namespace) as url, httpx.Client(base_url=url, timeout=30) as client:
         callers = Callers(world, client, issuer)
         callers.prepare()
-        # What asks about a prediction comes after what starts it.
+        # The request for a prediction comes after the one that starts it.
         ordered = sorted(OPERATIONS, key=lambda each: each.name == "showJob")
         rows = [Row(each, tuple(callers.ask(each, caller) for caller in CALLERS)) for each in ordered]
     return callers, sorted(rows, key=lambda each: OPERATIONS.index(each.operation))
@@ -143,7 +143,7 @@ def asked(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
 
 @pytest.fixture
 def rows(asked: tuple[Callers, list[Row]]) -> list[Row]:
-    """The table."""
+    """Table of the answers."""
     return asked[1]
 
 
@@ -154,19 +154,19 @@ def page(rows: list[Row]) -> str:
     return before + MARK + "\n" + table(HEAD, lines) + "\n" + MARK + after
 
 
-def test_table_of_the_page_is_what_came_of_it(rows: list[Row]) -> None:
+def test_table_of_the_page_has_the_answers(rows: list[Row]) -> None:
     if os.environ.get("WRITE_PAGES"):
         PAGE.write_text(page(rows))
     assert PAGE.read_text() == page(rows)
 
 
-def test_nobody_without_a_token_is_let_in_where_a_token_is_asked_for(rows: list[Row]) -> None:
+def test_request_without_a_token_is_refused_where_one_is_required(rows: list[Row]) -> None:
     nobody = {each.operation.name: each.cells[0] for each in rows}
     assert {name for name, cell in nobody.items() if cell == "200"} == OPEN
     assert {cell for name, cell in nobody.items() if name not in OPEN} == {"401"}
 
 
-def test_another_user_is_told_that_there_is_no_such_thing(rows: list[Row]) -> None:
+def test_another_user_gets_not_found(rows: list[Row]) -> None:
     others = {each.operation.name: each.cells[2] for each in rows if "{id}" in each.operation.path}
     assert len(others) == 5
     assert set(others.values()) == {"404"}
@@ -176,7 +176,7 @@ def test_a_token_is_no_signature(rows: list[Row]) -> None:
     assert {each.cells for each in rows if each.operation.name in SIGNED} == {("401",) * len(CALLERS)}
 
 
-def test_nothing_came_of_what_strangers_asked_for(asked: tuple[Callers, list[Row]], world: World) -> None:
+def test_requests_of_other_callers_change_nothing(asked: tuple[Callers, list[Row]], world: World) -> None:
     callers, _ = asked
     left = {each["spec"]["assetId"]: each for each in world.resources() if TAG in each["spec"].get("tags", [])}
     for (operation, caller), asset in callers.assets.items():

@@ -1,4 +1,4 @@
-"""What is deleted through the webhook is gone from the store, and nothing brings it back."""
+"""Deletion through the webhook: the asset is gone from the store and does not come back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_deleted_asset_is_gone_for_good(world: World, webhook: httpx.Client) -> 
     assert name not in world.names()
 
 
-def test_asset_that_outlived_its_resource_is_deleted_all_the_same(world: World, webhook: httpx.Client) -> None:
+def test_asset_without_its_resource_is_deleted_too(world: World, webhook: httpx.Client) -> None:
     name = world.create("outlived", {"source": {"url": world.file_url()}, "userId": "default"})
     asset_id = world.wait_for_phase(name, "Ready")["status"]["asset"]["id"]
     prefix = f"media/default/{asset_id}/"

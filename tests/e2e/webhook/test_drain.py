@@ -1,4 +1,4 @@
-"""The webhook is told to end in the middle of its work: what it has taken in, it answers, and keeps."""
+"""Termination of the webhook under load: callbacks in progress are answered and saved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALLBACKS = 60
 
 @pytest.fixture
 def namespace(world: World) -> Iterator[str]:
-    """A namespace that no operator looks at: what is made here is never fetched."""
+    """Namespace that no operator watches, so that its imports never start."""
     kube, name = world.installation.kube, f"{world.namespace}-drain"
     kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
     yield name
@@ -36,7 +36,7 @@ def namespace(world: World) -> Iterator[str]:
 
 
 async def call(webhook: WebhookProcess, predictions: list[str]) -> list[int]:
-    """Send all callbacks, end the webhook as soon as the first is answered, and return how each was answered."""
+    """Send all callbacks, terminate the webhook after the first answer, and return all status codes."""
     connector = aiohttp.TCPConnector(limit=len(predictions))
     async with aiohttp.ClientSession(connector=connector) as session:
 
@@ -53,11 +53,11 @@ async def call(webhook: WebhookProcess, predictions: list[str]) -> list[int]:
 
 
 def ended(pid: int) -> bool:
-    """Tell whether a child is over, without waiting for it."""
+    """Tell whether a child process has ended, without reaping it."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def test_callbacks_under_way_are_answered_and_kept(
+def test_callbacks_in_progress_are_answered_and_saved(
     world: World, namespace: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
     variables = {name: value for name, value in environment.items() if name.startswith(("S3_", "KUBECONFIG"))}

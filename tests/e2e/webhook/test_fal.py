@@ -29,11 +29,11 @@ def result(request: str, url: str) -> str:
 def signed(body: str, *, request: str, key: Ed25519PrivateKey, user: str = FAL_USER) -> dict[str, str]:
     stamp = str(int(time.time()))
     message = "\n".join([request, user, stamp, hashlib.sha256(body.encode()).hexdigest()])
-    told = {"request-id": request, "user-id": user, "timestamp": stamp, "signature": key.sign(message.encode()).hex()}
-    return {f"x-fal-webhook-{name}": value for name, value in told.items()}
+    fields = {"request-id": request, "user-id": user, "timestamp": stamp, "signature": key.sign(message.encode()).hex()}
+    return {f"x-fal-webhook-{name}": value for name, value in fields.items()}
 
 
-def test_result_becomes_an_asset_however_often_it_is_called_back(
+def test_result_is_one_asset_however_often_it_is_called_back(
     world: World, webhook: httpx.Client, issuer: Issuer
 ) -> None:
     url = world.file_url()

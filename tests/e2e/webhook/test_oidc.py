@@ -27,7 +27,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture
 def restored(issuer: Issuer) -> Iterator[Issuer]:
-    """An issuer whose keys may be replaced: what it published at first, it publishes again."""
+    """Issuer whose keys a test may replace; the first key is published again afterwards."""
     yield issuer
     issuer.publish("first", "second")
 

@@ -1,4 +1,4 @@
-"""A presigned URL in the wrong hands: it reads one object, and dies when it should."""
+"""Leaked presigned URL: it reads one object until it expires, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 LIFETIME_S = 5
 
 
-def test_leaked_url_dies_after_its_time_and_is_good_for_nothing_else(
-    world: World, environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_leaked_url_expires_and_grants_nothing_else(world: World, environment: dict[str, str], tmp_path: Path) -> None:
     name = world.create("leaked", {"source": {"url": world.file_url()}, "userId": "default"})
     asset = world.wait_for_phase(name, "Ready")["status"]["asset"]
     variables = {name: value for name, value in environment.items() if name.startswith(("S3_", "KUBECONFIG"))}

@@ -47,8 +47,8 @@ class OnlyOne(Replicate):
         return replace(page, predictions=tuple(each for each in page.predictions if each.id == self.prediction_id))
 
 
-async def swept(settings: Settings, *, prediction_id: str) -> Swept:
-    """Sweep as the CronJob's program does, four minutes from now."""
+async def recovered(settings: Settings, *, prediction_id: str) -> Swept:
+    """Recover predictions as the CronJob does, four minutes from now."""
     async with (
         connect("mediaimport-recovery", connections=4) as api,
         client() as http,
@@ -60,7 +60,7 @@ async def swept(settings: Settings, *, prediction_id: str) -> Swept:
         return await sweep(OnlyOne(settings, http, prediction_id=prediction_id), callbacks, datetime.now(UTC) + LATER)
 
 
-def test_prediction_without_its_webhook_is_saved_and_stays_one_asset(
+def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
     world: World, webhook: httpx.Client, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", environment["KUBECONFIG"])
@@ -73,11 +73,11 @@ def test_prediction_without_its_webhook_is_saved_and_stays_one_asset(
     path = f"/v1/predictions/{id_}"
     world.wait_until(lambda: world.replicate.get(path).json()["status"] == "succeeded", "the prediction's end")
 
-    assert asyncio.run(swept(settings, prediction_id=id_)) == Swept(looked_at=1, saved=1)
+    assert asyncio.run(recovered(settings, prediction_id=id_)) == Swept(looked_at=1, saved=1)
     name = world.import_of(id_)
     asset_id = world.get(name)["spec"]["assetId"]
     assert world.get(name)["metadata"]["labels"]["mediaimport.dev/swept"] == "true"
-    assert asyncio.run(swept(settings, prediction_id=id_)) == Swept(looked_at=1, saved=0)
+    assert asyncio.run(recovered(settings, prediction_id=id_)) == Swept(looked_at=1, saved=0)
 
     body = world.replicate.get(path).text
     late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))

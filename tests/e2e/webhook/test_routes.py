@@ -13,7 +13,7 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.mark.parametrize("fault", ["wrong", "old", "none"])
-def test_a_webhook_not_signed_by_replicate_is_refused(world: World, anonymous: httpx.Client, fault: str) -> None:
+def test_callback_not_signed_by_replicate_is_refused(world: World, anonymous: httpx.Client, fault: str) -> None:
     before = world.names()
     now = datetime.now(UTC)
     body = finished_prediction("https://example.com/never.mp4")
@@ -28,7 +28,7 @@ def test_a_webhook_not_signed_by_replicate_is_refused(world: World, anonymous: h
     assert world.names() == before
 
 
-def test_a_webhook_delivered_twice_makes_one_import(world: World, anonymous: httpx.Client) -> None:
+def test_callback_delivered_twice_creates_one_import(world: World, anonymous: httpx.Client) -> None:
     body = finished_prediction(world.file_url())
     for _ in range(2):
         headers = signed(body)
@@ -65,7 +65,7 @@ def test_a_bad_import_request_is_a_problem_that_names_the_field(
     assert world.names() == before
 
 
-def test_without_a_token_nothing_is_told(anonymous: httpx.Client) -> None:
+def test_request_without_a_token_is_refused(anonymous: httpx.Client) -> None:
     for path in ("/api/v1/media/", "/api/v1/media/0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01"):
         assert anonymous.get(path).status_code == 401
 
@@ -90,14 +90,14 @@ def test_a_frontend_imports_polls_and_fetches(world: World, webhook: httpx.Clien
     assert asset_id in [each["id"] for each in listed]
 
 
-def test_an_asset_outlives_its_resource(world: World, webhook: httpx.Client) -> None:
+def test_asset_outlives_its_resource(world: World, webhook: httpx.Client) -> None:
     name = world.create("outlived", {"source": {"url": world.file_url()}, "userId": "default"})
     asset = world.wait_for_phase(name, "Ready")["status"]["asset"]
     world.kubectl("delete", "mi", name, "--wait")
     world.wait_until(lambda: webhook.get(f"/api/v1/media/{asset['id']}").json().get("status") == "ready", "the asset")
 
 
-def test_the_webhook_says_that_it_lives(anonymous: httpx.Client) -> None:
+def test_health_routes_answer(anonymous: httpx.Client) -> None:
     assert anonymous.get("/healthz").status_code == 200
     assert anonymous.get("/readyz").status_code == 200
 
@@ -110,7 +110,7 @@ def test_page_of_the_api_is_served_by_the_image(anonymous: httpx.Client) -> None
         assert anonymous.get(f"/docs/{name}").status_code == 200
 
 
-def test_prediction_that_failed_is_an_event_of_the_webhooks_deployment(world: World, anonymous: httpx.Client) -> None:
+def test_failed_prediction_is_an_event_of_the_webhooks_deployment(world: World, anonymous: httpx.Client) -> None:
     failed = json.loads(finished_prediction(f"https://example.com/{datetime.now(UTC).timestamp()}.mp4"))
     body = json.dumps(failed | {"status": "failed", "output": None, "error": "out of memory"})
     answer = anonymous.post("/api/v1/replicate/webhook", content=body, headers=signed(body))

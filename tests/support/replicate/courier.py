@@ -23,7 +23,7 @@ KEPT = 1000
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request and its result."""
+    """Request to a webhook and its result."""
 
     prediction: str
     webhook_id: str

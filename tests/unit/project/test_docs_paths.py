@@ -1,4 +1,4 @@
-"""What the documents name is there: files, folders, links, modules, make targets and texts of the log."""
+"""Names in the documents exist: files, folders, links, modules, make targets and texts of the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of the tree itself."""
+"""Rules of the tree."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One place says which version this is; all that shows a version shows that one."""
+"""Version of the project: one source, and the same value everywhere."""
 
 from __future__ import annotations
 

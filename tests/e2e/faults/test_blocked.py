@@ -1,4 +1,4 @@
-"""What keeps attempts from starting is named in each status, and they go on by themselves when it is gone."""
+"""Obstacles to an attempt's start: each status has the reason, and imports continue when the obstacle is gone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 ROOM = "mediaimport.dev/e2e-room"
-FOREIGN = {
+OTHER_JOB = {
     "suspend": True,
     "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "other", "image": "other"}]}},
 }
@@ -59,7 +59,7 @@ def no_room(world: World) -> Iterator[None]:
 
 @contextmanager
 def no_image(world: World) -> Iterator[None]:
-    """Name a tag that the registry does not have yet."""
+    """Use a tag that the registry gets only after the block."""
     image = world.operator_variable("IMPORTER_IMAGE")
     registry, _, name = image.partition("/")
     repository, _, tag = name.partition(":")
@@ -74,7 +74,7 @@ def no_image(world: World) -> Iterator[None]:
 
 @contextmanager
 def quota(world: World, hard: str) -> Iterator[None]:
-    """Allow no more of a kind."""
+    """Set a quota that allows no more of a kind."""
     world.kubectl("create", "quota", "none", f"--hard={hard}")
     try:
         yield
@@ -84,7 +84,7 @@ def quota(world: World, hard: str) -> Iterator[None]:
 
 @contextmanager
 def without(world: World, kind: str, name: str) -> Iterator[None]:
-    """Take an object away, and bring it back."""
+    """Delete an object, and create it again after the block."""
     saved = json.loads(world.kubectl("get", kind, name, "-o", "json"))
     saved["metadata"] = {key: saved["metadata"][key] for key in ("name", "labels")}
     world.kubectl("delete", kind, name)
@@ -94,14 +94,14 @@ def without(world: World, kind: str, name: str) -> Iterator[None]:
         world.kubectl("create", "-f", "-", given=json.dumps(saved))
 
 
-def named(burst: Burst, reason: str, words: str) -> bool:
-    """Tell whether every import says that reason, with those words."""
+def all_report(burst: Burst, reason: str, text: str) -> bool:
+    """Tell whether the Ready condition of every import has that reason and text."""
     ready = [each.get("status", {}).get("conditions", [{}])[0] for each in burst.resources()]
-    return all(each.get("reason") == reason and words in each["message"] for each in ready)
+    return all(each.get("reason") == reason and text in each["message"] for each in ready)
 
 
 @pytest.mark.parametrize(
-    ("cause", "reason", "words"),
+    ("cause", "reason", "text"),
     [
         (no_quota_for_jobs, "JobRefused", "exceeded quota"),
         (no_quota_for_pods, "PodRefused", "exceeded quota"),
@@ -111,32 +111,32 @@ def named(burst: Burst, reason: str, words: str) -> bool:
         (no_image, "ImagePullFailed", "not found"),
     ],
 )
-def test_hindered_by(
-    burst: Burst, world: World, cause: Callable[[World], AbstractContextManager[None]], reason: str, words: str
+def test_imports_continue_after(
+    burst: Burst, world: World, cause: Callable[[World], AbstractContextManager[None]], reason: str, text: str
 ) -> None:
     with cause(world):
         burst.fill(3)
-        world.wait_until(lambda: named(burst, reason, words), f"{reason} in each status", timeout_s=120)
+        world.wait_until(lambda: all_report(burst, reason, text), f"{reason} in each status", timeout_s=120)
     resources = burst.all_ready(timeout_s=300)
     assert [len(each["status"]["attempts"]) for each in resources] == [1] * 3
 
 
-def test_a_name_that_is_taken(burst: Burst, world: World) -> None:
+def test_name_of_the_job_is_taken(burst: Burst, world: World) -> None:
     burst.fill(1, spec={"suspend": True})
     (resource,) = burst.resources()
     meta = resource["metadata"]
     taken = names.job_name(name=meta["name"], uid=meta["uid"], run="", attempt=1)
-    foreign = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": taken}, "spec": FOREIGN}
-    world.kubectl("create", "-f", "-", given=json.dumps(foreign))
+    other = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": taken}, "spec": OTHER_JOB}
+    world.kubectl("create", "-f", "-", given=json.dumps(other))
     world.patch(meta["name"], {"spec": {"suspend": False}})
-    world.wait_until(lambda: named(burst, "JobNameTaken", taken), "the cause in the status")
+    world.wait_until(lambda: all_report(burst, "JobNameTaken", taken), "the cause in the status")
     world.kubectl("delete", "job", taken)
     burst.all_ready(timeout_s=120)
 
 
-def test_too_little_memory_is_more_the_next_time(burst: Burst, world: World) -> None:
+def test_attempt_out_of_memory_gets_more_the_next_time(burst: Burst, world: World) -> None:
     with world.operator_setting("IMPORTER_MEMORY", "48Mi"):
         burst.fill(1)
         (resource,) = burst.all_ready(timeout_s=120)
-    ends = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
-    assert ends == ["OutOfMemory", "Imported"]
+    reasons = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
+    assert reasons == ["OutOfMemory", "Imported"]

@@ -1,4 +1,4 @@
-"""What the whole cluster needs is away for a minute, and then back: kubelet, API server."""
+"""Kubelet or API server stopped for a minute in the middle of many imports."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from tests.support.burst import Burst
     from tests.support.world import Resource, World
 
-AWAY_S = 60
+STOPPED_S = 60
 
 
 @pytest.fixture
-def away(environment: dict[str, str]) -> Iterator[Callable[[str], None]]:
-    """Stop a process of the node for a minute; it runs again whatever happens."""
+def stop_for_a_minute(environment: dict[str, str]) -> Iterator[Callable[[str], None]]:
+    """Function that stops a process of the node for a minute; it runs again whatever happens."""
     if exports.is_foreign(environment, Cache.of(environment)):
-        pytest.skip("the node of a cluster that is not ours is not ours to break")
+        pytest.skip("the node of a cluster that KUBECONFIG names must not be broken")
     stopped: list[str] = []
 
     def stop(name: str) -> None:
         stopped.append(name)
         control.stop(name)
-        time.sleep(AWAY_S)
+        time.sleep(STOPPED_S)
         control.start(name)
 
     yield stop
@@ -39,14 +39,16 @@ def away(environment: dict[str, str]) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture(scope="module")
 def source(world: World) -> Resource:
-    """A source that was asked for while the way to it stood: no forwarded port outlives what is stopped here."""
+    """Source requested before anything is stopped, since no forwarded port survives that."""
     return {"source": {"url": world.file_url(lifetime_seconds=3600, size_bytes=2_000_000, bytes_per_second=500_000)}}
 
 
 @pytest.mark.parametrize("process", ["kubelet", "apiserver"])
-def test_away_for_a_minute(burst: Burst, source: Resource, away: Callable[[str], None], process: str) -> None:
+def test_process_is_stopped_for_a_minute(
+    burst: Burst, source: Resource, stop_for_a_minute: Callable[[str], None], process: str
+) -> None:
     burst.create(20, source)
     burst.observe_for(3)
-    away(process)
+    stop_for_a_minute(process)
     burst.world.wait_until(burst.answers, "an answer of the API server", timeout_s=60)
     burst.all_ready(timeout_s=300)
