@@ -96,17 +96,11 @@ faults: up  ## end what runs in the middle of many imports: operator, importers,
 	$(VENV)/bin/pytest -q -m faults tests/e2e/faults
 
 .PHONY: generate
-generate: $(VENV)/ready  ## write the files that are made from types: the CRD, the OpenAPI document, the reference
-	@$(PY) -m mediaimport_api.crd crds/mediaimports.yaml
-	@$(PY) -m mediaimport_api.crd charts/mediaimport/files/mediaimports.yaml
-	@$(PY) -m mediaimport_webhook.http.openapi docs/openapi.json
+generate: $(VENV)/ready  ## write all generated files: CRD, OpenAPI document, references
 	@$(PY) -m dev.generate
 
 .PHONY: verify
-verify: $(VENV)/ready  ## prove that those files are current
-	@$(PY) -m mediaimport_api.crd --check crds/mediaimports.yaml
-	@$(PY) -m mediaimport_api.crd --check charts/mediaimport/files/mediaimports.yaml
-	@$(PY) -m mediaimport_webhook.http.openapi --check docs/openapi.json
+verify: $(VENV)/ready  ## check that the generated files are current
 	@$(PY) -m dev.generate --check
 
 .PHONY: sbom

@@ -1,10 +1,7 @@
-"""The CustomResourceDefinition, generated from the types: `python -m mediaimport_api.crd [--check] FILE`."""
+"""The CustomResourceDefinition, generated from the types by `make generate`."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -132,22 +129,3 @@ def definition() -> Schema:
 def render() -> str:
     """Return the definition as YAML, the same text every time."""
     return _HEADER + yaml.safe_dump(definition(), sort_keys=False, width=120)
-
-
-def _main() -> int:
-    parser = argparse.ArgumentParser(description="Write the CustomResourceDefinition, or check that it is current.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the file is not current")
-    parser.add_argument("file", type=Path)
-    arguments = parser.parse_args()
-    file: Path = arguments.file
-    if not arguments.check:
-        file.write_text(render())
-        return 0
-    if file.is_file() and file.read_text() == render():
-        return 0
-    sys.stderr.write(f"{file} is not what the types say; run `make generate` and commit it\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

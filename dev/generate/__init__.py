@@ -1,1 +1,1 @@
-"""Pages of reference that are made from what they speak of: types, reasons, settings and the chart's values."""
+"""Files that are generated: CRD, OpenAPI document, JSON Schema, and the reference pages."""

@@ -1,1 +1,1 @@
-"""Bills of materials of both images, in CycloneDX."""
+"""Release: the version, the licences of dependencies, and bills of materials (CycloneDX) of both images."""

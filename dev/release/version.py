@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # For each file: the pattern before the version, and the number of occurrences.
-_FILES = {
+_PLACES = {
     "Dockerfile": (r'image\.version="', 2),
     "charts/mediaimport/Chart.yaml": (r"^(?:version|appVersion): ", 2),
     "docs/install.md": (r"YOUR/mediaimport(?:-ffmpeg)?:", 4),
@@ -22,15 +22,15 @@ _FILES = {
 
 
 def carried(text: str, before: str, count: int, version: str = __version__) -> str:
-    """Return the text with the version at each of its places; ValueError if there are not as many as there were."""
+    """Return the text with the version at each place; ValueError if the number of places differs."""
     new, found = re.subn(rf"({before})\d[\w.+-]*", rf"\g<1>{version}", text, flags=re.MULTILINE)
     if found != count:
-        raise ValueError(f"the version stands {found} times after {before!r}, not {count}")
+        raise ValueError(f"the version is {found} times after {before!r}, not {count}")
     return new
 
 
 def _page(name: str) -> str:
-    return carried((ROOT / name).read_text(), *_FILES[name])
+    return carried((ROOT / name).read_text(), *_PLACES[name])
 
 
-PAGES: Mapping[str, Callable[[], str]] = {name: partial(_page, name) for name in _FILES}
+FILES: Mapping[str, Callable[[], str]] = {name: partial(_page, name) for name in _PLACES}

@@ -37,12 +37,12 @@ def test_changelog_is_open_or_tells_of_the_version() -> None:
     assert headings[0] in {"", __version__}
 
 
-def test_version_is_carried_to_each_place_of_a_text() -> None:
+def test_version_is_written_to_each_place_of_a_text() -> None:
     text = "version: 0.1.0\nappVersion: 0.1.0-rc.1\nkubeVersion: 1.33.0\n"
     carried = version.carried(text, r"^(?:version|appVersion): ", 2, "1.2.3")
     assert carried == "version: 1.2.3\nappVersion: 1.2.3\nkubeVersion: 1.33.0\n"
 
 
-def test_place_that_went_missing_is_no_silent_success() -> None:
-    with pytest.raises(ValueError, match="stands 0 times"):
+def test_missing_place_is_an_error() -> None:
+    with pytest.raises(ValueError, match="is 0 times"):
         version.carried("no version here", "version: ", 1, "1.2.3")

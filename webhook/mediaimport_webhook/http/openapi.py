@@ -1,12 +1,9 @@
-"""The OpenAPI 3.1 document, made from the types: `python -m mediaimport_webhook.http.openapi [--check] FILE`."""
+"""The OpenAPI 3.1 document, generated from the types; `make generate` writes it to docs/openapi.json."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
@@ -108,6 +105,11 @@ def _parameter(parameter: Parameter) -> Schema:
     return found | ({} if parameter.example is None else {"example": parameter.example})
 
 
+def render() -> str:
+    """Return the document as a file."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
 class OpenApiRoute:
     """The route `openapi.json`."""
 
@@ -117,22 +119,3 @@ class OpenApiRoute:
     async def show(self, _: Request) -> Response:
         """Answer the document."""
         return Response(self._body, media_type="application/json")
-
-
-def main() -> int:
-    """Write the file, or with --check tell whether it is current; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("file", type=Path)
-    arguments = parser.parse_args()
-    text = json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
-    if not arguments.check:
-        arguments.file.write_text(text)
-    elif not arguments.file.exists() or arguments.file.read_text() != text:
-        sys.stderr.write(f"{arguments.file} is not current; run make generate\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
