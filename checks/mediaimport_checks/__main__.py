@@ -1,4 +1,4 @@
-"""Runs the checks: `python -m mediaimport_checks`; `python -m mediaimport_checks film` makes their film before."""
+"""Runs the checks: `python -m mediaimport_checks`; `python -m mediaimport_checks film` makes their film first."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from uuid import uuid4
 
 from mediaimport_runtime.environment import BadSettingError, Environment
 
-from mediaimport_checks import cluster, film, store, webhook
+from mediaimport_checks import film, store, webhook
 from mediaimport_checks.checklist import run_all
+from mediaimport_checks.cluster import Cluster, connect
 from mediaimport_checks.installation import Installation
 from mediaimport_checks.settings import Settings
 
 
-def _installation(settings: Settings) -> Installation:
+def _installation(settings: Settings, cluster: Cluster) -> Installation:
     caller = webhook.caller(
         settings.tokens_file, anonymous=settings.anonymous, default_user_id=settings.default_user_id
     )
     return Installation(
         settings=settings,
-        cluster=cluster.connect(),
+        cluster=cluster,
         store=store.connect(settings.store),
         webhook=webhook.connect(settings.webhook_url) if settings.webhook_url else None,
         caller=caller,
@@ -32,11 +33,13 @@ def _installation(settings: Settings) -> Installation:
 
 
 def _check() -> int:
-    installation = _installation(Settings.read(Environment(os.environ)))
-    say = partial(print, flush=True)
-    well = run_all(installation.checks, say)
-    clean = run_all([installation.clean], say)
-    return 0 if well and clean else 1
+    settings = Settings.read(Environment(os.environ))
+    report = partial(print, flush=True)
+    with connect() as cluster:
+        installation = _installation(settings, cluster)
+        passed = run_all(installation.checks, report)
+        clean = run_all([installation.clean], report)
+    return 0 if passed and clean else 1
 
 
 def _make_film() -> int:

@@ -1,4 +1,4 @@
-"""A list of checks and what is said of each. Pure but for the checks themselves."""
+"""List of checks, and the line that each prints. Pure but for the checks themselves."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CheckError(Exception):
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A check that says nothing of this installation, and why."""
+    """Check that does not apply to this installation, and the reason."""
 
-    why: str
+    reason: str
 
 
 Outcome = str | LeftOut
@@ -33,26 +33,26 @@ Outcome = str | LeftOut
 class Check:
     """Named check. `run` returns its finding; CheckError."""
 
-    promise: str
+    name: str
     run: Callable[[], Outcome]
 
 
-def run_all(checks: Iterable[Check], say: Callable[[str], None]) -> bool:
-    """Run the checks in order, say a line of each, and tell whether none failed."""
-    passed = [_passes(check, say) for check in checks]
+def run_all(checks: Iterable[Check], report: Callable[[str], None]) -> bool:
+    """Run the checks in order, report a line for each, and tell whether all passed."""
+    passed = [_passes(check, report) for check in checks]
     return all(passed)
 
 
-def _passes(check: Check, say: Callable[[str], None]) -> bool:
+def _passes(check: Check, report: Callable[[str], None]) -> bool:
     try:
         outcome = check.run()
     except CheckError as error:
-        say(f"✗ {check.promise}: {_sentence(error.found)} To do: {error.remedy}")
+        report(f"✗ {check.name}: {_sentence(error.found)} To do: {error.remedy}")
         return False
     if isinstance(outcome, LeftOut):
-        say(f"- {check.promise}: left out, {outcome.why}")
+        report(f"- {check.name}: left out, {outcome.reason}")
     else:
-        say(f"✓ {check.promise}: {outcome}")
+        report(f"✓ {check.name}: {outcome}")
     return True
 
 

@@ -1,36 +1,58 @@
-"""The API server, as this pod's service account may ask it."""
+"""API server, with the permissions of this pod's service account."""
 
 from __future__ import annotations
 
-import os
-import ssl
+import asyncio
 import time
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import httpx
 from mediaimport_api import names
+from mediaimport_runtime.kubernetes import client as kubernetes
+from mediaimport_runtime.kubernetes.errors import (
+    AlreadyExistsError,
+    KubernetesError,
+    NotFoundError,
+    UnavailableError,
+)
 
 from mediaimport_checks.checklist import CheckError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
 
 Object = dict[str, Any]
 
 _TRIES = 4
 _PAUSE_S = 1.0
-_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_TIMEOUT_S = 10.0
+
+
+class Client(Protocol):
+    """Requests of the runtime's client that the checks need."""
+
+    async def get(self, path: str) -> Object:
+        """Return an object."""
+
+    async def create(self, path: str, body: Object) -> Object:
+        """Create an object; AlreadyExistsError."""
+
+    async def delete(self, path: str) -> Object:
+        """Delete an object; NotFoundError."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The few calls that the checks need."""
+    """Calls of the checks. `run`: runs a coroutine of the client to its end; `pause_s`: between two tries."""
 
-    http: httpx.Client
+    client: Client
+    run: Callable[[Coroutine[Any, Any, Object]], Object]
+    pause_s: float = _PAUSE_S
 
     def deployment(self, namespace: str, name: str) -> Object:
         """Return a Deployment; CheckError."""
-        return self._call("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
+        return self._call(lambda: self.client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"))
 
     def create_import(self, namespace: str, name: str, spec: Object) -> None:
         """Create a MediaImport; CheckError."""
@@ -40,60 +62,62 @@ class Cluster:
             "metadata": {"name": name, "labels": {names.MANAGED_BY: "mediaimport-checks"}},
             "spec": spec,
         }
-        # Its name is new: where it is taken, an answer was lost on the way.
-        self._call("POST", _imports(namespace), manifest, fine=HTTPStatus.CONFLICT)
+        # Its name is new: if it exists, the answer to an earlier try was lost.
+        self._call(lambda: self.client.create(_imports(namespace), manifest), success=AlreadyExistsError)
 
     def import_status(self, namespace: str, name: str) -> Object:
         """Return the status of a MediaImport, {} before there is one; CheckError."""
-        status: Object = self._call("GET", f"{_imports(namespace)}/{name}").get("status", {})
+        status: Object = self._call(lambda: self.client.get(f"{_imports(namespace)}/{name}")).get("status", {})
         return status
 
     def delete_import(self, namespace: str, name: str) -> None:
-        """Delete a MediaImport; it may be gone. CheckError."""
-        self._call("DELETE", f"{_imports(namespace)}/{name}", fine=HTTPStatus.NOT_FOUND)
+        """Delete a MediaImport, which may be gone; CheckError."""
+        self._call(lambda: self.client.delete(f"{_imports(namespace)}/{name}"), success=NotFoundError)
 
-    def _call(self, method: str, path: str, body: Object | None = None, *, fine: HTTPStatus | None = None) -> Object:
-        answer = self._send(method, path, body)
-        if answer.is_error and answer.status_code != fine:
-            raise CheckError(_refusal(answer), "run helm upgrade, which brings roles and the resource definition")
-        content: Object = answer.json()
-        return content
-
-    def _send(self, method: str, path: str, body: Object | None) -> httpx.Response:
+    def _call(
+        self, request: Callable[[], Coroutine[Any, Any, Object]], *, success: type[KubernetesError] | None = None
+    ) -> Object:
         for tries_left in reversed(range(_TRIES)):
             try:
-                return self.http.request(method, path, json=body)
-            except httpx.HTTPError as error:
+                return self.run(request())
+            except UnavailableError as error:
                 if not tries_left:
-                    raise CheckError(
-                        f"the API server does not answer ({type(error).__name__})",
-                        "see that the pod may reach it: kubectl get networkpolicies",
-                    ) from error
-                time.sleep(_PAUSE_S)
+                    raise _unavailable(error) from error
+                time.sleep(self.pause_s)
+            except KubernetesError as error:
+                if success is not None and isinstance(error, success):
+                    return {}
+                raise _refused(error) from error
         raise AssertionError("the last try answers or raises")
 
 
-def connect() -> Cluster:
-    """Return the cluster that this pod is in."""
-    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-    token = (_ACCOUNT / "token").read_text()
-    return Cluster(
-        httpx.Client(
-            base_url=f"https://{f'[{host}]' if ':' in host else host}:{port}",
-            headers={"authorization": f"Bearer {token}"},
-            verify=ssl.create_default_context(cafile=_ACCOUNT / "ca.crt"),
-            timeout=10,
-        )
-    )
+@contextmanager
+def connect() -> Iterator[Cluster]:
+    """Yield the cluster that this pod is in, or that KUBECONFIG names; BadSettingError."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        client = kubernetes.connect("mediaimport-checks", connections=1, timeout_s=_TIMEOUT_S)
+        try:
+            yield Cluster(runner.run(stack.enter_async_context(client)), runner.run)
+        finally:
+            runner.run(stack.aclose())
 
 
 def _imports(namespace: str) -> str:
     return f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}"
 
 
-def _refusal(answer: httpx.Response) -> str:
-    try:
-        message = str(answer.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        message = "it said no more"
-    return f"the API server answered {answer.status_code}: {message}"
+def _unavailable(error: UnavailableError) -> CheckError:
+    if error.status:
+        return _refused(error)
+    reason = type(error.__cause__).__name__ if error.__cause__ else error.message
+    return CheckError(
+        f"the API server does not answer ({reason})", "see that the pod may reach it: kubectl get networkpolicies"
+    )
+
+
+def _refused(error: KubernetesError) -> CheckError:
+    return CheckError(
+        f"the API server answered {error.status}: {error.message}",
+        "run helm upgrade, which brings roles and the resource definition",
+    )

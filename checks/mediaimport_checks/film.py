@@ -1,4 +1,4 @@
-"""A short film, made by the ffmpeg of the importer's second image: what can make one can also read one."""
+"""Short film, made by ffmpeg of the prober image: an ffmpeg that writes one can read one."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class Tools:
 
 
 def make(directory: Path) -> Tools:
-    """Write the film and what is known of the tools into the directory; never fails: the checks tell of it."""
+    """Write the film and the findings on the tools into the directory; never fails, since a check reports it."""
     try:
         tools = Tools(ffmpeg=_version("ffmpeg"), ffprobe=_version("ffprobe"))
         _run((*_MAKE, str(directory / "film.mp4")))
     except (OSError, subprocess.SubprocessError) as error:
-        tools = Tools(error=_words(error))
+        tools = Tools(error=_last_line(error))
     (directory / "tools.json").write_text(json.dumps(asdict(tools)))
     return tools
 
 
 def read_tools(directory: Path) -> Tools:
-    """Return what `make` wrote."""
+    """Return the findings that `make` wrote."""
     try:
         return Tools(**json.loads((directory / "tools.json").read_text()))
     except (OSError, TypeError, ValueError):
-        return Tools(error="the container that makes the test film left no word")
+        return Tools(error="the container that makes the test film left no file")
 
 
 def read_film(directory: Path) -> bytes:
@@ -63,7 +63,7 @@ def _run(command: tuple[str, ...]) -> str:
     return done.stdout
 
 
-def _words(error: Exception) -> str:
-    said = getattr(error, "stderr", None)
-    last = said.strip().splitlines()[-1:] if isinstance(said, str) else []
+def _last_line(error: Exception) -> str:
+    stderr = getattr(error, "stderr", None)
+    last = stderr.strip().splitlines()[-1:] if isinstance(stderr, str) else []
     return last[0] if last else str(error)

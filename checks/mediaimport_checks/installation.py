@@ -1,4 +1,4 @@
-"""The checks of an installation, in order, around one test import."""
+"""Checks of an installation, in order, with one test import."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mediaimport_checks.store import Store
     from mediaimport_checks.webhook import Caller, Webhook
 
-_LOOK_EVERY_S = 0.25
+_POLL_S = 0.25
 _DURATION_SLACK_MS = 100
 _OPERATOR_LOGS = "kubectl logs -l app.kubernetes.io/component=operator"
 
@@ -42,7 +42,7 @@ class Installation:
 
     @property
     def checks(self) -> list[Check]:
-        """Return the list, in the order in which one builds on another."""
+        """Return the checks; later ones depend on earlier ones."""
         return [
             Check("operator is ready", self.operator_is_ready),
             Check("webhook is ready", self.webhook_is_ready),
@@ -58,7 +58,7 @@ class Installation:
 
     @property
     def clean(self) -> Check:
-        """Return the last one, which is run whatever the others found."""
+        """Return the last check, which runs whatever the others found."""
         return Check("nothing is left behind", self.clean_up)
 
     @property
@@ -75,7 +75,7 @@ class Installation:
         return f"{self._keys.prefix}helm-test"
 
     def operator_is_ready(self) -> Outcome:
-        """See that its one pod is ready, and of the newest release."""
+        """Check that the operator's pod is ready, and of the newest release."""
         found = self.cluster.deployment(self.settings.operator_namespace, self.settings.operator_deployment)
         status = found.get("status", {})
         if status.get("observedGeneration") != found["metadata"]["generation"] or not status.get("readyReplicas"):
@@ -83,7 +83,7 @@ class Installation:
         return f"deployment {self.settings.operator_deployment}"
 
     def webhook_is_ready(self) -> Outcome:
-        """Ask it through its Service."""
+        """Query the webhook through its Service."""
         return LeftOut("webhook.enabled is false") if self.webhook is None else self.webhook.readiness()
 
     def tools_are_there(self) -> Outcome:
@@ -105,37 +105,37 @@ class Installation:
             "expected": {"sha256": hashlib.sha256(content).hexdigest()},
             "limits": {"attempts": 1},
         }
-        begun = time.monotonic()
+        started = time.monotonic()
         self.cluster.create_import(self.settings.namespace, self.import_name, spec)
-        self.status = self._end_of_import(begun + self.settings.import_timeout_s)
-        return f"{self.import_name} is Ready after {time.monotonic() - begun:.1f} s"
+        self.status = self._end_of_import(started + self.settings.import_timeout_s)
+        return f"{self.import_name} is Ready after {time.monotonic() - started:.1f} s"
 
     def media_is_measured(self) -> Outcome:
-        """Compare with what the film was made to be."""
+        """Compare the status with the film."""
         media = self._ready_status().get("media", {})
         found = (media.get("durationMs"), media.get("width"), media.get("height"))
         duration_ms, *size = found
-        said = "duration {} ms, {} x {} pixels".format(*found)
+        measured = "duration {} ms, {} x {} pixels".format(*found)
         if duration_ms is None or abs(duration_ms - film.DURATION_MS) > _DURATION_SLACK_MS:
-            raise CheckError(f"{said}; the film lasts {film.DURATION_MS} ms", _REPORT)
+            raise CheckError(f"{measured}; the film lasts {film.DURATION_MS} ms", _REPORT)
         if size != [film.WIDTH, film.HEIGHT]:
-            raise CheckError(f"{said}; the film is {film.WIDTH} x {film.HEIGHT}", _REPORT)
-        return said
+            raise CheckError(f"{measured}; the film is {film.WIDTH} x {film.HEIGHT}", _REPORT)
+        return measured
 
     def thumbnail_is_stored(self) -> Outcome:
-        """See that the status has one."""
+        """Check that the status has a thumbnail."""
         thumbnail = self._ready_status().get("thumbnail")
         if thumbnail is None:
             raise CheckError(self._condition("ThumbnailReady"), _REPORT)
         return f"{thumbnail['width']} x {thumbnail['height']} pixels, {thumbnail['sizeBytes']} bytes"
 
     def presigned_url_works(self, which: str) -> Outcome:
-        """Fetch it as a browser would; the media must be the film, byte for byte."""
+        """Fetch the URL as a browser does; the media must be the film, byte for byte."""
         status = self._ready_status()
         if self.webhook is None:
             return LeftOut("webhook.enabled is false")
         if self.caller.headers is None:
-            return LeftOut("the webhook knows no token in the clear that could ask for it")
+            return LeftOut("the webhook has no token in clear text to ask with")
         url = self._shown_asset(self.webhook, self.caller.headers).get(which)
         if not url:
             raise CheckError(
@@ -143,7 +143,7 @@ class Installation:
             )
         size_bytes, sha256 = webhook.fetch(url, ssl.create_default_context(cafile=self.settings.store.ca_bundle))
         if which == "url" and sha256 != status["asset"]["sha256"]:
-            raise CheckError("it answers other bytes than were imported", "see that no other store has that bucket")
+            raise CheckError("it answers other bytes than the imported ones", "see that no other store has that bucket")
         return f"{size_bytes} bytes" + (", byte for byte" if which == "url" else "")
 
     def clean_up(self) -> Outcome:
@@ -176,7 +176,7 @@ class Installation:
                     f"{_condition(status, 'Ready')}",
                     _OPERATOR_LOGS,
                 )
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_S)
 
     def _ready_status(self) -> dict[str, Any]:
         if not self.status:
@@ -196,6 +196,6 @@ _REPORT = "report it, with the operator's log"
 
 
 def _condition(status: dict[str, Any], kind: str) -> str:
-    """Return what a condition says."""
+    """Return reason and message of a condition."""
     found = next((each for each in status.get("conditions", []) if each["type"] == kind), None)
     return f"{found['reason']}: {found['message']}" if found else f"no condition {kind}"

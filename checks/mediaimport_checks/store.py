@@ -1,4 +1,4 @@
-"""The bucket, with the keys that the importers use."""
+"""Bucket of the installation, with the keys of the importers."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Store:
             self.client.put_object(Bucket=bucket, Key=key, Body=_BODY)
             found = self.client.get_object(Bucket=bucket, Key=key)["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            raise CheckError(_words(error), _remedy(error)) from error
+            raise CheckError(_failure(error), _remedy(error)) from error
         if found != _BODY:
-            raise CheckError("it answers other bytes than were written", "use another store")
+            raise CheckError("it answers other bytes than the written ones", "use another store")
         return f"bucket {bucket}"
 
     def write_again(self, key: str) -> Outcome:
-        """Write the same object once more, on the condition that it is not there: that must be refused."""
+        """Write the same object again with If-None-Match, which the store must refuse."""
         if not self.settings.conditional_writes:
             return LeftOut("s3.conditionalWrites is false: two importers of one asset could overwrite each other")
         try:
@@ -49,18 +49,18 @@ class Store:
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _EXISTS:
                 return "If-None-Match is refused where an object is"
-            raise CheckError(_words(error), _UNCONDITIONAL) from error
+            raise CheckError(_failure(error), _UNCONDITIONAL) from error
         except BotoCoreError as error:
-            raise CheckError(_words(error), _remedy(error)) from error
+            raise CheckError(_failure(error), _remedy(error)) from error
         raise CheckError("an object was overwritten in spite of If-None-Match", _UNCONDITIONAL)
 
     def delete(self, keys: list[str]) -> Outcome:
-        """Delete objects; keys that may not do so leave them."""
+        """Delete objects; LeftOut if the keys may not."""
         for key in keys:
             try:
                 self.client.delete_object(Bucket=self.settings.bucket, Key=key)
             except (ClientError, BotoCoreError) as error:
-                return LeftOut(f"the store keeps {key} and what is beside it: {_words(error)}")
+                return LeftOut(f"the store keeps {key} and the other objects: {_failure(error)}")
         return f"{len(keys)} objects and the test import are deleted"
 
 
@@ -68,16 +68,16 @@ _UNCONDITIONAL = "use a store that honours conditional writes, or set s3.conditi
 
 
 def connect(settings: StoreSettings) -> Store:
-    """Return the bucket; nothing is asked of it yet."""
+    """Return the bucket without a request to it."""
     retries = {"mode": "standard", "total_max_attempts": 2}
     arguments = settings.client_arguments(Config, connect_timeout=5, read_timeout=10, retries=retries)
     return Store(boto3.client("s3", **arguments), settings)
 
 
-def _words(error: ClientError | BotoCoreError) -> str:
+def _failure(error: ClientError | BotoCoreError) -> str:
     if isinstance(error, ClientError):
-        told = error.response.get("Error", {})
-        return f"the store answered {told.get('Code', 'an error')}: {told.get('Message', '')}"
+        details = error.response.get("Error", {})
+        return f"the store answered {details.get('Code', 'an error')}: {details.get('Message', '')}"
     return f"the store cannot be reached: {error}"
 
 

@@ -1,4 +1,4 @@
-"""The webhook, as a frontend asks it."""
+"""Client of the webhook, as a frontend uses it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Caller:
 
 
 def caller(tokens_file: Path, *, anonymous: bool, default_user_id: str) -> Caller:
-    """Return a caller that one of the tokens stands for: the first that is there in the clear."""
+    """Return the caller of the first token in clear text."""
     if anonymous:
         return Caller(default_user_id, {})
     try:
@@ -39,26 +39,24 @@ def caller(tokens_file: Path, *, anonymous: bool, default_user_id: str) -> Calle
 
 @dataclass(frozen=True)
 class Webhook:
-    """The webhook behind its Service."""
+    """Webhook behind its Service."""
 
     http: httpx.Client
 
     def readiness(self) -> str:
-        """Return what it says of itself; CheckError if it is not ready."""
+        """Return its answer to /readyz; CheckError if it is not ready."""
         answer = self._get("/readyz", {})
         if answer.is_error:
-            raise CheckError(f"it answers {answer.status_code}: {answer.text[:200]}", _LOOK)
+            raise CheckError(f"it answers {answer.status_code}: {answer.text[:200]}", _LOGS)
         return f"{self.http.base_url} answers {answer.status_code}"
 
     def asset(self, asset_id: str, headers: dict[str, str]) -> dict[str, Any]:
         """Return the asset's JSON; CheckError."""
         answer = self._get(f"/api/v1/media/{asset_id}", headers)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
-            raise CheckError(
-                "it knows none of its own tokens", "see that auth's Secret is the one that the webhook mounts"
-            )
+            raise CheckError("it refuses its own token", "see that auth's Secret is the one that the webhook mounts")
         if answer.is_error:
-            raise CheckError(f"it answers {answer.status_code}: {answer.text[:200]}", _LOOK)
+            raise CheckError(f"it answers {answer.status_code}: {answer.text[:200]}", _LOGS)
         content: dict[str, Any] = answer.json()
         return content
 
@@ -66,10 +64,10 @@ class Webhook:
         try:
             return self.http.get(path, headers=headers)
         except httpx.HTTPError as error:
-            raise CheckError(f"{self.http.base_url} does not answer ({type(error).__name__})", _LOOK) from error
+            raise CheckError(f"{self.http.base_url} does not answer ({type(error).__name__})", _LOGS) from error
 
 
-_LOOK = "kubectl logs -l app.kubernetes.io/component=webhook"
+_LOGS = "kubectl logs -l app.kubernetes.io/component=webhook"
 
 
 def connect(url: str) -> Webhook:
@@ -78,7 +76,7 @@ def connect(url: str) -> Webhook:
 
 
 def fetch(url: str, trust: ssl.SSLContext) -> tuple[int, str]:
-    """Return size and SHA-256 of what a presigned URL answers; CheckError."""
+    """Return size and SHA-256 of the answer to a presigned URL; CheckError."""
     try:
         answer = httpx.get(url, timeout=10, verify=trust, trust_env=False)
     except httpx.HTTPError as error:

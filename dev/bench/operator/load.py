@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from kubernetes.aio.client import ApiClient
 from mediaimport_api import names
-from mediaimport_runtime.kubernetes.client import MERGE_PATCH, Call, Client
-from mediaimport_runtime.kubernetes.clock import Clock
-from mediaimport_runtime.kubernetes.config import configuration
+from mediaimport_runtime.kubernetes.client import MERGE_PATCH, Call, Client, connect
 
 from dev.cluster.kubectl import KubeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from dev.cluster.kubectl import Kube
 
 CONNECTIONS = 32
 _WRITERS = 16
-
-
-@asynccontextmanager
-async def connect() -> AsyncIterator[Client]:
-    """Connect to the API server that KUBECONFIG names, with plain dicts, which cost the benchmark little."""
-    config = await configuration()
-    config.connection_pool_maxsize = CONNECTIONS
-    async with ApiClient(config) as client:
-        yield Client(client, on_request=_uncounted, clock=Clock())
-
-
-def _uncounted(*, method: str, path: str, code: int, watch: bool = False) -> None:
-    """Ignore a request."""
 
 
 def mediaimport(number: int) -> dict[str, Any]:
@@ -104,7 +87,7 @@ def run(work: Callable[[Client], Any]) -> Any:  # noqa: ANN401  whatever the wor
     """Run work on a connection of its own."""
 
     async def connected() -> Any:  # noqa: ANN401
-        async with connect() as api:
+        async with connect("mediaimport-bench", connections=CONNECTIONS) as api:
             return await work(api)
 
     return asyncio.run(connected())
