@@ -1,1 +1,1 @@
-"""The importer: the program inside the Job, from a source URL to a stored asset."""
+"""The importer, which runs in the Job: from a source URL to a stored asset."""

@@ -1,10 +1,10 @@
-"""`python -m mediaimport_importer`."""
+"""The importer's entry point: `python -m mediaimport_importer`."""
 
 import gc
 import os
 import sys
 
-# Nothing that imports make is garbage: looking for it would be a tenth of the time until the source is asked.
+# Imports make no garbage, and collecting it would be a tenth of the time until the request to the source.
 gc.disable()
 
 from mediaimport_importer.process import main  # noqa: E402 - see above
@@ -14,5 +14,5 @@ if __name__ == "__main__":
     gc.enable()
     exit_code = main(sys.argv[1:])
     sys.stdout.flush()
-    # Threads may still wait in the network; nothing that they could bring is wanted any more.
+    # Threads may still wait for the network; their results are not needed.
     os._exit(exit_code)

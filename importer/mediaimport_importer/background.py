@@ -1,4 +1,4 @@
-"""Work beside the main thread whose outcome, value or error, is always collected."""
+"""Background threads whose value or error is always delivered, as a Future."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 def start(name: str, work: Callable[[], T]) -> Future[T]:
-    """Run `work` in a daemon thread: one that hangs in the network never keeps the process from ending."""
+    """Run `work` in a daemon thread: one that hangs in the network does not keep the process alive."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, whoever asks the future shall see it
+        except BaseException as error:  # noqa: BLE001 - the future delivers every error to its reader
             future.set_exception(error)
 
     threading.Thread(target=run, name=name, daemon=True).start()

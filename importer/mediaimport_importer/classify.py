@@ -1,4 +1,4 @@
-"""What the bytes are, by their first 64 KiB: never by the source's name or Content-Type. Pure."""
+"""Format of a file by its magic bytes (first 64 KiB): never by the source's name or Content-Type. Pure."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ HEAD_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Format:
-    """Of what kind the media is, and how its object is named and served."""
+    """A container format: the media's kind, and the extension and content type of the stored object."""
 
     kind: Kind
     extension: str
     content_type: str
     animated: bool = False
-    """A moving picture in an image's format: a video by what it is, yet good where an image is asked for."""
+    """An animation in an image format: its kind is video, and `type: image` accepts it too."""
 
-    def heard_and_seen(self, *, has_video: bool, has_audio: bool) -> Format:
-        """Return this format corrected by which streams there are: a container alone does not tell film from sound."""
+    def with_streams(self, *, has_video: bool, has_audio: bool) -> Format:
+        """Return this format corrected by the streams: a container alone does not distinguish video from audio."""
         if self.kind is Kind.VIDEO and not has_video and has_audio:
             return _AUDIO_TWIN.get(self.extension, replace(self, kind=Kind.AUDIO))
         if self.kind is Kind.AUDIO and has_video:
             return _VIDEO_TWIN.get(self.extension, replace(self, kind=Kind.VIDEO))
         return self
 
-    def moving(self, *, frames: int | None) -> Format:
-        """Return this image format as a video when it has several frames, as an image when it has one."""
+    def with_frames(self, frames: int | None) -> Format:
+        """Return this image format as a video if it has several frames, as an image if it has one."""
         if self.extension not in _ANIMATED or frames is None:
             return self
         return _animated(self, animated=frames > 1)
@@ -72,6 +72,8 @@ OGG = Format(_A, "ogg", "audio/ogg")
 OPUS = Format(_A, "opus", "audio/ogg")
 WMA = Format(_A, "wma", "audio/x-ms-wma")
 
+INDEXED = frozenset({"mp4", "mov", "3gp", "m4a", "mkv", "mka", "webm"})
+"""Containers whose header has the duration, and that can be read near their end."""
 _ANIMATED = {"gif", "webp", "png", "avif"}
 _AUDIO_TWIN = {
     "mp4": M4A,
@@ -91,7 +93,7 @@ _OLD_QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
 
 def _iso(head: bytes) -> Format | None:
-    """Return what an ISO base media file (MP4 and its family) says in its `ftyp` box."""
+    """Return the format of an ISO base media file (MP4 and its family) by the brands in its `ftyp` box."""
     if head[4:8] != b"ftyp":
         return MOV if head[4:8] in _OLD_QUICKTIME else None
     end = min(int.from_bytes(head[:4], "big"), len(head))
@@ -143,7 +145,7 @@ def _ogg(head: bytes) -> Format | None:
 
 
 def _transport_stream(head: bytes) -> Format | None:
-    """Return TS when packets of 188 bytes (or 192, with a time code before each) begin with their sync byte."""
+    """Return TS if packets of 188 bytes (or 192, each with a time code first) start with their sync byte."""
     for size, first in ((188, 0), (192, 4)):
         marks = head[first : first + 5 * size : size]
         if len(marks) >= 2 and set(marks) == {0x47}:
@@ -197,8 +199,8 @@ _NOT_MEDIA: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd data"),
     (b"Rar!", "a rar archive"),
     (b"\x7fELF", "a program"),
-    (b"#EXTM3U", "an HLS playlist, which only points at media"),
-    (b"ffconcat", "a concat script, which only points at media"),
+    (b"#EXTM3U", "an HLS playlist, which only refers to media"),
+    (b"ffconcat", "a concat script, which only refers to media"),
 )
 _TEXT: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"<(!doctype html|html|head|body|title|script)\b"), "an HTML page"),
@@ -209,16 +211,16 @@ _TEXT: tuple[tuple[re.Pattern[bytes], str], ...] = (
 
 
 def classify(head: bytes) -> Format:
-    """Return the format of the file that begins so; NotMedia or UnsupportedFormat with a sentence otherwise."""
+    """Return the format of the file with that head; RefusedError (NotMedia, UnsupportedFormat) names what it is."""
     if not head:
         raise not_media("an empty answer")
     for start, known in _BY_START:
         if head.startswith(start):
             return known
-    for look in _BY_STRUCTURE:
-        found = look(head)
-        if found is not None:
-            return found
+    for detect in _BY_STRUCTURE:
+        detected = detect(head)
+        if detected is not None:
+            return detected
     raise _refusal(head)
 
 
@@ -247,12 +249,14 @@ def _is_text(head: bytes) -> bool:
 
 
 def not_media(what: str) -> RefusedError:
-    """Return the refusal of what is no media."""
+    """Return the refusal of bytes that are no media."""
     return RefusedError(
-        Reason.NOT_MEDIA, f"the source served {what}, not a video, image or audio; look at what the URL answers"
+        Reason.NOT_MEDIA, f"the source served {what}, not a video, image or audio; check what the URL serves"
     )
 
 
 def unsupported(what: str) -> RefusedError:
-    """Return the refusal of media that is not taken."""
-    return RefusedError(Reason.UNSUPPORTED_FORMAT, f"the media is {what}, which is not taken; convert it")
+    """Return the refusal of media in an unsupported format."""
+    return RefusedError(
+        Reason.UNSUPPORTED_FORMAT, f"the media is {what}, an unsupported format; convert it to a common one"
+    )

@@ -1,4 +1,4 @@
-"""An import without Kubernetes: `python -m mediaimport_importer --url … --bucket …`, to try or to debug one."""
+"""The manual command, an import without Kubernetes: `python -m mediaimport_importer --url … --bucket …`."""
 
 from __future__ import annotations
 
@@ -33,34 +33,40 @@ _STOP_S = 5
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command's options. Credentials are no option: they come from the S3_… variables or the SDK's chain."""
-    made = argparse.ArgumentParser(
+    """Return the option parser. Credentials come from S3_… variables or the SDK's chain."""
+    options_parser = argparse.ArgumentParser(
         prog="python -m mediaimport_importer",
         description="Import one URL into S3 and print the result as JSON. Without options: run as a Job's importer.",
         epilog="Credentials: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or whatever the AWS SDK finds.",
     )
-    made.add_argument("--url", required=True, help="http, https or data: URI; - reads it from standard input")
-    made.add_argument("--bucket", help="default: S3_BUCKET_NAME")
-    made.add_argument("--endpoint", help="the store's URL; default: S3_ENDPOINT_URL, or AWS")
-    made.add_argument("--region", help="default: S3_REGION, or us-east-1")
-    made.add_argument("--user", default="default", help="part of the key (%(default)s)")
-    made.add_argument("--asset-id", default=None, help="part of the key; default: a new one")
-    made.add_argument("--name", default="by-hand", help="whose import it is: the same name may run again (%(default)s)")
-    made.add_argument("--type", default="auto", choices=["auto", "video", "image", "audio"])
-    made.add_argument("--allow-network", action="append", default=[], metavar="CIDR", help="a private range to allow")
-    made.add_argument("--allow-port", action="append", default=[], metavar="PORT", help="beside 80 and 443")
-    made.add_argument(
-        "--headers", metavar="DIRECTORY", help="a file for each request header, and `host`: whose they are"
+    options_parser.add_argument("--url", required=True, help="http, https or data: URI; - reads it from standard input")
+    options_parser.add_argument("--bucket", help="default: S3_BUCKET_NAME")
+    options_parser.add_argument("--endpoint", help="the store's URL; default: S3_ENDPOINT_URL, or AWS")
+    options_parser.add_argument("--region", help="default: S3_REGION, or us-east-1")
+    options_parser.add_argument("--user", default="default", help="part of the key (%(default)s)")
+    options_parser.add_argument("--asset-id", default=None, help="part of the key; default: a new one")
+    options_parser.add_argument(
+        "--name", default="manual", help="name of the import; the same name may run again (%(default)s)"
     )
-    made.add_argument("--proxy", metavar="URL", help="through which the source is asked; default: SOURCE_PROXY_URL")
-    made.add_argument("--max-bytes", type=int, default=5 * 1024**3)
-    made.add_argument("--deadline-seconds", type=int, default=1800)
-    return made
+    options_parser.add_argument("--type", default="auto", choices=["auto", "video", "image", "audio"])
+    options_parser.add_argument(
+        "--allow-network", action="append", default=[], metavar="CIDR", help="a private range to allow"
+    )
+    options_parser.add_argument(
+        "--allow-port", action="append", default=[], metavar="PORT", help="a port to allow in addition to 80 and 443"
+    )
+    options_parser.add_argument(
+        "--headers", metavar="DIRECTORY", help="a file for each request header, and `host` with the host that gets them"
+    )
+    options_parser.add_argument("--proxy", metavar="URL", help="proxy for the source; default: SOURCE_PROXY_URL")
+    options_parser.add_argument("--max-bytes", type=int, default=5 * 1024**3)
+    options_parser.add_argument("--deadline-seconds", type=int, default=1800)
+    return options_parser
 
 
 @contextlib.contextmanager
 def settings(arguments: Sequence[str], variables: Mapping[str, str]) -> Iterator[Settings]:
-    """Yield the settings for the command's options, with a prober of its own; BadSettingError for a bad one."""
+    """Yield the settings for the command's options, with a prober of its own; BadSettingError for an invalid option."""
     options = parser().parse_args(arguments)
     env = Environment({**variables, **_overrides(options)})
     with tempfile.TemporaryDirectory(prefix="mediaimport-") as folder, _prober(Path(folder)) as socket:
@@ -78,7 +84,7 @@ def settings(arguments: Sequence[str], variables: Mapping[str, str]) -> Iterator
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, str]:
-    given = {
+    variables = {
         "S3_BUCKET_NAME": options.bucket,
         "S3_ENDPOINT_URL": options.endpoint,
         "S3_REGION": options.region,
@@ -86,7 +92,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, str]:
         "SOURCE_ALLOWED_NETWORKS": ",".join(options.allow_network),
         "SOURCE_ALLOWED_PORTS": ",".join(["80", "443", *options.allow_port]) if options.allow_port else None,
     }
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in variables.items() if value}
 
 
 def _task(options: argparse.Namespace) -> Task:
@@ -95,7 +101,7 @@ def _task(options: argparse.Namespace) -> Task:
         spec = Spec.model_validate({"source": {"url": "data:,"}, "type": options.type, "user_id": options.user})
         source = _long_data_uri(url) if url.startswith("data:") else Source(url=url)
         return Task(
-            owner=Owner(namespace="by-hand", name=options.name, uid="by-hand"),
+            owner=Owner(namespace="manual", name=options.name, uid="manual"),
             asset_id=options.asset_id or str(uuid4()),
             spec=spec.model_copy(update={"source": source}),
             run="",
@@ -117,7 +123,7 @@ def _long_data_uri(url: str) -> Source:
 
 @contextlib.contextmanager
 def _prober(folder: Path) -> Iterator[Path]:
-    """Run the prober for this one import; yield its socket."""
+    """Run a prober for this import; yield its socket."""
     scratch, socket = folder / "scratch", folder / "prober.sock"
     scratch.mkdir()
     environment = {"SCRATCH_DIRECTORY": str(scratch), "PROBER_SOCKET": str(socket), "PATH": os.environ.get("PATH", "")}
@@ -131,7 +137,7 @@ def _prober(folder: Path) -> Iterator[Path]:
 
 
 class Readable(io.TextIOBase):
-    """The log's lines of JSON, written on for a person."""
+    """A stream that turns JSON log lines into plain text."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

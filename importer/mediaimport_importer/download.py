@@ -1,4 +1,4 @@
-"""From the source into the scratch file, in one pass: counted, hashed, classified, limited."""
+"""The download: from the source into the scratch file, in one pass: counted, hashed, classified, limited."""
 
 from __future__ import annotations
 
@@ -9,88 +9,128 @@ from typing import TYPE_CHECKING
 from mediaimport_api.reasons import Reason
 
 from mediaimport_importer import classify
-from mediaimport_importer.content import Content, check_sha256, check_size
-from mediaimport_importer.endings import TAIL_BYTES, is_cut
 from mediaimport_importer.errors import RefusedError, UnavailableError
-from mediaimport_importer.source.chunks import chunks
-from mediaimport_importer.spool import scratch_exceeded
+from mediaimport_importer.spool import Content, Spool, scratch_exceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from mediaimport_api.spec import Expected
 
-    from mediaimport_importer.classify import Format
     from mediaimport_importer.source.open import MediaSource
-    from mediaimport_importer.spool import Spool
+
+CHUNK_BYTES = 1024 * 1024
+TAIL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a source may be, and what is expected of it."""
+    """Sizes that a source must not exceed, and the spec's expectations."""
 
     max_bytes: int
     scratch_bytes: int
     expected: Expected | None
 
-    def check_promise(self, size_bytes: int | None) -> None:
-        """Refuse early what says itself that it is too large, or not what is expected."""
+    def check_content_length(self, size_bytes: int | None) -> None:
+        """Refuse a source before its body is read if its Content-Length is too large or not the expected one."""
         if size_bytes is None:
             return
-        self.check_reached(size_bytes)
+        self.check_received(size_bytes)
         if size_bytes > self.scratch_bytes:
             raise scratch_exceeded(self.scratch_bytes)
-        check_size(size_bytes, self.expected)
+        self.check_size(size_bytes)
 
-    def check_reached(self, size_bytes: int) -> None:
-        """Refuse what is larger than the limit."""
+    def check_received(self, size_bytes: int) -> None:
+        """Raise SourceTooLarge if more bytes were received than limits.maxSizeBytes allows."""
         if size_bytes > self.max_bytes:
             raise RefusedError(
                 Reason.SOURCE_TOO_LARGE,
                 f"the source is larger than the {self.max_bytes} bytes of limits.maxSizeBytes",
             )
 
+    def check_size(self, size_bytes: int) -> None:
+        """Raise SizeMismatch if the spec expects another size."""
+        if self.expected is not None and self.expected.size_bytes not in {None, size_bytes}:
+            raise RefusedError(
+                Reason.SIZE_MISMATCH,
+                f"the source has {size_bytes} bytes, but spec.expected.sizeBytes is {self.expected.size_bytes}",
+            )
+
+    def check_checksum(self, sha256: str) -> None:
+        """Raise ChecksumMismatch if the spec expects another SHA-256."""
+        if self.expected is not None and self.expected.sha256 not in {None, sha256}:
+            raise RefusedError(
+                Reason.CHECKSUM_MISMATCH, f"the source's SHA-256 is {sha256}, but spec.expected.sha256 is another one"
+            )
+
 
 @dataclass(frozen=True)
-class Fetched:
-    """A complete scratch file, and what its first bytes say that it is."""
+class Downloaded:
+    """A complete scratch file and the format that its first bytes show."""
 
     content: Content
-    sniffed: Format
+    sniffed: classify.Format
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Who wants to hear of a download: once when its head is there, then of every chunk."""
+class DownloadObserver:
+    """Callbacks of a download: `on_format` once, when the head has arrived; `on_progress` after every chunk."""
 
-    classified: Callable[[Format], None]
-    advanced: Callable[[int], None]
+    on_format: Callable[[classify.Format], None]
+    on_progress: Callable[[int], None]
 
 
-def download(source: MediaSource, spool: Spool, limits: Limits, watch: Watch) -> Fetched:
-    """Fetch all of it; an AttemptError for what is not to be kept by its size, its hash, its start or its end."""
+def download(source: MediaSource, spool: Spool, limits: Limits, observer: DownloadObserver) -> Downloaded:
+    """Download the whole source; AttemptError if its size, its checksum, its start or its end is wrong."""
     digest, head, sniffed = hashlib.sha256(), b"", None
     for chunk in chunks(source.pieces()):
-        limits.check_reached(spool.size_bytes + len(chunk))
+        limits.check_received(spool.size_bytes + len(chunk))
         digest.update(chunk)
         spool.write(chunk)
         if sniffed is None:
             head, sniffed = chunk, classify.classify(chunk)
-            watch.classified(sniffed)
-        watch.advanced(spool.size_bytes)
+            observer.on_format(sniffed)
+        observer.on_progress(spool.size_bytes)
     if sniffed is None:
         raise classify.not_media("an empty answer")
-    check_size(spool.size_bytes, limits.expected)
-    check_sha256(digest.hexdigest(), limits.expected)
+    limits.check_size(spool.size_bytes)
+    limits.check_checksum(digest.hexdigest())
     _check_end(spool, sniffed, head)
-    return Fetched(Content(spool.path, spool.size_bytes, digest.hexdigest()), sniffed)
+    return Downloaded(Content(spool.path, spool.size_bytes, digest.hexdigest()), sniffed)
 
 
-def _check_end(spool: Spool, sniffed: Format, head: bytes) -> None:
+def chunks(
+    pieces: Iterable[bytes], *, first_bytes: int = classify.HEAD_BYTES, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[bytes]:
+    """Yield a body in pieces of any size as the head to classify, chunks of one size and a rest that is not empty."""
+    buffer, size = bytearray(), first_bytes
+    for piece in pieces:
+        buffer += piece
+        while len(buffer) >= size:
+            yield bytes(buffer[:size])
+            del buffer[:size]
+            size = chunk_bytes
+    if buffer:
+        yield bytes(buffer)
+
+
+def _check_end(spool: Spool, sniffed: classify.Format, head: bytes) -> None:
     with spool.path.open("rb") as file:
         file.seek(max(0, spool.size_bytes - TAIL_BYTES))
         tail = file.read()
-    if is_cut(sniffed.extension, head=head, tail=tail, size_bytes=spool.size_bytes):
+    if is_truncated(sniffed.extension, head=head, tail=tail, size_bytes=spool.size_bytes):
         raise UnavailableError(
-            Reason.TRUNCATED, f"what was served is the beginning of a {sniffed.extension}: its end is missing"
+            Reason.TRUNCATED, f"the source served only the beginning of a {sniffed.extension}: its end is missing"
         )
+
+
+def is_truncated(extension: str, *, head: bytes, tail: bytes, size_bytes: int) -> bool:
+    """Return whether an image file lacks its end, which ffprobe does not notice. `tail`: the last TAIL_BYTES."""
+    if extension == "jpg":
+        # Inside the compressed data neither marker can stand; before it an embedded preview has both.
+        return tail.rfind(b"\xff\xd9") <= tail.rfind(b"\xff\xda")
+    if extension == "png":
+        return b"IEND" not in tail
+    if extension == "webp":
+        return int.from_bytes(head[4:8], "little") + 8 > size_bytes
+    return False

@@ -1,4 +1,4 @@
-"""How an attempt can fail, named by what follows from it. Messages never hold a URL's query, a header or a secret."""
+"""Failures of an attempt, named by their consequence. A message never holds a URL's query, a header or a secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AttemptError(Exception):
-    """This attempt is over; `reason` says whether another can follow."""
+    """The end of an attempt; `reason` says whether another attempt can follow."""
 
     def __init__(
         self, reason: Reason, message: str, *, http_status: int | None = None, retry_after_s: int | None = None
@@ -24,37 +24,37 @@ class AttemptError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Tell whether another attempt can end better."""
+        """Tell whether another attempt may succeed."""
         return self.reason.retryable
 
     @property
     def public_message(self) -> str:
-        """Return what happened, to what, and what to do: one line, printable, bounded."""
+        """Return the message as one printable line of bounded length."""
         text = " ".join("".join(char if char.isprintable() else " " for char in str(self)).split())
         return text[:MAX_MESSAGE]
 
 
 class RefusedError(AttemptError):
-    """Another attempt would end the same: the author or the administrator has to change something."""
+    """A permanent failure: the author or the administrator has to change something."""
 
 
 class UnavailableError(AttemptError):
-    """Something outside cannot now; the same attempt may succeed later."""
+    """A temporary failure of something external; the same attempt may succeed later."""
 
 
 class InterruptedAttemptError(AttemptError):
-    """The pod was told to stop."""
+    """SIGTERM: Kubernetes stops the pod."""
 
     def __init__(self) -> None:
-        super().__init__(Reason.INTERRUPTED, "the importer was told to stop (SIGTERM); it is tried again")
+        super().__init__(Reason.INTERRUPTED, "the importer was stopped (SIGTERM); the operator starts another attempt")
 
 
 class ObjectExistsError(Exception):
-    """A conditional write met an object: the attempt goes on to see whose it is."""
+    """A conditional write (If-None-Match, If-Match) found an object: the attempt goes on to find out whose it is."""
 
 
 class AlreadyStoredError(Exception):
-    """A former attempt has stored the asset: this one has only to say so, and to mend a thumbnail that was lost."""
+    """An earlier attempt has stored the asset: this one reports it, and restores a thumbnail that was lost."""
 
     def __init__(self, sidecar: Sidecar, *, has_thumbnail: bool) -> None:
         super().__init__("the asset is stored already")

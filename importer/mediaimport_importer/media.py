@@ -1,4 +1,4 @@
-"""What ffprobe's JSON says, in the words of `status.media`. Pure.
+"""Description of the media in the fields of `status.media`, from ffprobe's JSON. Pure.
 
 The JSON comes from a process that a hostile file may have taken over: every value is checked or left out.
 """
@@ -34,7 +34,7 @@ def _object(value: object) -> Document:
 
 
 def _word(value: object) -> str | None:
-    """Return a short printable word, None for what means nothing."""
+    """Return a short printable word, None for a placeholder such as `unknown`."""
     if not isinstance(value, str | int):
         return None
     word = "".join(char for char in str(value) if char.isascii() and char.isprintable())[:128].strip()
@@ -62,7 +62,7 @@ def _fraction(value: object, separator: str) -> Fraction | None:
 
 @dataclass(frozen=True)
 class Streams:
-    """ffprobe's document, taken apart."""
+    """The parts of ffprobe's document: format, first video and first audio stream, cover."""
 
     document: Document
     format: Document = field(init=False)
@@ -72,27 +72,27 @@ class Streams:
 
     def __post_init__(self) -> None:
         streams = [each for each in _objects(self.document.get("streams")) if _word(each.get("codec_name"))]
-        pictures = [each for each in streams if each.get("codec_type") == "video"]
-        films = [each for each in pictures if not _is_cover(each)]
-        sounds = [each for each in streams if each.get("codec_type") == "audio"]
+        video = [each for each in streams if each.get("codec_type") == "video"]
+        main = [each for each in video if not _is_cover(each)]
+        audio = [each for each in streams if each.get("codec_type") == "audio"]
         object.__setattr__(self, "format", _object(self.document.get("format")))
-        object.__setattr__(self, "video", films[0] if films else None)
-        object.__setattr__(self, "audio", sounds[0] if sounds else None)
-        object.__setattr__(self, "has_cover", len(films) < len(pictures))
+        object.__setattr__(self, "video", main[0] if main else None)
+        object.__setattr__(self, "audio", audio[0] if audio else None)
+        object.__setattr__(self, "has_cover", len(main) < len(video))
 
     @property
     def duration(self) -> tuple[int, DurationSource] | None:
-        """Return the duration in ms that the container names, else the longest that a stream names."""
-        whole = _number(self.format.get("duration"))
-        if whole is not None and whole > 0:
-            return round(whole * 1000), DurationSource.CONTAINER
-        named = [_number(each.get("duration")) for each in (self.video, self.audio) if each is not None]
-        longest = max((each for each in named if each is not None), default=0.0)
+        """Return the duration in ms from the container, otherwise the longest of the streams."""
+        container_s = _number(self.format.get("duration"))
+        if container_s is not None and container_s > 0:
+            return round(container_s * 1000), DurationSource.CONTAINER
+        durations = [_number(each.get("duration")) for each in (self.video, self.audio) if each is not None]
+        longest = max((each for each in durations if each is not None), default=0.0)
         return (round(longest * 1000), DurationSource.STREAM) if longest > 0 else None
 
     @property
     def frames(self) -> int | None:
-        """Return how many frames the picture is said to have."""
+        """Return the number of frames in the video stream's header."""
         return _count((self.video or {}).get("nb_frames"))
 
     @property
@@ -109,7 +109,10 @@ class Streams:
 
     @property
     def rotation(self) -> int:
-        """Return by how many degrees clockwise a viewer turns the picture: 0, 90, 180 or 270."""
+        """Return the rotation in degrees clockwise that a viewer applies: 0, 90, 180 or 270.
+
+        It stands in the display matrix of a video stream, or in the EXIF orientation of an image's first frame.
+        """
         frame = next(iter(_objects(self.document.get("frames"))), {})
         for holder in (self.video or {}, frame):
             for data in _objects(holder.get("side_data_list")):
@@ -123,39 +126,53 @@ def _is_cover(stream: Mapping[str, Any]) -> bool:
     return _object(stream.get("disposition")).get("attached_pic") == 1
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """A file as the prober sees it: its corrected format, its description, its streams."""
+
+    format: Format
+    media: Media
+    streams: Streams
+
+    @property
+    def ffprobe(self) -> Document:
+        """Return ffprobe's JSON."""
+        return self.streams.document
+
+
 def describe(
     streams: Streams,
-    form: Format,
+    media_format: Format,
     *,
     size_bytes: int,
     duration: tuple[int, DurationSource] | None,
     frames: int | None = None,
 ) -> Media:
-    """Return what the media is. `duration` in ms with its source, None for stills and where it cannot be known."""
-    width, height = _display_size(streams) if form.kind is not Kind.AUDIO else (None, None)
+    """Return the description. `duration` in ms with its source, None for stills and where it is unknown."""
+    width, height = _display_size(streams) if media_format.kind is not Kind.AUDIO else (None, None)
     duration_ms, source = duration or (None, None)
-    unknown = duration is None and form.kind is not Kind.IMAGE
+    unknown = duration is None and media_format.kind is not Kind.IMAGE
     return Media(
-        format_name=_word(streams.format.get("format_name")) or form.extension,
+        format_name=_word(streams.format.get("format_name")) or media_format.extension,
         duration_ms=duration_ms,
         duration_source=source,
-        bit_rate_bps=_bit_rate(streams, size_bytes, duration_ms) if form.kind is not Kind.IMAGE else None,
+        bit_rate_bps=_bit_rate(streams, size_bytes, duration_ms) if media_format.kind is not Kind.IMAGE else None,
         width=width,
         height=height,
         aspect_ratio=_aspect_ratio(width, height),
-        video=_video(streams, form, frames) if form.kind is not Kind.AUDIO else None,
+        video=_video(streams, media_format, frames) if media_format.kind is not Kind.AUDIO else None,
         audio=_audio(streams.audio),
         warnings=[MediaWarning.DURATION_UNKNOWN] if unknown else None,
     )
 
 
 def _bit_rate(streams: Streams, size_bytes: int, duration_ms: int | None) -> int | None:
-    named = _count(streams.format.get("bit_rate"))
-    return named or (size_bytes * 8000 // duration_ms if duration_ms else None)
+    from_header = _count(streams.format.get("bit_rate"))
+    return from_header or (size_bytes * 8000 // duration_ms if duration_ms else None)
 
 
 def _display_size(streams: Streams) -> tuple[int | None, int | None]:
-    """Return width and height as a viewer sees them: with square pixels, turned."""
+    """Return width and height as a viewer sees them: with square pixels, rotated."""
     if streams.size is None:
         return None, None
     stretch = _sample_aspect_ratio(streams) or Fraction(1)
@@ -174,28 +191,28 @@ def _aspect_ratio(width: int | None, height: int | None) -> str | None:
     return f"{ratio.numerator}:{ratio.denominator}"
 
 
-def _video(streams: Streams, form: Format, frames: int | None) -> VideoMedia | None:
+def _video(streams: Streams, media_format: Format, frames: int | None) -> VideoMedia | None:
     video = streams.video
     if video is None:
         return None
-    still = form.kind is Kind.IMAGE
-    pixels = _word(video.get("pix_fmt"))
+    still = media_format.kind is Kind.IMAGE
+    pix_fmt = _word(video.get("pix_fmt"))
     sample = _sample_aspect_ratio(streams)
     return VideoMedia(
         codec_name=_word(video.get("codec_name")) or "?",
         profile=_word(video.get("profile")),
-        pix_fmt=pixels,
+        pix_fmt=pix_fmt,
         coded_width=_count(video.get("coded_width")) or _count(video.get("width")),
         coded_height=_count(video.get("coded_height")) or _count(video.get("height")),
         rotation=streams.rotation,
         sample_aspect_ratio=f"{sample.numerator}:{sample.denominator}" if sample else None,
         avg_frame_rate=None if still else _rate_text(video.get("avg_frame_rate")),
         # A GIF's or WebP's frames each have a length of their own, in hundredths of a second: no rate to keep.
-        variable_frame_rate=None if still or form.animated else _is_variable(video),
+        variable_frame_rate=None if still or media_format.animated else _is_variable(video),
         frame_count=None if still else frames or streams.frames,
         color_transfer=_word(video.get("color_transfer")),
         hdr=streams.hdr,
-        has_alpha=_has_alpha(video, pixels),
+        has_alpha=_has_alpha(video, pix_fmt),
     )
 
 
@@ -211,11 +228,11 @@ def _is_variable(video: Document) -> bool | None:
     return abs(average - base) > base * Fraction(_VARIABLE_BEYOND)
 
 
-def _has_alpha(video: Document, pixels: str | None) -> bool | None:
+def _has_alpha(video: Document, pix_fmt: str | None) -> bool | None:
     if _object(video.get("tags")).get("alpha_mode") == "1":
         return True
     # A palette may or may not have a transparent colour: unknown.
-    return None if pixels in {None, "pal8"} else str(pixels).startswith(_ALPHA_FORMATS)
+    return None if pix_fmt in {None, "pal8"} else str(pix_fmt).startswith(_ALPHA_FORMATS)
 
 
 def _audio(audio: Document | None) -> AudioMedia | None:

@@ -1,11 +1,14 @@
-"""The importer's process, in a Job or (with options) by hand: from variables or options to an exit code."""
+"""The importer's process, in a Job or as a manual command: from variables or options to an exit code."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,59 +17,83 @@ from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.result import Result
 from mediaimport_runtime.environment import BadSettingError, Environment
 
-from mediaimport_importer.errors import AttemptError
-from mediaimport_importer.interruption import Interruption
+from mediaimport_importer.errors import AttemptError, InterruptedAttemptError
 from mediaimport_importer.pipeline import Attempt
 from mediaimport_importer.report import Report, failure
 from mediaimport_importer.settings import Settings, termination_log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass
+class Interruption:
+    """SIGTERM and SIGINT end an attempt at once, except during its commit."""
+
+    _deferred: bool = False
+    _received: bool = False
+
+    def install(self) -> None:
+        """Install the handler for SIGTERM and SIGINT."""
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: self.handle_signal())
+
+    def handle_signal(self) -> None:
+        """Raise InterruptedAttemptError in the main thread, once, so that nothing interrupts the clean-up."""
+        first, self._received = not self._received, True
+        if first and not self._deferred:
+            raise InterruptedAttemptError
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Ignore signals until the process ends: the original is stored, and its sidecar takes a moment."""
+        self._deferred = True
+        yield
 
 
 def outcome(settings: Settings, report: Report, interruption: Interruption) -> Result:
-    """Return how the attempt ends, whatever happens."""
+    """Return the result of one attempt; every exception becomes one."""
     try:
-        return Attempt(settings, report, interruption).run()
+        return Attempt(settings, report, interruption.deferred).run()
     except AttemptError as error:
         return failure(error)
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a result
-        return Result(reason=Reason.UNEXPECTED, message=f"the importer failed: {_place(error)}; report it")
+        return Result(reason=Reason.UNEXPECTED, message=f"the importer failed: {_location(error)}; report it")
 
 
-def _place(error: Exception) -> str:
-    """Return what was raised and where: never its text, which may hold a URL."""
+def _location(error: Exception) -> str:
+    """Return the type and line of an exception: never its text, which may hold a URL."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one attempt, a Job's or by hand; return the exit code of its reason."""
-    return _by_hand(arguments) if arguments else _as_job()
+    """Run one attempt, a Job's or a manual one; return the exit code of its reason."""
+    return _run_manually(arguments) if arguments else _run_as_job()
 
 
-def _as_job() -> int:
+def _run_as_job() -> int:
     report, interruption, env = Report(sys.stdout), Interruption(), Environment(os.environ)
     try:
         settings = Settings.read(env)
     except BadSettingError as error:
-        return _end(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, termination_log(env))
+        return _finish(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, termination_log(env))
     interruption.install()
     result = outcome(settings, report, interruption)
     if settings.task.look_at_store and result.reason is Reason.IMPORTED:
         result = result.model_copy(update={"conditional_writes": _honours_conditions(settings)})
-    return _end(result, report, settings.termination_log)
+    return _finish(result, report, settings.termination_log)
 
 
 def _honours_conditions(settings: Settings) -> bool | None:
-    from mediaimport_importer.store.conditions import honours_conditions  # noqa: PLC0415 - boto3 is slow to import
+    from mediaimport_importer.store.asset import honours_conditions  # noqa: PLC0415 - boto3 is slow to import
 
     return honours_conditions(settings.store, AssetKeys(settings.task.spec.user_id, settings.task.asset_id).sidecar)
 
 
-def _by_hand(arguments: Sequence[str]) -> int:
-    from mediaimport_importer import cli  # noqa: PLC0415 - a Job has no use for it
+def _run_manually(arguments: Sequence[str]) -> int:
+    from mediaimport_importer import cli  # noqa: PLC0415 - a Job does not use it
 
     interruption = Interruption()
     try:
@@ -74,9 +101,9 @@ def _by_hand(arguments: Sequence[str]) -> int:
             interruption.install()
             result = outcome(settings, Report(cli.Readable(sys.stderr)), interruption)
     except BadSettingError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - what the command has to say
+        print(error, file=sys.stderr)  # noqa: T201 - the command's error output
         return int(ExitCode.UNEXPECTED)
-    print(json.dumps(result.to_wire(), indent=2))  # noqa: T201 - what the command is asked for
+    print(json.dumps(result.to_wire(), indent=2))  # noqa: T201 - the command's output
     return _exit_code(result)
 
 
@@ -85,7 +112,7 @@ def _exit_code(result: Result) -> int:
     return int(ExitCode.UNEXPECTED if code is None else code)
 
 
-def _end(result: Result, report: Report, message_file: Path) -> int:
+def _finish(result: Result, report: Report, message_file: Path) -> int:
     report.say(
         f"{result.reason}: {result.message}"[:1024],
         level="info" if result.reason is Reason.IMPORTED else "error",

@@ -1,4 +1,4 @@
-"""What the importer tells: progress and warnings as lines of JSON, the end as the termination message."""
+"""Report of an attempt: progress and warnings as JSON log lines, the end as the termination message."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ PROGRESS_EVERY_S = 1.0
 
 @dataclass
 class Report:
-    """Writes to a stream; threads may share it."""
+    """Writes log lines to a stream; threads may share it."""
 
     stream: TextIO | TextIOBase
     now: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _seq: int = field(default=0, init=False)
-    _shown_at: float = field(default=float("-inf"), init=False)
-    _shown_bytes: int = field(default=0, init=False)
+    _reported_at: float = field(default=float("-inf"), init=False)
+    _reported_bytes: int = field(default=0, init=False)
 
     def say(
         self, message: str, *, level: Literal["info", "warning", "error"] = "info", reason: Reason | None = None
     ) -> None:
-        """Write a line for a person."""
+        """Write a message."""
         self._write(level=level, msg=message[:1024], reason=reason)
 
     def step(self, step: Step, message: str) -> None:
-        """Write that a step begins."""
+        """Write the start of a step."""
         self._write(level="info", msg=message, step=step.value, progress=Progress(step=step))
 
     def download(self, bytes_done: int, bytes_total: int | None) -> None:
-        """Write how far the download is, at most once a second and at its end."""
+        """Write the download's progress, at most once a second and at its end."""
         now = self.now()
-        if now - self._shown_at < PROGRESS_EVERY_S and bytes_done != bytes_total:
+        if now - self._reported_at < PROGRESS_EVERY_S and bytes_done != bytes_total:
             return
-        rate = (bytes_done - self._shown_bytes) / (now - self._shown_at)
-        self._shown_at, self._shown_bytes = now, bytes_done
+        rate = (bytes_done - self._reported_bytes) / (now - self._reported_at)
+        self._reported_at, self._reported_bytes = now, bytes_done
         percent = min(100, bytes_done * 100 // bytes_total) if bytes_total else None
         self._write(
             level="info",
@@ -76,7 +76,7 @@ def _mib(size_bytes: int) -> str:
 
 
 def failure(error: AttemptError) -> Result:
-    """Return the result of an attempt that ended so."""
+    """Return the result of an attempt that failed with this error."""
     return Result(
         reason=error.reason,
         message=error.public_message,

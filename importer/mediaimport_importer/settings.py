@@ -1,4 +1,4 @@
-"""What the importer is told, read once from its environment."""
+"""Settings of the importer, read once from its environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediaimport_api.task import HEADERS_VARIABLE, TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
-from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
@@ -15,14 +15,13 @@ from mediaimport_importer.source.proxy import Proxy
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
-    from mediaimport_runtime.environment import Environment
 
 DEFAULT_SCRATCH_BYTES = 10 * 1024**3
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One attempt's surroundings."""
+    """Settings of one attempt: its task, the store, the source policy, the directories."""
 
     task: Task
     store: StoreSettings
@@ -36,7 +35,7 @@ class Settings:
 
     @classmethod
     def read(cls, env: Environment) -> Settings:
-        """Return the settings; BadSettingError for what is missing or wrong."""
+        """Return the settings; BadSettingError if one is missing or invalid."""
         return cls(
             task=_task(env.text(TASK_VARIABLE)),
             store=StoreSettings.read(env),
@@ -51,12 +50,12 @@ class Settings:
 
 
 def termination_log(env: Environment) -> Path:
-    """Return where the result goes; known even when nothing else is."""
+    """Return the file for the result, known even if every other setting is invalid."""
     return Path(env.text("TERMINATION_MESSAGE_PATH", TERMINATION_MESSAGE_PATH))
 
 
 def headers_directory(env: Environment) -> Path | None:
-    """Return where the Secret of source.headersSecretRef is mounted."""
+    """Return the directory in which the Secret of source.headersSecretRef is mounted."""
     directory = env.optional(HEADERS_VARIABLE)
     return Path(directory) if directory else None
 
@@ -65,5 +64,8 @@ def _task(text: str) -> Task:
     try:
         return Task.model_validate_json(text)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "it"
-        raise BadSettingError(f"{TASK_VARIABLE} is not a task of this version: {where} is wrong") from None
+        field = ".".join(str(part) for part in error.errors()[0]["loc"]) or "its JSON"
+        raise BadSettingError(
+            f"{TASK_VARIABLE} is not a task of this version: {field} is invalid;"
+            " use one release of operator and importer"
+        ) from None

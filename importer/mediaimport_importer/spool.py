@@ -1,8 +1,7 @@
-"""The scratch file between download and upload: one side writes, the other follows as far as it is let.
+"""The spool, a scratch file between download and upload: one side writes, the other follows.
 
-It takes the place of a bounded queue: the file is written anyway, for the prober. A store slower than the source
-does not hold the download back (a generator's URL dies), memory is one chunk whatever the speeds, and an upload
-that has to be repeated reads the same way again from the start.
+It replaces a bounded queue: the prober needs the file anyway. A store slower than the source does not delay the
+download (a generator's URL expires), memory is one chunk at any speed, and a repeated upload reads the file again.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import errno
 import io
 import os
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from mediaimport_api.reasons import Reason
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 HELD_BACK_BYTES = 64 * 1024
-"""Enough that no request is complete; little, because it is sent only after the probe."""
+"""Bytes that readers get only after the probe: enough that no upload completes before, few to send then."""
 
 
 class Spool:
-    """A file that grows. Readers get all but its very end until `release`, and an error after `fail`."""
+    """A growing file. Until `release` its readers get all but the last HELD_BACK_BYTES, after `fail` an error."""
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:
         self.path = path
@@ -54,11 +54,11 @@ class Spool:
 
     @property
     def size_bytes(self) -> int:
-        """Return how much is written."""
+        """Return the number of bytes written."""
         return self._written
 
     def write(self, chunk: bytes) -> None:
-        """Append; all but the end of it becomes readable. ScratchExceeded when there is no room."""
+        """Append a chunk; ScratchExceeded if there is no room."""
         if self._written + len(chunk) > self._max_bytes:
             raise scratch_exceeded(self._max_bytes)
         try:
@@ -75,19 +75,19 @@ class Spool:
             self._changed.notify_all()
 
     def release(self) -> None:
-        """Let readers have the last chunk and come to the end: the content is checked and wanted."""
+        """Let readers read to the end: the content has passed its checks."""
         with self._changed:
             self._readable, self._complete = self._written, True
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
-        """Give every reader that error instead of more bytes; the first one counts."""
+        """Raise the error in every reader instead of more bytes; the first error counts."""
         with self._changed:
             self._error = self._error or error
             self._changed.notify_all()
 
     def wait(self, reader: Reader, *, beyond: int) -> int:
-        """Wait for bytes beyond that position or the end; return how far the reader may read."""
+        """Wait for bytes beyond that position, or for the end; return the position up to which the reader may read."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._error or reader.stopped or self._complete or self._readable > beyond,
@@ -98,14 +98,14 @@ class Spool:
             return self._readable
 
     def stop(self, reader: Reader, error: BaseException) -> None:
-        """Give that one reader the error."""
+        """Raise the error in one reader."""
         with self._changed:
             reader.stopped = error
             self._changed.notify_all()
 
 
 class Reader:
-    """One upload's way through the spool: a file object that cannot seek."""
+    """One upload's reader of the spool: a file object that cannot seek."""
 
     def __init__(self, spool: Spool) -> None:
         self.stopped: BaseException | None = None
@@ -114,32 +114,32 @@ class Reader:
         self._position = 0
 
     def read(self, size: int = -1) -> bytes:
-        """Return what can be read now, at least one byte; b"" at the end. Blocks; raises the spool's error."""
+        """Return the bytes that are readable now, at least one; b"" at the end. Blocks; raises the spool's error."""
         limit = self._spool.wait(self, beyond=self._position)
-        wanted = limit - self._position if size < 0 else min(size, limit - self._position)
-        data = self._file.read(wanted)
+        count = limit - self._position if size < 0 else min(size, limit - self._position)
+        data = self._file.read(count)
         self._position += len(data)
         return data
 
     def reach(self, position: int) -> int:
-        """Wait until the file can be read up to that position or is complete; return how far it can be read."""
+        """Wait until the file is readable up to that position or complete; return how far it is readable."""
         return self._spool.wait(self, beyond=position - 1)
 
     def view(self, start: int, size_bytes: int) -> View:
-        """Return a part of what can be read, as a file of its own."""
+        """Return a readable part as a file of its own."""
         return View(self._file.fileno(), start, size_bytes)
 
     def stop(self, error: BaseException) -> None:
-        """End this reader: its next read raises the error."""
+        """Make this reader's next read raise the error."""
         self._spool.stop(self, error)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close this reader's file."""
         self._file.close()
 
 
 class View(io.RawIOBase):
-    """A part of a file: it can seek, several threads may each have one, and it takes no memory."""
+    """A part of a file that can seek. Several threads may each have one; it takes no memory."""
 
     def __init__(self, descriptor: int, start: int, size_bytes: int) -> None:
         super().__init__()
@@ -149,11 +149,11 @@ class View(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can seek."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
@@ -161,21 +161,40 @@ class View(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move the position; return it."""
+        """Set the position; return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
         self._position = min(max(base + offset, 0), self._size_bytes)
         return self._position
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fill the buffer as far as there are bytes; return how many."""
+        """Read into the buffer; return the number of bytes."""
         target = memoryview(buffer).cast("B")[: self._size_bytes - self._position]
         count = os.preadv(self._descriptor, [target], self._start + self._position)
         self._position += count
         return count
 
 
+@dataclass(frozen=True)
+class Content:
+    """A complete scratch file, its size and its checksum."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+    def crc64nvme(self) -> str:
+        """Return S3's CRC64NVME full-object checksum in hex; needed only where a store has no SHA-256."""
+        from awscrt.checksums import crc64nvme  # noqa: PLC0415 - a large import that few imports need
+
+        crc = 0
+        with self.path.open("rb") as file:
+            while chunk := file.read(1024 * 1024):
+                crc = crc64nvme(chunk, crc)
+        return f"{crc:016x}"
+
+
 def scratch_exceeded(max_bytes: int) -> RefusedError:
-    """Return the refusal of what does not fit."""
+    """Return the refusal of media larger than the scratch space."""
     return RefusedError(
         Reason.SCRATCH_EXCEEDED,
         f"the media does not fit into the {max_bytes} bytes of scratch space; raise the importer's scratch size",

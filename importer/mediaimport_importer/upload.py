@@ -1,4 +1,4 @@
-"""The original's way into the store, beside the download: the store may come late, break, or be slower."""
+"""The upload of the original during the download: the store may answer late, fail, or be slower than the source."""
 
 from __future__ import annotations
 
@@ -13,79 +13,78 @@ from mediaimport_api.reasons import Reason
 
 from mediaimport_importer import background
 from mediaimport_importer.errors import ObjectExistsError, UnavailableError
-from mediaimport_importer.spool import Reader, Spool
+from mediaimport_importer.spool import Content, Reader, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediaimport_importer.classify import Format
-    from mediaimport_importer.content import Content
     from mediaimport_importer.store.asset import Session
 
 T = TypeVar("T")
 
 STOP_S = 10.0
-"""How long an upload that is to stop may take to leave nothing behind."""
+"""Time for an upload that is stopped to clean up after itself."""
 
 
 class _StoppedError(Exception):
-    """This upload is not wanted any more."""
+    """The upload was stopped because it is obsolete."""
 
 
 @dataclass
 class Upload:
-    """One asset's original. `open_session` imports boto3, which takes longer than a source to answer: start it late."""
+    """One asset's original. `open_session` imports boto3, which takes longer than a source to answer."""
 
     open_session: Callable[[], Session]
     deadline_s: float
     now: Callable[[], float] = time.monotonic
     _session: Future[Session] | None = field(default=None, init=False)
     _first: Future[str] | None = field(default=None, init=False)
-    _form: Format | None = field(default=None, init=False)
+    _format: Format | None = field(default=None, init=False)
     _reader: Reader | None = field(default=None, init=False)
 
-    def look(self) -> Future[Session]:
-        """Start to look what is there; the future raises AlreadyStoredError or AssetTaken."""
+    def prepare(self) -> Future[Session]:
+        """Start to open the session; the future raises AlreadyStoredError or AssetTaken."""
         if self._session is None:
-            self._session = background.start("look", self.open_session)
+            self._session = background.start("session", self.open_session)
         return self._session
 
     def session(self) -> Session:
         """Return the session; if the store was unavailable when it was opened, try once more."""
         try:
-            return self._within_deadline(self.look())
+            return self._within_deadline(self.prepare())
         except UnavailableError:
             self._session = None
-            return self._within_deadline(self.look())
+            return self._within_deadline(self.prepare())
 
-    def begin(self, form: Format, spool: Spool, *, size_bytes: int | None, max_bytes: int) -> None:
-        """Start to store what arrives in the spool."""
-        opened, reader = self.look(), Reader(spool)
-        self._form, self._reader = form, reader
+    def start(self, media_format: Format, spool: Spool, *, size_bytes: int | None, max_bytes: int) -> None:
+        """Start to store the bytes that arrive in the spool."""
+        session, reader = self.prepare(), Reader(spool)
+        self._format, self._reader = media_format, reader
 
         def work() -> str:
             with closing(reader):
-                return opened.result().follow(form, reader, size_bytes=size_bytes, max_bytes=max_bytes)
+                return session.result().upload(media_format, reader, size_bytes=size_bytes, max_bytes=max_bytes)
 
         self._first = background.start("upload", work)
 
-    def check(self) -> None:
-        """Raise what makes it pointless to go on. A store that is unavailable may be back when the file is complete."""
+    def raise_failure(self) -> None:
+        """Raise a failure that no second upload can cure; a store that is unavailable may be back in time."""
         for future in (self._session, self._first):
             error = future.exception() if future is not None and future.done() else None
             if error is not None and not isinstance(error, UnavailableError | ObjectExistsError):
                 raise error
 
-    def finish(self, form: Format, spool: Spool, content: Content) -> str:
-        """Wait until the original is stored, storing it again if need be; return its etag."""
-        session, look = self.session(), False
-        if form == self._form and self._first is not None:
+    def finish(self, media_format: Format, spool: Spool, content: Content) -> str:
+        """Wait until the original is stored, with a second upload if the first failed; return its etag."""
+        session, check_first = self.session(), False
+        if media_format == self._format and self._first is not None:
             try:
                 return self._within_deadline(self._first)
             except (UnavailableError, ObjectExistsError):
-                look = True
+                check_first = True
         self.stop()
-        return session.again(form, spool, content, look=look)
+        return session.reupload(media_format, spool, content, check_first=check_first)
 
     def stop(self) -> None:
         """End the first upload and wait until it has cleaned up."""
@@ -101,5 +100,7 @@ class Upload:
             if future.done():
                 raise
             raise UnavailableError(
-                Reason.STORE_UNAVAILABLE, "the store did not take the media within limits.deadlineSeconds"
+                Reason.STORE_UNAVAILABLE,
+                "the store did not accept the media within limits.deadlineSeconds; raise that limit if the store is"
+                " just slow",
             ) from None

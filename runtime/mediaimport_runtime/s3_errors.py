@@ -12,6 +12,8 @@ BAD_CREDENTIALS = frozenset({
     "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthorizationHeaderMalformed", "InvalidSecurity",
 })  # fmt: skip
 """The store does not accept the key, or what it signed."""
+EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+"""The session token of temporary credentials has expired: new ones may work."""
 DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden", "KMS.DisabledException"})
 """The key is known, and its policy is against the request."""
 BUCKET_MISSING = frozenset({"NoSuchBucket", "PermanentRedirect", "301"})

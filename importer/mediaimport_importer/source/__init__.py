@@ -1,1 +1,1 @@
-"""Where the bytes come from: http, https or a data: URI."""
+"""Sources of media: http, https or a data: URI."""

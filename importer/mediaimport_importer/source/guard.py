@@ -1,13 +1,16 @@
-"""The way to the network: a name is resolved once, every address is judged, the connection goes to a judged literal.
+"""The guarded way to the network, against SSRF: addresses are checked before each connection, waits are bounded.
 
-Checking first and fetching later loses to DNS rebinding; here there is no second resolution. TLS still checks the name.
+A name is resolved once, every address is checked, and the connection goes to a checked address. Checking first and
+fetching later loses to DNS rebinding; here there is no second resolution. TLS still verifies the name.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpcore
@@ -22,11 +25,60 @@ if TYPE_CHECKING:
 
     from mediaimport_api.source_policy import SourcePolicy
 
-    from mediaimport_importer.source.pace import Pace
-
     Resolve = Callable[[str, int], list[str]]
 
 RESOLVE_S = 10.0
+
+
+@dataclass
+class Pace:
+    """The deadline and the minimum rate of one download. Only time spent waiting for the source counts for the rate.
+
+    It is enforced below the HTTP library, whose timeouts a slow drip of header or body escapes.
+    """
+
+    deadline_s: float
+    """On the clock of `now`."""
+    silence_s: float = 30.0
+    """The longest wait for one connection, handshake or read."""
+    window_s: float = 30.0
+    min_bytes_per_s: int = 1024
+    now: Callable[[], float] = time.monotonic
+    _waited_s: float = field(default=0.0, init=False)
+    _bytes: int = field(default=0, init=False)
+
+    def timeout_s(self) -> float:
+        """Return the timeout of the next wait; SourceUnavailable once the deadline has passed."""
+        left = self.deadline_s - self.now()
+        if left <= 0:
+            raise UnavailableError(
+                Reason.SOURCE_UNAVAILABLE,
+                "the source did not deliver within the deadline; raise limits.deadlineSeconds if it is just slow",
+            )
+        return min(left, self.silence_s)
+
+    def count(self, received_bytes: int, *, waited_s: float) -> None:
+        """Count one read; SourceUnavailable if a whole window brought too few bytes."""
+        self._bytes += received_bytes
+        self._waited_s += waited_s
+        if self._waited_s < self.window_s:
+            return
+        if self._bytes < self.window_s * self.min_bytes_per_s:
+            raise UnavailableError(
+                Reason.SOURCE_UNAVAILABLE,
+                f"the source sent {self._bytes} bytes in {self._waited_s:.0f} s, less than"
+                f" {self.min_bytes_per_s} bytes a second",
+            )
+        self._bytes, self._waited_s = 0, 0.0
+
+
+class Network(Protocol):
+    """A way to sources. `via` names a proxy in messages, empty without one."""
+
+    via: str
+
+    def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:
+        """Return a pool for requests to that host and port."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -35,28 +87,19 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
-class Network(Protocol):
-    """A way to sources. `via` names it in messages, when there is something to name."""
-
-    via: str
-
-    def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:
-        """Return connections for requests to that host and port."""
-
-
 class GuardedBackend(httpcore.NetworkBackend):
-    """Connects to allowed addresses only, and keeps the pace. `what` is at the other end, in messages."""
+    """Connects to allowed addresses only, at the pace. `peer` names the other end in messages."""
 
-    def __init__(self, policy: SourcePolicy, pace: Pace, *, resolve: Resolve = resolve, what: str = "source") -> None:
+    def __init__(self, policy: SourcePolicy, pace: Pace, *, resolve: Resolve = resolve, peer: str = "source") -> None:
         self.via = ""
         self._policy = policy
         self._pace = pace
         self._resolve = resolve
-        self._what = what
+        self._peer = peer
         self._network = httpcore.SyncBackend()
 
     def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:  # noqa: ARG002
-        """Return connections that are judged when they are made."""
+        """Return a pool whose connections are checked when they are made."""
         return httpcore.ConnectionPool(ssl_context=tls, network_backend=self)
 
     def connect_tcp(
@@ -67,13 +110,11 @@ class GuardedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first of the host's addresses that answers; SourceBlocked if any of them is bad."""
+        """Connect to the first of the host's addresses that answers; SourceBlocked if any of them is not allowed."""
         failure: Exception | None = None
-        for address in self.judged(host, port):
+        for address in self.checked_addresses(host, port):
             try:
-                stream = self._network.connect_tcp(
-                    address, port, self._pace.allowance_s(), local_address, socket_options
-                )
+                stream = self._network.connect_tcp(address, port, self._pace.timeout_s(), local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
@@ -82,54 +123,54 @@ class GuardedBackend(httpcore.NetworkBackend):
 
     def connect_unix_socket(
         self,
-        path: str,  # noqa: ARG002 - no path is a good one
+        path: str,  # noqa: ARG002 - every path is refused
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Refuse: no source is there."""
+        """Raise SourceBlocked: no source listens on a Unix socket."""
         raise RefusedError(Reason.SOURCE_BLOCKED, "a source cannot be a Unix socket")
 
-    def judged(self, host: str, port: int) -> list[str]:
-        """Return the host's addresses; SourceBlocked if any of them is bad."""
+    def checked_addresses(self, host: str, port: int) -> list[str]:
+        """Return the host's addresses; SourceBlocked if any of them is not allowed."""
         addresses = self._addresses(host, port)
         for address in addresses:
             refusal = self._policy.address_refusal(ipaddress.ip_address(address))
             if refusal is not None:
-                raise RefusedError(Reason.SOURCE_BLOCKED, f"the {self._what} {host} is not allowed: {refusal}")
+                raise RefusedError(Reason.SOURCE_BLOCKED, f"the {self._peer} {host} is not allowed: {refusal}")
         return addresses
 
     def _addresses(self, host: str, port: int) -> list[str]:
-        """Resolve within a clock; getaddrinfo itself has none."""
+        """Resolve the host in a thread, because getaddrinfo has no timeout."""
         lookup = background.start("resolve", lambda: self._resolve(host, port))
         try:
-            return lookup.result(timeout=min(RESOLVE_S, self._pace.allowance_s()))
+            return lookup.result(timeout=min(RESOLVE_S, self._pace.timeout_s()))
         except (OSError, UnicodeError, FutureTimeoutError) as error:
             why = error.strerror if isinstance(error, socket.gaierror) else "no answer"
             raise UnavailableError(
-                Reason.SOURCE_UNAVAILABLE, f"the name of the {self._what}, {host}, does not resolve: {why}"
+                Reason.SOURCE_UNAVAILABLE, f"the name of the {self._peer}, {host}, does not resolve: {why}"
             ) from error
 
 
 class PacedStream(httpcore.NetworkStream):
-    """A connection whose every wait is allowed and counted by the pace."""
+    """A connection that waits no longer than the pace allows."""
 
     def __init__(self, stream: httpcore.NetworkStream, pace: Pace) -> None:
         self._stream = stream
         self._pace = pace
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the pace decides
-        """Return what arrives."""
-        allowance_s, begun = self._pace.allowance_s(), self._pace.now()
-        data = self._stream.read(max_bytes, allowance_s)
+        """Return the bytes that arrive, and count them."""
+        timeout_s, begun = self._pace.timeout_s(), self._pace.now()
+        data = self._stream.read(max_bytes, timeout_s)
         self._pace.count(len(data), waited_s=self._pace.now() - begun)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the pace decides
-        """Send."""
-        self._stream.write(buffer, self._pace.allowance_s())
+        """Send the buffer."""
+        self._stream.write(buffer, self._pace.timeout_s())
 
     def close(self) -> None:
-        """Close."""
+        """Close the connection."""
         self._stream.close()
 
     def start_tls(
@@ -138,10 +179,10 @@ class PacedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002 - the pace decides
     ) -> httpcore.NetworkStream:
-        """Shake hands under the name that the URL has."""
-        secured = self._stream.start_tls(ssl_context, server_hostname, self._pace.allowance_s())
+        """Negotiate TLS for the host name in the URL, not for the address."""
+        secured = self._stream.start_tls(ssl_context, server_hostname, self._pace.timeout_s())
         return PacedStream(secured, self._pace)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
-        """Return what the connection below knows."""
+        """Return what the connection below has under that name."""
         return self._stream.get_extra_info(info)

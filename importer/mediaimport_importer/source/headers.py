@@ -1,4 +1,4 @@
-"""Request headers out of a mounted Secret: for one host, and never across a redirect to another."""
+"""Request headers from a mounted Secret: for one host, and never across a redirect to another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOST_KEY = "host"
 MAX_BYTES = 16 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_]*")
 _VALUE = re.compile(r"[\x20-\x7e]+")
-_OURS = frozenset({
+_RESERVED = frozenset({
     "accept-encoding", "connection", "content-length", "expect", "if-range", "range", "te", "trailer",
     "transfer-encoding", "upgrade",
 })  # fmt: skip
@@ -27,44 +27,44 @@ _OURS = frozenset({
 
 @dataclass(frozen=True)
 class SecretHeaders:
-    """Headers that go to one origin: the scheme, host and port of the source's URL."""
+    """Headers for one origin: the scheme, host and port of the source's URL."""
 
     origin: tuple[str, str | None, int | None]
     headers: dict[str, str]
 
-    def of(self, url: str) -> dict[str, str]:
-        """Return the headers for a request to that URL: none for any other origin."""
+    def for_url(self, url: str) -> dict[str, str]:
+        """Return the headers for a request to that URL: none for another origin."""
         return self.headers if _origin(url) == self.origin else {}
 
 
 def read(directory: Path | None, url: str) -> SecretHeaders:
-    """Return the headers for the source's URL; SpecInvalid for a Secret that is not meant for it."""
+    """Return the headers for the source's URL; SpecInvalid for a Secret of another host or with invalid headers."""
     keys = _keys(directory)
     host = keys.pop(HOST_KEY, "").lower()
     if not host:
-        raise _invalid(f"does not exist or has no key `{HOST_KEY}`, which names the only host that gets its headers")
+        raise _invalid(f"does not exist or has no key `{HOST_KEY}`, the only host that gets its headers; add it")
     if host != url_host(url):
-        raise _invalid(f"is for the host {host[:253]}, which is not the one of source.url")
+        raise _invalid(f"is for the host {host[:253]}, not for that of source.url; name another Secret")
     for name, value in keys.items():
         _check(name, value)
     return SecretHeaders(_origin(url), keys)
 
 
 def _keys(directory: Path | None) -> dict[str, str]:
-    """Return the Secret's keys as Kubernetes mounts them: a file each, beside its own entries that begin with dots."""
+    """Return the Secret's keys as Kubernetes mounts them: a file each, next to its own entries that begin with dots."""
     if directory is None or not directory.is_dir():
         return {}
     files = [each for each in directory.iterdir() if not each.name.startswith(".") and each.is_file()]
     if sum(each.stat().st_size for each in files) > MAX_BYTES:
-        raise _invalid(f"holds more than {MAX_BYTES} bytes")
+        raise _invalid(f"holds more than {MAX_BYTES} bytes; shorten it")
     return {each.name: each.read_bytes().decode("latin-1").strip() for each in files}
 
 
 def _check(name: str, value: str) -> None:
-    if not _NAME.fullmatch(name) or name.lower() in _OURS:
-        raise _invalid(f"has the key {name[:64]}, which cannot be a header of the request")
+    if not _NAME.fullmatch(name) or name.lower() in _RESERVED:
+        raise _invalid(f"has the key {name[:64]}, which is not allowed as a request header; remove it")
     if not _VALUE.fullmatch(value):
-        raise _invalid(f"has a value that cannot be a header's, under the key {name[:64]}")
+        raise _invalid(f"has an invalid header value under the key {name[:64]}; use printable ASCII on one line")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -72,5 +72,5 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-def _invalid(what: str) -> RefusedError:
-    return RefusedError(Reason.SPEC_INVALID, f"the Secret of source.headersSecretRef {what}")
+def _invalid(problem: str) -> RefusedError:
+    return RefusedError(Reason.SPEC_INVALID, f"the Secret of source.headersSecretRef {problem}")

@@ -1,4 +1,4 @@
-"""The one thing that a source is to the import, and which one a URL asks for."""
+"""Sources of media: http, https or a data: URI, opened by the scheme of the URL."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from mediaimport_importer.source import headers
 from mediaimport_importer.source.data_uri import decode
-from mediaimport_importer.source.guard import GuardedBackend
+from mediaimport_importer.source.guard import GuardedBackend, Pace
 from mediaimport_importer.source.http import HttpSource
-from mediaimport_importer.source.proxy import ProxiedNetwork
+from mediaimport_importer.source.proxy import ProxiedNetwork, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,22 +19,19 @@ if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
     from mediaimport_api.spec import Source
 
-    from mediaimport_importer.source.pace import Pace
-    from mediaimport_importer.source.proxy import Proxy
-
 
 class MediaSource(Protocol):
-    """Bytes that come in pieces. `size_bytes` is what was promised, None if nothing was."""
+    """Bytes that arrive in pieces. `size_bytes` is None if the source gave no Content-Length."""
 
     size_bytes: int | None
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield all of them, once; an AttemptError when they end early."""
+        """Yield all bytes, once; AttemptError if they end early."""
 
 
 @dataclass
-class _Held:
-    """Bytes that are there already."""
+class _Decoded:
+    """The bytes of a data: URI."""
 
     data: bytes
 
@@ -47,27 +44,32 @@ class _Held:
 
 @dataclass(frozen=True)
 class Access:
-    """How sources are asked: what they may be, how long they may take, by which way, with what."""
+    """Settings for requests to sources: policy, pace, proxy, secret headers."""
 
     policy: SourcePolicy
     pace: Pace
     proxy: Proxy | None = None
     headers_directory: Path | None = None
-    asked: Callable[[], object] = lambda: None
-    """Called when a request is sent, before its answer is waited for."""
+    on_request_sent: Callable[[], object] = lambda: None
+    """Called when a request is sent, before its response is awaited."""
 
 
 @contextmanager
 def opened(source: Source, access: Access) -> Iterator[MediaSource]:
-    """Ask for the source and judge its answer; yield it ready to be read."""
+    """Request the source and check its response; yield it ready to be read."""
     if source.url.startswith("data:"):
-        access.asked()
-        yield _Held(decode(source.url))
+        access.on_request_sent()
+        yield _Decoded(decode(source.url))
         return
     guard = GuardedBackend(access.policy, access.pace)
     network = guard if access.proxy is None else ProxiedNetwork(access.proxy, guard, access.pace)
     secret = headers.read(access.headers_directory, source.url) if source.headers_secret_ref else None
     with HttpSource(
-        source.url, access.policy, network, expires_at=source.expires_at, secret=secret, asked=access.asked
+        source.url,
+        access.policy,
+        network,
+        expires_at=source.expires_at,
+        secret=secret,
+        on_request_sent=access.on_request_sent,
     ) as media:
         yield media

@@ -1,1 +1,1 @@
-"""Where the bytes go: one S3 bucket."""
+"""The S3 store: one bucket, uploads to it, and one asset in it."""

@@ -1,4 +1,4 @@
-"""One bucket, in the few operations that an import needs. Errors are translated here, once."""
+"""One S3 bucket, in the few operations that an import needs. The SDK's errors are translated here, once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import base64
 import hashlib
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
+from mediaimport_api.reasons import Reason
+from mediaimport_runtime import s3_errors
 
-from mediaimport_importer.errors import ObjectExistsError
-from mediaimport_importer.store.errors import STORE_ERRORS, absent, code, exists, translate
+from mediaimport_importer.errors import AttemptError, ObjectExistsError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,16 +29,19 @@ T = TypeVar("T")
 
 CONNECT_S = 20.0
 READ_S = 120.0
-"""A store may take its time to assemble a large multipart upload."""
+"""Long enough for a store to assemble a large multipart upload."""
 TRIES = 3
 WAIT_S = 0.5
 MARK = "mediaimport"
-"""The metadata that says which import wrote an object, for as long as no sidecar says it."""
+"""The metadata key that names the import that wrote an object, until its sidecar does."""
+
+STORE_ERRORS = (ClientError, BotoCoreError, OSError)
+"""The exceptions of a request to the store, apart from bugs."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where an original goes. `mark` tells whose it is; `replaces` is the etag of our own object that it replaces."""
+    """The target of an upload. `mark` identifies the import; `replaces` is the etag of its own object to overwrite."""
 
     key: str
     content_type: str
@@ -45,7 +51,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Head:
-    """What a store knows of an object without reading it; checksums in hex, None where it has none."""
+    """The HEAD of an object: size, etag and the checksums that the store keeps, in hex."""
 
     size_bytes: int
     etag: str
@@ -55,44 +61,44 @@ class Head:
 
 
 def _hex(encoded: str | None) -> str | None:
-    """Return an S3 checksum in hex; None for none, and for a composite one (`…-3`), which vouches for no content."""
+    """Return an S3 checksum in hex; None without one, and for a composite one (`…-3`), which is not of the content."""
     if not encoded or "-" in encoded:
         return None
     return base64.b64decode(encoded).hex()
 
 
-def bare_etag(etag: str | None) -> str:
+def unquoted_etag(etag: str | None) -> str:
     """Return an ETag without its quotes."""
     return (etag or "").strip('"')
 
 
 def encode_checksum(hexadecimal: str) -> str:
-    """Return a checksum as S3 writes it."""
+    """Return a checksum in base64, as S3 writes it."""
     return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
 
 def connect(settings: StoreSettings) -> Bucket:
-    """Return the bucket; nothing is asked of it yet."""
+    """Return the bucket; no request is made."""
     arguments = settings.client_arguments(
         Config,
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
-        # A stream cannot be sent twice; what can be repeated is repeated here.
+        # A stream cannot be sent twice; `repeated` retries the requests that can be.
         retries={"total_max_attempts": 1},
-        # Each request names its own.
+        # Each request names its own checksum.
         request_checksum_calculation="when_required",
         tcp_keepalive=True,
     )
     return Bucket(boto3.client("s3", **arguments), settings)
 
 
-def streams(settings: StoreSettings) -> bool:
-    """Tell whether a body that cannot seek can be sent: botocore wants https and a trailing checksum for it."""
+def can_stream(settings: StoreSettings) -> bool:
+    """Tell whether a body that cannot seek can be sent: botocore requires https and a trailing checksum for it."""
     return settings.checksums and not (settings.endpoint_url or "https://").lower().startswith("http://")
 
 
 class Bucket:
-    """The store's side of an import."""
+    """Requests to one bucket; their errors are AttemptError or ObjectExistsError."""
 
     def __init__(self, client: S3Client, settings: StoreSettings) -> None:
         self.client = client
@@ -100,64 +106,66 @@ class Bucket:
         self.name = settings.bucket
 
     def read(self, key: str, *, max_bytes: int) -> bytes | None:
-        """Return an object's content, None if it is absent; a longer one is cut."""
+        """Return up to `max_bytes` of an object's content, None if it is absent."""
 
         def get() -> bytes:
             answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes=0-{max_bytes - 1}")
             return answer["Body"].read()
 
-        return self._found(get)
+        return self._or_absent(get)
 
     def head(self, key: str) -> Head | None:
-        """Return what the store knows of an object, None if it is absent."""
+        """Return the head of an object, None if it is absent."""
         checksums = {"ChecksumMode": "ENABLED"} if self.settings.checksums else {}
 
-        def look() -> Head:
+        def request() -> Head:
             answer: dict[str, Any] = dict(self.client.head_object(Bucket=self.name, Key=key, **checksums))  # type: ignore[arg-type]
             return Head(
                 size_bytes=int(answer["ContentLength"]),
-                etag=bare_etag(answer.get("ETag")),
+                etag=unquoted_etag(answer.get("ETag")),
                 mark=answer.get("Metadata", {}).get(MARK),
                 sha256=_hex(answer.get("ChecksumSHA256")),
                 crc64nvme=_hex(answer.get("ChecksumCRC64NVME")),
             )
 
-        return self._found(look)
+        return self._or_absent(request)
 
     def sha256(self, key: str) -> str:
-        """Return the SHA-256 of an object's content by reading it whole: for stores that keep no checksums."""
+        """Return the SHA-256 of an object by reading all of it: for stores that keep no checksums."""
 
         def digest() -> str:
             body = self.client.get_object(Bucket=self.name, Key=key)["Body"]
-            summed = hashlib.sha256()
+            checksum = hashlib.sha256()
             for chunk in body.iter_chunks(1024 * 1024):
-                summed.update(chunk)
-            return summed.hexdigest()
+                checksum.update(chunk)
+            return checksum.hexdigest()
 
         return self.repeated(digest)
 
     def put(self, key: str, body: bytes, *, content_type: str, exclusive: bool, mark: str | None = None) -> str:
-        """Store a small object and return its etag; ObjectExistsError if `exclusive` and the key is taken."""
-        arguments = self.writing(content_type=content_type, mark=mark) | self.condition(key, exclusive=exclusive)
+        """Store a small object and return its etag; ObjectExistsError if `exclusive` and the key exists."""
+        arguments = self.write_arguments(content_type=content_type, mark=mark) | self.condition(
+            key, exclusive=exclusive
+        )
         digest = hashlib.sha256(body).hexdigest()
         if self.settings.checksums:
             arguments["ChecksumSHA256"] = encode_checksum(digest)
         return self.repeated(
-            lambda: bare_etag(self.client.put_object(Bucket=self.name, Key=key, Body=body, **arguments).get("ETag"))
+            lambda: unquoted_etag(self.client.put_object(Bucket=self.name, Key=key, Body=body, **arguments).get("ETag"))
         )
 
     def delete(self, key: str) -> None:
-        """Delete an object; one that is absent is deleted already."""
+        """Delete an object; an absent one is no error."""
         self.repeated(lambda: self.client.delete_object(Bucket=self.name, Key=key))
 
     def put_stream(self, target: Target, reader: Reader, *, size_bytes: int) -> str:
-        """Store what the reader gives while it grows, once; return the etag. The store vouches for the SHA-256."""
-        arguments = self.writing(content_type=target.content_type, mark=target.mark)
+        """Store the reader's bytes as they arrive by one PUT, once; return the etag. The store verifies the SHA-256."""
+        arguments = self.write_arguments(content_type=target.content_type, mark=target.mark)
         arguments |= self.condition(target.key, exclusive=True, replaces=target.replaces)
         if self.settings.checksums:
             arguments["ChecksumAlgorithm"] = "SHA256"
         return self.once(
-            lambda: bare_etag(
+            lambda: unquoted_etag(
                 self.client.put_object(
                     Bucket=self.name,
                     Key=target.key,
@@ -168,8 +176,8 @@ class Bucket:
             )
         )
 
-    def writing(self, *, content_type: str, mark: str | None) -> dict[str, Any]:
-        """Return the arguments that every write has."""
+    def write_arguments(self, *, content_type: str, mark: str | None) -> dict[str, Any]:
+        """Return the arguments of every write."""
         arguments: dict[str, Any] = {"ContentType": content_type}
         if mark is not None:
             arguments["Metadata"] = {MARK: mark}
@@ -178,7 +186,7 @@ class Bucket:
         return arguments
 
     def condition(self, key: str, *, exclusive: bool, replaces: str | None = None) -> dict[str, Any]:
-        """Return the arguments that keep a write off what is there; look first where the store has no conditions."""
+        """Return If-None-Match or If-Match for a write; without conditional writes, HEAD the key first."""
         if replaces is not None:
             return {"IfMatch": f'"{replaces}"'} if self.settings.conditional_writes else {}
         if not exclusive:
@@ -194,17 +202,17 @@ class Bucket:
         try:
             return operation()
         except STORE_ERRORS as error:
-            if exists(error):
+            if precondition_failed(error):
                 raise ObjectExistsError from error
             raise translate(error, bucket=self.name) from error
 
     def repeated(self, operation: Callable[[], T]) -> T:
-        """Run a request that can be repeated, up to TRIES times while the store is unavailable."""
+        """Run a request up to TRIES times while the store is unavailable."""
         for tried in range(1, TRIES):
             try:
                 return operation()
             except STORE_ERRORS as error:
-                if exists(error):
+                if precondition_failed(error):
                     raise ObjectExistsError from error
                 failure = translate(error, bucket=self.name)
                 if not failure.retryable:
@@ -212,13 +220,95 @@ class Bucket:
                 time.sleep(WAIT_S * 2**tried)
         return self.once(operation)
 
-    def _found(self, read: Callable[[], T]) -> T | None:
-        def look() -> T | None:
+    def _or_absent(self, read: Callable[[], T]) -> T | None:
+        def request() -> T | None:
             try:
                 return read()
-            except self.client.exceptions.ClientError as error:
-                if absent(error) or code(error) == "InvalidRange":
+            except ClientError as error:
+                if is_absent(error) or code(error) == "InvalidRange":
                     return None
                 raise
 
-        return self.repeated(look)
+        return self.repeated(request)
+
+
+# --- errors ----------------------------------------------------------------------
+
+
+def code(error: ClientError) -> str:
+    """Return the store's error code."""
+    details: dict[str, Any] = dict(error.response.get("Error", {}))
+    return str(details.get("Code", "?"))
+
+
+def status(error: ClientError) -> int:
+    """Return the response's HTTP status, 0 without one."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def precondition_failed(error: Exception) -> bool:
+    """Tell whether a conditional write was refused because an object exists."""
+    return isinstance(error, ClientError) and (
+        code(error) in s3_errors.PRECONDITION_FAILED or status(error) == HTTPStatus.PRECONDITION_FAILED
+    )
+
+
+def is_absent(error: Exception) -> bool:
+    """Tell whether a read found no object: without s3:ListBucket a store answers 403 for that too."""
+    return isinstance(error, ClientError) and code(error) in s3_errors.OBJECT_ABSENT
+
+
+def translate(error: Exception, *, bucket: str) -> AttemptError:
+    """Return the failure for one of STORE_ERRORS. Its message never repeats the store's text."""
+    if isinstance(error, ClientError):
+        return _client_error(error, bucket)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return RefusedError(
+            Reason.STORE_DENIED,
+            "there are no S3 credentials: set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or give the importer's"
+            " service account a role",
+        )
+    if isinstance(error, SSLError):
+        return UnavailableError(
+            Reason.STORE_UNAVAILABLE, "the store's TLS certificate is not trusted; set S3_CA_BUNDLE to its CA"
+        )
+    return UnavailableError(
+        Reason.STORE_UNAVAILABLE, f"the store does not answer ({type(error).__name__}); check S3_ENDPOINT_URL"
+    )
+
+
+def _client_error(error: ClientError, bucket: str) -> AttemptError:
+    error_code = code(error)
+    shown = error_code if error_code.replace(".", "").isalnum() else "?"
+    if error_code in s3_errors.EXPIRED_CREDENTIALS:
+        return UnavailableError(
+            Reason.STORE_UNAVAILABLE,
+            f"the temporary credentials have expired ({shown}); the next attempt gets new ones",
+            http_status=status(error),
+        )
+    if error_code in s3_errors.BAD_CREDENTIALS:
+        return RefusedError(
+            Reason.STORE_DENIED,
+            f"the store does not accept the credentials ({shown}): check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY"
+            " and S3_REGION",
+            http_status=status(error),
+        )
+    if error_code in s3_errors.BUCKET_MISSING:
+        return RefusedError(
+            Reason.STORE_MISSING,
+            f"the bucket {bucket} does not exist ({shown}): create it, or correct S3_BUCKET_NAME, S3_REGION or"
+            " S3_ENDPOINT_URL",
+            http_status=status(error),
+        )
+    if error_code in s3_errors.DENIED or status(error) == HTTPStatus.FORBIDDEN:
+        return RefusedError(
+            Reason.STORE_DENIED,
+            f"the store refused to write to the bucket {bucket} ({shown}): check the access key's policy, it needs"
+            " s3:PutObject and s3:AbortMultipartUpload",
+            http_status=status(error),
+        )
+    return UnavailableError(
+        Reason.STORE_UNAVAILABLE,
+        f"the store answered HTTP {status(error)} ({shown})",
+        http_status=status(error) or None,
+    )

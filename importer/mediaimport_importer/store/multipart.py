@@ -1,4 +1,4 @@
-"""The way of what has no known length, is too long for one request, or goes to an http:// store."""
+"""Multipart upload: for media of unknown length, beyond the limit of one PUT, or to an http:// store."""
 
 from __future__ import annotations
 
@@ -10,43 +10,42 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from awscrt.checksums import crc64nvme
 
 from mediaimport_importer import background
-from mediaimport_importer.store.bucket import bare_etag, encode_checksum
+from mediaimport_importer.store.bucket import Bucket, Target, encode_checksum, unquoted_etag
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mediaimport_importer.spool import Reader, View
-    from mediaimport_importer.store.bucket import Bucket, Target
 
 
 MIB = 1024 * 1024
-LEAST_PART_BYTES = 8 * MIB
+MIN_PART_BYTES = 8 * MIB
 MAX_PARTS = 10_000
 IN_FLIGHT = 4
 _PIECE_BYTES = MIB
 
 
 def part_bytes(size_bytes: int) -> int:
-    """Return the size of a part with which so many bytes fit into MAX_PARTS: whole MiB, 8 or more."""
+    """Return the part size with which `size_bytes` fit into MAX_PARTS: whole MiB, 8 or more."""
     needed = -(-size_bytes // MAX_PARTS)
-    return max(LEAST_PART_BYTES, -(-needed // MIB) * MIB)
+    return max(MIN_PART_BYTES, -(-needed // MIB) * MIB)
 
 
 @dataclass
 class _Parts:
-    """What is on its way: at most IN_FLIGHT parts, each read from the scratch file while it is sent."""
+    """The parts of one upload: at most IN_FLIGHT at a time, each read from the scratch file while it is sent."""
 
     bucket: Bucket
     target: Target
     upload_id: str
 
     def __post_init__(self) -> None:
-        self._room = threading.Semaphore(IN_FLIGHT)
+        self._slots = threading.Semaphore(IN_FLIGHT)
         self._sent: list[Future[dict[str, Any]]] = []
 
     def send(self, body: View) -> None:
-        """Start to send the next part, when there is room."""
-        self._room.acquire()
+        """Start to send the next part, once a slot is free."""
+        self._slots.acquire()
         number = len(self._sent) + 1
         self._sent.append(background.start(f"part-{number}", lambda: self._send(number, body)))
         for each in self._sent:
@@ -54,11 +53,11 @@ class _Parts:
                 each.result()
 
     def finished(self) -> list[dict[str, Any]]:
-        """Wait for all of them; return what the store wants to hear of each."""
+        """Wait for all parts; return their entries for CompleteMultipartUpload."""
         return [each.result() for each in self._sent]
 
     def settle(self) -> None:
-        """Wait until none is on its way: an abort before that would leave late parts behind."""
+        """Wait until no part is in flight: an abort before that would leave late parts behind."""
         for each in self._sent:
             with suppress(Exception):
                 each.result()
@@ -68,7 +67,7 @@ class _Parts:
 
         def send() -> dict[str, Any]:
             body.seek(0)
-            answer: dict[str, Any] = dict(
+            response: dict[str, Any] = dict(
                 self.bucket.client.upload_part(
                     Bucket=self.bucket.name,
                     Key=self.target.key,
@@ -78,19 +77,19 @@ class _Parts:
                     **checksum,  # type: ignore[arg-type]
                 )
             )
-            part = {"PartNumber": number, "ETag": answer["ETag"]}
-            return part | {name: answer[name] for name in ("ChecksumCRC64NVME",) if name in answer}
+            part = {"PartNumber": number, "ETag": response["ETag"]}
+            return part | {name: response[name] for name in ("ChecksumCRC64NVME",) if name in response}
 
         try:
             return self.bucket.repeated(send)
         finally:
-            self._room.release()
+            self._slots.release()
 
 
 def upload(bucket: Bucket, target: Target, reader: Reader, *, expected_bytes: int) -> str:
-    """Store what the reader gives while it still grows, in parts; return its etag. On any failure nothing is left.
+    """Store the reader's bytes as they arrive, in parts; return the etag. On any failure the upload is aborted.
 
-    `expected_bytes`: how many there are, or can be at most.
+    `expected_bytes`: their number, or its upper limit.
     """
     size = part_bytes(expected_bytes)
     readable = reader.reach(size)
@@ -109,7 +108,7 @@ def upload(bucket: Bucket, target: Target, reader: Reader, *, expected_bytes: in
 
 
 def _create(bucket: Bucket, target: Target) -> str:
-    arguments = bucket.writing(content_type=target.content_type, mark=target.mark)
+    arguments = bucket.write_arguments(content_type=target.content_type, mark=target.mark)
     if bucket.settings.checksums:
         arguments |= {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
     return bucket.repeated(
@@ -118,16 +117,16 @@ def _create(bucket: Bucket, target: Target) -> str:
 
 
 def _send_all(parts: _Parts, reader: Reader, size: int) -> tuple[int, int]:
-    """Start every part as soon as its bytes are there; return checksum and size of the whole."""
+    """Start every part as soon as its bytes have arrived; return the CRC64NVME and the size of the whole."""
     crc, sent = 0, 0
     while length := min(size, reader.reach(sent + size) - sent):
-        crc = _add(crc, reader.view(sent, length))
+        crc = _updated(crc, reader.view(sent, length))
         parts.send(reader.view(sent, length))
         sent += length
     return crc, sent
 
 
-def _add(crc: int, part: View) -> int:
+def _updated(crc: int, part: View) -> int:
     while piece := part.read(_PIECE_BYTES):
         crc = crc64nvme(piece, crc)
     return crc
@@ -144,7 +143,7 @@ def _complete(parts: _Parts, *, crc: int, total_bytes: int) -> str:
         }
     sent = parts.finished()
     return bucket.once(
-        lambda: bare_etag(
+        lambda: unquoted_etag(
             bucket.client.complete_multipart_upload(
                 Bucket=bucket.name,
                 Key=target.key,
@@ -162,7 +161,10 @@ def _abort(bucket: Bucket, key: str, upload_id: str) -> None:
 
 
 def abort_orphans(bucket: Bucket, key: str) -> None:
-    """Abort what a killed attempt left under this key. A policy may forbid to look: a lifecycle rule serves too."""
+    """Abort the uploads that a killed attempt left under this key.
+
+    Errors are ignored, since a policy may forbid listing: a lifecycle rule removes orphans too.
+    """
     with suppress(Exception):
         listed = bucket.client.list_multipart_uploads(Bucket=bucket.name, Prefix=key).get("Uploads", [])
         for each in listed:

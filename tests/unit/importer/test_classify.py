@@ -44,7 +44,7 @@ def box(brand: bytes, *compatible: bytes) -> bytes:
         (b"FLV\x01\x05", classify.FLV),
     ],
 )
-def test_format_is_told_by_its_magic(head: bytes, expected: classify.Format) -> None:
+def test_format_is_detected_from_magic_bytes(head: bytes, expected: classify.Format) -> None:
     assert classify.classify(head) == expected
 
 
@@ -70,7 +70,7 @@ def test_format_is_told_by_its_magic(head: bytes, expected: classify.Format) -> 
         (b"8BPS", Reason.UNSUPPORTED_FORMAT, "Photoshop"),
     ],
 )
-def test_what_is_not_taken_is_named(head: bytes, reason: Reason, word: str) -> None:
+def test_refusal_names_the_format(head: bytes, reason: Reason, word: str) -> None:
     with pytest.raises(RefusedError) as caught:
         classify.classify(head)
 
@@ -92,6 +92,6 @@ def test_every_format_fits_the_keys_of_an_asset() -> None:
     formats = [each for each in vars(classify).values() if isinstance(each, classify.Format)]
     assert len(formats) > 20
     for each in formats:
-        twins = [each.heard_and_seen(has_video=v, has_audio=a) for v in (True, False) for a in (True, False)]
+        twins = [each.with_streams(has_video=v, has_audio=a) for v in (True, False) for a in (True, False)]
         for form in (each, *twins):
             assert keys.is_original(keys.original(kind=form.kind, extension=form.extension))

@@ -13,7 +13,7 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.sidecar import Tombstone, read_record, source_fingerprint
 from mediaimport_api.task import Deletion
-from mediaimport_importer.deletion.erase import Outcome, erase
+from mediaimport_importer.deletion import Outcome, delete_asset
 from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.store.bucket import Bucket, connect
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from mediaimport_runtime.store_settings import StoreSettings
     from mypy_boto3_s3 import S3Client
 
-    from tests.unit.importer.conftest import Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Sources
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -53,8 +55,10 @@ def stored(imports: Imports, sources: Sources, studio: Studio) -> Task:
     return task
 
 
-def test_all_objects_go_and_a_tombstone_stays(imports: Imports, stored: Task, bucket: Bucket, s3: S3Client) -> None:
-    assert erase(bucket, deletion(stored), now=NOW) is Outcome.DELETED
+def test_all_objects_are_deleted_and_a_tombstone_stays(
+    imports: Imports, stored: Task, bucket: Bucket, s3: S3Client
+) -> None:
+    assert delete_asset(bucket, deletion(stored), now=NOW) is Outcome.DELETED
     assert set(imports.stored(stored)) == {"asset.json"}
     body = s3.get_object(Bucket=BUCKET, Key=f"media/default/{stored.asset_id}/asset.json")["Body"].read()
     record = read_record(body)
@@ -62,52 +66,50 @@ def test_all_objects_go_and_a_tombstone_stays(imports: Imports, stored: Task, bu
     assert (record.owner, record.deleted_at) == (stored.owner, NOW)
 
 
-def test_what_was_deleted_does_not_come_back(imports: Imports, stored: Task, bucket: Bucket) -> None:
-    erase(bucket, deletion(stored), now=NOW)
+def test_deleted_asset_is_not_imported_again(imports: Imports, stored: Task, bucket: Bucket) -> None:
+    delete_asset(bucket, deletion(stored), now=NOW)
     result = imports.run(stored)
     assert result.reason is Reason.ASSET_DELETED
     assert "deleted on 2030-01-01" in result.message
     assert set(imports.stored(stored)) == {"asset.json"}
 
 
-def test_a_second_deletion_finds_nothing_to_do(stored: Task, bucket: Bucket) -> None:
-    erase(bucket, deletion(stored), now=NOW)
-    assert erase(bucket, deletion(stored), now=NOW) is Outcome.DELETED_BEFORE
+def test_second_deletion_changes_nothing(stored: Task, bucket: Bucket) -> None:
+    delete_asset(bucket, deletion(stored), now=NOW)
+    assert delete_asset(bucket, deletion(stored), now=NOW) is Outcome.ALREADY_DELETED
 
 
-def test_a_deletion_that_broke_off_is_finished_by_the_next(imports: Imports, stored: Task, bucket: Bucket) -> None:
+def test_interrupted_deletion_is_finished_by_the_next(imports: Imports, stored: Task, bucket: Bucket) -> None:
     bucket.delete(AssetKeys(user_id="default", asset_id=stored.asset_id).original(kind="video", extension="mp4"))
-    assert erase(bucket, deletion(stored), now=NOW) is Outcome.DELETED
+    assert delete_asset(bucket, deletion(stored), now=NOW) is Outcome.DELETED
     assert set(imports.stored(stored)) == {"asset.json"}
 
 
-def test_anothers_asset_is_not_touched(imports: Imports, stored: Task, bucket: Bucket) -> None:
+def test_asset_of_another_import_is_not_deleted(imports: Imports, stored: Task, bucket: Bucket) -> None:
     other = stored.owner.model_copy(update={"name": "another"})
-    assert erase(bucket, deletion(stored, owner=other), now=NOW) is Outcome.ANOTHERS
+    assert delete_asset(bucket, deletion(stored, owner=other), now=NOW) is Outcome.NOT_OWNED
     fingerprint = source_fingerprint("https://another.example/")
-    assert erase(bucket, deletion(stored, source_fingerprint=fingerprint), now=NOW) is Outcome.ANOTHERS
+    assert delete_asset(bucket, deletion(stored, source_fingerprint=fingerprint), now=NOW) is Outcome.NOT_OWNED
     assert set(imports.stored(stored)) == {"video.mp4", "thumbnail.jpg", "asset.json"}
 
 
-def test_a_deletion_before_anything_was_stored_keeps_it_so(imports: Imports, sources: Sources, studio: Studio,
+def test_deletion_before_the_import_prevents_it(imports: Imports, sources: Sources, studio: Studio,
                                                           bucket: Bucket) -> None:  # fmt: skip
     task = imports.task(sources.file(studio.video()))
-    assert erase(bucket, deletion(task), now=NOW) is Outcome.NOTHING_STORED
+    assert delete_asset(bucket, deletion(task), now=NOW) is Outcome.NOTHING_STORED
     assert imports.run(task).reason is Reason.ASSET_DELETED
 
 
-def test_what_is_no_record_is_left_alone(stored: Task, bucket: Bucket, s3: S3Client) -> None:
+def test_object_that_is_no_sidecar_is_not_deleted(stored: Task, bucket: Bucket, s3: S3Client) -> None:
     key = f"media/default/{stored.asset_id}/asset.json"
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"someone's notes")
-    assert erase(bucket, deletion(stored), now=NOW) is Outcome.ANOTHERS
+    assert delete_asset(bucket, deletion(stored), now=NOW) is Outcome.NOT_OWNED
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"someone's notes"
 
 
-def test_a_store_that_refuses_is_an_error_with_a_cause(
-    stored: Task, store_settings: Callable[..., StoreSettings]
-) -> None:
+def test_refusal_of_the_store_is_reported(stored: Task, store_settings: Callable[..., StoreSettings]) -> None:
     with pytest.raises(AttemptError) as refused:
-        erase(connect(store_settings(S3_SECRET_ACCESS_KEY="wrong")), deletion(stored), now=NOW)
+        delete_asset(connect(store_settings(S3_SECRET_ACCESS_KEY="wrong")), deletion(stored), now=NOW)
     assert refused.value.reason is Reason.STORE_DENIED
 
 
@@ -115,7 +117,7 @@ def test_a_store_that_refuses_is_an_error_with_a_cause(
     ("changes", "code", "words"),
     [({}, 0, "the stored objects are deleted"), ({"S3_SECRET_ACCESS_KEY": "wrong"}, 1, "credentials")],
 )
-def test_the_process_says_how_it_went(  # noqa: PLR0913, PLR0917  two cases of one thing
+def test_process_reports_its_outcome(  # noqa: PLR0913, PLR0917  two cases of one thing
     imports: Imports, stored: Task, tmp_path: Path, changes: dict[str, str], code: int, words: str
 ) -> None:
     variables = imports.variables(stored) | {"MEDIAIMPORT_DELETION": json.dumps(deletion(stored).to_wire())} | changes

@@ -1,4 +1,4 @@
-"""The page of kinds, traps and attacks: written by these tests, held to them by this one."""
+"""docs/importer.md, the page of formats, traps and attacks: written by these tests, held to them by this one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from dev.generate.tested import Medium, Row, page
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROOM = Path(__file__).parent
-ROOT = ROOM.parents[2]
-PAGE = ROOT / "docs" / "importer.md"
+UNIT = Path(__file__).resolve().parents[1]
+FOLDERS = (UNIT / "importer", UNIT / "prober")
+PAGE = UNIT.parents[1] / "docs" / "importer.md"
 
 
-def rows(items: Iterable[pytest.Item]) -> list[Row]:
+def rows(items: Iterable[pytest.Function]) -> list[Row]:
     """Return a row for each marked test, however many cases it has."""
     found: dict[str, list[tuple[pytest.Mark, pytest.Function]]] = {}
     for item in items:
-        if isinstance(item, pytest.Function):
-            test = f"{item.path.relative_to(ROOM)}::{item.originalname}"
-            marks = [mark for kind in ("trap", "attack") for mark in item.iter_markers(kind)]
-            for mark in marks:
-                found.setdefault(test, []).append((mark, item))
+        test = f"{item.path.relative_to(UNIT)}::{item.originalname}"
+        marks = [mark for kind in ("trap", "attack") for mark in item.iter_markers(kind)]
+        for mark in marks:
+            found.setdefault(test, []).append((mark, item))
     return [_row(test, cases) for test, cases in sorted(found.items())]
 
 
@@ -38,21 +37,19 @@ def _row(test: str, cases: list[tuple[pytest.Mark, pytest.Function]]) -> Row:
     return Row(mark.name, mark.args, test, len(cases) // max(1, len(servers)), tuple(servers))
 
 
-def media(items: Iterable[pytest.Item]) -> list[Medium]:
-    """Return what `test_kind_is_told_by_the_bytes` is tried with."""
-    told = [
-        item.callspec.params
-        for item in items
-        if isinstance(item, pytest.Function) and item.originalname == "test_kind_is_told_by_the_bytes"
-    ]
-    return [Medium(params["name"], *params["told"]) for params in told]
+def media(items: Iterable[pytest.Function]) -> list[Medium]:
+    """Return the parameters of `test_format_is_detected_from_the_bytes`."""
+    cases = [each.callspec.params for each in items if each.originalname == "test_format_is_detected_from_the_bytes"]
+    return [Medium(params["name"], *params["expected"]) for params in cases]
 
 
-def test_page_names_exactly_the_tests_that_there_are(request: pytest.FixtureRequest) -> None:
-    items = [item for item in request.session.items if item.path.is_relative_to(ROOM)]
-    if {item.path for item in items} != set(ROOM.rglob("test_*.py")) or request.config.option.keyword:
-        pytest.skip("it takes all tests of this folder to know them")
-    expected = page(media(items), rows(items))
+def test_page_names_exactly_the_tests_that_exist(request: pytest.FixtureRequest) -> None:
+    items = [each for each in request.session.items if any(each.path.is_relative_to(folder) for folder in FOLDERS)]
+    files = {file for folder in FOLDERS for file in folder.rglob("test_*.py")}
+    if {item.path for item in items} != files or request.config.option.keyword:
+        pytest.skip("the page needs all tests of the importer and the prober")
+    functions = [each for each in items if isinstance(each, pytest.Function)]
+    expected = page(media(functions), rows(functions))
     if os.environ.get("WRITE_PAGES"):
         PAGE.write_text(expected)
 

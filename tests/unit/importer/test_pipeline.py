@@ -17,7 +17,9 @@ from tests.support.loopback.store import BUCKET
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Conversation, Sources
 
 
 def test_video_becomes_three_objects_and_a_true_result(
@@ -85,8 +87,8 @@ def test_store_without_tls_gets_the_same_by_another_way(
     assert plain_imports.left_over() == []
 
 
-@pytest.mark.trap("no Content-Length", "mp4", "taken, by a multipart upload")
-def test_source_without_a_length_is_taken(imports: Imports, sources: Sources, studio: Studio) -> None:
+@pytest.mark.trap("no Content-Length", "mp4", "imported, by a multipart upload")
+def test_source_without_a_length_is_imported(imports: Imports, sources: Sources, studio: Studio) -> None:
     body = studio.video().read_bytes()
 
     def chunked(conversation: Conversation) -> None:
@@ -136,7 +138,7 @@ def test_source_that_is_gone_by_now_is_no_failure_of_a_stored_asset(
     assert imports.run(task).reason is Reason.IMPORTED
 
 
-@pytest.mark.attack("another import's asset under the same key", "AssetTaken; the asset is as it was")
+@pytest.mark.attack("another import's asset under the same key", "AssetTaken; the asset is unchanged")
 def test_another_imports_asset_is_not_touched(imports: Imports, sources: Sources, studio: Studio) -> None:
     first = imports.task(sources.file(studio.video()), name="first")
     imports.run(first)
@@ -178,7 +180,7 @@ def test_own_orphan_of_other_content_is_replaced(
     assert imports.stored(task)["video.mp4"] == other.stat().st_size
 
 
-@pytest.mark.attack("a stranger's object under the same key", "AssetTaken; the object is as it was")
+@pytest.mark.attack("a stranger's object under the same key", "AssetTaken; the object is unchanged")
 def test_strangers_object_without_a_sidecar_is_not_touched(
     imports: Imports, sources: Sources, studio: Studio, s3: S3Client
 ) -> None:
@@ -191,7 +193,9 @@ def test_strangers_object_without_a_sidecar_is_not_touched(
     assert imports.stored(task) == {"video.mp4": 9}
 
 
-def test_run_again_fetches_what_is_missing(imports: Imports, sources: Sources, studio: Studio, s3: S3Client) -> None:
+def test_second_run_downloads_a_missing_original(
+    imports: Imports, sources: Sources, studio: Studio, s3: S3Client
+) -> None:
     task = imports.task(sources.file(studio.video()))
     first = imports.run(task)
     s3.delete_object(Bucket=BUCKET, Key=f"media/default/{task.asset_id}/video.mp4")
@@ -205,7 +209,7 @@ def test_run_again_fetches_what_is_missing(imports: Imports, sources: Sources, s
     assert set(imports.stored(task)) == {"video.mp4", "thumbnail.jpg", "asset.json"}
 
 
-def test_run_again_mends_a_lost_thumbnail_without_the_source(
+def test_second_run_restores_a_lost_thumbnail_without_the_source(
     imports: Imports, sources: Sources, studio: Studio, s3: S3Client
 ) -> None:
     url = sources.file(studio.video())
@@ -222,7 +226,7 @@ def test_run_again_mends_a_lost_thumbnail_without_the_source(
     assert imports.left_over() == []
 
 
-@pytest.mark.trap("a video container without a video", "mp4", "found out by the probe: stored anew as `audio.m4a`")
+@pytest.mark.trap("a video container without a video", "mp4", "detected by the probe: uploaded again as `audio.m4a`")
 def test_sound_in_a_video_container_is_stored_as_sound(imports: Imports, sources: Sources, studio: Studio) -> None:
     file = studio.make("sound.mp4", "-f", "lavfi", "-i", "sine=d=2", "-c:a", "aac")
     task = imports.task(sources.file(file))
@@ -253,7 +257,7 @@ REFUSED: list[tuple[str, bytes, dict[str, Any], Reason]] = [
 
 @pytest.mark.parametrize(("body", "answer", "reason"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 @pytest.mark.attack(
-    "answers that are no media: HTML, JSON, zip, gzip, an empty body, errors",
+    "responses that are not media: HTML, JSON, zip, gzip, an empty body, errors",
     "a reason each; no object, upload or scratch file, no query string in message or log",
 )
 def test_refused_source_leaves_nothing(
@@ -300,7 +304,7 @@ def test_larger_than_the_limit_is_refused(imports: Imports, sources: Sources, st
     assert imports.stored(task) == {}
 
 
-@pytest.mark.attack("a length that the scratch space cannot hold", "ScratchExceeded before a byte is fetched")
+@pytest.mark.attack("a Content-Length larger than the scratch space", "ScratchExceeded before the body is read")
 def test_larger_than_scratch_is_refused_before_it_is_fetched(
     imports: Imports, sources: Sources, studio: Studio
 ) -> None:
@@ -354,7 +358,7 @@ def test_store_that_is_not_there_is_unavailable(imports: Imports, sources: Sourc
     assert result.reason is Reason.STORE_UNAVAILABLE
 
 
-@pytest.mark.attack("a private address", "SourceBlocked")
+@pytest.mark.attack("SSRF: a private address", "SourceBlocked")
 def test_private_address_is_blocked_unless_allowed(imports: Imports, sources: Sources, studio: Studio) -> None:
     result = imports.run(imports.task(sources.file(studio.video())), SOURCE_ALLOWED_NETWORKS="")
 
@@ -374,7 +378,7 @@ def test_result_of_hostile_tags_fits_its_message(imports: Imports, sources: Sour
     assert len(result.encode()) < 4096
 
 
-def test_progress_is_told_in_lines_that_the_operator_reads(imports: Imports, sources: Sources, studio: Studio) -> None:
+def test_progress_lines_are_valid_log_lines(imports: Imports, sources: Sources, studio: Studio) -> None:
     imports.of(sources.file(studio.video()))
 
     lines = [LogLine.model_validate(json.loads(line)) for line in imports.log.getvalue().splitlines()]
@@ -383,7 +387,7 @@ def test_progress_is_told_in_lines_that_the_operator_reads(imports: Imports, sou
 
 
 @pytest.mark.parametrize("switches", [{"S3_CHECKSUMS": "false"}, {"S3_CONDITIONAL_WRITES": "false"}], ids=str)
-def test_poorer_stores_get_the_same(
+def test_stores_without_checksums_or_conditional_writes_work_the_same(
     any_imports: Imports, sources: Sources, studio: Studio, *, switches: dict[str, str]
 ) -> None:
     importing = any_imports
@@ -399,7 +403,7 @@ def test_poorer_stores_get_the_same(
     assert (first.reason, second.reason, other.reason) == (Reason.IMPORTED, Reason.IMPORTED, Reason.ASSET_TAKEN)
 
 
-def test_source_that_is_gone_is_told_though_the_store_is_gone_too(imports: Imports, sources: Sources) -> None:
+def test_missing_source_is_reported_although_the_store_is_down(imports: Imports, sources: Sources) -> None:
     task = imports.task(sources.add(lambda conversation: conversation.answer(status="404 Not Found")))
 
     assert imports.run(task, S3_ENDPOINT_URL="https://127.0.0.1:1").reason is Reason.SOURCE_NOT_FOUND

@@ -25,7 +25,8 @@ from mediaimport_prober.protocol import Failure, ProbeRequest, ThumbnailRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.unit.importer.conftest import RunningProber, Studio
+    from tests.support.media_studio import Studio
+    from tests.support.running_prober import RunningProber
 
 REQUEST = ProbeRequest(file="file")
 
@@ -57,7 +58,7 @@ def failure_of(prober: Prober) -> AttemptError:
     return caught.value
 
 
-def test_prober_that_never_starts_is_waited_for_within_a_clock(tmp_path: Path) -> None:
+def test_prober_that_never_starts_ends_with_the_timeout(tmp_path: Path) -> None:
     with pytest.raises(AttemptError) as caught:
         Prober(tmp_path / "nowhere.sock", start_s=0.2).ask(REQUEST)
 
@@ -79,16 +80,16 @@ def test_prober_that_starts_late_is_waited_for(tmp_path: Path) -> None:
     assert response.failure is None
 
 
-@pytest.mark.attack("a prober that says nothing", "given up by the clock")
-def test_silent_prober_ends_with_the_clock(tmp_path: Path) -> None:
+@pytest.mark.attack("a prober that never responds", "ended by the timeout")
+def test_silent_prober_ends_with_the_timeout(tmp_path: Path) -> None:
     over = threading.Event()
     with playing(tmp_path / "s", lambda _: over.wait(10)) as prober:
         failure_of(prober)
         over.set()
 
 
-@pytest.mark.attack("a prober that drips", "given up by the clock")
-def test_dripping_prober_ends_with_the_clock(tmp_path: Path) -> None:
+@pytest.mark.attack("a prober that responds byte by byte", "ended by the timeout")
+def test_dripping_prober_ends_with_the_timeout(tmp_path: Path) -> None:
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -105,20 +106,20 @@ def test_dripping_prober_ends_with_the_clock(tmp_path: Path) -> None:
     "said",
     [b"", b"\0\0\0\x02", b"\0\0\0\x02[]", b"\xff\xff\xff\xff", b"\0\0\0\x05hello", b'\0\0\0\x13{"payloadBytes": 100}x'],
 )
-@pytest.mark.attack("a prober that lies about lengths and types", "not believed")
-def test_lying_prober_is_not_believed(tmp_path: Path, said: bytes) -> None:
+@pytest.mark.attack("a prober that sends wrong lengths and types", "refused")
+def test_invalid_response_is_refused(tmp_path: Path, said: bytes) -> None:
     with playing(tmp_path / "s", lambda connection: connection.sendall(said)) as prober:
         failure_of(prober)
 
 
-@pytest.mark.attack("nonsense sent to the prober", "it answers the next request")
-def test_real_prober_survives_nonsense(prober: RunningProber, studio: Studio) -> None:
+@pytest.mark.attack("random bytes sent to the prober", "it answers the next request")
+def test_real_prober_survives_random_bytes(prober: RunningProber, studio: Studio) -> None:
     for nonsense in (b"", b"\0", b"\xff" * 100, b"\0\0\0\x02{}", os.urandom(5000)):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(prober.socket))
             connection.sendall(nonsense)
 
-    response, _ = prober.client.ask(ProbeRequest(file=prober.take(studio.video())))
+    response, _ = prober.client.ask(ProbeRequest(file=prober.add(studio.video())))
 
     assert response.failure is None
 
@@ -142,7 +143,7 @@ def test_real_prober_names_a_missing_file(prober: RunningProber) -> None:
 
 @pytest.mark.attack("ffprobe killed in the middle", "this request fails, the next works")
 def test_connection_whose_child_is_killed_fails_and_the_next_works(prober: RunningProber, studio: Studio) -> None:
-    file = prober.take(studio.video())
+    file = prober.add(studio.video())
     before = _children_of(prober.process.pid)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(prober.socket))

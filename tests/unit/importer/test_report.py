@@ -1,4 +1,4 @@
-"""What the importer tells."""
+"""Log lines and results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def lines(stream: io.StringIO) -> list[LogLine]:
     return [LogLine.model_validate_json(line) for line in stream.getvalue().splitlines()]
 
 
-def test_progress_is_told_once_a_second_with_its_rate(clock: Clock) -> None:
+def test_progress_is_reported_once_a_second_with_its_rate(clock: Clock) -> None:
     stream = io.StringIO()
     report = Report(stream, now=clock)
 
@@ -46,7 +46,7 @@ def test_progress_is_told_once_a_second_with_its_rate(clock: Clock) -> None:
     assert told[1].progress.percent == 1
 
 
-def test_end_of_the_download_is_always_told(clock: Clock) -> None:
+def test_end_of_the_download_is_always_reported(clock: Clock) -> None:
     stream = io.StringIO()
     report = Report(stream, now=clock)
 

@@ -41,7 +41,7 @@ def refused_in_child(confined_to: Path, act: Callable[[], object]) -> bool:
     return os.waitstatus_to_exitcode(status) == 1
 
 
-@pytest.mark.attack("a tool taken over that reads other files", "refused by Landlock")
+@pytest.mark.attack("a compromised tool that reads other files", "refused by Landlock")
 def test_only_what_is_named_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "inside").mkdir()
     (tmp_path / "inside" / "file").write_text("x")
@@ -52,12 +52,12 @@ def test_only_what_is_named_can_be_read(tmp_path: Path) -> None:
     assert refused_in_child(tmp_path / "inside", Path("/etc/passwd").read_text)
 
 
-@pytest.mark.attack("a tool taken over that writes", "refused by Landlock")
+@pytest.mark.attack("a compromised tool that writes", "refused by Landlock")
 def test_nothing_can_be_written(tmp_path: Path) -> None:
     assert refused_in_child(tmp_path, lambda: (tmp_path / "new").write_text("x"))
 
 
-@pytest.mark.attack("a tool taken over that connects", "refused by Landlock")
+@pytest.mark.attack("a compromised tool that connects", "refused by Landlock")
 def test_no_tcp_connection_can_be_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()

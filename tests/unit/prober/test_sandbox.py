@@ -36,7 +36,7 @@ def test_clock_ends_what_hangs() -> None:
     assert time.monotonic() - begun < 5
 
 
-@pytest.mark.attack("a tool that hangs, with children", "all ended by the clock")
+@pytest.mark.attack("a tool that hangs, with child processes", "all killed by the timeout")
 def test_clock_ends_its_children_too() -> None:
     begun = time.monotonic()
 
@@ -46,7 +46,7 @@ def test_clock_ends_its_children_too() -> None:
     assert time.monotonic() - begun < 5
 
 
-@pytest.mark.attack("output without end", "cut off")
+@pytest.mark.attack("unlimited output", "cut off")
 def test_stdout_beyond_its_limit_is_the_end() -> None:
     ending, *_ = python("while True: print('x' * 1000)", Limits(stdout_bytes=10_000))
 
@@ -59,7 +59,7 @@ def test_stderr_beyond_its_limit_is_dropped() -> None:
     assert (ending, code, len(errors)) == (Ending.EXITED, 0, 1000)
 
 
-@pytest.mark.attack("memory without end", "refused by the limit")
+@pytest.mark.attack("unlimited memory", "refused by RLIMIT_AS")
 def test_memory_is_limited() -> None:
     _, code, _, errors = python("x = bytearray(400_000_000)", Limits(address_space_bytes=300_000_000))
 
@@ -73,7 +73,7 @@ def test_processor_time_is_limited() -> None:
     assert code < 0
 
 
-@pytest.mark.attack("a tool that writes a file", "refused by the limit")
+@pytest.mark.attack("a tool that writes a file", "refused by RLIMIT_FSIZE")
 def test_no_file_can_be_written(tmp_path: Path) -> None:
     python(f"open({str(tmp_path / 'new')!r}, 'w').write('x')")
 

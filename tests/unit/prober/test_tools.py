@@ -16,7 +16,7 @@ from mediaimport_prober.tools import Tools, last_words
 if TYPE_CHECKING:
     from mediaimport_prober.protocol import Request, Response
 
-    from tests.unit.importer.conftest import Studio
+    from tests.support.media_studio import Studio
 
 
 # Newer Pythons warn of forks beside threads; the prober has none, the test run has.
@@ -69,8 +69,8 @@ NAMES = list(attacks(Path("/")))
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.attack(
-    "HLS, DASH, ffconcat, SDP and the like that point at other files, under no name that tells",
-    "refused: no picture, no description",
+    "HLS, DASH, ffconcat, SDP and similar files that refer to other files, without an extension",
+    "refused by the format whitelist: no picture, no description",
 )
 def test_file_that_points_at_others_is_refused(scratch: Path, name: str) -> None:
     (scratch / "attack").write_bytes(attacks(scratch)[name])
@@ -114,7 +114,7 @@ def test_png_bomb_is_refused_before_it_is_decoded(scratch: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 700_000
 
 
-@pytest.mark.attack("96 MB of empty boxes", "ended by the clock")
+@pytest.mark.attack("96 MB of empty boxes", "ended by the timeout")
 def test_megabytes_of_empty_boxes_end_with_the_clock(scratch: Path) -> None:
     ftyp = (24).to_bytes(4, "big") + b"ftypisom\x00\x00\x02\x00isommp41"
     (scratch / "attack").write_bytes(ftyp + ((8).to_bytes(4, "big") + b"free") * 12_000_000)

@@ -16,7 +16,7 @@ CHUNKS = st.lists(
 
 
 @given(CHUNKS)
-@pytest.mark.attack("an animated WebP whose lengths lie", "passed over: no error, no memory")
+@pytest.mark.attack("an animated WebP with wrong lengths", "skipped: no error, no memory")
 def test_lengths_that_lie_are_passed_over(chunks: list[tuple[bytes, int, bytes]]) -> None:
     body = b"".join(name + length.to_bytes(4, "little") + data for name, length, data in chunks)
     file = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02" + bytes(9) + body

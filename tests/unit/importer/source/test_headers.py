@@ -12,13 +12,15 @@ from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.spec import SecretRef, Source
 from mediaimport_importer.errors import RefusedError
 from mediaimport_importer.source import headers
+from mediaimport_importer.source.guard import Pace
 from mediaimport_importer.source.open import Access, opened
-from mediaimport_importer.source.pace import Pace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Conversation, Sources
 
 TOKEN = "Bearer hidden-token"
 
@@ -59,7 +61,7 @@ def test_headers_go_along_with_a_redirect_on_the_same_host(sources: Sources, sec
     assert fetched(start, secret, ports={sources.port}) == b"media"
 
 
-@pytest.mark.attack("a redirect that takes the secret headers to another host", "followed without them")
+@pytest.mark.attack("a redirect to another host, with secret headers", "followed without them")
 def test_headers_never_cross_a_redirect_to_another_host(sources: Sources, secret: Path) -> None:
     end = sources.add(lambda conversation: conversation.answer(b"public")).replace("127.0.0.1", "localhost")
     start = sources.add(lambda conversation: conversation.answer(status="302 Found", Location=end))
@@ -70,15 +72,17 @@ def test_headers_never_cross_a_redirect_to_another_host(sources: Sources, secret
     assert "hidden" not in second
 
 
-@pytest.mark.attack("the same, to another port, scheme or a name that looks alike", "followed without them")
+@pytest.mark.attack(
+    "a redirect to another port, another scheme or a similar name, with secret headers", "followed without them"
+)
 def test_headers_never_cross_a_redirect_to_another_port_or_scheme() -> None:
     secret = headers.SecretHeaders(("https", "example.com", 443), {"Authorization": TOKEN})
 
-    assert secret.of("https://example.com/other?path") == {"Authorization": TOKEN}
-    assert secret.of("https://EXAMPLE.com:443/") == {"Authorization": TOKEN}
+    assert secret.for_url("https://example.com/other?path") == {"Authorization": TOKEN}
+    assert secret.for_url("https://EXAMPLE.com:443/") == {"Authorization": TOKEN}
     for url in ("http://example.com/", "https://example.com:8443/", "https://example.com.evil.org/",
                 "https://sub.example.com/", "https://example.com@evil.org/"):  # fmt: skip
-        assert secret.of(url) == {}, url
+        assert secret.for_url(url) == {}, url
 
 
 @pytest.mark.parametrize(
@@ -93,8 +97,8 @@ def test_headers_never_cross_a_redirect_to_another_port_or_scheme() -> None:
         ({"host": "127.0.0.1", "X": "y" * 20_000}, "more than"),
     ],
 )
-@pytest.mark.attack("another host's Secret; values that would begin new headers", "SpecInvalid; nothing is sent")
-def test_secret_that_is_not_meant_for_the_source_is_the_specs_fault(
+@pytest.mark.attack("another host's Secret; header values with line breaks", "SpecInvalid; nothing is sent")
+def test_secret_for_another_host_or_with_invalid_headers_is_refused(
     tmp_path: Path, keys: dict[str, str], word: str
 ) -> None:
     for name, value in keys.items():

@@ -13,9 +13,8 @@ import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
-from mediaimport_importer.source.guard import GuardedBackend
-from mediaimport_importer.source.http import HttpSource, trusting_public_authorities
-from mediaimport_importer.source.pace import Pace
+from mediaimport_importer.source.guard import GuardedBackend, Pace
+from mediaimport_importer.source.http import HttpSource, default_tls_context
 
 from tests.support.loopback.files import running_files
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.loopback.certificate import Certificate
-    from tests.unit.importer.conftest import Conversation, Sources
+    from tests.support.source_server import Conversation, Sources
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 BODY = bytes(range(256)) * 1000
@@ -45,14 +44,14 @@ def source(  # noqa: PLR0913 - what a test may vary
     return HttpSource(url, policy, backend, expires_at=expires_at)
 
 
-def fetched(asked: HttpSource) -> bytes:
-    with asked:
-        return b"".join(asked.pieces())
+def fetched(http: HttpSource) -> bytes:
+    with http:
+        return b"".join(http.pieces())
 
 
-def refused(asked: HttpSource) -> AttemptError:
+def refused(http: HttpSource) -> AttemptError:
     with pytest.raises(AttemptError) as caught:
-        fetched(asked)
+        fetched(http)
     return caught.value
 
 
@@ -70,10 +69,10 @@ def test_request_is_sent_before_anything_else_is_begun(sources: Sources) -> None
         assert begun.wait(10)
         conversation.answer(BODY)
 
-    asked = source(sources.add(waiting), sources)
-    asked.asked = begun.set
+    requested = source(sources.add(waiting), sources)
+    requested.on_request_sent = begun.set
 
-    assert fetched(asked) == BODY
+    assert fetched(requested) == BODY
 
 
 def test_query_and_path_go_over_the_wire_as_they_are(sources: Sources) -> None:
@@ -115,7 +114,7 @@ def test_fourth_redirect_is_blocked(sources: Sources) -> None:
      "http://127.0.0.1:22/", "gopher://127.0.0.1/", "http://user:secret@127.0.0.1/", "data:,x"],
 )  # fmt: skip
 @pytest.mark.attack(
-    "redirects to metadata, private addresses, files, other ports, other schemes, credentials",
+    "SSRF by redirects to metadata, private addresses, files, other ports, other schemes, credentials",
     "SourceBlocked",
 )
 def test_redirect_to_a_bad_place_is_blocked(sources: Sources, target: str) -> None:
@@ -127,7 +126,7 @@ def test_redirect_to_a_bad_place_is_blocked(sources: Sources, target: str) -> No
     assert "secret" not in error.public_message
 
 
-@pytest.mark.attack("a name with a good and a bad address", "SourceBlocked")
+@pytest.mark.attack("SSRF: a name with an allowed and a private address", "SourceBlocked")
 def test_name_with_one_bad_address_among_good_ones_is_blocked(sources: Sources) -> None:
     error = refused(
         source("http://mixed.example/", sources, allowed=False, resolve=lambda *_: ["93.184.216.34", "10.0.0.1"])
@@ -144,7 +143,7 @@ def test_name_with_one_bad_address_among_good_ones_is_blocked(sources: Sources) 
      "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "fec0::1", "192.88.99.1"],
 )  # fmt: skip
 @pytest.mark.attack(
-    "names that resolve to loopback, private, link-local, CGNAT, multicast, mapped, NAT64, 6to4 addresses",
+    "SSRF: names that resolve to loopback, private, link-local, CGNAT, multicast, mapped, NAT64, 6to4 addresses",
     "SourceBlocked",
 )
 def test_name_that_resolves_to_a_bad_address_is_blocked(sources: Sources, address: str) -> None:
@@ -154,7 +153,7 @@ def test_name_that_resolves_to_a_bad_address_is_blocked(sources: Sources, addres
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]"])
-@pytest.mark.attack("127.0.0.1 in other spellings", "SourceBlocked")
+@pytest.mark.attack("SSRF: 127.0.0.1 in other spellings", "SourceBlocked")
 def test_other_spellings_of_loopback_are_blocked(sources: Sources, host: str) -> None:
     assert refused(source(f"http://{host}/", sources, allowed=False)).reason is Reason.SOURCE_BLOCKED
 
@@ -168,8 +167,8 @@ def test_name_is_resolved_once_and_the_connection_goes_there(sources: Sources) -
     assert len(answers) == 1
 
 
-@pytest.mark.attack("DNS rebinding before a resumed download", "judged again: SourceBlocked")
-def test_resume_resolves_and_judges_again(sources: Sources) -> None:
+@pytest.mark.attack("DNS rebinding before a resumed download", "checked again: SourceBlocked")
+def test_resume_resolves_and_checks_again(sources: Sources) -> None:
     answers = [["127.0.0.1"], ["10.0.0.1"]]
     url = sources.add(cut_at(1000)).replace("127.0.0.1", "rebinding.example")
 
@@ -224,7 +223,7 @@ def test_body_that_is_cut_short_several_times_is_resumed(sources: Sources) -> No
     assert fetched(source(sources.add(cut_at(100_000, step=80_000)), sources)) == BODY
 
 
-@pytest.mark.attack("a length that promises more than comes", "Truncated")
+@pytest.mark.attack("a Content-Length larger than the body", "Truncated")
 def test_body_that_cannot_be_resumed_is_truncated(sources: Sources) -> None:
     error = refused(source(sources.add(cut_at(1000, etag=None)), sources))
 
@@ -236,7 +235,7 @@ def test_weak_etag_does_not_prove_the_same_entity(sources: Sources) -> None:
     assert refused(source(sources.add(cut_at(1000, etag='W/"one"')), sources)).reason is Reason.TRUNCATED
 
 
-@pytest.mark.attack("another file behind the URL after a break", "Truncated, never a file of two halves")
+@pytest.mark.attack("another file under the URL after a break", "Truncated (If-Range), never a file of two halves")
 def test_changed_entity_is_never_pieced_together(sources: Sources) -> None:
     def script(conversation: Conversation) -> None:
         if conversation.header("Range") is None:
@@ -250,7 +249,7 @@ def test_changed_entity_is_never_pieced_together(sources: Sources) -> None:
     "content_range",
     ["bytes 999-255999/256000", "bytes 1000-255999/256001", "bytes 1000-1999/256000", "items 1000-", ""],
 )
-@pytest.mark.attack("a resumed answer that begins elsewhere", "Truncated")
+@pytest.mark.attack("a Range response with another start", "Truncated")
 def test_wrong_range_is_never_pieced_together(sources: Sources, content_range: str) -> None:
     def script(conversation: Conversation) -> None:
         if conversation.header("Range") is None:
@@ -297,8 +296,8 @@ def over() -> threading.Event:
     return threading.Event()
 
 
-@pytest.mark.attack("a byte now and then", "ended by the least rate")
-def test_slow_drip_of_the_body_ends_with_the_least_rate(sources: Sources, over: threading.Event) -> None:
+@pytest.mark.attack("a slow drip of the body", "ended by the minimum rate")
+def test_slow_drip_of_the_body_ends_with_the_minimum_rate(sources: Sources, over: threading.Event) -> None:
     def drip(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         while not over.wait(0.02):
@@ -312,7 +311,7 @@ def test_slow_drip_of_the_body_ends_with_the_least_rate(sources: Sources, over: 
     assert time.monotonic() - begun < 4
 
 
-@pytest.mark.attack("headers that never end, slowly", "ended by the deadline")
+@pytest.mark.attack("a slow drip of endless headers", "ended by the deadline")
 def test_slow_drip_of_the_headers_ends_with_the_deadline(sources: Sources, over: threading.Event) -> None:
     def drip(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\n")
@@ -327,7 +326,7 @@ def test_slow_drip_of_the_headers_ends_with_the_deadline(sources: Sources, over:
     assert time.monotonic() - begun < 4
 
 
-@pytest.mark.attack("silence after the request", "ended by its own clock")
+@pytest.mark.attack("silence after the request", "ended by a timeout of its own")
 def test_source_that_says_nothing_ends_with_the_silence(sources: Sources, over: threading.Event) -> None:
     url = sources.add(lambda _: over.wait(20) and None)
 
@@ -337,7 +336,7 @@ def test_source_that_says_nothing_ends_with_the_silence(sources: Sources, over: 
     assert error.reason is Reason.SOURCE_UNAVAILABLE
 
 
-@pytest.mark.attack("headers that never end, fast", "SourceUnavailable")
+@pytest.mark.attack("endless headers, fast", "SourceUnavailable")
 def test_endless_headers_are_not_kept(sources: Sources) -> None:
     def endless(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\nX: ")
@@ -393,7 +392,7 @@ def test_encoded_body_is_refused(sources: Sources, encoding: str) -> None:
 # --- TLS ----------------------------------------------------------------------------------
 
 
-@pytest.mark.attack("a certificate that nobody vouches for", "SourceUnavailable")
+@pytest.mark.attack("a certificate of an unknown authority", "SourceUnavailable")
 def test_certificate_that_nobody_vouches_for_is_not_trusted(certificate: Certificate, tmp_path: Path) -> None:
     with running_files(tmp_path, certificate=certificate) as port:
         policy = SourcePolicy((LOOPBACK,), frozenset({port}))
@@ -415,7 +414,7 @@ def test_certificate_is_checked_against_the_name_though_the_address_is_pinned(
 
         def ask(host: str) -> HttpSource:
             backend = GuardedBackend(policy, Pace(time.monotonic() + 20), resolve=lambda *_: ["127.0.0.1"])
-            context = trusting_public_authorities()
+            context = default_tls_context()
             context.load_verify_locations(certificate.authority)
             return HttpSource(f"https://{host}:{port}/body", policy, backend, tls=context)
 

@@ -21,8 +21,8 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.spec import Source
 from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.source.guard import Pace
 from mediaimport_importer.source.open import Access, opened
-from mediaimport_importer.source.pace import Pace
 from mediaimport_importer.source.proxy import Proxy
 from mediaimport_runtime.environment import BadSettingError, Environment
 
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.import_runner import Imports
     from tests.support.loopback.certificate import Certificate
-    from tests.unit.importer.conftest import Imports, Sources, Studio
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Sources
 
 BODY = bytes(range(256)) * 1000
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
@@ -153,15 +155,19 @@ def test_name_that_only_the_proxy_knows_is_its_to_resolve(sources: Sources, prox
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "localhost", "2130706433", "0x7f.1"]
 )
-@pytest.mark.attack("a private address behind a proxy, in several spellings", "SourceBlocked; the proxy is not asked")
-def test_proxy_is_not_asked_for_what_is_refused_here(sources: Sources, proxy: LoopbackProxy, host: str) -> None:
+@pytest.mark.attack(
+    "SSRF: a private address behind a proxy, in several spellings", "SourceBlocked; the proxy gets no request"
+)
+def test_proxy_gets_no_request_for_a_refused_address(sources: Sources, proxy: LoopbackProxy, host: str) -> None:
     error = refused(f"http://{host}:{sources.port}/", proxy, allowed=False)
 
     assert error.reason is Reason.SOURCE_BLOCKED
     assert proxy.asked == []
 
 
-@pytest.mark.attack("a redirect to a private address, through a proxy", "SourceBlocked; the proxy is not asked")
+@pytest.mark.attack(
+    "SSRF: a redirect to a private address, through a proxy", "SourceBlocked; the proxy gets no request"
+)
 def test_redirect_to_a_private_address_is_blocked_behind_a_proxy(sources: Sources, proxy: LoopbackProxy) -> None:
     url = sources.add(lambda conversation: conversation.answer(status="302 Found", Location="http://10.0.0.1/"))
 

@@ -1,10 +1,12 @@
+"""Errors of the store, translated into failures of the attempt."""
+
 from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
 from mediaimport_api.reasons import Reason
 from mediaimport_importer.errors import UnavailableError
-from mediaimport_importer.store.errors import translate
+from mediaimport_importer.store.bucket import translate
 
 
 @pytest.mark.parametrize(("code", "status"), [("ExpiredToken", 400), ("ExpiredToken", 403)])

@@ -10,7 +10,7 @@ import pytest
 from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.sidecar import source_fingerprint
 from mediaimport_api.task import Deletion
-from mediaimport_importer.deletion.erase import erase
+from mediaimport_importer.deletion import delete_asset
 from mediaimport_importer.store.bucket import connect
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mediaimport_api.result import Result
     from mediaimport_api.task import Task
 
-    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Conversation, Sources
 
 Script = dict[str, Any]
 SECRET = "hidden"
@@ -52,7 +54,7 @@ VARIABLES: dict[Reason, dict[str, str]] = {
     Reason.UNEXPECTED: {"SCRATCH_DIRECTORY": "/nowhere"},
 }
 ELSEWHERE = {
-    Reason.INTERRUPTED,  # by a signal to the process: test_main.py
+    Reason.INTERRUPTED,  # by a signal to the process: test_process.py
 }
 
 
@@ -79,7 +81,7 @@ def test_answer_of_a_source_ends_with_its_reason(imports: Imports, sources: Sour
 
 
 @pytest.mark.parametrize("reason", SPECS)
-def test_what_a_spec_says_of_good_media_ends_with_its_reason(
+def test_spec_for_valid_media_ends_with_its_reason(
     imports: Imports, sources: Sources, studio: Studio, reason: Reason
 ) -> None:
     url, spec = sources.file(studio.video()) + "?key=hidden", dict(SPECS[reason])
@@ -92,7 +94,7 @@ def test_what_a_spec_says_of_good_media_ends_with_its_reason(
 
 
 @pytest.mark.parametrize("reason", VARIABLES)
-def test_surroundings_that_do_not_serve_end_with_their_reason(
+def test_invalid_setting_ends_with_its_reason(
     imports: Imports, sources: Sources, studio: Studio, reason: Reason
 ) -> None:
     task = imports.task(sources.file(studio.video()) + "?key=hidden")
@@ -122,7 +124,7 @@ def deleted(imports: Imports, sources: Sources, studio: Studio) -> Task:
         source_fingerprint=source_fingerprint(task.spec.source.url),
     )
     store = connect(StoreSettings.read(Environment(imports.store.variables())))
-    erase(store, gone, now=datetime.now(UTC))
+    delete_asset(store, gone, now=datetime.now(UTC))
     return task
 
 
@@ -150,7 +152,7 @@ MADE: dict[Reason, Callable[[Imports, Sources, Studio], Task]] = {
 
 
 @pytest.mark.parametrize("reason", MADE)
-def test_what_is_larger_or_stored_already_ends_with_its_reason(
+def test_refusal_by_size_or_existing_asset_ends_with_its_reason(
     imports: Imports, sources: Sources, studio: Studio, reason: Reason
 ) -> None:
     task = MADE[reason](imports, sources, studio)
@@ -161,7 +163,7 @@ def test_what_is_larger_or_stored_already_ends_with_its_reason(
     assert imports.stored(task) == before
 
 
-def test_length_that_is_not_told_meets_the_end_of_the_scratch_space(imports: Imports, sources: Sources) -> None:
+def test_source_without_a_length_ends_at_the_scratch_limit(imports: Imports, sources: Sources) -> None:
     def endless(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         start = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from mediaimport_api.reasons import Reason
-from mediaimport_importer.source.answers import Answer, dies, refusal
+from mediaimport_importer.source.response import ResponseHead, may_expire, refusal
 
 NOW = datetime(2026, 7, 28, 12, 0, 0, tzinfo=UTC)
 
 
 def reason_of(status: int, *, expired: bool = False, **headers: str) -> Reason | None:
-    refused = refusal(Answer(status, headers), host="cdn.example", expired=expired, now=NOW)
+    refused = refusal(ResponseHead(status, headers), host="cdn.example", expired=expired, now=NOW)
     return refused.reason if refused else None
 
 
@@ -31,7 +31,7 @@ def test_status_has_a_reason(status: int, reason: Reason | None) -> None:
 @pytest.mark.parametrize(
     ("status", "reason"), [(400, "SourceExpired"), (403, "SourceExpired"), (404, "SourceNotFound")]
 )
-def test_url_that_dies_has_expired_when_it_is_refused(status: int, reason: str) -> None:
+def test_refusal_of_an_expiring_url_means_expired(status: int, reason: str) -> None:
     assert reason_of(status, expired=True) == reason
 
 
@@ -41,7 +41,7 @@ def test_url_that_dies_has_expired_when_it_is_refused(status: int, reason: str) 
      ("soon", None), ("-5", None), ("", None)],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(value: str, expected: int | None) -> None:
-    assert Answer(503, {"retry-after": value}).retry_after_s(NOW) == expected
+    assert ResponseHead(503, {"retry-after": value}).retry_after_s(NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_retry_after_is_seconds_or_a_date(value: str, expected: int | None) -> N
     [("X-Amz-Signature=a", True), ("x-goog-signature=a", True), ("Expires=1&Signature=", True), ("se=1&sig=a", True),
      ("width=300", False), ("", False)],
 )  # fmt: skip
-def test_signed_url_dies(query: str, *, expected: bool) -> None:
-    assert dies(f"https://cdn.example/a?{query}", expires_at=None, now=NOW) is expected
+def test_signed_url_may_expire(query: str, *, expected: bool) -> None:
+    assert may_expire(f"https://cdn.example/a?{query}", expires_at=None, now=NOW) is expected
 
 
-def test_length_of_a_chunked_body_is_not_believed() -> None:
-    assert Answer(200, {"content-length": "5", "transfer-encoding": "chunked"}).length is None
-    assert Answer(200, {"content-length": "5"}).length == 5
-    assert Answer(200, {"content-length": "five"}).length is None
+def test_content_length_of_a_chunked_body_is_ignored() -> None:
+    assert ResponseHead(200, {"content-length": "5", "transfer-encoding": "chunked"}).length is None
+    assert ResponseHead(200, {"content-length": "5"}).length == 5
+    assert ResponseHead(200, {"content-length": "five"}).length is None

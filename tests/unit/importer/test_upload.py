@@ -20,7 +20,9 @@ from mediaimport_api.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Conversation, Sources
 
 
 @dataclass
@@ -117,9 +119,9 @@ def test_upload_that_breaks_is_repeated_from_scratch_space(
 @pytest.mark.trap(
     "a source that pauses for longer than the store waits",
     "mp4",
-    "the upload that breaks is repeated from scratch space",
+    "the broken upload is repeated from the scratch file",
 )
-def test_store_that_hangs_up_while_the_source_pauses_gets_the_whole_later(
+def test_upload_that_breaks_while_the_source_pauses_is_repeated(
     imports: Imports, sources: Sources, noisy: Callable[[int], bytes]
 ) -> None:
     body, hung_up = noisy(4), threading.Event()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 
     from mediaimport_api.task import Task
 
-    from tests.unit.importer.conftest import Conversation, Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Conversation, Sources
 
 
 def started(imports: Imports, task: Task) -> subprocess.Popen[str]:
@@ -83,58 +84,3 @@ def test_missing_setting_is_named(imports: Imports, sources: Sources) -> None:
     assert ran.returncode == 1
     assert result is not None
     assert "S3_BUCKET_NAME" in result.message
-
-
-def by_hand(
-    imports: Imports, *options: str, stdin: str = "", deadline_s: float = 60
-) -> subprocess.CompletedProcess[str]:
-    environment = imports.store.variables() | {"PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "mediaimport_importer", *options]
-    return subprocess.run(
-        command, env=environment, input=stdin, capture_output=True, text=True, timeout=deadline_s, check=False
-    )
-
-
-def test_by_hand_needs_no_kubernetes(imports: Imports, sources: Sources, studio: Studio) -> None:
-    url, port = sources.file(studio.video()), str(sources.port)
-
-    ran = by_hand(imports, "--url", url, "--allow-network", "127.0.0.0/8", "--allow-port", port, "--user", "anna")
-
-    assert ran.returncode == 0, ran.stderr
-    result = Result.model_validate_json(ran.stdout)
-    assert result.asset is not None
-    assert result.asset.key.startswith("media/anna/")
-    assert "downloaded" in ran.stderr
-
-
-def test_by_hand_takes_a_long_data_uri(imports: Imports, studio: Studio) -> None:
-    noise = "nullsrc=s=640x360,geq=random(1)*255:128:128"
-    body = studio.make("noise.png", "-f", "lavfi", "-i", noise, "-frames:v", "1").read_bytes()
-    uri = "data:image/png;base64," + b64encode(body).decode()
-    assert len(uri) > 64 * 1024
-
-    ran = by_hand(imports, "--url", "-", stdin=uri)
-
-    assert ran.returncode == 0, ran.stderr
-
-
-def test_by_hand_a_data_uri_beyond_its_limit_is_refused(imports: Imports) -> None:
-    ran = by_hand(imports, "--url", "-", stdin="data:image/png;base64," + "A" * 10_000_000)
-
-    assert ran.returncode == 1
-    assert "longer than 10000000" in ran.stderr
-
-
-def test_by_hand_a_bad_option_is_one_line(imports: Imports) -> None:
-    ran = by_hand(imports, "--url", "ftp://example.org/x")
-
-    assert ran.returncode == 1
-    assert ran.stderr.count("\n") == 1
-    assert "url" in ran.stderr
-
-
-def test_by_hand_blocks_what_is_blocked_in_a_job(imports: Imports, sources: Sources) -> None:
-    ran = by_hand(imports, "--url", f"http://127.0.0.1:{sources.port}/")
-
-    assert ran.returncode == 11
-    assert Result.model_validate_json(ran.stdout).reason is Reason.SOURCE_BLOCKED

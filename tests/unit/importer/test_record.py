@@ -13,7 +13,9 @@ from mediaimport_api import __version__
 from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
-    from tests.unit.importer.conftest import Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Sources
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "sidecar.schema.json"
 

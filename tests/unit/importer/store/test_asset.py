@@ -1,4 +1,4 @@
-"""Finding out whether a store honours conditional writes, on stores that do and on one that does not."""
+"""Conditional writes: stores that honour them, and one that does not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result
-from mediaimport_importer.store.conditions import honours_conditions
+from mediaimport_importer.store.asset import honours_conditions
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.unit.importer.conftest import Imports, Sources, Studio
+    from tests.support.import_runner import Imports
+    from tests.support.media_studio import Studio
+    from tests.support.source_server import Sources
 
 
-def asked(store: Store, **more: str) -> bool | None:
+def honours(store: Store, **more: str) -> bool | None:
     key = f"media/default/{uuid4()}/asset.json"
     store.client().put_object(Bucket=BUCKET, Key=key, Body=b"{}")
     try:
@@ -44,24 +46,24 @@ def forgetful(plain_store: Store, tmp_path: Path) -> Iterator[Store]:
         yield replace(plain_store, port=port)
 
 
-def test_store_that_refuses_to_overwrite_honours_them(any_store: Store) -> None:
-    assert asked(any_store) is True
+def test_store_that_refuses_to_overwrite_honours_conditional_writes(any_store: Store) -> None:
+    assert honours(any_store) is True
 
 
-def test_store_that_overwrites_does_not(forgetful: Store) -> None:
-    assert asked(forgetful) is False
+def test_store_that_overwrites_does_not_honour_conditional_writes(forgetful: Store) -> None:
+    assert honours(forgetful) is False
 
 
-def test_nothing_is_tried_where_they_are_switched_off(store: Store) -> None:
-    assert asked(store, S3_CONDITIONAL_WRITES="false") is None
+def test_nothing_is_written_if_conditional_writes_are_disabled(store: Store) -> None:
+    assert honours(store, S3_CONDITIONAL_WRITES="false") is None
 
 
-def test_nothing_is_said_of_a_store_that_does_not_take_the_keys(store: Store) -> None:
+def test_result_is_unknown_if_the_store_denies_access(store: Store) -> None:
     settings = StoreSettings.read(Environment(store.variables() | {"S3_SECRET_ACCESS_KEY": "wrong"}))
     assert honours_conditions(settings, "media/default/none/asset.json") is None
 
 
-def test_importer_that_is_asked_tells_it(imports: Imports, sources: Sources, studio: Studio) -> None:
+def test_importer_reports_it_if_the_task_asks(imports: Imports, sources: Sources, studio: Studio) -> None:
     task = imports.task(sources.file(studio.video())).model_copy(update={"look_at_store": True})
     environment = imports.variables(task) | {"PATH": os.environ["PATH"]}
     subprocess.run([sys.executable, "-m", "mediaimport_importer"], env=environment, capture_output=True, check=True)

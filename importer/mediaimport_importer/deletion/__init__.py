@@ -1,1 +1,0 @@
-"""Deletes what an import has stored: the Job of `deletionPolicy: Delete`."""

@@ -1,0 +1,137 @@
+"""Meaning of an HTTP response for the import: its status, and the headers that resuming and retrying need. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from mediaimport_api.reasons import Reason
+
+from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MAX_RETRY_AFTER_S = 86_400
+_SIGNATURES = frozenset({
+    "x-amz-signature", "x-goog-signature", "signature", "sig", "x-amz-security-token", "policy", "token", "hmac",
+})  # fmt: skip
+_OK = frozenset({200, 203})
+_EMPTY = frozenset({204, 205})
+_REFUSED_WHEN_EXPIRED = frozenset({400, 403})
+"""Some object stores answer 400 to a signature that has expired."""
+_UNAUTHORIZED = frozenset({401, 402, 403, 407})
+_RETRYABLE = frozenset({408, 421, 423, 425, 429})
+_GONE = frozenset({404, 410})
+
+
+@dataclass(frozen=True)
+class ResponseHead:
+    """Status and headers of a response; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, status: int, headers: Iterable[tuple[bytes, bytes]]) -> ResponseHead:
+        """Return the head with httpcore's raw headers."""
+        return cls(status, {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers})
+
+    @property
+    def length(self) -> int | None:
+        """Return the body's length by Content-Length, None without one or with Transfer-Encoding."""
+        text = self.headers.get("content-length", "")
+        return int(text) if text.isascii() and text.isdigit() and "transfer-encoding" not in self.headers else None
+
+    @property
+    def validator(self) -> str | None:
+        """Return the value for If-Range: a strong ETag, or Last-Modified; None if the source serves no ranges."""
+        if self.headers.get("accept-ranges", "").lower() == "none":
+            return None
+        etag = self.headers.get("etag")
+        if etag and not etag.startswith("W/"):
+            return etag
+        return self.headers.get("last-modified")
+
+    def continues(self, position: int, *, length: int | None, validator: str | None) -> bool:
+        """Tell whether this is the response to a Range request from `position` on, of the same entity."""
+        if self.status != HTTPStatus.PARTIAL_CONTENT or self.validator not in {None, validator}:
+            return False
+        unit, _, span = self.headers.get("content-range", "").partition(" ")
+        range_, _, total = span.partition("/")
+        ends_well = length is None or (total == str(length) and range_ == f"{position}-{length - 1}")
+        return unit == "bytes" and range_.startswith(f"{position}-") and ends_well
+
+    def retry_after_s(self, now: datetime) -> int | None:
+        """Return Retry-After in seconds, at most a day; None if it is missing or invalid."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return min(int(text), MAX_RETRY_AFTER_S)
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        wait_s = int((moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
+        return min(max(wait_s, 0), MAX_RETRY_AFTER_S)
+
+
+def refusal(head: ResponseHead, *, host: str, expired: bool, now: datetime) -> AttemptError | None:
+    """Return the error that this response means, None if its body is the media.
+
+    `expired`: a refusal means that the URL has expired, by its signature or by the spec's estimate.
+    """
+    if head.status in _OK:
+        return _encoding_refusal(head, host)
+    status_text, http_status = f"the source {host} answered HTTP {head.status}", head.status
+    permanent = _permanent_reason(head.status, expired=expired)
+    if permanent is not None:
+        reason, why = permanent
+        return RefusedError(reason, f"{status_text}: {why}", http_status=http_status)
+    wait_s = head.retry_after_s(now)
+    return UnavailableError(
+        Reason.SOURCE_UNAVAILABLE,
+        f"{status_text}: it is temporarily unavailable",
+        http_status=http_status,
+        retry_after_s=wait_s,
+    )
+
+
+def _permanent_reason(status: int, *, expired: bool) -> tuple[Reason, str] | None:
+    """Return reason and explanation of a permanent refusal; None if a retry may succeed."""
+    if status in _EMPTY:
+        return Reason.NOT_MEDIA, "an empty answer"
+    if status in _GONE:
+        return Reason.SOURCE_NOT_FOUND, "there is nothing, or nothing any more, under this URL"
+    if status in _REFUSED_WHEN_EXPIRED and expired:
+        return Reason.SOURCE_EXPIRED, "the URL has expired; generate the media again"
+    if status in _UNAUTHORIZED:
+        return Reason.SOURCE_UNAUTHORIZED, "it requires credentials; use a signed URL or headersSecretRef"
+    client_error = status // 100 == HTTPStatus.BAD_REQUEST // 100
+    return (
+        (Reason.SOURCE_NOT_FOUND, "it refuses the request; check the URL")
+        if client_error and status not in _RETRYABLE
+        else None
+    )
+
+
+def _encoding_refusal(head: ResponseHead, host: str) -> AttemptError | None:
+    encoding = head.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"", "identity"}:
+        return None
+    return RefusedError(
+        Reason.NOT_MEDIA,
+        f"the source {host} sent Content-Encoding {encoding[:32]!r} though identity was requested; serve plain bytes",
+    )
+
+
+def may_expire(url: str, *, expires_at: datetime | None, now: datetime) -> bool:
+    """Tell whether a refusal of this URL most likely means that it expired: by its time, or because it is signed."""
+    if expires_at is not None and expires_at <= now:
+        return True
+    names = {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+    return bool(names & _SIGNATURES)

@@ -1,0 +1,73 @@
+"""The prober's process on a directory, and the importer's client for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from mediaimport_api.spec import MediaType, ThumbnailFrame, ThumbnailSpec
+from mediaimport_importer.classify import HEAD_BYTES, classify
+from mediaimport_importer.inspection import inspect
+from mediaimport_importer.prober import Prober
+from mediaimport_importer.thumbnail import Thumbnail, final_thumbnail, provisional, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mediaimport_importer.media import Inspection
+
+
+@dataclass(frozen=True)
+class RunningProber:
+    """The prober's process, its socket, and the directory that it may read."""
+
+    process: subprocess.Popen[str]
+    socket: Path
+    scratch: Path
+
+    @property
+    def client(self) -> Prober:
+        """Return the importer's side of the socket."""
+        return Prober(self.socket, start_s=5)
+
+    def add(self, file: Path) -> str:
+        """Copy a file into the scratch directory; return its name there."""
+        name = f"file-{uuid4().hex[:12]}"
+        shutil.copyfile(file, self.scratch / name)
+        return name
+
+    def inspect(self, file: Path, *, expected_type: MediaType = MediaType.AUTO) -> Inspection:
+        """Return the importer's inspection of a file."""
+        name, sniffed = self.add(file), classify(file.read_bytes()[:HEAD_BYTES])
+        size = file.stat().st_size
+        return inspect(self.client, name, sniffed, expected_type=expected_type, size_bytes=size)
+
+    def thumbnail(self, file: Path, *, frame: ThumbnailFrame = ThumbnailFrame.FIRST) -> Thumbnail:
+        """Return the importer's thumbnail of a file."""
+        name, sniffed = self.add(file), classify(file.read_bytes()[:HEAD_BYTES])
+        inspection = inspect(self.client, name, sniffed, expected_type=MediaType.AUTO, size_bytes=file.stat().st_size)
+        request = provisional(name, ThumbnailSpec(frame=frame), sniffed)
+        return final_thumbnail(self.client, request, render(self.client, request), inspection)
+
+
+@contextlib.contextmanager
+def running_prober(folder: Path) -> Iterator[RunningProber]:
+    """Run the prober on a directory below the folder."""
+    scratch, path = folder / "scratch", folder / "prober.sock"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "mediaimport_prober"]
+    environment = {"SCRATCH_DIRECTORY": str(scratch), "PROBER_SOCKET": str(path), "PATH": os.environ["PATH"]}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listening" in process.stdout.readline()
+        try:
+            yield RunningProber(process, path, scratch)
+        finally:
+            process.terminate()
