@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "trap(what, tried with, what comes of it): a row of docs/importer.md")
-    config.addinivalue_line("markers", "attack(what, what came of it): a row of docs/importer.md")
+    config.addinivalue_line("markers", "trap(what, file, outcome): a row of docs/importer.md")
+    config.addinivalue_line("markers", "attack(what, outcome): a row of docs/importer.md")
 
 
 @pytest.fixture(scope="session")

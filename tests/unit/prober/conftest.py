@@ -8,7 +8,7 @@ from tests.support.media_studio import Studio, open_studio
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "attack(what, what came of it): a row of docs/importer.md")
+    config.addinivalue_line("markers", "attack(what, outcome): a row of docs/importer.md")
 
 
 @pytest.fixture(scope="session")
