@@ -1,8 +1,8 @@
 import type { components } from "./api.js";
 
 type Asset = components["schemas"]["Asset"];
-type Accepted = components["schemas"]["Accepted"];
-type Problem = components["schemas"]["ProblemAnswer"];
+type Accepted = components["schemas"]["AcceptedImport"];
+type Problem = components["schemas"]["ProblemDetails"];
 
 const base = process.env["MEDIAIMPORT_URL"] ?? "http://127.0.0.1:8080";
 const headers = {

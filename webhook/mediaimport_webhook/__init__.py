@@ -1,1 +1,1 @@
-"""The shim: turns callbacks and requests into MediaImports and answers frontends."""
+"""The webhook: turns callbacks and requests into MediaImports and answers frontends."""

@@ -1,4 +1,4 @@
-"""Runs the shim: `python -m mediaimport_webhook [serve | sweep]`."""
+"""Command of the webhook: `python -m mediaimport_webhook [serve | recover]`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_runtime.kubernetes.errors import KubernetesError
 from mediaimport_runtime.metrics_server import serving_metrics
 
-from mediaimport_webhook.app import Outside, build
+from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
-from mediaimport_webhook.generation.intake import Callbacks
-from mediaimport_webhook.generation.owner import Owners
-from mediaimport_webhook.generation.providers.replicate import Replicate, client
-from mediaimport_webhook.generation.recovery import sweep
+from mediaimport_webhook.generation.intake import Intake
+from mediaimport_webhook.generation.owner import OwnerRecords
+from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
+from mediaimport_webhook.generation.recovery import recover
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store.presign import Presigner, Sidecars, fetching
+from mediaimport_webhook.store.presign import Presigner
+from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ _API_TIMEOUT_S = 10
 
 
 class Server(uvicorn.Server):
-    """Tells what would go on for long that it is time to end."""
+    """Sets an event when the server begins to drain."""
 
     def __init__(self, config: uvicorn.Config, *, stopping: asyncio.Event) -> None:
         super().__init__(config)
@@ -50,7 +51,7 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take the signal in."""
+        """Handle SIGTERM or SIGINT."""
         super().handle_exit(sig, frame)
         self._loop.call_soon_threadsafe(self._stopping.set)
 
@@ -61,44 +62,44 @@ def _cluster(api: Client, settings: Settings) -> KubernetesCluster:
     )
 
 
-async def sweep_once(settings: Settings) -> int:
-    """Look once for predictions whose callback never came; return the exit code."""
+async def recover_missed(settings: Settings) -> int:
+    """Import the outputs of predictions whose callback never came; return the exit code."""
     async with (
         connect(COMPONENT, connections=_CONNECTIONS, timeout_s=_API_TIMEOUT_S) as api,
-        client() as http,
-        fetching(settings.store) as fetch,
+        http_client() as http,
+        open_fetch(settings.store) as fetch,
     ):
         cluster = _cluster(api, settings)
-        callbacks = Callbacks(
+        intake = Intake(
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), Sidecars(settings.store, fetch)),
-            owners=Owners(cluster),
+            owners=OwnerRecords(cluster),
             default_user_id=settings.default_user_id,
         )
         try:
-            swept = await sweep(Replicate(settings, http), callbacks, datetime.now(UTC))
+            recovered = await recover(Replicate(settings, http), intake, datetime.now(UTC))
         except Problem as problem:
-            _LOG.error("the sweep ended early", extra={"error": problem.detail})
+            _LOG.error("the recovery failed", extra={"error": problem.detail})
             return 1
         except KubernetesError as error:
-            _LOG.error("the sweep ended early", extra={"error": str(error)})
+            _LOG.error("the recovery failed", extra={"error": str(error)})
             return 1
-    _LOG.info("the sweep is done", extra={"looked_at": swept.looked_at, "saved": swept.saved})
+    _LOG.info("the recovery finished", extra={"checked": recovered.checked, "imported": recovered.imported})
     return 0
 
 
 async def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; requests that are under way are answered first."""
+    """Serve until SIGTERM or SIGINT; running requests are finished first."""
     async with (
         connect(COMPONENT, connections=_CONNECTIONS, timeout_s=_API_TIMEOUT_S) as api,
-        client() as http,
-        fetching(settings.store) as fetch,
+        http_client() as http,
+        open_fetch(settings.store) as fetch,
     ):
         cluster = _cluster(api, settings)
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)
-        outside = Outside(cluster, signer, Sidecars(settings.store, fetch), http)
+        dependencies = Dependencies(cluster, signer, Sidecars(settings.store, fetch), http)
         config = uvicorn.Config(
-            build(settings, outside),
+            build(settings, dependencies),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -107,8 +108,8 @@ async def serve(settings: Settings) -> int:
             proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        with serving_metrics(outside.metrics.registry, settings.metrics_port, host=settings.host):
-            await Server(config, stopping=outside.stopping).serve()
+        with serving_metrics(dependencies.metrics.registry, settings.metrics_port, host=settings.host):
+            await Server(config, stopping=dependencies.stopping).serve()
     return 0
 
 
@@ -121,19 +122,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-_PROGRAMS = {"serve": serve, "sweep": sweep_once}
+_COMMANDS = {"serve": serve, "recover": recover_missed}
+_ALIASES = {"sweep": "recover"}
+"""Former names."""
 
 
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="mediaimport_webhook", description=__doc__)
-    parser.add_argument("program", nargs="?", choices=sorted(_PROGRAMS), default="serve")
-    arguments = parser.parse_args()
+    parser.add_argument("command", nargs="?", choices=[*_COMMANDS, *_ALIASES], default="serve")
+    given = parser.parse_args().command
+    command = _COMMANDS[_ALIASES.get(given, given)]
     try:
         settings = Settings.read(Environment(os.environ))
         logs.configure(settings.log_level)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_PROGRAMS[arguments.program](settings))
+            return runner.run(command(settings))
     except BadSettingError as error:
         print(f"mediaimport_webhook: {error}", file=sys.stderr)
         return 2

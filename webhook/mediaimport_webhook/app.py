@@ -1,4 +1,4 @@
-"""The wiring: what is made of what, and a route a line."""
+"""Wiring of the webhook: its parts, and the path of each route."""
 
 from __future__ import annotations
 
@@ -16,29 +16,27 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from mediaimport_webhook.access.gate import gate
+from mediaimport_webhook.access.authenticator import authenticator_of
+from mediaimport_webhook.catalogue.entry import Presenter
 from mediaimport_webhook.catalogue.index import Catalogue
-from mediaimport_webhook.catalogue.lookup import Reads
-from mediaimport_webhook.catalogue.presenter import Presenter
+from mediaimport_webhook.catalogue.lookup import AssetLookup
 from mediaimport_webhook.catalogue.reflector import Reflector
-from mediaimport_webhook.generation.intake import Callbacks
-from mediaimport_webhook.generation.owner import Owners
-from mediaimport_webhook.generation.providers.absent import Absent
+from mediaimport_webhook.generation.intake import Intake
+from mediaimport_webhook.generation.owner import OwnerRecords
+from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvider
 from mediaimport_webhook.generation.providers.replicate import Replicate
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.http.access_log import AccessLog
 from mediaimport_webhook.http.openapi import OpenApiRoute
-from mediaimport_webhook.http.routing import at
+from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes.callbacks import CallbackRoute, webhook_path
 from mediaimport_webhook.routes.events import EventRoutes
-from mediaimport_webhook.routes.generation import GenerationRoutes
+from mediaimport_webhook.routes.generation import CallbackRoute, GenerationRoutes, callback_path
 from mediaimport_webhook.routes.health import HealthRoutes
 from mediaimport_webhook.routes.media import MediaRoutes
-from mediaimport_webhook.routes.stats import StatsRoutes
-from mediaimport_webhook.store.presign import StoreUnavailableError
+from mediaimport_webhook.store import StoreUnavailableError
 from mediaimport_webhook.viewer.routes import Viewer
 
 if TYPE_CHECKING:
@@ -47,20 +45,19 @@ if TYPE_CHECKING:
     import httpx
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
 
-    from mediaimport_webhook.catalogue.lookup import SidecarReader
-    from mediaimport_webhook.catalogue.presenter import UrlSigner
     from mediaimport_webhook.cluster import Cluster
-    from mediaimport_webhook.generation.providers import Provider
     from mediaimport_webhook.settings import Settings
-
+    from mediaimport_webhook.store.presign import UrlSigner
+    from mediaimport_webhook.store.sidecars import SidecarReader
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outside:
-    """All that the shim talks to."""
+class Dependencies:
+    """Everything external that the webhook uses."""
 
     cluster: Cluster
     signer: UrlSigner
@@ -69,91 +66,106 @@ class Outside:
     metrics: Metrics = field(default_factory=Metrics)
     access_log: TextIO = field(default_factory=lambda: sys.stderr)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the server begins to drain: what would go on for long ends."""
+    """Set when the server begins to drain; event streams then end."""
 
 
-def build(settings: Settings, outside: Outside) -> Starlette:
-    """Return the shim; BadSettingError if the tokens file is wrong."""
+def build(settings: Settings, dependencies: Dependencies) -> Starlette:
+    """Return the application; BadSettingError if the tokens file, the models file or a webhook secret is wrong."""
     catalogue = Catalogue()
-    reflector = Reflector(outside.cluster, catalogue)
-    metrics = outside.metrics
-    metrics.watch(reflector, catalogue)
-    imports = Imports(outside.cluster, catalogue, outside.sidecars)
-    owners = Owners(outside.cluster)
-    presenter = Presenter(outside.signer)
-    entrance = gate(settings, outside.http, metrics)
-    reads = Reads(catalogue, outside.cluster, outside.sidecars)
-    media = MediaRoutes(
-        gate=entrance,
-        sources=settings.sources,
-        imports=imports,
-        deletions=Deletions(outside.cluster, catalogue, outside.sidecars, settings.namespace),
-        catalogue=catalogue,
-        reads=reads,
-        presenter=presenter,
-        reflector=reflector,
-        metrics=metrics,
-    )
-    replicate = Replicate(settings, outside.http)
-    callbacks = Callbacks(
-        cluster=outside.cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id
-    )
-    doors = [CallbackRoute(each, callbacks, metrics) for each in (replicate, _fal(settings, outside.http))]
-    generation = GenerationRoutes(
-        generator=replicate,
-        gate=entrance,
-        public_base_url=settings.public_base_url,
-        owners=owners,
-        catalogue=catalogue,
-        presenter=presenter,
-    )
-    events = EventRoutes(
-        gate=entrance, catalogue=catalogue, reads=reads, presenter=presenter, stopping=outside.stopping, metrics=metrics
-    )
-    health = HealthRoutes(reflector, catalogue)
-    routes = [
-        at("/api/v1/media/import-from-url", POST=media.import_from_url),
-        at("/api/v1/media/{id}", GET=media.show, DELETE=media.delete),
-        at("/api/v1/media/", GET=media.list_assets),
-        at("/api/v1/media/{id}/retry", POST=media.retry),
-        at("/api/v1/media/{id}/events", GET=events.follow),
-        *(at(webhook_path(each.provider), POST=each.webhook) for each in doors),
-        at("/api/v1/replicate/predictions/{id}", GET=generation.show),
-        at("/api/v1/replicate/{alias}", POST=generation.generate),
-        at("/api/v1/stats", GET=StatsRoutes(entrance, catalogue, reflector).show),
-        at("/healthz", GET=health.alive),
-        at("/readyz", GET=health.ready),
-        at("/openapi.json", GET=OpenApiRoute().show),
-        *Viewer(settings.api_viewer_folder).routes(),
-    ]
+    reflector = Reflector(dependencies.cluster, catalogue)
+    _observe_cache(dependencies.metrics, reflector, catalogue)
     return Starlette(
-        routes=routes,
-        middleware=_middleware(settings, outside),
+        routes=_routes(settings, dependencies, catalogue, reflector),
+        middleware=_middleware(settings, dependencies),
         exception_handlers={
-            problems.Problem: problems.answer_problem,
-            HTTPException: problems.answer_http_error,
-            UnavailableError: _answer_no_cluster,
-            StoreUnavailableError: _answer_no_store,
-            Exception: problems.answer_defect,
+            problems.Problem: problems.problem_response,
+            HTTPException: problems.http_error_response,
+            UnavailableError: _cluster_unavailable,
+            StoreUnavailableError: _store_unavailable,
+            Exception: problems.internal_error_response,
         },
         lifespan=lambda _: _reflecting(reflector),
     )
 
 
+def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue, reflector: Reflector) -> list[Route]:
+    cluster, sidecars, metrics = dependencies.cluster, dependencies.sidecars, dependencies.metrics
+    authenticator = authenticator_of(settings, dependencies.http, metrics)
+    presenter = Presenter(dependencies.signer)
+    lookup = AssetLookup(catalogue, cluster, sidecars)
+    imports, owners = Imports(cluster, catalogue, sidecars), OwnerRecords(cluster)
+    media = MediaRoutes(
+        authenticator=authenticator,
+        sources=settings.sources,
+        imports=imports,
+        deletions=Deletions(cluster, catalogue, sidecars, settings.namespace),
+        catalogue=catalogue,
+        lookup=lookup,
+        presenter=presenter,
+        reflector=reflector,
+        metrics=metrics,
+    )
+    events = EventRoutes(
+        authenticator=authenticator,
+        catalogue=catalogue,
+        lookup=lookup,
+        presenter=presenter,
+        stopping=dependencies.stopping,
+        metrics=metrics,
+    )
+    replicate = Replicate(settings, dependencies.http)
+    intake = Intake(cluster=cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id)
+    callback_routes = [CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))]
+    generation = GenerationRoutes(
+        generator=replicate,
+        authenticator=authenticator,
+        public_base_url=settings.public_base_url,
+        owners=owners,
+        catalogue=catalogue,
+        presenter=presenter,
+    )
+    health = HealthRoutes(reflector, catalogue)
+    return [
+        route("/api/v1/media/import-from-url", POST=media.import_from_url),
+        route("/api/v1/media/{id}", GET=media.show, DELETE=media.delete),
+        route("/api/v1/media/", GET=media.list_assets),
+        route("/api/v1/media/{id}/retry", POST=media.retry),
+        route("/api/v1/media/{id}/events", GET=events.follow),
+        *(route(callback_path(each.provider), POST=each.receive) for each in callback_routes),
+        route("/api/v1/replicate/predictions/{id}", GET=generation.show),
+        route("/api/v1/replicate/{alias}", POST=generation.generate),
+        route("/api/v1/stats", GET=media.stats),
+        route("/healthz", GET=health.alive),
+        route("/readyz", GET=health.ready),
+        route("/openapi.json", GET=OpenApiRoute().show),
+        *Viewer(settings.api_viewer_folder).routes(),
+    ]
+
+
+def _observe_cache(metrics: Metrics, reflector: Reflector, catalogue: Catalogue) -> None:
+    metrics.observe_cache(
+        resources=lambda: len(catalogue),
+        recovered_resources=lambda: catalogue.recovered,
+        last_event_age_s=lambda: reflector.last_event_age_s or 0,
+        stale=lambda: reflector.is_stale,
+    )
+
+
 def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
     if settings.fal_user_id is None:
-        return Absent("fal", setting="FAL_USER_ID")
-    from mediaimport_webhook.generation.providers.fal import Fal  # noqa: PLC0415 - 8 MB of cryptography, for who needs it
+        return UnconfiguredProvider("fal", setting="FAL_USER_ID")
+    # cryptography takes 8 MB, so only a configured fal loads it.
+    from mediaimport_webhook.generation.providers.fal import Fal  # noqa: PLC0415
 
     return Fal(settings, http, user_id=settings.fal_user_id)
 
 
-def _middleware(settings: Settings, outside: Outside) -> list[Middleware]:
-    logged = settings.log_level in {"debug", "info"}
-    lines = Lines(outside.access_log, AccessLog.__module__, "request") if logged else None
-    kept = [Middleware(AccessLog, metrics=outside.metrics, lines=lines)]
+def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middleware]:
+    is_logged = settings.log_level in {"debug", "info"}
+    lines = Lines(dependencies.access_log, AccessLog.__module__, "request") if is_logged else None
+    middleware = [Middleware(AccessLog, metrics=dependencies.metrics, lines=lines)]
     if settings.cors_origins:
-        kept.append(
+        middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.cors_origins),
@@ -162,27 +174,27 @@ def _middleware(settings: Settings, outside: Outside) -> list[Middleware]:
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
             )
         )
-    return kept
+    return middleware
 
 
 @asynccontextmanager
 async def _reflecting(reflector: Reflector) -> AsyncIterator[None]:
-    """Feed the cache as long as the shim runs."""
-    feeding = asyncio.create_task(reflector.run())
+    """Run the reflector as long as the application."""
+    running = asyncio.create_task(reflector.run())
     try:
         yield
     finally:
-        feeding.cancel()
+        running.cancel()
         with suppress(asyncio.CancelledError):
-            await feeding
+            await running
 
 
-async def _answer_no_cluster(_: Request, error: Exception) -> Response:
-    _LOG.warning("the API server did not do what it was asked", extra={"error": str(error)})
-    retry_after_s = error.retry_after_s if isinstance(error, UnavailableError) else problems.RETRY_AFTER_SECONDS
+async def _cluster_unavailable(_: Request, error: Exception) -> Response:
+    _LOG.warning("a request to the API server failed", extra={"error": str(error)})
+    retry_after_s = error.retry_after_s if isinstance(error, UnavailableError) else problems.RETRY_AFTER_S
     return problems.unavailable("The API server", retry_after_s=retry_after_s).response()
 
 
-async def _answer_no_store(_: Request, error: Exception) -> Response:
-    _LOG.warning("the store did not do what it was asked", extra={"error": str(error)})
+async def _store_unavailable(_: Request, error: Exception) -> Response:
+    _LOG.warning("a request to the store failed", extra={"error": str(error)})
     return problems.unavailable("The store").response()

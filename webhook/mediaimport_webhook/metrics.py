@@ -1,8 +1,7 @@
-"""What Prometheus reads, on a port of its own. No label holds what a caller chose: their number is bounded."""
+"""Prometheus metrics of the webhook. No label holds text that a caller chose: the number of series is bounded."""
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,102 +10,90 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.catalogue.reflector import Reflector
-    from mediaimport_webhook.imports.create import Creation
-
-_LOG = logging.getLogger(__name__)
+_PREFIX = "mediaimport_webhook_"
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
-_LATENCIES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 UNROUTED = "none"
+"""The route of a request to an unknown path."""
 
 
 class Metrics:
-    """All counters of one process."""
+    """The metrics of one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "mediaimport_http_requests",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=self.registry,
-        )
+        self._requests = self._counter("http_requests", "HTTP requests.", "method", "route", "status")
         self._durations = Histogram(
-            "mediaimport_http_request_duration_seconds",
-            "From a request's arrival to the end of its answer, event streams left out.",
+            f"{_PREFIX}http_request_duration_seconds",
+            "Duration of HTTP requests, without event streams.",
             ["route"],
-            buckets=_LATENCIES_S,
+            buckets=_LATENCY_BUCKETS_S,
             registry=self.registry,
         )
-        self._callbacks = Counter(
-            "mediaimport_callbacks",
-            "Callbacks of generators: imported, ignored with a reason, or refused for their signature.",
-            ["provider", "outcome"],
-            registry=self.registry,
+        self._rate_limited = self._counter("http_requests_rate_limited", "Requests refused by the rate limit (429).")
+        self._callbacks = self._counter(
+            "callbacks", "Callbacks of generators: imported, ignored, refused or failed.", "provider", "outcome"
         )
-        self._imports = Counter(
-            "mediaimport_imports",
-            "Imports asked for, by who asked and what became of it.",
-            ["origin", "outcome"],
-            registry=self.registry,
-        )
-        self._limited = Counter(
-            "mediaimport_http_requests_limited",
-            "Requests answered 429: their caller sent too many.",
-            registry=self.registry,
-        )
+        self._imports = self._counter("imports", "Requested imports by origin and outcome.", "origin", "outcome")
+        self._streams = Gauge(f"{_PREFIX}event_streams", "Open event streams (SSE).", registry=self.registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram | None]] = {}
         """Of requests: prometheus_client's own look-up checks and copies the labels each time."""
-        self._streams = Gauge("mediaimport_event_streams", "Event streams that are open.", registry=self.registry)
 
     def request(self, *, method: str, route: str, status: int, duration_s: float | None) -> None:
-        """Count a request; a stream's duration says nothing and is None."""
+        """Count a request; `duration_s` is None for an event stream."""
         key = (method if method in _METHODS else "other", route, status)
         if key not in self._children:
-            timed = None if duration_s is None else self._durations.labels(route)
-            self._children[key] = self._requests.labels(key[0], route, str(status)), timed
-        counter, durations = self._children[key]
+            histogram = None if duration_s is None else self._durations.labels(route)
+            self._children[key] = self._requests.labels(key[0], route, str(status)), histogram
+        counter, histogram = self._children[key]
         counter.inc()
-        if durations is not None and duration_s is not None:
-            durations.observe(duration_s)
+        if histogram is not None and duration_s is not None:
+            histogram.observe(duration_s)
 
     def callback(self, provider: str, outcome: str) -> None:
         """Count a callback."""
         self._callbacks.labels(provider, outcome).inc()
 
-    def imported(self, origin: str, creation: Creation) -> None:
-        """Count an import that was asked for."""
-        self._imports.labels(origin, creation.name.lower()).inc()
+    def requested_import(self, origin: str, outcome: str) -> None:
+        """Count an import that a caller or a callback requested."""
+        self._imports.labels(origin, outcome).inc()
 
-    def limited(self) -> None:
-        """Count a request of a caller who sent too many."""
-        self._limited.inc()
+    def rate_limited(self) -> None:
+        """Count a request that the rate limit refused."""
+        self._rate_limited.inc()
 
     @contextmanager
-    def streaming(self) -> Iterator[None]:
+    def event_stream(self) -> Iterator[None]:
         """Count an open event stream."""
         with self._streams.track_inprogress():
             yield
 
-    def watch(self, reflector: Reflector, catalogue: Catalogue) -> None:
-        """Show the cache: its size, and how old it is."""
-        self._show("mediaimport_cache_resources", "MediaImports in the cache.", lambda: len(catalogue))
-        self._show(
-            "mediaimport_cache_last_event_age_seconds",
-            "Since the API server was last heard of; a bookmark comes about once a minute.",
-            lambda: reflector.last_event_age_s or 0,
+    def observe_cache(
+        self,
+        *,
+        resources: Callable[[], float],
+        recovered_resources: Callable[[], float],
+        last_event_age_s: Callable[[], float],
+        stale: Callable[[], float],
+    ) -> None:
+        """Register the gauges of the read cache."""
+        self._gauge("cache_resources", "MediaImports in the cache.", resources)
+        self._gauge(
+            "cache_recovered_resources",
+            "MediaImports in the cache that recovery created: their callback never came.",
+            recovered_resources,
         )
-        self._show(
-            "mediaimport_cache_stale",
-            "1 while the cache cannot be fed: not synced yet, or the API server does not answer.",
-            lambda: 0 if reflector.synced.is_set() and reflector.stale_s is None else 1,
+        self._gauge(
+            "cache_last_event_age_seconds",
+            "Time since the last watch event; a bookmark comes about once a minute.",
+            last_event_age_s,
         )
-        self._show(
-            "mediaimport_cache_swept_resources",
-            "MediaImports in the cache that the sweep made: their callback never came.",
-            lambda: catalogue.swept,
+        self._gauge(
+            "cache_stale", "1 while the cache is not synced yet or the API server does not answer, else 0.", stale
         )
 
-    def _show(self, name: str, words: str, value: Callable[[], float]) -> None:
-        Gauge(name, words, registry=self.registry).set_function(value)
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"{_PREFIX}{name}", description, labels, registry=self.registry)
+
+    def _gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
+        Gauge(f"{_PREFIX}{name}", description, registry=self.registry).set_function(value)

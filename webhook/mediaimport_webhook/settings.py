@@ -1,8 +1,7 @@
-"""What the shim is told by its environment, read once."""
+"""Settings of the webhook, read once from the environment."""
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,9 @@ from mediaimport_runtime.environment import BadSettingError
 from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
-from mediaimport_webhook.generation.aliases import ModelAlias, read_models
-from mediaimport_webhook.generation.signatures import usable_secret
 from mediaimport_webhook.http.problems import first_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mediaimport_api.source_policy import SourcePolicy
     from mediaimport_runtime.environment import Environment
 
@@ -28,12 +23,12 @@ AuthMode = Literal["tokens", "none"]
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
 _MAX_PORT = 2**16 - 1
 _MAX_PRESIGN_SECONDS = 7 * 24 * 3600
-"""S3's own limit of a presigned URL's life."""
+"""S3's limit of a presigned URL's life."""
 
 
 @dataclass(frozen=True)
 class Oidc:
-    """An OpenID Connect issuer; `jwks_url` None: where its discovery document says."""
+    """OpenID Connect issuer; without `jwks_url` its discovery document names the JWKS."""
 
     issuer: str
     audience: str
@@ -44,7 +39,7 @@ class Oidc:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of it. What is None makes the routes that need it answer 503 and name the variable."""
+    """All settings. A route that needs one which is None answers 503 and names the variable."""
 
     host: str
     port: int
@@ -57,14 +52,14 @@ class Settings:
     auth_tokens_file: Path | None
     oidc: Oidc | None
     rate_limit_per_second: int
-    """Of each user; 0: none."""
+    """For each user; 0 is no limit."""
     store: StoreSettings
     sources: SourcePolicy
     presign_seconds: int
     replicate_base_url: str
     replicate_api_token: str | None = field(repr=False)
     replicate_webhook_secrets: tuple[str, ...] = field(repr=False)
-    replicate_models: Mapping[str, ModelAlias] | None
+    replicate_models_file: Path | None
     fal_user_id: str | None
     fal_jwks_url: str
     fal_key: str | None = field(repr=False)
@@ -72,7 +67,7 @@ class Settings:
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     api_viewer_folder: Path
-    """Where Swagger UI is, if anywhere: in our image beside Python's own files."""
+    """The folder of Swagger UI, which our image has beside Python's own files."""
     log_level: str
 
     @classmethod
@@ -95,8 +90,8 @@ class Settings:
             presign_seconds=_presign_seconds(env),
             replicate_base_url=_base_url(env, "REPLICATE_BASE_URL") or "https://api.replicate.com",
             replicate_api_token=env.optional("REPLICATE_API_TOKEN"),
-            replicate_webhook_secrets=_secrets(env),
-            replicate_models=_models(env),
+            replicate_webhook_secrets=env.words("REPLICATE_WEBHOOK_SECRETS"),
+            replicate_models_file=_path(env.optional("REPLICATE_MODELS_FILE")),
             fal_user_id=env.optional("FAL_USER_ID"),
             fal_jwks_url=_base_url(env, "FAL_JWKS_URL") or "https://rest.fal.ai/.well-known/jwks.json",
             fal_key=env.optional("FAL_KEY"),
@@ -109,7 +104,7 @@ class Settings:
 
 
 def user_id_refusal(text: str) -> str | None:
-    """Return why that cannot be a user's id; None if it can."""
+    """Return why the text cannot be a user's id; None if it can."""
     try:
         Spec.model_validate({"source": {"url": "https://example.com/"}, "userId": text})
     except ValidationError as error:
@@ -146,7 +141,7 @@ def _oidc(env: Environment) -> Oidc | None:
 
 
 def _metrics_port(env: Environment) -> int:
-    """Return the port, 0 for none."""
+    """Return the port, 0 for no metrics."""
     port = env.integer("METRICS_PORT", 0)
     if port > _MAX_PORT:
         raise BadSettingError(f"METRICS_PORT is {port}; it must be at most {_MAX_PORT}, or 0 for no metrics")
@@ -169,22 +164,3 @@ def _base_url(env: Environment, name: str) -> str | None:
     if value is not None and not value.startswith(("http://", "https://")):
         raise BadSettingError(f"{name} is {value!r}; it must start with https:// or http://")
     return None if value is None else value.rstrip("/")
-
-
-def _secrets(env: Environment) -> tuple[str, ...]:
-    secrets = env.words("REPLICATE_WEBHOOK_SECRETS")
-    if not all(usable_secret(each) for each in secrets):
-        raise BadSettingError("REPLICATE_WEBHOOK_SECRETS has one that is not whsec_ and base64; copy it again")
-    return secrets
-
-
-def _models(env: Environment) -> Mapping[str, ModelAlias] | None:
-    path = _path(env.optional("REPLICATE_MODELS_FILE"))
-    if path is None:
-        return None
-    try:
-        return read_models(json.loads(path.read_text()))
-    except ValidationError as error:
-        raise BadSettingError(f"REPLICATE_MODELS_FILE: {first_error(error)}") from None
-    except (OSError, ValueError) as error:
-        raise BadSettingError(f"REPLICATE_MODELS_FILE: {error}") from None

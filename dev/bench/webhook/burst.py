@@ -18,7 +18,8 @@ import yaml
 from mediaimport_api import names
 from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_webhook.cluster import KubernetesCluster
-from mediaimport_webhook.imports.create import ImportRequest, requested_manifest
+from mediaimport_webhook.http.schemas import ImportRequest
+from mediaimport_webhook.imports.manifest import requested_manifest
 
 import dev.cluster
 from dev.bench.figures import Bar, Figure, percentile, report
@@ -134,7 +135,7 @@ async def creations_per_s(environment: dict[str, str]) -> float:
 
         async def create() -> None:
             async with free:
-                await cluster.create_import(requested_manifest(request, user_id="default", key=None))
+                await cluster.create_import(requested_manifest(request, user_id="default", idempotency_key=None))
 
         await create()
         start = time.monotonic()

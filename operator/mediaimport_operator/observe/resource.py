@@ -1,7 +1,4 @@
-"""A MediaImport, parsed from the API's object.
-
-A spec that is not valid becomes a validation error; a status that cannot be parsed becomes an empty one.
-"""
+"""A MediaImport, parsed: a spec that cannot be met is a sentence, a status that cannot be read an empty one."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ _FINGERPRINT = re.compile(SHA256_PATTERN)
 
 @dataclass(frozen=True)
 class Claim:
-    """An import's place in the queue: the user, the source's host and the times that decide when it gets a slot."""
+    """An import that wants a slot, or holds one."""
 
     key: str
     user: str
@@ -39,7 +36,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Resource:
-    """One MediaImport. Exactly one of `spec` and `validation_error` is set."""
+    """One MediaImport. Exactly one of `spec` and `problem` is there."""
 
     namespace: str
     name: str
@@ -53,40 +50,40 @@ class Resource:
     run: str
     queue_labels: dict[str, str]
     fingerprint: str | None
-    """The source's: from the annotation of a resource that was recreated for its deletion, else of the URL."""
+    """Of the source that it was before it was gone and made again to be deleted; else its URL's."""
     spec: Spec | None
-    validation_error: str | None
+    problem: str | None
     status: Status
-    raw_status: dict[str, Any]
+    status_wire: dict[str, Any]
 
     @property
     def deleting(self) -> bool:
-        """True once a deletion has been requested."""
+        """Tell whether someone has deleted it."""
         return self.deleted_at is not None
 
     @property
-    def has_finalizer(self) -> bool:
-        """True if our finalizer is set."""
+    def held(self) -> bool:
+        """Tell whether our finalizer holds it."""
         return names.STORED_OBJECTS_FINALIZER in self.finalizers
 
     @property
     def queue(self) -> str | None:
-        """The Kueue queue that its author chose."""
+        """Return the name of the Kueue queue that its author chose."""
         return self.queue_labels.get(names.LABEL_QUEUE)
 
     @property
     def asset_id(self) -> str:
-        """The spec's asset id, or the resource's own uid."""
+        """Return the asset's id: the spec's, or the resource's own uid."""
         return str(self.spec.asset_id) if self.spec and self.spec.asset_id else self.uid
 
     @property
     def owner(self) -> Owner:
-        """The names by which a sidecar refers to this resource."""
+        """Return what names this resource in a sidecar."""
         return Owner(namespace=self.namespace, name=self.name, uid=self.uid)
 
     @property
     def claim(self) -> Claim:
-        """This import's place in the queue."""
+        """Return this import's place in the queue."""
         if self.spec is None:
             return Claim(key=self.uid, user="", created_at=self.created_at)
         return Claim(
@@ -99,14 +96,14 @@ class Resource:
 
     @property
     def completed(self) -> bool:
-        """True if the run that the spec asks for has ended."""
+        """Tell whether the run that the spec asks for has come to its end."""
         return self.status.completed_at is not None and self.status.run == self.run
 
 
 def read(item: Object) -> Resource:
     """Return the resource in the API's object."""
     meta, raw = item["metadata"], item.get("spec") or {}
-    spec, validation_error = _spec(raw)
+    spec, problem = _spec(raw)
     return Resource(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -121,30 +118,30 @@ def read(item: Object) -> Resource:
         fingerprint=_fingerprint(meta.get("annotations") or {}, spec),
         queue_labels=_queue_labels(meta.get("labels") or {}),
         spec=spec,
-        validation_error=validation_error,
+        problem=problem,
         status=_status(item.get("status") or {}),
-        raw_status=item.get("status") or {},
+        status_wire=item.get("status") or {},
     )
 
 
 def _fingerprint(annotations: dict[str, str], spec: Spec | None) -> str | None:
-    annotated = annotations.get(names.ANNOTATION_FINGERPRINT, "")
-    if _FINGERPRINT.fullmatch(annotated):
-        return annotated
+    told = annotations.get(names.ANNOTATION_FINGERPRINT, "")
+    if _FINGERPRINT.fullmatch(told):
+        return told
     return None if spec is None else source_fingerprint(spec.source.url)
 
 
 def _queue_labels(labels: dict[str, str]) -> dict[str, str]:
-    """Return Kueue's labels; none if the queue's name is missing."""
-    kueue_labels = (names.LABEL_QUEUE, names.LABEL_QUEUE_PRIORITY)
-    return {each: labels[each] for each in kueue_labels if each in labels} if labels.get(names.LABEL_QUEUE) else {}
+    """Return Kueue's labels; none without its queue's name."""
+    kueues = (names.LABEL_QUEUE, names.LABEL_QUEUE_PRIORITY)
+    return {each: labels[each] for each in kueues if each in labels} if labels.get(names.LABEL_QUEUE) else {}
 
 
 def _spec(raw: dict[str, Any]) -> tuple[Spec | None, str | None]:
     try:
         spec = Spec.model_validate(raw)
     except ValidationError as error:
-        # Without the input: a URL's query is secret.
+        # Without the input: a URL's query is no one's business.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         return None, f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
     size_bytes = len(objects.json_bytes(spec.metadata or {}))
@@ -157,5 +154,5 @@ def _status(raw: dict[str, Any]) -> Status:
     try:
         return Status.model_validate(raw)
     except ValidationError:
-        # Written by hand or by another version. Running Jobs are adopted, and a stored asset is found by its sidecar.
+        # Written by hand or by another version. Jobs tell what runs, and an asset that is stored is found again.
         return Status()

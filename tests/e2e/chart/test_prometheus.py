@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
-from mediaimport_webhook.catalogue.entry import LABEL_SWEPT
+from mediaimport_api.names import LABEL_RECOVERED
 
 from tests.support.helm import CHART
 from tests.support.prometheus import Prometheus, Target, running
@@ -113,7 +113,7 @@ def cause_every_fault(world: World, prometheus: Prometheus) -> Record:
     refuse_a_job(world)
     refuse_a_callback(world)  # A second time: `increase` does not see a counter's first value.
     fires.wait_until_scraped("mediaimport_operator_jobs_refused_total > 0")
-    fires.wait_until_scraped("increase(mediaimport_http_request_duration_seconds_count[2m]) > 0")
+    fires.wait_until_scraped("increase(mediaimport_webhook_http_request_duration_seconds_count[2m]) > 0")
     shown = [(title, query, prometheus.query(as_sent(query, world.namespace))) for title, query in panels()]
     blind_the_webhook(world)
     world.scale("operator", 0)
@@ -175,9 +175,9 @@ def refuse_a_callback(world: World) -> None:
 
 def lose_a_callback(world: World) -> None:
     """Create the MediaImport that recovery creates for a prediction without a callback."""
-    swept = world.manifest("swept", {"source": {"url": "https://example.com/video.mp4"}, "suspend": True})
-    swept["metadata"]["labels"] = {LABEL_SWEPT: "true"}
-    world.kubectl("create", "-f", "-", given=json.dumps(swept))
+    recovered = world.manifest("recovered", {"source": {"url": "https://example.com/video.mp4"}, "suspend": True})
+    recovered["metadata"]["labels"] = {LABEL_RECOVERED: "true"}
+    world.kubectl("create", "-f", "-", given=json.dumps(recovered))
 
 
 def fail_often(world: World, fires: Fires) -> None:

@@ -223,7 +223,7 @@ def test_recovery_needs_an_api_token(chart: Chart) -> None:
     assert chart.of("CronJob") == []
     (recovery,) = chart.of("CronJob", "replicate.apiToken=t")
     pod = recovery["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    assert pod["containers"][0]["command"] == ["python", "-m", "mediaimport_webhook", "sweep"]
+    assert pod["containers"][0]["command"] == ["python", "-m", "mediaimport_webhook", "recover"]
     assert pod["securityContext"] == chart.deployment("webhook")["spec"]["template"]["spec"]["securityContext"]
     assert chart.of("CronJob", "replicate.apiToken=t", "webhook.recovery.enabled=false") == []
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from mediaimport_webhook.access.oidc import user_of
-from mediaimport_webhook.http.operations import OPERATIONS, Operation
+from mediaimport_webhook.http.openapi import OPERATIONS, Operation
 
 from dev.generate.markdown import code, table
 from tests.support.issuer import ADMINS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,13 @@ from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.cluster import KubernetesCluster
-from mediaimport_webhook.generation.intake import Callbacks
-from mediaimport_webhook.generation.owner import Owners
-from mediaimport_webhook.generation.providers.replicate import Replicate, client
-from mediaimport_webhook.generation.recovery import Swept, sweep
+from mediaimport_webhook.generation.intake import Intake
+from mediaimport_webhook.generation.owner import OwnerRecords
+from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
+from mediaimport_webhook.generation.recovery import Recovered, recover
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store.presign import Sidecars, fetching
+from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 from dev.cluster.kubectl import KubeError
 from tests.support.replicate.callbacks import signed
@@ -36,28 +36,29 @@ LATER = timedelta(minutes=4)
 """Delay after which a callback counts as lost; files live for an hour."""
 
 
-@dataclass
 class OnlyOne(Replicate):
     """Replicate that lists one prediction, not those of other tests."""
 
-    prediction_id: str = ""
+    def __init__(self, settings: Settings, http: httpx.AsyncClient, prediction_id: str) -> None:
+        super().__init__(settings, http)
+        self.prediction_id = prediction_id
 
-    async def recent(self, place: str = "") -> PredictionPage:
-        page = await super().recent(place)
+    async def list_predictions(self, cursor: str = "") -> PredictionPage:
+        page = await super().list_predictions(cursor)
         return replace(page, predictions=tuple(each for each in page.predictions if each.id == self.prediction_id))
 
 
-async def recovered(settings: Settings, *, prediction_id: str) -> Swept:
+async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
     """Recover predictions as the CronJob does, four minutes from now."""
     async with (
         connect("mediaimport-recovery", connections=4) as api,
-        client() as http,
-        fetching(settings.store) as fetch,
+        http_client() as http,
+        open_fetch(settings.store) as fetch,
     ):
-        cluster = KubernetesCluster(api, namespace=settings.namespace, pod_name="sweep", deployment_name=None)
+        cluster = KubernetesCluster(api, namespace=settings.namespace, pod_name="recovery", deployment_name=None)
         imports = Imports(cluster, Catalogue(), Sidecars(settings.store, fetch))
-        callbacks = Callbacks(cluster=cluster, imports=imports, owners=Owners(cluster), default_user_id="default")
-        return await sweep(OnlyOne(settings, http, prediction_id=prediction_id), callbacks, datetime.now(UTC) + LATER)
+        intake = Intake(cluster=cluster, imports=imports, owners=OwnerRecords(cluster), default_user_id="default")
+        return await recover(OnlyOne(settings, http, prediction_id), intake, datetime.now(UTC) + LATER)
 
 
 def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
@@ -73,11 +74,11 @@ def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
     path = f"/v1/predictions/{id_}"
     world.wait_until(lambda: world.replicate.get(path).json()["status"] == "succeeded", "the prediction's end")
 
-    assert asyncio.run(recovered(settings, prediction_id=id_)) == Swept(looked_at=1, saved=1)
+    assert asyncio.run(recovered(settings, prediction_id=id_)) == Recovered(checked=1, imported=1)
     name = world.import_of(id_)
     asset_id = world.get(name)["spec"]["assetId"]
-    assert world.get(name)["metadata"]["labels"]["mediaimport.dev/swept"] == "true"
-    assert asyncio.run(recovered(settings, prediction_id=id_)) == Swept(looked_at=1, saved=0)
+    assert world.get(name)["metadata"]["labels"]["mediaimport.dev/recovered"] == "true"
+    assert asyncio.run(recovered(settings, prediction_id=id_)) == Recovered(checked=1, imported=0)
 
     body = world.replicate.get(path).text
     late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))

@@ -1,14 +1,8 @@
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
-
 import pytest
 from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_webhook.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LEAST = {"NAMESPACE": "media", "S3_BUCKET_NAME": "media"}
 
@@ -33,8 +27,6 @@ def test_least_environment_is_enough() -> None:
         ("PRESIGN_SECONDS", "604801"),
         ("PUBLIC_BASE_URL", "media.test"),
         ("REPLICATE_BASE_URL", "ftp://x"),
-        ("REPLICATE_WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,oops"),
-        ("REPLICATE_MODELS_FILE", "/nowhere/models.json"),
         ("SOURCE_ALLOWED_NETWORKS", "x"),
         ("LOG_LEVEL", "loud"),
     ],
@@ -51,28 +43,3 @@ def test_secrets_stay_out_of_the_settings_text() -> None:
     text = repr(Settings.read(Environment(variables)))
     assert secret not in text
     assert "r8_x" not in text
-
-
-@pytest.mark.parametrize(
-    "models",
-    [
-        [],
-        {"webhook": {"model": "a/b", "input": {}}},
-        {"predictions": {"model": "a/b", "input": {}}},
-        {"Upper": {"model": "a/b", "input": {}}},
-        {"a": {"model": "no-owner", "input": {}}},
-        {"a": {"model": "a/b/../c", "input": {}}},
-        {"a": {"model": "a/b", "version": "latest", "input": {}}},
-        {"a": {"model": "a/b"}},
-        {"a": {"model": "a/b", "input": {"x": {"type": "date"}}}},
-        {"a": {"model": "a/b", "input": {"x": {"type": "integer", "values": {"1": 1}}}}},
-        {"a": {"model": "a/b", "input": {"x": {"type": "string", "values": {"s": 1}, "default": "l"}}}},
-        {"a": {"model": "a/b", "input": {"x": {"type": "string", "colour": "red"}}}},
-    ],
-)
-def test_bad_models_file_is_one_line_that_names_the_variable(tmp_path: Path, models: object) -> None:
-    path = tmp_path / "models.json"
-    path.write_text(json.dumps(models))
-    with pytest.raises(BadSettingError, match=r"^REPLICATE_MODELS_FILE") as refusal:
-        Settings.read(Environment(LEAST | {"REPLICATE_MODELS_FILE": str(path)}))
-    assert "\n" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Public keys that somebody else publishes and replaces as they like: a JSON Web Key Set behind a URL."""
+"""Cache of a JSON Web Key Set (JWKS): public keys that a publisher serves under a URL and may rotate at any time."""
 
 from __future__ import annotations
 
@@ -19,52 +19,54 @@ if TYPE_CHECKING:
     from jwt import PyJWK
 
 _LOG = logging.getLogger(__name__)
-_HOLDS_S = 3600.0
-_LASTS_S = 24 * 3600.0
-"""Keys that cannot be fetched anew are used this long."""
-_ASKED_EVERY_S = 10.0
-"""No stranger's made-up key makes us ask more often."""
+_REFRESH_AFTER_S = 3600.0
+_EXPIRE_AFTER_S = 24 * 3600.0
+"""Limit of use for keys whose refresh fails."""
+_REFRESH_INTERVAL_S = 10.0
+"""Least time between two requests: tokens with made-up key ids cause no more."""
 _TIMEOUT_S = 5.0
 
 
 class KeySet:
-    """The keys of one publisher. `locate` returns the URL; httpx.HTTPError or ValueError if that is not to be had."""
+    """The keys of one publisher. `locate` returns the URL; httpx.HTTPError or ValueError if it cannot."""
 
     def __init__(
         self,
         http: httpx.AsyncClient,
         locate: Callable[[], Awaitable[str]],
         *,
-        whose: str,
+        publisher: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http
         self._locate = locate
-        self._whose = whose
+        self._publisher = publisher
         self._monotonic = monotonic
         self._keys: Sequence[PyJWK] = ()
-        self._fetched_at = self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._fetched_at = self._tried_at = float("-inf")
+        self._refreshing = asyncio.Lock()
 
-    async def held(self) -> Sequence[PyJWK]:
-        """Return the keys, fetched within the hour; a 503 Problem if there are none, or only ancient ones."""
-        if self._monotonic() - self._fetched_at > _HOLDS_S:
-            await self.renew()
-        if self._monotonic() - self._fetched_at > _LASTS_S:
-            raise unavailable(f"The server with the keys of {self._whose}")
+    async def keys(self) -> Sequence[PyJWK]:
+        """Return the keys, at most an hour old; while the publisher does not answer a day; then a 503 Problem."""
+        if self._monotonic() - self._fetched_at > _REFRESH_AFTER_S:
+            await self.refresh()
+        if self._monotonic() - self._fetched_at > _EXPIRE_AFTER_S:
+            raise unavailable(f"The server with the keys of {self._publisher}")
         return self._keys
 
-    async def renew(self) -> bool:
-        """Fetch the keys, unless that was tried just now; tell whether they are new."""
-        async with self._asking:
+    async def refresh(self) -> bool:
+        """Fetch the keys, unless the last try is less than 10 s ago; return whether it succeeded."""
+        async with self._refreshing:
             now = self._monotonic()
-            if now - self._asked_at < _ASKED_EVERY_S:
+            if now - self._tried_at < _REFRESH_INTERVAL_S:
                 return False
-            self._asked_at = now
+            self._tried_at = now
             try:
                 self._keys = await self._fetch()
             except (httpx.HTTPError, ValueError, PyJWTError) as error:
-                _LOG.warning("keys could not be fetched", extra={"whose": self._whose, "error": type(error).__name__})
+                _LOG.warning(
+                    "the JWKS could not be fetched", extra={"publisher": self._publisher, "error": type(error).__name__}
+                )
                 return False
             self._fetched_at = now
             return True

@@ -1,4 +1,4 @@
-"""JWTs of an OpenID Connect issuer."""
+"""JSON Web Tokens (JWT) of an OpenID Connect (OIDC) issuer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from jwt.exceptions import ExpiredSignatureError, InvalidAudienceError, InvalidIssuerError, PyJWTError
 
-from mediaimport_webhook.access.caller import Caller, unauthorized
+from mediaimport_webhook.access import Caller, unauthorized
 from mediaimport_webhook.access.jwks import KeySet
 
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from mediaimport_webhook.settings import Oidc
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures with public keys only: nobody can sign with what is published."""
+"""Asymmetric algorithms only: with HS256 anybody could sign with the published key."""
 _LEEWAY_S = 30
 _REQUIRED = ("exp", "iss", "aud", "sub")
 
 
 @dataclass(frozen=True)
 class Issuer:
-    """Knows callers by tokens that the issuer signed for our audience."""
+    """Authenticates callers by JWTs that the issuer signed for our audience."""
 
     settings: Oidc
-    keys: KeySet
+    key_set: KeySet
 
     @classmethod
     def of(cls, settings: Oidc, http: httpx.AsyncClient) -> Issuer:
@@ -45,10 +45,10 @@ class Issuer:
             content = answer.raise_for_status().json()
             return str(content["jwks_uri"]) if isinstance(content, dict) and "jwks_uri" in content else ""
 
-        return cls(settings, KeySet(http, locate, whose="the token's issuer"))
+        return cls(settings, KeySet(http, locate, publisher="the token's issuer"))
 
     async def caller(self, token: str) -> Caller:
-        """Return whose token that is; a 401 Problem if it is not good here, 503 if that cannot be told."""
+        """Return the caller of a token; a 401 Problem if it is not valid here, 503 if no key is available."""
         try:
             claims = self._claims(token, await self._key(token))
         except ExpiredSignatureError:
@@ -60,11 +60,11 @@ class Issuer:
         return Caller(user_of(claims["sub"]), admin=self._is_admin(claims))
 
     async def _key(self, token: str) -> PyJWK:
-        """Return the key that the token names; one that is not known yet may be new."""
+        """Return the key that the token names, after a refresh if it is not known yet: keys rotate."""
         key_id = jwt.get_unverified_header(token).get("kid")
-        found = _named(await self.keys.held(), key_id)
-        if found is None and await self.keys.renew():
-            found = _named(await self.keys.held(), key_id)
+        found = _key_of(await self.key_set.keys(), key_id)
+        if found is None and await self.key_set.refresh():
+            found = _key_of(await self.key_set.keys(), key_id)
         if found is None:
             raise PyJWTError
         return found
@@ -88,12 +88,12 @@ class Issuer:
 
 
 def user_of(subject: str) -> str:
-    """Return the user's id of a `sub`, which may be any text: an id is part of labels and of S3 keys."""
+    """Return the user's id for a `sub`, hashed: a `sub` is any text, an id is part of labels and of S3 keys."""
     digest = hashlib.sha256(subject.encode()).digest()[:20]
     return f"u-{base64.b32encode(digest).decode().lower()}"
 
 
-def _named(keys: Sequence[PyJWK], key_id: str | None) -> PyJWK | None:
-    """Return the signing key of that id; without an id the only one that there is."""
+def _key_of(keys: Sequence[PyJWK], key_id: str | None) -> PyJWK | None:
+    """Return the signing key of that id; without an id the only key."""
     usable = [each for each in keys if each.public_key_use != "enc" and key_id in {None, each.key_id}]
     return usable[0] if len(usable) == 1 or (usable and key_id is not None) else None

@@ -1,4 +1,4 @@
-"""Bearer tokens from a mounted file, read again whenever it changes."""
+"""Bearer tokens of a mounted file, which is read again whenever it changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mediaimport_api.model import Sha256
 from mediaimport_runtime.environment import BadSettingError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from mediaimport_webhook.access.caller import Caller
+from mediaimport_webhook.access import Caller
 from mediaimport_webhook.http.problems import first_error
 from mediaimport_webhook.settings import user_id_refusal
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
-_LOOK_EVERY_S = 1.0
+_CHECK_INTERVAL_S = 1.0
 _MAX_TOKEN = 4096
 
 
 class TokenGrant(BaseModel):
-    """One line of the tokens file: a token, or only its SHA-256, and whose it is."""
+    """One object of the tokens file: a token, or only its SHA-256, with its user and role."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,7 +37,7 @@ class TokenGrant(BaseModel):
     role: Literal["user", "admin"] = "user"
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check(self) -> Self:
         if (self.token is None) == (self.sha256 is None):
             raise ValueError("give either token or sha256")
         if (refusal := user_id_refusal(self.user)) is not None:
@@ -55,7 +55,7 @@ Grants = list[tuple[bytes, Caller]]
 
 
 def _read(path: Path) -> Grants:
-    """Return what the file grants; BadSettingError names the setting, never a token."""
+    """Return the grants of the file; BadSettingError names the setting, never a token."""
     try:
         grants = _FILE.validate_python(json.loads(path.read_bytes()))
     except ValidationError as error:
@@ -67,29 +67,29 @@ def _read(path: Path) -> Grants:
     return [(each.digest, Caller(each.user, admin=each.role == "admin")) for each in grants]
 
 
-class Tokens:
-    """Knows callers by the SHA-256 of their token, compared in constant time with every one that is known."""
+class TokensFile:
+    """Authenticates callers by the SHA-256 of their token, compared in constant time with every known one."""
 
     def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._monotonic = monotonic
-        self._looked = monotonic()
+        self._checked_at = monotonic()
         self._state = self._file_state()
         self._grants = _read(path)
 
     def find(self, token: str) -> Caller | None:
-        """Return whose token that is, None if it is nobody's."""
+        """Return the caller of a token, None if it is not known."""
         return _matching(self._current(), token)
 
     def _current(self) -> Grants:
         now = self._monotonic()
-        if now - self._looked >= _LOOK_EVERY_S:
-            self._looked = now
+        if now - self._checked_at >= _CHECK_INTERVAL_S:
+            self._checked_at = now
             self._reload()
         return self._grants
 
     def _reload(self) -> None:
-        """Read a changed file; one that cannot be read leaves the grants as they are."""
+        """Read a changed file. An unreadable one leaves the grants as they are."""
         state = self._file_state()
         if state == self._state:
             return
@@ -97,12 +97,14 @@ class Tokens:
         try:
             self._grants = _read(self._path)
         except BadSettingError as error:
-            _LOG.error("the tokens could not be read again; the former ones hold", extra={"error": str(error)})
+            _LOG.error(
+                "the tokens file could not be reloaded; the former tokens stay valid", extra={"error": str(error)}
+            )
         else:
-            _LOG.info("the tokens were read again", extra={"tokens": len(self._grants)})
+            _LOG.info("the tokens file was reloaded", extra={"tokens": len(self._grants)})
 
     def _file_state(self) -> tuple[int, int, int] | None:
-        """Return what changes with the file; a Secret's mount swaps a link, so the inode changes too."""
+        """Return inode, time and size. A mounted Secret swaps a link, which changes the inode."""
         try:
             state = self._path.stat()
         except OSError:

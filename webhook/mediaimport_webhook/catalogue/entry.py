@@ -1,4 +1,4 @@
-"""The JSON that a frontend polls: made from a resource, or from the sidecar of one that is gone. Pure."""
+"""Catalogue entry: one asset, made of its resource, or of its sidecar once the resource is gone; and its presenter."""
 
 from __future__ import annotations
 
@@ -6,49 +6,48 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
-from mediaimport_api import names
-from mediaimport_api.names import AssetKeys
+from mediaimport_api.names import LABEL_RECOVERED, AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, ConditionType, Media, Phase, Status
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mediaimport_api.sidecar import Sidecar
 
     from mediaimport_webhook.cluster import Resource
     from mediaimport_webhook.http import schemas
-    from mediaimport_webhook.http.schemas import AssetKind, AssetStatus
+    from mediaimport_webhook.store.presign import SignedUrl, UrlSigner
 
-LABEL_SWEPT = f"{names.GROUP}/swept"
-"""On what the sweep made because no callback did."""
-
-_SHOWN: dict[Phase, AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
+_STATUS: dict[Phase, schemas.AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
+"""Of a finished import; every other phase is `uploading`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One asset as the shim shows it. `document` lacks only what is signed at the moment of asking."""
+    """One asset as the catalogue keeps it. `json` lacks only the presigned URLs."""
 
     resource_name: str
     version: int
     asset_id: str
     user_id: str
     created_at: str
-    status: AssetStatus
-    type: AssetKind | None
+    status: schemas.AssetStatus
+    type: schemas.AssetKind | None
     tags: tuple[str, ...]
     job_id: str | None
     original_key: str | None
     thumbnail_key: str | None
     size_bytes: int
-    swept: bool
+    recovered: bool
     deleted: bool
-    """The resource is on its way out, and all that is stored with it."""
-    document: schemas.Asset
+    """The resource is being deleted, and its stored objects with it."""
+    json: schemas.Asset
 
     @property
     def order(self) -> tuple[str, str, str]:
-        """Return what lists are ordered by; no two entries share it."""
+        """Return the sort key of lists; no two entries share it."""
         return self.created_at, self.asset_id, self.resource_name
 
 
@@ -58,17 +57,17 @@ def entry_of(resource: Resource) -> Entry:
     keys = AssetKeys(spec.get("userId", "default"), spec.get("assetId") or about["uid"])
     job_id = (spec["source"].get("provider") or {}).get("id")
     phase = _phase(status, run=spec.get("run", ""))
-    shown = _SHOWN.get(phase, "uploading")
+    asset_status = _STATUS.get(phase, "uploading")
     kind = _type(status.asset, spec.get("type", "auto"))
     tags = spec.get("tags") or []
-    document: schemas.Asset = {
+    json: schemas.Asset = {
         "id": keys.asset_id,
         "name": spec.get("name") or about["name"],
-        "status": shown,
+        "status": asset_status,
         "url": None,
         "thumbnail_url": None,
         "type": kind,
-        "metadata": _metadata(spec.get("metadata") or {}, _measured(status, failed=shown == "failed")),
+        "metadata": _metadata(spec.get("metadata") or {}, _measured(status, failed=asset_status == "failed")),
         "progress": _progress(status),
         "phase": phase,
         "reason": _reason(status, phase),
@@ -84,26 +83,26 @@ def entry_of(resource: Resource) -> Entry:
         asset_id=keys.asset_id,
         user_id=keys.user_id,
         created_at=about["creationTimestamp"],
-        status=shown,
+        status=asset_status,
         type=kind,
         tags=tuple(tags),
         job_id=job_id,
-        original_key=_original_key(status, keys) if shown == "ready" else None,
-        thumbnail_key=_thumbnail_key(status, keys) if shown == "ready" else None,
+        original_key=_original_key(status, keys) if asset_status == "ready" else None,
+        thumbnail_key=_thumbnail_key(status, keys) if asset_status == "ready" else None,
         size_bytes=status.asset.size_bytes if status.asset else 0,
-        swept=LABEL_SWEPT in about.get("labels", {}),
+        recovered=LABEL_RECOVERED in about.get("labels", {}),
         deleted=is_deleted(resource),
-        document=document,
+        json=json,
     )
 
 
 def is_deleted(resource: Resource) -> bool:
-    """Tell whether the resource goes, and takes what is stored with it."""
+    """Return whether the resource is being deleted, and its stored objects with it."""
     return "deletionTimestamp" in resource["metadata"] and resource["spec"].get("deletionPolicy") == "Delete"
 
 
 def entry_of_sidecar(sidecar: Sidecar) -> Entry:
-    """Return the entry of an asset whose resource is gone, as that would have shown it."""
+    """Return the entry of an asset whose resource is gone, equal to the one that the resource had."""
     provenance = sidecar.provenance
     status = Status(phase=Phase.READY, asset=sidecar.asset, media=sidecar.media, thumbnail=sidecar.thumbnail)
     spec = provenance.model_dump(mode="json", by_alias=True, exclude={"source_host", "provider"}) | {
@@ -120,7 +119,7 @@ def entry_of_sidecar(sidecar: Sidecar) -> Entry:
 
 
 def _status(resource: Resource) -> Status:
-    """Return the status; one that another version of the operator wrote may not fit, and counts as not there yet."""
+    """Return the status; an empty one if the schema refuses it, as another operator's version may have written it."""
     try:
         return Status.model_validate(resource.get("status") or {})
     except ValidationError:
@@ -128,14 +127,14 @@ def _status(resource: Resource) -> Status:
 
 
 def _phase(status: Status, *, run: str) -> Phase:
-    """Return the phase of the run that the spec asks for: a retry is on its way before the operator says so."""
-    asked_anew = run != (status.run or "")
-    return Phase.PENDING if asked_anew or status.phase is None else status.phase
+    """Return the phase of the run in the spec; Pending for a new run that the operator has not seen yet."""
+    is_new_run = run != (status.run or "")
+    return Phase.PENDING if is_new_run or status.phase is None else status.phase
 
 
-def _type(asset: Asset | None, wanted: str) -> AssetKind | None:
-    known = asset.kind.value if asset is not None else wanted
-    return None if known == "auto" else cast("AssetKind", known)
+def _type(asset: Asset | None, requested: str) -> schemas.AssetKind | None:
+    kind = asset.kind.value if asset is not None else requested
+    return None if kind == "auto" else cast("schemas.AssetKind", kind)
 
 
 def _reason(status: Status, phase: Phase) -> str | None:
@@ -146,7 +145,7 @@ def _reason(status: Status, phase: Phase) -> str | None:
 
 
 def _measured(status: Status, *, failed: bool) -> schemas.Metadata:
-    """Return what was measured: always all of these keys, so that a user's own of the same name never shows through."""
+    """Return the measured values under all their keys: a user's own value never stands under one of them."""
     media, asset = status.media, status.asset
     return {
         "duration": None if media is None or media.duration_ms is None else media.duration_ms / 1000,
@@ -164,8 +163,8 @@ def _measured(status: Status, *, failed: bool) -> schemas.Metadata:
     }
 
 
-def _metadata(given: dict[str, Any], measured: schemas.Metadata) -> schemas.Metadata:
-    return cast("schemas.Metadata", given | measured)
+def _metadata(own: dict[str, Any], measured: schemas.Metadata) -> schemas.Metadata:
+    return cast("schemas.Metadata", own | measured)
 
 
 def _progress(status: Status) -> schemas.Progress | None:
@@ -178,7 +177,7 @@ def _codec(media: Media | None) -> str | None:
 
 
 def _frame_rate(media: Media | None) -> float | None:
-    """Return frames per second of a fraction such as "30000/1001", to three places."""
+    """Return frames per second, to three places, from a fraction such as "30000/1001"."""
     if media is None or media.video is None or media.video.avg_frame_rate is None:
         return None
     try:
@@ -188,9 +187,37 @@ def _frame_rate(media: Media | None) -> float | None:
 
 
 def _original_key(status: Status, keys: AssetKeys) -> str | None:
-    """Return the key only if it is one that this asset can have: nothing else is ever signed."""
+    """Return the key if it is one of this asset's, else None: no other key is ever signed."""
     return status.asset.key if status.asset and keys.is_original(status.asset.key) else None
 
 
 def _thumbnail_key(status: Status, keys: AssetKeys) -> str | None:
     return keys.thumbnail if status.thumbnail and status.thumbnail.key == keys.thumbnail else None
+
+
+@dataclass(frozen=True)
+class Presenter:
+    """Makes the JSON of responses: an entry with its presigned URLs."""
+
+    signer: UrlSigner
+
+    async def present(self, entry: Entry, *, download: bool = False) -> schemas.Asset:
+        """Return the asset's JSON; with `download` its URL saves the file under the asset's name."""
+        if entry.original_key is None:
+            return entry.json
+        name = entry.json["name"] if download else ""
+        first_to_expire = original = await self.signer.url(entry.original_key, download_name=name)
+        thumbnail_url = None
+        if entry.thumbnail_key is not None:
+            thumbnail = await self.signer.url(entry.thumbnail_key)
+            first_to_expire, thumbnail_url = min(original, thumbnail, key=_expiry), thumbnail.url
+        return {
+            **entry.json,
+            "url": original.url,
+            "thumbnail_url": thumbnail_url,
+            "expires_at": first_to_expire.expires_at_text,
+        }
+
+
+def _expiry(signed: SignedUrl) -> datetime:
+    return signed.expires_at

@@ -1,4 +1,4 @@
-"""What the shim knows of all imports: fed by the reflector and by its own writes, read by every route."""
+"""Index of all imports in memory (the read cache), fed by the reflector and by the webhook's own writes."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ Order = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Some entries, newest first; `last` is where to go on, None at the end."""
+class EntryPage:
+    """Entries, newest first; `last` is the place for the next page, None on the last one."""
 
     entries: list[Entry]
     last: Order | None
 
 
 class Catalogue:
-    """All entries in memory, by name, by asset id and in order."""
+    """All entries, by name, by asset id and in order of creation."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Entry] = {}
         self._names_by_asset: defaultdict[str, set[str]] = defaultdict(set)
         self._orders: defaultdict[str | None, list[Order]] = defaultdict(list)
         self._seen_version = 0
-        self.swept = 0
-        """How many of them the sweep made."""
-        self._followers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self.recovered = 0
+        """Number of entries that recovery created."""
+        self._subscribers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._by_name)
 
     def replace(self, entries: Iterable[Entry], *, version: int) -> None:
-        """Take over a whole list: what it lacks is gone, unless it is newer than the list."""
+        """Replace all entries by those of a list, except entries that are newer than the list."""
         listed = set()
         for entry in entries:
             listed.add(entry.resource_name)
@@ -54,13 +54,13 @@ class Catalogue:
         self.advance(version)
 
     def observe(self, resource: Resource) -> None:
-        """Take over what the watch tells of one resource."""
+        """Take over a watch event's resource, added or modified."""
         entry = entry_of(resource)
         self._put(entry)
         self.advance(entry.version)
 
     def forget(self, resource: Resource) -> None:
-        """Take over that a resource was deleted."""
+        """Take over a watch event's deletion."""
         known = self._by_name.get(resource["metadata"]["name"])
         version = int(resource["metadata"]["resourceVersion"])
         if known is not None and known.version <= version:
@@ -68,55 +68,57 @@ class Catalogue:
         self.advance(version)
 
     def advance(self, version: int) -> None:
-        """Note that all is known up to that version."""
+        """Note the version up to which all changes are known."""
         self._seen_version = max(self._seen_version, version)
 
     def insert(self, resource: Resource) -> Entry:
-        """Take over an answer to our own write or read, so that a caller reads it; return its entry.
+        """Take over the response to a write or read of our own, so that the caller reads it; return its entry.
 
-        What the watch has passed already and is not here was deleted since: it is not brought back.
+        A resource of a version that the watch has passed, and that is not here, was deleted since: it is left out.
         """
         entry = entry_of(resource)
         if entry.resource_name in self._by_name or entry.version > self._seen_version:
             self._put(entry)
         return entry
 
-    def named(self, resource_name: str) -> Entry | None:
-        """Return the entry of that resource, None if it is gone or going."""
+    def get(self, resource_name: str) -> Entry | None:
+        """Return the entry of that resource, None if it is deleted or being deleted."""
         entry = self._by_name.get(resource_name)
         return None if entry is None or entry.deleted else entry
 
-    def all_of(self, user_id: str | None) -> Iterator[Entry]:
-        """Return the entries of that user, of all for None, newest first."""
+    def entries_of(self, user_id: str | None) -> Iterator[Entry]:
+        """Return the entries of that user, or of all users for None, newest first."""
         return self._backwards(user_id, None)
 
     @contextmanager
-    def following(self, resource_name: str) -> Iterator[asyncio.Event]:
-        """Give an event that is set whenever that resource changes or goes."""
+    def subscribe(self, resource_name: str) -> Iterator[asyncio.Event]:
+        """Yield an event that is set at each change or deletion of that resource."""
         changed = asyncio.Event()
-        self._followers[resource_name].add(changed)
+        self._subscribers[resource_name].add(changed)
         try:
             yield changed
         finally:
-            self._followers[resource_name].discard(changed)
-            if not self._followers[resource_name]:
-                del self._followers[resource_name]
+            self._subscribers[resource_name].discard(changed)
+            if not self._subscribers[resource_name]:
+                del self._subscribers[resource_name]
 
     def find(self, asset_id: str, *, user_id: str | None) -> Entry | None:
-        """Return the asset, of that user only unless None; of two resources with one asset id the older."""
+        """Return the asset, of that user or for None of any; of two resources with one asset id the older."""
         entries = (self._by_name[name] for name in self._names_by_asset.get(asset_id.lower(), ()))
-        seen = [each for each in entries if user_id in {None, each.user_id}]
-        return min(seen, key=lambda each: each.order, default=None)
+        visible = [each for each in entries if user_id in {None, each.user_id}]
+        return min(visible, key=lambda each: each.order, default=None)
 
-    def newest(self, *, user_id: str | None, limit: int, after: Order | None, wanted: Callable[[Entry], bool]) -> Slice:
-        """Return at most `limit` wanted entries that come after that place, newest first."""
+    def newest(
+        self, *, user_id: str | None, limit: int, after: Order | None, matches: Callable[[Entry], bool]
+    ) -> EntryPage:
+        """Return at most `limit` entries that match and come after that place, newest first."""
         found: list[Entry] = []
         for entry in self._backwards(user_id, after):
             if len(found) == limit:
-                return Slice(found, found[-1].order)
-            if wanted(entry):
+                return EntryPage(found, found[-1].order)
+            if matches(entry):
                 found.append(entry)
-        return Slice(found, None)
+        return EntryPage(found, None)
 
     def _backwards(self, user_id: str | None, after: Order | None) -> Iterator[Entry]:
         orders = self._orders.get(user_id, [])
@@ -133,20 +135,20 @@ class Catalogue:
                 return
             self._remove(known)
         self._by_name[entry.resource_name] = entry
-        self.swept += entry.swept
+        self.recovered += entry.recovered
         self._names_by_asset[entry.asset_id.lower()].add(entry.resource_name)
         for owner in (None, entry.user_id):
             insort(self._orders[owner], entry.order)
-        self._tell(entry.resource_name)
+        self._notify(entry.resource_name)
 
-    def _tell(self, resource_name: str) -> None:
-        for changed in self._followers.get(resource_name, ()):
+    def _notify(self, resource_name: str) -> None:
+        for changed in self._subscribers.get(resource_name, ()):
             changed.set()
 
     def _remove(self, entry: Entry) -> None:
         del self._by_name[entry.resource_name]
-        self.swept -= entry.swept
-        self._tell(entry.resource_name)
+        self.recovered -= entry.recovered
+        self._notify(entry.resource_name)
         _discard(self._names_by_asset, entry.asset_id.lower(), entry.resource_name)
         for owner in (None, entry.user_id):
             orders = self._orders[owner]

@@ -1,44 +1,35 @@
-"""One asset, wherever it can be found: the catalogue, the API server for what another replica wrote, the sidecar."""
+"""Lookup of one asset: in the catalogue, then on the API server (another replica's write), then by its sidecar."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from mediaimport_api.names import AssetKeys
+from mediaimport_api.names import LABEL_ASSET, AssetKeys
 from mediaimport_api.sidecar import Tombstone
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 
 from mediaimport_webhook.catalogue.entry import Entry, entry_of_sidecar
 from mediaimport_webhook.http.problems import deleted, not_found
-from mediaimport_webhook.imports.create import LABEL_ASSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mediaimport_api.sidecar import Sidecar
-
-    from mediaimport_webhook.access.caller import Caller
+    from mediaimport_webhook.access import Caller
     from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.cluster import Cluster
+    from mediaimport_webhook.store.sidecars import SidecarReader
 
-_ABSENT_FOR_S = 2.0
-_MOST_ABSENT = 10_000
-_READS_AT_ONCE = 8
-
-
-class SidecarReader(Protocol):
-    """Where sidecars are."""
-
-    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
-        """Return what `asset.json` of that asset of that user holds, None if there is none."""
+_NEGATIVE_CACHE_S = 2.0
+_MAX_NEGATIVE = 10_000
+_MAX_CONCURRENCY = 8
 
 
-class Reads:
-    """Finds assets for a caller; a miss costs the cluster and the store one read each, every 2 s at most."""
+class AssetLookup:
+    """Finds assets for a caller. A miss costs one read each of cluster and store; a negative cache spares repeats."""
 
     def __init__(
         self,
@@ -52,23 +43,23 @@ class Reads:
         self._cluster = cluster
         self._sidecars = sidecars
         self._monotonic = monotonic
-        self._absent: OrderedDict[AssetKeys, float] = OrderedDict()
-        self._slots = asyncio.Semaphore(_READS_AT_ONCE)
+        self._absent_since: OrderedDict[AssetKeys, float] = OrderedDict()
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-    async def asset(self, text: str, caller: Caller) -> Entry:
-        """Return the asset if the caller may see it; 410 if it was deleted, 404 for any other cause."""
+    async def find(self, text: str, caller: Caller) -> Entry:
+        """Return the asset if the caller may see it; a 410 Problem if it was deleted, else 404."""
         asset_id = _asset_id(text)
         entry = self._catalogue.find(asset_id, user_id=caller.sees)
         if entry is None:
-            entry = await self._elsewhere(AssetKeys(caller.sees or "", asset_id), caller)
+            entry = await self._find_uncached(AssetKeys(caller.sees or "", asset_id), caller)
         if entry is None:
             raise not_found("asset")
         if entry.deleted:
             raise deleted("asset")
         return entry
 
-    async def _elsewhere(self, keys: AssetKeys, caller: Caller) -> Entry | None:
-        if self._known_absent(keys):
+    async def _find_uncached(self, keys: AssetKeys, caller: Caller) -> Entry | None:
+        if self._is_known_absent(keys):
             return None
         async with self._slots:
             entry = await self._in_cluster_or_store(keys, AssetKeys(caller.user_id, keys.asset_id))
@@ -77,7 +68,7 @@ class Reads:
         return entry
 
     async def _in_cluster_or_store(self, keys: AssetKeys, stored: AssetKeys) -> Entry | None:
-        """Look in both; a cluster that does not answer hides nothing that is stored, but leaves open what is not."""
+        """Read cluster and store. Without an answer of the cluster only a sidecar is certain."""
         try:
             return await self._in_cluster(keys) or await self._in_store(stored)
         except UnavailableError:
@@ -98,19 +89,19 @@ class Reads:
             raise deleted("asset")
         return None if record is None else entry_of_sidecar(record)
 
-    def _known_absent(self, keys: AssetKeys) -> bool:
-        since = self._absent.get(keys)
-        return since is not None and self._monotonic() - since < _ABSENT_FOR_S
+    def _is_known_absent(self, keys: AssetKeys) -> bool:
+        since = self._absent_since.get(keys)
+        return since is not None and self._monotonic() - since < _NEGATIVE_CACHE_S
 
     def _note_absent(self, keys: AssetKeys) -> None:
-        self._absent[keys] = self._monotonic()
-        self._absent.move_to_end(keys)
-        if len(self._absent) > _MOST_ABSENT:
-            self._absent.popitem(last=False)
+        self._absent_since[keys] = self._monotonic()
+        self._absent_since.move_to_end(keys)
+        if len(self._absent_since) > _MAX_NEGATIVE:
+            self._absent_since.popitem(last=False)
 
 
 def _asset_id(text: str) -> str:
-    """Return the id in its one form; anything else is no asset's and goes no further."""
+    """Return the id in canonical form; a 404 Problem for a text that is no UUID."""
     try:
         return str(UUID(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The list's query: filters, page size and the cursor that a client hands back. Pure."""
+"""Query of a list: filters, page size and cursor. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.index import Order
 
-_USUAL = 50
-_MOST = 200
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 200
 _MAX_CURSOR = 1024
 _FILTERS: Mapping[str, frozenset[str] | None] = {
     "status": frozenset(get_args(AssetStatus)),
@@ -34,9 +34,9 @@ _PARAMETERS = {*_FILTERS, "limit", "cursor"}
 
 @dataclass(frozen=True)
 class Query:
-    """What a list is asked for; None is no filter."""
+    """Filters and place of a page; None is no filter."""
 
-    limit: int = _USUAL
+    limit: int = _DEFAULT_LIMIT
     after: Order | None = None
     status: str | None = None
     type: str | None = None
@@ -44,8 +44,8 @@ class Query:
     job_id: str | None = None
     user: str | None = None
 
-    def wants(self, entry: Entry) -> bool:
-        """Tell whether an entry passes all filters. A job is a prediction, or an import by its resource's name."""
+    def matches(self, entry: Entry) -> bool:
+        """Return whether an entry passes all filters. A job is a prediction, or an import by its resource's name."""
         return (
             self.status in {None, entry.status}
             and self.type in {None, entry.type}
@@ -55,7 +55,7 @@ class Query:
 
 
 def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
-    """Return the query; a 422 Problem names every parameter that is wrong."""
+    """Return the query; a 422 Problem names every wrong parameter."""
     given = list(parameters)
     names = [name for name, _ in given]
     errors = [FieldError(f"?{name}", "is not a parameter of this route") for name in names if name not in _PARAMETERS]
@@ -64,9 +64,9 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
     for name, allowed in _FILTERS.items():
         if allowed is not None and name in values and values[name] not in allowed:
             errors.append(FieldError(f"?{name}", f"must be one of {', '.join(sorted(allowed))}"))
-    limit = values.get("limit", str(_USUAL))
-    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= _MOST):  # noqa: PLR2004
-        errors.append(FieldError("?limit", f"must be a whole number from 1 to {_MOST}"))
+    limit = values.get("limit", str(_DEFAULT_LIMIT))
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= _MAX_LIMIT):  # noqa: PLR2004
+        errors.append(FieldError("?limit", f"must be a whole number from 1 to {_MAX_LIMIT}"))
     if errors:
         raise invalid(errors)
     after = decode_cursor(values["cursor"]) if "cursor" in values else None
@@ -74,12 +74,12 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
 
 
 def encode_cursor(order: Order) -> str:
-    """Return a place in the list as an opaque text that is safe in a URL."""
+    """Return a place in the list as opaque text that is safe in a URL."""
     return base64.urlsafe_b64encode(json.dumps(order, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> Order:
-    """Return the place; a 400 Problem for what was never a cursor."""
+    """Return the place; a 400 Problem for any other text."""
     try:
         if len(cursor) > _MAX_CURSOR:
             raise ValueError  # noqa: TRY301 - one refusal for all
@@ -88,6 +88,6 @@ def decode_cursor(cursor: str) -> Order:
         if not all(isinstance(each, str) for each in parts):
             raise ValueError  # noqa: TRY301 - one refusal for all
     except (ValueError, TypeError, RecursionError):
-        detail = "The cursor is none that this service gave; start without one."
+        detail = "The cursor is not from this service; start without one."
         raise Problem(HTTPStatus.BAD_REQUEST, "invalid-cursor", detail, [FieldError("?cursor", detail)]) from None
     return created_at, asset_id, name

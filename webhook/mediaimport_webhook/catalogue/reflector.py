@@ -1,4 +1,7 @@
-"""Keeps the catalogue equal to the cluster: a paged list, then a watch from there, again whenever one breaks."""
+"""Reflector: keeps the catalogue equal to the cluster by a paged list, then a watch with bookmarks.
+
+A broken watch goes on from its last version; an expired one lists again.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _PAGE = 500
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
+_FIRST_BACKOFF_S = 0.5
+_MAX_BACKOFF_S = 30.0
 
 
 class Reflector:
-    """`synced` once the first list is in; `last_event_age_s` says how old the newest sign of life is."""
+    """Feeds the catalogue. `synced` is set once the first list is complete."""
 
     def __init__(
         self,
@@ -35,13 +38,13 @@ class Reflector:
         catalogue: Catalogue,
         *,
         monotonic: Callable[[], float] = time.monotonic,
-        first_pause_s: float = _FIRST_PAUSE_S,
+        first_backoff_s: float = _FIRST_BACKOFF_S,
     ) -> None:
         self._cluster = cluster
         self._catalogue = catalogue
         self._monotonic = monotonic
-        self._first_pause_s = first_pause_s
-        self._pause_s = first_pause_s
+        self._first_backoff_s = first_backoff_s
+        self._backoff_s = first_backoff_s
         self._last_event: float | None = None
         self._version: int | None = None
         self._failing = False
@@ -49,45 +52,50 @@ class Reflector:
 
     @property
     def last_event_age_s(self) -> float | None:
-        """Return seconds since the cluster was last heard of, None before the first list."""
+        """Return seconds since the last list or watch event, None before the first list."""
         return None if self._last_event is None else self._monotonic() - self._last_event
 
     @property
     def stale_s(self) -> int | None:
-        """Return how old the cache is while the cluster does not answer, None while it does."""
+        """Return the age of the cache while the cluster does not answer, None while it does."""
         return int(self.last_event_age_s or 0) if self._failing else None
 
+    @property
+    def is_stale(self) -> bool:
+        """Return whether the cache is not synced yet, or the cluster does not answer."""
+        return self._failing or not self.synced.is_set()
+
     async def run(self) -> None:
-        """Go on for ever; every failure is a pause and another try."""
+        """List and watch for ever; back off after each failure."""
         while True:
             try:
-                await self._once()
+                await self._list_and_watch()
             except ExpiredError:
-                _LOG.info("the watch's place is gone, listing again")
+                _LOG.info("the watch expired, listing again")
                 self._version = None
-                await self._pause()
+                await self._back_off()
             except KubernetesError as error:
                 self._failing = True
                 _LOG.warning("the cluster cannot be read", extra={"error": str(error)})
-                await self._pause()
-            except Exception:  # noqa: BLE001 - a defect must not leave the cache to age for ever
-                _LOG.exception("the cache could not be fed")
+                await self._back_off()
+            except Exception:  # noqa: BLE001 - a defect must not stop the cache for ever
+                _LOG.exception("the reflector failed")
                 self._version = None
-                await self._pause()
+                await self._back_off()
 
-    async def _once(self) -> None:
-        """List if there is no place to watch from; then watch until the server ends it."""
+    async def _list_and_watch(self) -> None:
+        """List if no version is known; then watch until the server ends the watch."""
         version = self._version if self._version is not None else await self._list()
-        heard = False
+        received = False
         async for change in self._cluster.watch_imports(str(version)):
             self._apply(change)
-            self._heard()
-            heard = True
-        if not heard:
-            await self._pause()
+            self._succeeded()
+            received = True
+        if not received:
+            await self._back_off()
 
     async def _list(self) -> int:
-        """Read all, page by page; each resource is kept only as its small entry."""
+        """List all resources, page by page. Only their entries stay in memory."""
         page = await self._cluster.list_imports(limit=_PAGE)
         entries = [entry_of(each) for each in page.items]
         while page.next:
@@ -95,7 +103,7 @@ class Reflector:
             entries.extend(entry_of(each) for each in page.items)
         self._version = int(page.version)
         self._catalogue.replace(entries, version=self._version)
-        self._heard()
+        self._succeeded()
         self.synced.set()
         return self._version
 
@@ -112,12 +120,12 @@ class Reflector:
                 assert_never(change.kind)
         self._version = version
 
-    def _heard(self) -> None:
+    def _succeeded(self) -> None:
         self._last_event = self._monotonic()
-        self._pause_s = self._first_pause_s
+        self._backoff_s = self._first_backoff_s
         self._failing = False
 
-    async def _pause(self) -> None:
-        """Wait, longer each time and never in step with another replica."""
-        await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-        self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+    async def _back_off(self) -> None:
+        """Wait, twice as long each time, with jitter: replicas do not retry in step."""
+        await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        self._backoff_s = min(self._backoff_s * 2, _MAX_BACKOFF_S)

@@ -1,1 +1,1 @@
-"""Generators: starting predictions, taking their callbacks, recovering those whose callback never came."""
+"""Generation: predictions by alias, callbacks of generators, recovery of predictions whose callback never came."""

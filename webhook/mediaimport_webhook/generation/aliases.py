@@ -1,16 +1,19 @@
-"""Model aliases: what a caller may ask of a generator, and how it is said to the model."""
+"""Model aliases: the inputs that a caller may send, and their conversion to the model's own."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from mediaimport_runtime.environment import BadSettingError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from mediaimport_webhook.http.problems import FieldError, invalid, pointer_of
+from mediaimport_webhook.http.problems import FieldError, first_error, invalid, pointer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _Kind = type | tuple[type, ...]
 _SECONDS = re.compile(r"([0-9]{1,6})s")
@@ -18,7 +21,7 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class InputField(BaseModel):
-    """One field of an alias's input. `seconds` is a text such as "5s" that the model gets as a number."""
+    """Input field of an alias. `seconds` is a text such as "5s", which the model gets as a number."""
 
     model_config = _CONFIG
 
@@ -32,7 +35,7 @@ class InputField(BaseModel):
     to: str | None = None
 
     def convert(self, value: object) -> JsonValue:
-        """Return what the model gets for a caller's value; ValueError says what is wrong with it."""
+        """Return the model's value for a caller's value; ValueError says what is wrong with it."""
         match self.type:
             case "string":
                 return self._text(value)
@@ -58,9 +61,9 @@ class InputField(BaseModel):
         return text
 
     @staticmethod
-    def _of_type(value: object, kind: _Kind, words: str) -> Any:  # noqa: ANN401 - JSON
+    def _of_type(value: object, kind: _Kind, description: str) -> Any:  # noqa: ANN401 - JSON
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError(f"must be {words}")
+            raise ValueError(f"must be {description}")
         return value
 
     @staticmethod
@@ -79,7 +82,7 @@ class InputField(BaseModel):
 
 
 class ModelAlias(BaseModel):
-    """A model under the name that callers use for it."""
+    """Model under the name that callers use."""
 
     model_config = _CONFIG
 
@@ -88,12 +91,12 @@ class ModelAlias(BaseModel):
     input: dict[str, InputField]
     fixed: dict[str, JsonValue] = Field(default_factory=dict)
 
-    def model_input(self, given: Mapping[str, object]) -> dict[str, JsonValue]:
-        """Return the model's own input; a 422 Problem names every field that is wrong."""
-        errors = [FieldError(pointer_of([name]), "is not a field of this model") for name in given.keys() - self.input]
+    def model_input(self, body: Mapping[str, object]) -> dict[str, JsonValue]:
+        """Return the model's own input; a 422 Problem names every wrong field."""
+        errors = [FieldError(pointer_of([name]), "is not a field of this model") for name in body.keys() - self.input]
         converted = dict(self.fixed)
         for name, rule in self.input.items():
-            value = given.get(name, rule.default)
+            value = body.get(name, rule.default)
             if value is None:
                 if rule.required:
                     errors.append(FieldError(pointer_of([name]), "is required"))
@@ -111,18 +114,23 @@ _Alias = Annotated[str, Field(pattern=r"^(?!(webhook|predictions)$)[a-z0-9]([-a-
 _FILE = TypeAdapter(dict[_Alias, ModelAlias], config=ConfigDict(regex_engine="python-re"))
 
 
-def read_models(content: object) -> dict[str, ModelAlias]:
-    """Return the aliases of a models file; pydantic's ValidationError says where it is wrong."""
-    models = _FILE.validate_python(content)
-    for alias, model in models.items():
-        _check_defaults(alias, model)
+def read_models_file(path: Path) -> Mapping[str, ModelAlias]:
+    """Return the aliases of the models file; BadSettingError says where it is wrong."""
+    try:
+        models = _FILE.validate_python(json.loads(path.read_text()))
+        for alias, model in models.items():
+            _check_defaults(alias, model)
+    except ValidationError as error:
+        raise BadSettingError(f"REPLICATE_MODELS_FILE: {first_error(error)}") from None
+    except (OSError, ValueError) as error:
+        raise BadSettingError(f"REPLICATE_MODELS_FILE: {error}") from None
     return models
 
 
 def _check_defaults(alias: str, model: ModelAlias) -> None:
     for name, rule in model.input.items():
         if rule.values is not None and rule.type != "string":
-            raise ValueError(f"/{alias}/input/{name}: values go with type string only")
+            raise ValueError(f"/{alias}/input/{name}: values need type string")
         if rule.default is not None:
             try:
                 rule.convert(rule.default)

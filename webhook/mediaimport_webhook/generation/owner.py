@@ -1,4 +1,4 @@
-"""Who a prediction belongs to: written down before the caller hears of it, as a ConfigMap that lives about a day."""
+"""Owner records: the user of a prediction, written before its id is returned, as a ConfigMap for about a day."""
 
 from __future__ import annotations
 
@@ -20,57 +20,54 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LABEL_RECORD = f"{names.GROUP}/record"
 _LABEL_DAY = f"{names.GROUP}/record-day"
-_CLEAN_EVERY = timedelta(hours=1)
+_CLEANUP_INTERVAL = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A user, and the tags that the user wants on what the prediction makes."""
+    """User of a prediction, with the tags for its assets."""
 
     user_id: str
     tags: tuple[str, ...] = ()
 
 
-class Owners:
-    """The records of one namespace."""
+class OwnerRecords:
+    """The owner records of one namespace."""
 
     def __init__(self, cluster: Cluster, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._cluster = cluster
         self._clock = clock
-        self._cleaned: datetime | None = None
+        self._cleaned_at: datetime | None = None
 
     async def record(self, *, provider: str, prediction: str, owner: Owner) -> None:
-        """Write the owner down; UnavailableError, or AlreadyExistsError if it is recorded as another's."""
+        """Create the record; UnavailableError, or AlreadyExistsError if another owner is recorded."""
         try:
             await self._cluster.create_record(_manifest(provider, prediction, owner, self._clock()))
         except AlreadyExistsError:
-            if await self.recorded(provider=provider, prediction=prediction) != owner:
+            if await self.get(provider=provider, prediction=prediction) != owner:
                 raise
 
-    async def recorded(self, *, provider: str, prediction: str) -> Owner | None:
-        """Return the recorded owner, None if nobody recorded one; UnavailableError.
-
-        Asked of the API server itself, never of a cache: the webhook may come right after the record.
-        """
+    async def get(self, *, provider: str, prediction: str) -> Owner | None:
+        """Return the recorded owner, None if there is no record; UnavailableError."""
+        # Not from a cache: the callback may come right after the record.
         record = await self._cluster.get_record(_name(provider, prediction))
         if record is None:
             return None
         return Owner(record["data"]["user"], tuple(json.loads(record["data"]["tags"])))
 
-    async def clean(self) -> None:
-        """Delete the records of the days before yesterday, if that was not done within the hour."""
+    async def delete_expired(self) -> None:
+        """Delete the records of the days before yesterday, at most once an hour."""
         now = self._clock()
-        if self._cleaned is not None and now - self._cleaned < _CLEAN_EVERY:
+        if self._cleaned_at is not None and now - self._cleaned_at < _CLEANUP_INTERVAL:
             return
-        self._cleaned = now
-        kept = ",".join(_day(now - timedelta(days=days)) for days in (0, 1))
+        self._cleaned_at = now
+        kept_days = ",".join(_day(now - timedelta(days=days)) for days in (0, 1))
+        selector = f"{_LABEL_RECORD}=prediction,{_LABEL_DAY} notin ({kept_days})"
         try:
-            for name in await self._cluster.list_record_names(
-                f"{_LABEL_RECORD}=prediction,{_LABEL_DAY} notin ({kept})"
-            ):
+            for name in await self._cluster.list_record_names(selector):
                 await self._cluster.delete_record(name)
         except KubernetesError as error:
-            _LOG.warning("old owner records could not be removed", extra={"error": str(error)})
+            _LOG.warning("expired owner records could not be deleted", extra={"error": str(error)})
 
 
 def _name(provider: str, prediction: str) -> str:

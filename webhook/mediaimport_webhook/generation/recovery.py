@@ -1,4 +1,4 @@
-"""Finds succeeded predictions whose callback never came, before their files die, and imports them."""
+"""Recovery of missed predictions: those whose callback never came are imported before their files expire."""
 
 from __future__ import annotations
 
@@ -7,67 +7,62 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mediaimport_webhook.generation.providers import Outcome
-from mediaimport_webhook.generation.providers.outputs import media_outputs
-from mediaimport_webhook.imports.create import Creation
+from mediaimport_webhook.generation.outputs import media_outputs
+from mediaimport_webhook.generation.providers import Prediction, PredictionLister, PredictionOutcome
+from mediaimport_webhook.imports.create import CreationOutcome
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mediaimport_webhook.generation.intake import Callbacks
-    from mediaimport_webhook.generation.providers import Lister, Prediction
+    from mediaimport_webhook.generation.intake import Intake
 
 _LOG = logging.getLogger(__name__)
-_CALLBACK_COMES_WITHIN = timedelta(minutes=3)
-"""The last of quick retries comes about a minute after completion."""
-_LOOKED_BACK = timedelta(hours=1)
-"""Where files live longer."""
-_LONGEST_RUN = timedelta(hours=6)
-"""The list is by creation: what was created before this cannot have completed within the hour."""
-_MOST_PAGES = 200
+_CALLBACK_WITHIN = timedelta(minutes=3)
+"""The last of a generator's quick retries comes about a minute after completion."""
+_DEFAULT_LIFETIME = timedelta(hours=1)
+"""How far to look back where files do not expire soon."""
+_MAX_RUNTIME = timedelta(hours=6)
+"""The list is by creation: a prediction created before this cannot have completed within the hour."""
+_MAX_PAGES = 200
 
 
 @dataclass(frozen=True)
-class Swept:
-    """What a sweep found: predictions looked at, and imports that it made."""
+class Recovered:
+    """Counts of a recovery: checked predictions, created imports."""
 
-    looked_at: int
-    saved: int
+    checked: int
+    imported: int
 
 
-async def sweep(generator: Lister, callbacks: Callbacks, now: datetime) -> Swept:
-    """Import what is missing; a Problem or UnavailableError ends it, and the next sweep goes on."""
-    looked_at = saved = 0
-    place: str | None = ""
-    for _ in range(_MOST_PAGES):
-        if place is None:
+async def recover(generator: PredictionLister, intake: Intake, now: datetime) -> Recovered:
+    """Import the outputs of missed predictions; a Problem or UnavailableError ends it, and the next run goes on."""
+    checked = imported = 0
+    cursor: str | None = ""
+    for _ in range(_MAX_PAGES):
+        if cursor is None:
             break
-        page = await generator.recent(place)
-        looked_at += len(page.predictions)
+        page = await generator.list_predictions(cursor)
+        checked += len(page.predictions)
         for each in page.predictions:
-            saved += await _save(each, callbacks, now)
-        reaches_back = any(each.created_at and now - each.created_at > _LONGEST_RUN for each in page.predictions)
-        place = None if reaches_back else page.next
-    return Swept(looked_at, saved)
+            imported += await _recover(each, intake, now)
+        reaches_back = any(each.created_at and now - each.created_at > _MAX_RUNTIME for each in page.predictions)
+        cursor = None if reaches_back else page.next
+    return Recovered(checked, imported)
 
 
 def _is_due(prediction: Prediction, now: datetime) -> bool:
-    """Tell whether its callback has had its time while its files still live. No media is no callback's loss."""
-    if prediction.outcome is not Outcome.SUCCEEDED or prediction.completed_at is None:
+    """Return whether the callback is overdue, the files still live, and there is media to import."""
+    if prediction.outcome is not PredictionOutcome.SUCCEEDED or prediction.completed_at is None:
         return False
-    age = now - prediction.completed_at
-    return _CALLBACK_COMES_WITHIN <= age < (prediction.files_live or _LOOKED_BACK) and bool(
-        media_outputs(prediction.output)
-    )
+    age, lifetime = now - prediction.completed_at, prediction.files_lifetime or _DEFAULT_LIFETIME
+    return _CALLBACK_WITHIN <= age < lifetime and bool(media_outputs(prediction.output))
 
 
-async def _save(prediction: Prediction, callbacks: Callbacks, now: datetime) -> int:
+async def _recover(prediction: Prediction, intake: Intake, now: datetime) -> int:
     if not _is_due(prediction, now):
         return 0
-    outcomes = await callbacks.take(prediction, swept=True)
-    made = sum(each.created.creation is Creation.CREATED for each in outcomes.items)
-    if made:
-        _LOG.warning(
-            "a prediction without its callback was saved", extra={"prediction": prediction.id, "imports": made}
-        )
-    return made
+    result = await intake.accept(prediction, recovered=True)
+    created = sum(each.created.outcome is CreationOutcome.CREATED for each in result.outputs)
+    if created:
+        _LOG.warning("a missed prediction was recovered", extra={"prediction": prediction.id, "imports": created})
+    return created

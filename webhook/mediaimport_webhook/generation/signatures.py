@@ -1,4 +1,4 @@
-"""Standard Webhooks signatures: https://www.standardwebhooks.com. Pure; the clock comes in."""
+"""Standard Webhooks signatures: https://www.standardwebhooks.com. Pure; the time is an argument."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TOLERANCE_S = 300
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix that all secrets share
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of all secrets
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}")
 _MEMBER = re.compile(r"v1,[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
-"""Base64 of 32 bytes in its one canonical form; members of other versions, or broken ones, are passed over."""
+"""Canonical base64 of 32 bytes; members of other versions, or broken ones, are skipped."""
 
 
 def usable_secret(secret: str) -> bool:
-    """Tell whether a secret is `whsec_` and base64 of at least one byte."""
+    """Return whether a secret is `whsec_` and base64 of at least one byte."""
     encoded = secret.removeprefix(_SECRET_PREFIX)
     try:
         return encoded != secret and len(binascii.a2b_base64(encoded + "==", strict_mode=False)) > 0
@@ -30,7 +30,7 @@ def usable_secret(secret: str) -> bool:
 
 
 def refusal(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now: datetime) -> str | None:
-    """Return why that message is not signed with one of the secrets, within 300 s of `now`; None if it is."""
+    """Return why the message is not signed with one of the secrets within 300 s of `now`; None if it is."""
     message_id, sent, members = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
     if not (message_id and sent and members):
         return "webhook-id, webhook-timestamp or webhook-signature is missing"
@@ -44,7 +44,7 @@ def refusal(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now
 
 
 def _matches(message_id: str, sent: int, body: bytes, members: str, secrets: Iterable[str]) -> bool:
-    """Compare every member with every secret, so that the time taken tells nothing about which came near."""
+    """Compare every member with every secret, in constant time."""
     try:
         text = body.decode()
         moment = datetime.fromtimestamp(sent, UTC)

@@ -1,1 +1,1 @@
-"""HTTP parts that know no media: bodies, responses, routing, problems, schemas, OpenAPI, the access log."""
+"""HTTP: bodies, routing, problems, schemas, the OpenAPI document, the access log."""

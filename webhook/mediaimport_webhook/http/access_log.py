@@ -1,4 +1,4 @@
-"""One line, and one count, a request: what, how it ended, how long it took. No query, no header, no body."""
+"""Access log: one line and one count for each request, without its query, headers and body."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mediaimport_webhook.metrics import UNROUTED
+from mediaimport_webhook.metrics import UNROUTED, Metrics
 
 if TYPE_CHECKING:
     from mediaimport_runtime.logs import Lines
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from mediaimport_webhook.metrics import Metrics
-
-_QUIET = frozenset({"/healthz", "/readyz"})
+_PROBES = frozenset({"/healthz", "/readyz"})
+_MAX_PATH = 512
 
 
 @dataclass(frozen=True)
@@ -27,32 +26,35 @@ class AccessLog:
     """None where requests are not logged."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and log its end."""
-        if scope["type"] != "http" or scope["path"] in _QUIET:
+        """Pass the request on and record its end."""
+        if scope["type"] != "http" or scope["path"] in _PROBES:
             await self.app(scope, receive, send)
             return
         status = 500
         started = time.monotonic()
 
-        async def noting(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self.app(scope, receive, noting)
+            await self.app(scope, receive, send_and_note_status)
         finally:
-            duration_s, route = time.monotonic() - started, _route(scope)
-            if self.lines is not None:
-                path, duration_ms = scope["path"][:512], round(duration_s * 1000, 1)
-                about = {"method": scope["method"], "path": path, "status": status, "duration_ms": duration_ms}
-                self.lines.write(about)
-            counted_s = None if route.endswith("/events") else duration_s
-            self.metrics.request(method=scope["method"], route=route, status=status, duration_s=counted_s)
+            self._record(scope, status, time.monotonic() - started)
+
+    def _record(self, scope: Scope, status: int, duration_s: float) -> None:
+        method, route = scope["method"], _route(scope)
+        if self.lines is not None:
+            path, duration_ms = scope["path"][:_MAX_PATH], round(duration_s * 1000, 1)
+            self.lines.write({"method": method, "path": path, "status": status, "duration_ms": duration_ms})
+        # An event stream lasts as long as its import.
+        observed_s = None if route.endswith("/events") else duration_s
+        self.metrics.request(method=method, route=route, status=status, duration_s=observed_s)
 
 
 def _route(scope: Scope) -> str:
-    """Return the route's pattern, never the path that was asked for."""
+    """Return the route's pattern, never the requested path: the number of patterns is bounded."""
     route = scope.get("route")
     return getattr(route, "path", UNROUTED)

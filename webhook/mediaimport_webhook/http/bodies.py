@@ -1,4 +1,4 @@
-"""Request bodies: bounded, JSON in the strict sense, checked field by field."""
+"""JSON bodies: of requests, bounded and checked field by field; of responses."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+from starlette.responses import Response
 
 from mediaimport_webhook.http.problems import Problem, field_errors, invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.background import BackgroundTask
     from starlette.requests import Request
 
 MAX_BODY_BYTES = 1024 * 1024
-MAX_WEBHOOK_BYTES = 5 * 1024 * 1024
+MAX_CALLBACK_BYTES = 5 * 1024 * 1024
+"""A prediction's logs are part of its callback."""
 
 _B = TypeVar("_B", bound=BaseModel)
 
 
-async def read(request: Request, *, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
+async def read_body(request: Request, *, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body; a 413 Problem as soon as it is known to be too long."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit_bytes:
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and int(content_length) > limit_bytes:
         raise _too_large(limit_bytes)
     body = bytearray()
     async for chunk in request.stream():
@@ -32,38 +38,54 @@ async def read(request: Request, *, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
     return bytes(body)
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """Return a JSON object; a 400 Problem for anything that is not one."""
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object; a 400 Problem for anything else."""
     try:
         content = json.loads(body.decode())
     except (ValueError, RecursionError):
-        raise _not_json("The body is not valid JSON.") from None
+        raise _invalid_json("The body is not valid JSON.") from None
     if not isinstance(content, dict):
-        raise _not_json("The body must be a JSON object.")
+        raise _invalid_json("The body must be a JSON object.")
     return content
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    """Return the body's JSON object; a 413 Problem, or 400 also for what other readers of JSON would not take."""
-    content = parse_object(await read(request))
+async def read_json_object(request: Request) -> dict[str, Any]:
+    """Return the body's JSON object; a 413 Problem, or 400 also for values that only Python takes for JSON."""
+    content = parse_json_object(await read_body(request))
     try:
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         detail = "The body has a number or a text that JSON cannot carry: NaN, Infinity or half a character."
-        raise _not_json(detail) from None
+        raise _invalid_json(detail) from None
     return content
 
 
-async def read_as(request: Request, kind: type[_B]) -> _B:
+async def read_model(request: Request, kind: type[_B]) -> _B:
     """Return the body as that type; 413, 400 and 422 Problems."""
-    content = await read_object(request)
+    content = await read_json_object(request)
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         raise invalid(field_errors(error)) from None
 
 
-def _not_json(detail: str) -> Problem:
+class JsonResponse(Response):
+    """Response of any JSON value. pydantic's serializer takes a third of the standard library's time."""
+
+    media_type = "application/json"
+
+    def __init__(
+        self,
+        content: object,
+        status: HTTPStatus = HTTPStatus.OK,
+        headers: Mapping[str, str] | None = None,
+        *,
+        background: BackgroundTask | None = None,
+    ) -> None:
+        super().__init__(to_json(content), int(status), headers, background=background)
+
+
+def _invalid_json(detail: str) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, "invalid-json", detail)
 
 

@@ -1,36 +1,175 @@
-"""The OpenAPI 3.1 document, generated from the types; `make generate` writes it to docs/openapi.json."""
+"""OpenAPI 3.1 document, generated from the types; `make generate` writes it to docs/openapi.json."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from mediaimport_api.status import Kind
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from mediaimport_webhook.http import schemas
-from mediaimport_webhook.http.operations import OPERATIONS, Operation, Parameter, Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
     from starlette.requests import Request
 
+Schema = dict[str, Any]
 _REF = "#/components/schemas/{model}"
 _PROBLEM = "application/problem+json"
-_UNREADY = 503
 _API_VERSION = "1"
 _DESCRIPTION = (
-    "Saves media that generators make, for good. Every 4xx and 5xx is RFC 9457 problem JSON with a stable `type`;"
-    " 429 and 503 say in Retry-After when to come back."
+    "Saves the media that generators make. Every 4xx and 5xx is RFC 9457 problem JSON with a stable `type`;"
+    " 429 and 503 say in Retry-After when to try again."
 )
+_TEXT: Schema = {"type": "string"}
+_TAGS = {"media": "media", "stats": "media", "replicate": "generators", "fal": "generators"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Parameter of an operation, in `path`, `query` or `header`."""
+
+    name: str
+    location: str
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: _TEXT)
+    example: str | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Method of a path. `response` is the schema of its success, `problems` are the statuses of its refusals."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    response: object | None
+    status: int = 200
+    problems: tuple[int, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    body: type[BaseModel] | Schema | None = None
+    example: Mapping[str, Any] | None = None
+    bearer: bool = True
+    media_type: str = "application/json"
+
+    @property
+    def tag(self) -> str:
+        """Return the group of operations that the document lists it in."""
+        return _TAGS.get(self.path.removeprefix("/api/v1/").partition("/")[0], "service")
+
+
+# --- the table of operations -------------------------------------------------------------------------------------
+
+_ID = Parameter("id", "path", "The asset's id.", {"type": "string", "format": "uuid"})
+_LIST = (
+    Parameter("limit", "query", "Assets on a page.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+    Parameter("cursor", "query", "`next` of the page before."),
+    Parameter("status", "query", "Only these.", {"type": "string", "enum": [*get_args(schemas.AssetStatus)]}),
+    Parameter("type", "query", "Only these.", {"type": "string", "enum": [each.value for each in Kind]}),
+    Parameter("tag", "query", "Only with this tag."),
+    Parameter("job_id", "query", "Only of this prediction, or the import of this name."),
+    Parameter("user", "query", "Only of this user; for admins."),
+)
+_IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "Requests with the same key make one import.",
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+)
+_DOWNLOAD = Parameter(
+    "download", "query", "Whether the URL saves the file under the asset's name.", {"type": "boolean", "default": False}
+)
+_LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The last event that the client has.")
+_ALIAS = Parameter("alias", "path", "A model, by its configured name.", example="wan-video-t2v")
+_MODEL = Parameter(
+    "model", "query", "`owner/name`. With it, a result that fal.ai leaves out of its callback can be fetched."
+)
+_JOB = Parameter("id", "path", "The prediction's id.")
+_CALLBACK: Schema = {"type": "object", "description": "The generator's own JSON, signed."}
+_GENERATION: Schema = {
+    "type": "object",
+    "description": "The model's input fields, as configured, and tags for the generated assets.",
+    "properties": {"tags": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 63}}},
+    "additionalProperties": True,
+}
+_PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
+_URL = {"url": "https://example.com/video.mp4", "name": "film.mp4", "type": "video", "metadata": {"shot": 7}}
+_PUBLIC, _AUTHENTICATED = (405,), (401, 405, 429, 503)
+_CALLBACK_PROBLEMS = (400, 401, 405, 413, 429, 502, 503)
+
+OPERATIONS = (
+    Operation("GET", "/healthz", "alive", "Liveness.", schemas.Alive, problems=_PUBLIC, bearer=False),
+    Operation(
+        "GET", "/readyz", "ready", "Readiness: the read cache is filled.",
+        schemas.Ready, problems=_PUBLIC, bearer=False,
+    ),
+    Operation("GET", "/openapi.json", "openapi", "This document.", dict[str, Any], problems=_PUBLIC, bearer=False),
+    Operation(
+        "POST", "/api/v1/replicate/webhook", "replicateWebhook",
+        "Receive a callback of Replicate (Standard Webhooks): 2xx once all is persisted.",
+        schemas.CallbackResult, problems=_CALLBACK_PROBLEMS, body=_CALLBACK, bearer=False,
+    ),
+    Operation(
+        "POST", "/api/v1/fal/webhook", "falWebhook",
+        "Receive a callback of fal.ai (ED25519): 2xx once all is persisted.",
+        schemas.CallbackResult, problems=_CALLBACK_PROBLEMS, parameters=(_MODEL,), body=_CALLBACK, bearer=False,
+    ),
+    Operation(
+        "POST", "/api/v1/replicate/{alias}", "generate", "Start a prediction, whose assets become the caller's.",
+        schemas.StartedPrediction, 202, (400, *_AUTHENTICATED, 404, 413, 422, 502), (_ALIAS,), _GENERATION, _PROMPT,
+    ),
+    Operation(
+        "GET", "/api/v1/replicate/predictions/{id}", "showJob", "Show a prediction's state and its assets.",
+        schemas.Job, problems=(*_AUTHENTICATED, 404, 422, 502), parameters=(_JOB,),
+    ),
+    Operation(
+        "POST", "/api/v1/media/import-from-url", "importFromUrl", "Import media from a URL.",
+        schemas.AcceptedImport, 202, (400, *_AUTHENTICATED, 409, 410, 413, 422), (_IDEMPOTENCY_KEY,),
+        schemas.ImportRequest, _URL,
+    ),
+    Operation(
+        "GET", "/api/v1/media/", "listMedia", "List the caller's assets, newest first.",
+        schemas.AssetList, problems=(400, *_AUTHENTICATED, 422), parameters=_LIST,
+    ),
+    Operation(
+        "GET", "/api/v1/media/{id}", "showMedia", "Show one asset: poll it until it is ready or failed.",
+        schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_ID, _DOWNLOAD),
+    ),
+    Operation(
+        "DELETE", "/api/v1/media/{id}", "deleteMedia", "Delete an asset and its stored objects.",
+        None, 202, (*_AUTHENTICATED, 404, 409, 410, 501), (_ID,),
+    ),
+    Operation(
+        "POST", "/api/v1/media/{id}/retry", "retryMedia", "Run a finished import again.",
+        schemas.AcceptedImport, 202, (*_AUTHENTICATED, 404, 409, 410, 422), (_ID,),
+    ),
+    Operation(
+        "GET", "/api/v1/media/{id}/events", "followMedia",
+        "Follow an asset by Server-Sent Events: `asset` at each change until it is ready or failed; `gone` if it goes.",
+        str, problems=(*_AUTHENTICATED, 404, 410), parameters=(_ID, _LAST_EVENT_ID), media_type="text/event-stream",
+    ),
+    Operation(
+        "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",
+        schemas.Stats, problems=_AUTHENTICATED,
+    ),
+)  # fmt: skip
+
+# --- the document ------------------------------------------------------------------------------------------------
 
 
 def document() -> dict[str, Any]:
-    """Return the document."""
+    """Return the OpenAPI document."""
     references, definitions = _schemas()
     paths: dict[str, Any] = {}
     for each in OPERATIONS:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, references)
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation_object(each, references)
     return {
         "openapi": "3.1.0",
         "info": {"title": "MediaImport", "version": _API_VERSION, "description": _DESCRIPTION},
@@ -43,20 +182,16 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> tuple[dict[object, Schema], dict[str, Schema]]:
-    """Return the schema of each type that an operation names, and what those refer to."""
-    named: list[object] = [
-        schemas.ProblemAnswer,
-        *(each.answer for each in OPERATIONS),
-        *(each.body for each in OPERATIONS),
-    ]
-    types = [each for each in dict.fromkeys(map(_type_of, named)) if each is not None]
+    """Return the schema of each type that an operation names, and the definitions that those refer to."""
+    shapes = [schemas.ProblemDetails, *(each.response for each in OPERATIONS), *(each.body for each in OPERATIONS)]
+    types: list[Any] = [each for each in dict.fromkeys(map(_type_of, shapes)) if each is not None]
     mode: Literal["serialization"] = "serialization"
     inputs = [(index, mode, TypeAdapter(each)) for index, each in enumerate(types)]
     references, defined = TypeAdapter.json_schemas(inputs, ref_template=_REF)
     return {each: references[index, mode] for index, each in enumerate(types)}, defined["$defs"]
 
 
-def _type_of(shape: object) -> Any:  # noqa: ANN401 - a type of any kind
+def _type_of(shape: object) -> object:
     return None if isinstance(shape, dict) else shape
 
 
@@ -64,45 +199,50 @@ def _schema(shape: object, references: dict[object, Schema]) -> Schema:
     return shape if isinstance(shape, dict) else references[shape]
 
 
-def _operation(operation: Operation, references: dict[object, Schema]) -> Schema:
-    problem = {"content": {_PROBLEM: {"schema": references[schemas.ProblemAnswer]}}}
+def _operation_object(operation: Operation, references: dict[object, Schema]) -> Schema:
+    content: Schema = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": [{"bearer": []}] if operation.bearer else [],
+        "responses": _responses(operation, references),
+    }
+    if operation.parameters:
+        content["parameters"] = [_parameter_object(each) for each in operation.parameters]
+    if operation.body is not None:
+        example = {} if operation.example is None else {"example": dict(operation.example)}
+        body = {"schema": _schema(operation.body, references)} | example
+        content["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return content
+
+
+def _responses(operation: Operation, references: dict[object, Schema]) -> Schema:
+    success = _success(operation, references)
+    problem = {"content": {_PROBLEM: {"schema": references[schemas.ProblemDetails]}}}
     refusals = {
         str(status): {"description": HTTPStatus(status).phrase} | problem for status in sorted(operation.problems)
     }
-    found: Schema = {
-        "operationId": operation.name,
-        "tags": [operation.group],
-        "summary": operation.words,
-        "security": [{"bearer": []}] if operation.bearer else [],
-        "responses": {str(operation.status): _success(operation, references)} | refusals,
-    }
-    if operation.name == "ready":
-        found["responses"][str(_UNREADY)] = found["responses"]["200"] | {"description": "Not yet"}
-    if operation.parameters:
-        found["parameters"] = [_parameter(each) for each in operation.parameters]
-    if operation.body is not None:
-        content = {"schema": _schema(operation.body, references)}
-        example = {} if operation.example is None else {"example": dict(operation.example)}
-        found["requestBody"] = {"required": True, "content": {"application/json": content | example}}
-    return found
+    # An unready service answers with the body of a ready one.
+    unready = {"503": success | {"description": "Not ready"}} if operation.name == "ready" else {}
+    return {str(operation.status): success} | refusals | unready
 
 
 def _success(operation: Operation, references: dict[object, Schema]) -> Schema:
-    words: Schema = {"description": HTTPStatus(operation.status).phrase}
-    if operation.answer is None:
-        return words
-    return words | {"content": {operation.media_type: {"schema": _schema(operation.answer, references)}}}
+    success: Schema = {"description": HTTPStatus(operation.status).phrase}
+    if operation.response is None:
+        return success
+    return success | {"content": {operation.media_type: {"schema": _schema(operation.response, references)}}}
 
 
-def _parameter(parameter: Parameter) -> Schema:
-    found = {
+def _parameter_object(parameter: Parameter) -> Schema:
+    content = {
         "name": parameter.name,
-        "in": parameter.place,
-        "description": parameter.words,
-        "required": parameter.place == "path",
+        "in": parameter.location,
+        "description": parameter.description,
+        "required": parameter.location == "path",
         "schema": dict(parameter.schema),
     }
-    return found | ({} if parameter.example is None else {"example": parameter.example})
+    return content | ({} if parameter.example is None else {"example": parameter.example})
 
 
 def render() -> str:
@@ -117,5 +257,5 @@ class OpenApiRoute:
         self._body = json.dumps(document()).encode()
 
     async def show(self, _: Request) -> Response:
-        """Answer the document."""
+        """Return the document."""
         return Response(self._body, media_type="application/json")

@@ -1,4 +1,4 @@
-"""One path, an endpoint for each method; any other method is 405 and told what there is."""
+"""Routing of one path to an endpoint for each method; any other method is 405 and `Allow` names the methods."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Methods:
-    """ASGI application. Starlette's own routes of one path do not know of one another's methods."""
+class MethodRouter:
+    """ASGI application of one path. Two routes of Starlette with one path do not know each other's methods."""
 
     endpoints: Mapping[str, Endpoint]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the method's endpoint answer; HTTPException 405."""
+        """Call the method's endpoint; HTTPException 405."""
         method = scope["method"]
         endpoint = self.endpoints.get("GET" if method == "HEAD" else method)
         if endpoint is None:
@@ -36,10 +36,10 @@ class Methods:
 
     @property
     def allowed(self) -> list[str]:
-        """Return the methods that are answered."""
+        """Return the methods of the path."""
         return [*self.endpoints, *(["HEAD"] if "GET" in self.endpoints else [])]
 
 
-def at(path: str, **endpoints: Endpoint) -> Route:
-    """Return the route of a path: `at("/a", GET=read, POST=write)`."""
-    return Route(path, Methods(endpoints))
+def route(path: str, **endpoints: Endpoint) -> Route:
+    """Return the route of a path: `route("/a", GET=read, POST=write)`."""
+    return Route(path, MethodRouter(endpoints))

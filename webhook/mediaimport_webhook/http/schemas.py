@@ -1,12 +1,14 @@
-"""The shapes of all answers, as callers see them; `openapi` describes them from here."""
+"""Schemas of request and response bodies. The OpenAPI document is made from them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+import json
+from typing import Annotated, Any, Literal, NotRequired
 
 from mediaimport_api.model import Count, Sha256  # noqa: TC002 - pydantic reads the annotations at run time
+from mediaimport_api.spec import MAX_METADATA_BYTES, MAX_URL_BYTES, MediaType
 from mediaimport_api.status import Phase, Step  # noqa: TC002 - the same
-from pydantic import ConfigDict, Field, with_config
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 AssetStatus = Literal["uploading", "ready", "failed"]
@@ -21,9 +23,51 @@ Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, example
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 
+MAX_TAGS = 32
+_MAX_NAME = 255
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"is {size} bytes of JSON; at most {MAX_METADATA_BYTES} are kept")
+    return metadata
+
+
+def _distinct(tags: list[str]) -> list[str]:
+    if len(set(tags)) != len(tags):
+        raise ValueError("has a tag twice")
+    return tags
+
+
+Tags = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=63)]], Field(max_length=MAX_TAGS), AfterValidator(_distinct)
+]
+
+
+class ImportRequest(BaseModel):
+    """Import of a URL. A caller sets neither owner nor provider."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[str, Field(min_length=6, max_length=MAX_URL_BYTES, pattern=r"^[^\s\x00-\x1f\x7f]*$")]
+    name: Annotated[str, Field(min_length=1, max_length=_MAX_NAME)] | None = None
+    type: MediaType = MediaType.AUTO
+    metadata: Annotated[dict[str, Any], Field(max_length=256), AfterValidator(_small)] | None = None
+    tags: Tags | None = None
+
+
+class GenerationTags(BaseModel):
+    """The tags in a generation's body; the other fields are the model's."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    tags: Tags = []
+
+
 @with_config(_OPEN)
 class Metadata(TypedDict):
-    """What was measured, over the caller's own metadata: measured keys win."""
+    """Measured values, merged over the caller's own metadata: measured keys win."""
 
     duration: Annotated[float | None, Field(description="seconds", examples=[5.28])]
     width: Annotated[int | None, Field(description="as a viewer sees it, after rotation", examples=[1280])]
@@ -41,7 +85,7 @@ class Metadata(TypedDict):
 
 @with_config(_CLOSED)
 class Progress(TypedDict):
-    """How far the running attempt is."""
+    """Progress of the running attempt."""
 
     step: Step
     percent: Annotated[int, Field(ge=0, le=100)] | None
@@ -52,7 +96,7 @@ class Progress(TypedDict):
 
 @with_config(_CLOSED)
 class Asset(TypedDict):
-    """One asset, from the moment it is asked for."""
+    """One asset, from the request on."""
 
     id: AssetId
     name: Annotated[str, Field(examples=["film.mp4"])]
@@ -63,9 +107,9 @@ class Asset(TypedDict):
     metadata: Metadata
     progress: Progress | None
     phase: Phase
-    reason: Annotated[str | None, Field(description="one word for how it stands", examples=["Imported"])]
+    reason: Annotated[str | None, Field(description="reason of the Ready condition, one word", examples=["Imported"])]
     tags: list[str]
-    job_id: Annotated[str | None, Field(description="the prediction that made it")]
+    job_id: Annotated[str | None, Field(description="the prediction that generated it")]
     import_job_id: Annotated[str, Field(description="the MediaImport's name")]
     created_at: Moment
     expires_at: Annotated[Moment | None, Field(description="when the URLs stop working; ask again for new ones")]
@@ -80,8 +124,8 @@ class AssetList(TypedDict):
 
 
 @with_config(_CLOSED)
-class Accepted(TypedDict):
-    """An import was taken; nothing has been fetched yet."""
+class AcceptedImport(TypedDict):
+    """Accepted import; nothing has been downloaded yet."""
 
     asset_id: AssetId
     import_job_id: Annotated[str, Field(examples=["import-0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01"])]
@@ -89,8 +133,8 @@ class Accepted(TypedDict):
 
 
 @with_config(_CLOSED)
-class Started(TypedDict):
-    """A prediction was started."""
+class StartedPrediction(TypedDict):
+    """Prediction that was started."""
 
     job_id: Annotated[str, Field(examples=["gm3qorzdhgbfurvjtvhg6dckhu"])]
     status: JobStatus
@@ -98,7 +142,7 @@ class Started(TypedDict):
 
 @with_config(_CLOSED)
 class Job(TypedDict):
-    """A prediction and what came of it."""
+    """Prediction and its assets."""
 
     job_id: str
     status: JobStatus
@@ -109,8 +153,8 @@ class Job(TypedDict):
 
 
 @with_config(_CLOSED)
-class TakenOutput(TypedDict):
-    """What became of one media URL."""
+class OutputResult(TypedDict):
+    """Result for one media URL of the output."""
 
     pointer: Annotated[str, Field(description="JSON Pointer into the output", examples=["/0"])]
     asset_id: AssetId | None
@@ -118,17 +162,17 @@ class TakenOutput(TypedDict):
 
 
 @with_config(_CLOSED)
-class Taken(TypedDict):
-    """A callback was taken for good."""
+class CallbackResult(TypedDict):
+    """Result of a callback; all of it is persisted."""
 
     status: Literal["imported", "ignored"]
-    assets: list[TakenOutput]
+    assets: list[OutputResult]
     reason: NotRequired[str]
 
 
 @with_config(_CLOSED)
-class ByStatus(TypedDict):
-    """Counts."""
+class StatusCounts(TypedDict):
+    """Assets by status."""
 
     uploading: Count
     ready: Count
@@ -136,8 +180,8 @@ class ByStatus(TypedDict):
 
 
 @with_config(_CLOSED)
-class Failure(TypedDict):
-    """One import that failed."""
+class FailedImport(TypedDict):
+    """Failed import."""
 
     id: AssetId
     name: str
@@ -148,25 +192,25 @@ class Failure(TypedDict):
 
 @with_config(_CLOSED)
 class Stats(TypedDict):
-    """Numbers over all assets that the caller sees."""
+    """Counts and bytes of all assets that the caller sees."""
 
     total: Count
-    by_status: ByStatus
+    by_status: StatusCounts
     by_type: dict[str, Count]
     stored_bytes: Count
-    recent_failures: list[Failure]
+    recent_failures: list[FailedImport]
 
 
 @with_config(_CLOSED)
 class Alive(TypedDict):
-    """It runs."""
+    """Liveness."""
 
     status: Literal["ok"]
 
 
 @with_config(_CLOSED)
 class Ready(TypedDict):
-    """Whether the cache is in."""
+    """Readiness: the state of the read cache."""
 
     synced: bool
     last_event_age_s: float | None
@@ -174,20 +218,20 @@ class Ready(TypedDict):
 
 
 @with_config(_CLOSED)
-class WrongField(TypedDict):
-    """What is wrong with one field."""
+class FieldProblem(TypedDict):
+    """Error of one field."""
 
     pointer: Annotated[str, Field(description="JSON Pointer into the body, or ?name for a query parameter")]
     detail: str
 
 
 @with_config(_CLOSED)
-class ProblemAnswer(TypedDict):
+class ProblemDetails(TypedDict):
     """RFC 9457 problem details."""
 
     type: Annotated[Url, Field(examples=["https://mediaimport.dev/problems/not-found"])]
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
     detail: Annotated[str, Field(description="what happened, and what to do")]
-    errors: NotRequired[list[WrongField]]
-    setting: NotRequired[Annotated[str, Field(description="what whoever runs this service has to set")]]
+    errors: NotRequired[list[FieldProblem]]
+    setting: NotRequired[Annotated[str, Field(description="the missing settings of this service")]]

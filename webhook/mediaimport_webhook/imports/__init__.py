@@ -1,1 +1,1 @@
-"""Creating and deleting MediaImports."""
+"""Creating, retrying and deleting MediaImports."""

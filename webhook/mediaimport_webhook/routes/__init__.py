@@ -1,1 +1,1 @@
-"""What each route does. The wiring is in `app`."""
+"""Routes of the API. `app` maps their paths to them."""

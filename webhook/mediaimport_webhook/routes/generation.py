@@ -1,4 +1,4 @@
-"""The door for generations: starting one, and how it stands."""
+"""Generators: starting predictions, showing their state, receiving their callbacks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_runtime.kubernetes.errors import KubernetesError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from starlette.background import BackgroundTask
 
 from mediaimport_webhook.catalogue.query import Query
-from mediaimport_webhook.generation.owner import Owner
-from mediaimport_webhook.generation.providers import Outcome
-from mediaimport_webhook.http import bodies
+from mediaimport_webhook.generation.outputs import generated_tags
+from mediaimport_webhook.generation.owner import Owner, OwnerRecords
+from mediaimport_webhook.generation.providers import Generator, Prediction, PredictionOutcome, Provider
+from mediaimport_webhook.http.bodies import MAX_CALLBACK_BYTES, JsonResponse, read_body, read_json_object
 from mediaimport_webhook.http.problems import (
     Problem,
     field_errors,
@@ -23,9 +24,7 @@ from mediaimport_webhook.http.problems import (
     setting_missing,
     unavailable,
 )
-from mediaimport_webhook.http.responses import JsonAnswer
-from mediaimport_webhook.imports.create import Tags, generated_tags
-from mediaimport_webhook.routes.callbacks import webhook_path
+from mediaimport_webhook.http.schemas import GenerationTags, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,25 +32,64 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.access.caller import Caller
-    from mediaimport_webhook.access.gate import Gate
-    from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.access import Caller
+    from mediaimport_webhook.access.authenticator import Authenticator
+    from mediaimport_webhook.catalogue.entry import Entry, Presenter
     from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.catalogue.presenter import Presenter
     from mediaimport_webhook.generation.aliases import ModelAlias
-    from mediaimport_webhook.generation.owner import Owners
-    from mediaimport_webhook.generation.providers import Generator, Prediction
+    from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
+    from mediaimport_webhook.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
-_MOST_ASSETS = 200
+_MAX_ASSETS = 200
 
 
-class _Tagged(BaseModel):
-    """The part of a generation's body that is the shim's, not the model's."""
+def callback_path(provider: Provider) -> str:
+    """Return the path of a provider's callbacks."""
+    return f"/api/v1/{provider.name}/webhook"
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
-    tags: Tags = []
+@dataclass(frozen=True)
+class CallbackRoute:
+    """The route `{provider}/webhook`."""
+
+    provider: Provider
+    intake: Intake
+    metrics: Metrics
+
+    async def receive(self, request: Request) -> Response:
+        """Import the outputs of a callback: 2xx once all imports are persisted."""
+        body = await read_body(request, limit_bytes=MAX_CALLBACK_BYTES)
+        try:
+            result = await self.intake.accept(await self._verified(request, body))
+        except Problem as problem:
+            refused = problem.status == HTTPStatus.UNAUTHORIZED
+            self.metrics.callback(self.provider.name, "refused" if refused else "failed")
+            raise
+        except Exception:
+            self.metrics.callback(self.provider.name, "failed")
+            raise
+        self._count(result)
+        content: dict[str, Any] = {"status": result.status, "assets": [_output_json(each) for each in result.outputs]}
+        return JsonResponse(content | ({"reason": result.reason} if result.reason else {}))
+
+    async def _verified(self, request: Request, body: bytes) -> Prediction:
+        await self.provider.verify(request.headers, body)
+        return await self.provider.complete(await self.provider.parse(body), request.query_params)
+
+    def _count(self, result: IntakeResult) -> None:
+        self.metrics.callback(self.provider.name, result.status)
+        for each in result.outputs:
+            self.metrics.requested_import(self.provider.name, str(each.created.outcome))
+
+
+def _output_json(result: OutputResult) -> dict[str, Any]:
+    entry = result.created.entry
+    return {
+        "pointer": result.output.pointer,
+        "asset_id": entry.asset_id if entry else None,
+        "outcome": str(result.created.outcome),
+    }
 
 
 @dataclass(frozen=True)
@@ -59,58 +97,58 @@ class GenerationRoutes:
     """The routes `{generator}/{alias}` and `{generator}/predictions/{id}`."""
 
     generator: Generator
-    gate: Gate
+    authenticator: Authenticator
     public_base_url: str | None
-    owners: Owners
+    owners: OwnerRecords
     catalogue: Catalogue
     presenter: Presenter
 
     async def generate(self, request: Request) -> Response:
-        """Start a prediction for the caller; its owner is written down before the answer."""
-        caller = await self.gate.caller(request)
-        models, webhook = self._models_and_webhook()
+        """Start a prediction for the caller; its owner is recorded before the response."""
+        caller = await self.authenticator.caller(request)
+        models, callback_url = self._models_and_callback_url()
         alias = models.get(request.path_params["alias"])
         if alias is None:
             raise not_found("model alias")
-        tags, given = _split(await bodies.read_object(request), alias)
-        model_input = alias.model_input(given)
-        prediction = await self.generator.create(alias, model_input, webhook=webhook)
-        await self._record(prediction, Owner(caller.user_id, tuple(tags)))
+        tags, fields = _split(await read_json_object(request), alias)
+        prediction = await self.generator.create(alias, alias.model_input(fields), callback_url=callback_url)
+        await self._record_owner(prediction, Owner(caller.user_id, tuple(tags)))
         content = {"job_id": prediction.id, "status": _job_status(prediction, [])}
         location = {"Location": f"/api/v1/{self.generator.name}/predictions/{prediction.id}"}
-        return JsonAnswer(content, HTTPStatus.ACCEPTED, location, background=BackgroundTask(self.owners.clean))
+        clean_up = BackgroundTask(self.owners.delete_expired)
+        return JsonResponse(content, HTTPStatus.ACCEPTED, location, background=clean_up)
 
     async def show(self, request: Request) -> Response:
-        """Answer how a prediction of the caller stands, and what came of it."""
-        caller = await self.gate.caller(request)
+        """Return the state and the assets of a prediction of the caller."""
+        caller = await self.authenticator.caller(request)
         prediction_id = request.path_params["id"]
         entries = self._entries(prediction_id, caller)
         if not entries and not await self._may_see(prediction_id, caller):
             raise not_found("prediction")
-        prediction = await self._state(prediction_id, entries)
-        assets = [await self.presenter.present(each) for each in entries]
+        # The assets say all that matters, and outlive the prediction at the generator.
+        prediction = None if entries else await self.generator.fetch_state(prediction_id)
         content: dict[str, Any] = {
             "job_id": prediction_id,
             "status": _job_status(prediction, entries),
             "provider_status": prediction.state if prediction else None,
             "error": prediction.error if prediction else None,
-            "tags": generated_tags(()) if not entries else list(entries[0].tags),
-            "assets": assets,
+            "tags": list(entries[0].tags) if entries else generated_tags(()),
+            "assets": [await self.presenter.present(each) for each in entries],
         }
-        return JsonAnswer(content)
+        return JsonResponse(content)
 
-    def _models_and_webhook(self) -> tuple[Mapping[str, ModelAlias], str]:
+    def _models_and_callback_url(self) -> tuple[Mapping[str, ModelAlias], str]:
         missing = self.generator.missing_settings()
         if self.public_base_url is None or missing:
             raise setting_missing(*missing, *(["PUBLIC_BASE_URL"] if self.public_base_url is None else []))
-        return self.generator.models, self.public_base_url + webhook_path(self.generator)
+        return self.generator.models, self.public_base_url + callback_path(self.generator)
 
-    async def _record(self, prediction: Prediction, owner: Owner) -> None:
-        """Write the owner down; without that nobody could ever have the prediction, so it is ended."""
+    async def _record_owner(self, prediction: Prediction, owner: Owner) -> None:
+        """Record the owner; cancel the prediction if that fails, since no user could ever see it."""
         try:
             await self.owners.record(provider=prediction.provider, prediction=prediction.id, owner=owner)
         except KubernetesError as error:
-            _LOG.warning("no owner record, the prediction is canceled", extra={"error": str(error)})
+            _LOG.warning("the owner could not be recorded, the prediction is canceled", extra={"error": str(error)})
             try:
                 await self.generator.cancel(prediction.id)
             except Problem:
@@ -119,42 +157,35 @@ class GenerationRoutes:
 
     def _entries(self, prediction_id: str, caller: Caller) -> list[Entry]:
         query = Query(job_id=prediction_id)
-        newest = self.catalogue.newest(user_id=caller.sees, limit=_MOST_ASSETS, after=None, wanted=query.wants)
-        return [each for each in newest.entries if each.job_id == prediction_id]
+        page = self.catalogue.newest(user_id=caller.sees, limit=_MAX_ASSETS, after=None, matches=query.matches)
+        return [each for each in page.entries if each.job_id == prediction_id]
 
     async def _may_see(self, prediction_id: str, caller: Caller) -> bool:
-        owner = await self.owners.recorded(provider=self.generator.name, prediction=prediction_id)
+        owner = await self.owners.get(provider=self.generator.name, prediction=prediction_id)
         return owner is not None and caller.sees in {None, owner.user_id}
-
-    async def _state(self, prediction_id: str, entries: list[Entry]) -> Prediction | None:
-        """Ask the generator, but not once the assets are there: they tell all that matters, and outlive it there."""
-        if entries:
-            return None
-        return await self.generator.fetch_state(prediction_id)
 
 
 def _split(body: dict[str, Any], alias: ModelAlias) -> tuple[list[str], dict[str, Any]]:
-    """Return the tags and the model's part of the body; a model's own field named `tags` is the model's."""
+    """Return the tags and the model's fields of the body; `tags` is the model's if the model has such a field."""
     if "tags" in alias.input or "tags" not in body:
         return [], body
     try:
-        tagged = _Tagged.model_validate(body)
+        tags = GenerationTags.model_validate(body).tags
     except ValidationError as error:
         raise invalid(field_errors(error)) from None
-    return tagged.tags, {name: value for name, value in body.items() if name != "tags"}
+    return tags, {name: value for name, value in body.items() if name != "tags"}
 
 
-def _job_status(prediction: Prediction | None, entries: list[Entry]) -> str:
-    """Return one word for the way from prompt to stored asset."""
+def _job_status(prediction: Prediction | None, entries: list[Entry]) -> JobStatus:
     if entries:
-        shown = {each.status for each in entries}
-        return "uploading" if "uploading" in shown else "failed" if "failed" in shown else "ready"
+        statuses = {each.status for each in entries}
+        return "uploading" if "uploading" in statuses else "failed" if "failed" in statuses else "ready"
     if prediction is None:
         return "unknown"
     match prediction.outcome:
-        case Outcome.RUNNING:
+        case PredictionOutcome.RUNNING:
             return "generating"
-        case Outcome.SUCCEEDED:
+        case PredictionOutcome.SUCCEEDED:
             return "uploading"
-        case Outcome.FAILED:
+        case PredictionOutcome.FAILED:
             return "failed"

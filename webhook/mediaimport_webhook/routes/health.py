@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it may be asked."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from mediaimport_webhook.http.responses import JsonAnswer
+from mediaimport_webhook.http.bodies import JsonResponse
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HealthRoutes:
-    """The routes that Kubernetes asks."""
+    """The routes of Kubernetes' probes."""
 
     reflector: Reflector
     catalogue: Catalogue
 
     async def alive(self, _: Request) -> Response:
-        """Answer as long as the event loop turns."""
-        return JsonAnswer({"status": "ok"})
+        """Return 200 as long as the event loop runs."""
+        return JsonResponse({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
-        """Answer 200 once the cache is in; it stays so when the API server goes: reads go on, and say how old."""
+        """Return 200 once the cache is synced, also without an API server: reads go on, with their age."""
         synced, age_s = self.reflector.synced.is_set(), self.reflector.last_event_age_s
         content = {
             "synced": synced,
             "last_event_age_s": None if age_s is None else round(age_s, 1),
             "imports": len(self.catalogue),
         }
-        return JsonAnswer(content, HTTPStatus.OK if synced else HTTPStatus.SERVICE_UNAVAILABLE)
+        return JsonResponse(content, HTTPStatus.OK if synced else HTTPStatus.SERVICE_UNAVAILABLE)

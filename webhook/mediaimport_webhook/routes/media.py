@@ -1,108 +1,117 @@
-"""Assets: import one from a URL, list them, show one."""
+"""Assets: import from a URL, list, show, retry, delete; statistics."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
 from mediaimport_webhook.catalogue.query import encode_cursor, parse_query
-from mediaimport_webhook.http import bodies
+from mediaimport_webhook.http.bodies import JsonResponse, read_model
 from mediaimport_webhook.http.problems import FieldError, Problem, deleted, invalid, unavailable
-from mediaimport_webhook.http.responses import JsonAnswer
-from mediaimport_webhook.imports.create import Creation, ImportRequest, requested_manifest
+from mediaimport_webhook.http.schemas import ImportRequest, Stats
+from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
+from mediaimport_webhook.imports.manifest import requested_manifest
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
     from starlette.requests import Request
 
-    from mediaimport_webhook.access.gate import Gate
+    from mediaimport_webhook.access.authenticator import Authenticator
+    from mediaimport_webhook.catalogue.entry import Entry, Presenter
     from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.catalogue.lookup import Reads
-    from mediaimport_webhook.catalogue.presenter import Presenter
+    from mediaimport_webhook.catalogue.lookup import AssetLookup
     from mediaimport_webhook.catalogue.reflector import Reflector
-    from mediaimport_webhook.imports.create import Created, Imports
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_MAX_FAILURES = 10
 
 
 @dataclass(frozen=True)
 class MediaRoutes:
-    """The routes under `media`."""
+    """The routes under `media`, and `stats`."""
 
-    gate: Gate
+    authenticator: Authenticator
     sources: SourcePolicy
     imports: Imports
     deletions: Deletions
     catalogue: Catalogue
-    reads: Reads
+    lookup: AssetLookup
     presenter: Presenter
     reflector: Reflector
     metrics: Metrics
 
     async def import_from_url(self, request: Request) -> Response:
-        """Create an import for the caller: 202, before anything is fetched."""
-        caller = await self.gate.caller(request)
+        """Create an import for the caller: 202, before anything is downloaded."""
+        caller = await self.authenticator.caller(request)
         key = _idempotency_key(request)
-        wanted = await bodies.read_as(request, ImportRequest)
-        refusal = self.sources.url_refusal(wanted.url)
+        body = await read_model(request, ImportRequest)
+        refusal = self.sources.url_refusal(body.url)
         if refusal is not None:
             raise invalid([FieldError("/url", refusal)])
-        manifest = requested_manifest(wanted, user_id=caller.user_id, key=key)
-        created = await self.imports.create(manifest, first=key is None)
-        self.metrics.imported("url", created.creation)
+        manifest = requested_manifest(body, user_id=caller.user_id, idempotency_key=key)
+        created = await self.imports.create(manifest, is_new=key is None)
+        self.metrics.requested_import("url", str(created.outcome))
         return _accepted(created)
 
     async def list_assets(self, request: Request) -> Response:
-        """Answer the caller's assets, newest first, one page."""
-        caller = await self.gate.caller(request)
+        """Return one page of the caller's assets, newest first."""
+        caller = await self.authenticator.caller(request)
         query = parse_query(request.query_params.multi_items())
         user_id = query.user if caller.admin else caller.user_id
-        self._must_be_synced()
-        page = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, wanted=query.wants)
+        self._require_synced()
+        page = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, matches=query.matches)
         assets = [await self.presenter.present(each) for each in page.entries]
         content = {"assets": assets, "next": encode_cursor(page.last) if page.last else None}
-        return JsonAnswer(content, headers=self._age())
+        return JsonResponse(content, headers=self._age())
 
     async def show(self, request: Request) -> Response:
-        """Answer one asset of the caller."""
-        caller = await self.gate.caller(request)
-        entry = await self.reads.asset(request.path_params["id"], caller)
-        download = _flag(request, "download")
-        return JsonAnswer(await self.presenter.present(entry, download=download), headers=self._age())
+        """Return one asset of the caller."""
+        caller = await self.authenticator.caller(request)
+        entry = await self.lookup.find(request.path_params["id"], caller)
+        download = _boolean_parameter(request, "download")
+        return JsonResponse(await self.presenter.present(entry, download=download), headers=self._age())
 
     async def retry(self, request: Request) -> Response:
-        """Ask for another run of an import that is over: 202."""
-        caller = await self.gate.caller(request)
-        entry = await self.reads.asset(request.path_params["id"], caller)
+        """Request another run of a finished import: 202."""
+        caller = await self.authenticator.caller(request)
+        entry = await self.lookup.find(request.path_params["id"], caller)
         if entry.status == "uploading":
-            raise Problem(HTTPStatus.CONFLICT, "still-running", "The import is still under way; wait for its end.")
-        return _accepted(await self.imports.run_again(entry))
+            raise Problem(HTTPStatus.CONFLICT, "still-running", "The import is still running; wait for its end.")
+        return _accepted(await self.imports.retry(entry))
 
     async def delete(self, request: Request) -> Response:
-        """Delete an asset and all that is stored of it: 202, the stored objects go within seconds."""
-        caller = await self.gate.caller(request)
-        entry = await self.reads.asset(request.path_params["id"], caller)
+        """Delete an asset: 202; the operator deletes the stored objects within seconds."""
+        caller = await self.authenticator.caller(request)
+        entry = await self.lookup.find(request.path_params["id"], caller)
         await self.deletions.delete(entry)
         return Response(status_code=HTTPStatus.ACCEPTED)
 
-    def _must_be_synced(self) -> None:
-        """Refuse to show a list that lacks what was not read yet."""
+    async def stats(self, request: Request) -> Response:
+        """Return counts, bytes and the newest failures of the caller's assets."""
+        caller = await self.authenticator.caller(request)
+        self._require_synced()
+        return JsonResponse(_stats(list(self.catalogue.entries_of(caller.sees))))
+
+    def _require_synced(self) -> None:
+        """Raise the 503 Problem while the first list is incomplete."""
         if not self.reflector.synced.is_set():
             raise unavailable("The API server")
 
     def _age(self) -> dict[str, str]:
-        """Return how old a read is, in seconds, while the API server does not answer."""
+        """Return the Age header while the API server does not answer."""
         stale_s = self.reflector.stale_s
         return {} if stale_s is None else {"Age": str(stale_s)}
 
 
-def _flag(request: Request, name: str) -> bool:
+def _boolean_parameter(request: Request, name: str) -> bool:
     value = request.query_params.get(name, "false")
     if value not in {"true", "false"}:
         raise invalid([FieldError(f"?{name}", "must be true or false")])
@@ -111,19 +120,19 @@ def _flag(request: Request, name: str) -> bool:
 
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and _KEY.fullmatch(key) is None:
+    if key is not None and _IDEMPOTENCY_KEY.fullmatch(key) is None:
         detail = "Idempotency-Key must be 1 to 255 visible ASCII characters."
         raise Problem(HTTPStatus.BAD_REQUEST, "invalid-idempotency-key", detail)
     return key
 
 
-def _accepted(created: Created) -> Response:
-    if created.creation is Creation.REFUSED:
+def _accepted(created: CreationResult) -> Response:
+    if created.outcome is CreationOutcome.REFUSED:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
-    if created.creation is Creation.DELETED:
+    if created.outcome is CreationOutcome.DELETED:
         raise deleted("asset")
-    if created.creation is Creation.GONE:
-        detail = "The import's resource is gone, only the stored asset is left; import it anew."
+    if created.outcome is CreationOutcome.GONE:
+        detail = "The import's resource is gone; only the stored asset is left. Import it anew."
         raise Problem(HTTPStatus.CONFLICT, "import-gone", detail)
     if created.entry is None:
         detail = "This Idempotency-Key was used for another import; use a new one."
@@ -134,4 +143,25 @@ def _accepted(created: Created) -> Response:
         "import_job_id": entry.resource_name,
         "status": entry.status,
     }
-    return JsonAnswer(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})
+    return JsonResponse(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})
+
+
+def _stats(entries: list[Entry]) -> Stats:
+    statuses = Counter[str](each.status for each in entries)
+    failed = (each for each in entries if each.status == "failed")
+    return {
+        "total": len(entries),
+        "by_status": {"uploading": statuses["uploading"], "ready": statuses["ready"], "failed": statuses["failed"]},
+        "by_type": dict(Counter(each.type or "unknown" for each in entries)),
+        "stored_bytes": sum(each.size_bytes for each in entries if each.status == "ready"),
+        "recent_failures": [
+            {
+                "id": each.asset_id,
+                "name": each.json["name"],
+                "reason": each.json["reason"],
+                "error": each.json["metadata"]["error"],
+                "created_at": each.created_at,
+            }
+            for each in islice(failed, _MAX_FAILURES)
+        ],
+    }

@@ -1,1 +1,1 @@
-"""A page that shows the OpenAPI document: Swagger UI, served from here and from nowhere else."""
+"""Viewer of the OpenAPI document: Swagger UI, served by the webhook itself."""

@@ -1,4 +1,4 @@
-"""The page and its files. They are read, compressed, when they are asked for: nobody does so often."""
+"""Routes of the page and its files, which stay compressed on disk and are read at each request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from mediaimport_webhook.http.problems import not_found, setting_missing
-from mediaimport_webhook.http.routing import at
+from mediaimport_webhook.http.routing import route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-_KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".png": "image/png"}
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".png": "image/png"}
 _OWN = Path(__file__).parent
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -36,31 +36,31 @@ class Viewer:
 
     def __init__(self, folder: Path) -> None:
         self._own = {name: gzip.compress((_OWN / name).read_bytes(), mtime=0) for name in ("page.html", "page.js")}
-        self._brought = {file.stem: file for file in folder.glob("*.gz") if Path(file.stem).suffix in _KINDS}
+        self._vendored = {file.stem: file for file in folder.glob("*.gz") if Path(file.stem).suffix in _MEDIA_TYPES}
 
     def routes(self) -> list[Route]:
-        """Return them; their paths are relative on the page, so that a prefix before them does no harm."""
-        return [at("/docs", GET=self.page), at("/docs/{file}", GET=self.file)]
+        """Return the routes. The page links by relative paths, so a path prefix in front of it works."""
+        return [route("/docs", GET=self.page), route("/docs/{file}", GET=self.file)]
 
     async def page(self, request: Request) -> Response:
-        """Answer the page; 503 where Swagger UI is not installed."""
-        if not self._brought:
+        """Return the page; a 503 Problem without Swagger UI."""
+        if not self._vendored:
             raise setting_missing("API_VIEWER_DIRECTORY")
-        return _answer(request, "page.html", self._own["page.html"])
+        return _file_response(request, "page.html", self._own["page.html"])
 
     async def file(self, request: Request) -> Response:
-        """Answer one of the files that the page asks for, by name; nothing else is ever read."""
+        """Return one of the page's files by name; no other file is ever read."""
         name = request.path_params["file"]
         if name in self._own:
-            return _answer(request, name, self._own[name])
-        if name not in self._brought:
+            return _file_response(request, name, self._own[name])
+        if name not in self._vendored:
             raise not_found("file")
-        return _answer(request, name, self._brought[name].read_bytes())
+        return _file_response(request, name, self._vendored[name].read_bytes())
 
 
-def _answer(request: Request, name: str, compressed: bytes) -> Response:
-    takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
-    encoding = {"Content-Encoding": "gzip"} if takes_gzip else {}
-    body = compressed if takes_gzip else gzip.decompress(compressed)
-    kind = _KINDS[Path(name).suffix]
-    return Response(body, HTTPStatus.OK, _HEADERS | encoding, media_type=kind)
+def _file_response(request: Request, name: str, compressed: bytes) -> Response:
+    accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
+    encoding = {"Content-Encoding": "gzip"} if accepts_gzip else {}
+    body = compressed if accepts_gzip else gzip.decompress(compressed)
+    media_type = _MEDIA_TYPES[Path(name).suffix]
+    return Response(body, HTTPStatus.OK, _HEADERS | encoding, media_type=media_type)

@@ -1,6 +1,6 @@
-"""Takes Swagger UI out of a wheel that carries it: `python3 unpack.py WHEEL FOLDER`. Nothing but the standard library.
+"""Extraction of Swagger UI from a wheel: `python3 unpack.py WHEEL FOLDER`. It needs only the standard library.
 
-The files are what the page needs and the licence, compressed as they are served.
+It writes the files that the page needs, compressed as they are served, and the licence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEPT = ("LICENSE",)
 
 
 def unpack(wheel: Path, folder: Path) -> None:
-    """Write the files into the folder, which is made; the same bytes for the same wheel."""
+    """Create the folder and write the files; one wheel always gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
         for name in _KEPT:

@@ -16,7 +16,7 @@ from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.settings import Oidc
 
 if TYPE_CHECKING:
-    from tests.unit.webhook.conftest import Start
+    from tests.support.webhook import Start
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 ISSUER, AUDIENCE = "https://login.test/realm", "mediaimport"
@@ -45,7 +45,9 @@ class World:
         self.down = False
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
         self.issuer = Issuer.of(OIDC, http)
-        self.issuer = Issuer(OIDC, KeySet(http, self.issuer.keys._locate, whose="issuer", monotonic=lambda: self.now))
+        self.issuer = Issuer(
+            OIDC, KeySet(http, self.issuer.key_set._locate, publisher="issuer", monotonic=lambda: self.now)
+        )
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.url.path)
@@ -141,16 +143,18 @@ def test_issuer_that_was_never_there_is_503() -> None:
 
 
 def test_routes_take_a_token_of_the_file_or_a_jwt(start: Start) -> None:
-    shim = start(OIDC_ISSUER=ISSUER, OIDC_AUDIENCE=AUDIENCE, OIDC_JWKS_URL="https://login.test/keys")
-    shim.replicate.answers["/keys"] = httpx.Response(200, json={"keys": [public("one", EC_KEY)]})
-    answers = [shim.call("GET", "/api/v1/media/", token=each).status_code for each in (None, "no", "a.b.c", token())]
+    webhook = start(OIDC_ISSUER=ISSUER, OIDC_AUDIENCE=AUDIENCE, OIDC_JWKS_URL="https://login.test/keys")
+    webhook.replicate.answers["/keys"] = httpx.Response(200, json={"keys": [public("one", EC_KEY)]})
+    answers = [webhook.call("GET", "/api/v1/media/", token=each).status_code for each in (None, "no", "a.b.c", token())]
     assert answers == [401, 401, 401, 200]
-    assert shim.call("GET", "/api/v1/media/").status_code == 200
-    made = shim.call("POST", "/api/v1/media/import-from-url", token=token(), json={"url": "https://example.com/a.mp4"})
-    assert (made.status_code, shim.specs()[0]["userId"]) == (202, user_of("Alice@login.test"))
-    assert shim.call("GET", made.headers["location"], token="bob-token-0123456789").status_code == 404
+    assert webhook.call("GET", "/api/v1/media/").status_code == 200
+    made = webhook.call(
+        "POST", "/api/v1/media/import-from-url", token=token(), json={"url": "https://example.com/a.mp4"}
+    )
+    assert (made.status_code, webhook.specs()[0]["userId"]) == (202, user_of("Alice@login.test"))
+    assert webhook.call("GET", made.headers["location"], token="bob-token-0123456789").status_code == 404
 
 
 def test_jwts_alone_are_enough(start: Start) -> None:
-    shim = start(OIDC_ISSUER=ISSUER, OIDC_AUDIENCE=AUDIENCE, AUTH_TOKENS_FILE=None)
-    assert shim.call("GET", "/api/v1/media/").status_code == 401
+    webhook = start(OIDC_ISSUER=ISSUER, OIDC_AUDIENCE=AUDIENCE, AUTH_TOKENS_FILE=None)
+    assert webhook.call("GET", "/api/v1/media/").status_code == 401

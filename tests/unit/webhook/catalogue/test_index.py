@@ -22,7 +22,7 @@ def resource(
 
 
 def names(catalogue: Catalogue, user_id: str | None = None) -> list[str]:
-    found = catalogue.newest(user_id=user_id, limit=100, after=None, wanted=lambda _: True)
+    found = catalogue.newest(user_id=user_id, limit=100, after=None, matches=lambda _: True)
     return [each.resource_name for each in found.entries]
 
 
@@ -32,7 +32,7 @@ def test_older_news_never_replaces_newer() -> None:
     catalogue.observe(resource(version=11) | {"status": {"phase": "Importing"}})
     found = catalogue.find(ID, user_id="alice")
     assert found is not None
-    assert found.document["phase"] == "Ready"
+    assert found.json["phase"] == "Ready"
 
 
 def test_list_removes_what_it_lacks() -> None:
@@ -90,16 +90,16 @@ def test_page_goes_on_where_it_ended_though_entries_come_and_go() -> None:
     catalogue = Catalogue()
     for second in range(6):
         catalogue.observe(resource(f"r{second}", second=second, asset_id=f"id-{second}"))
-    first = catalogue.newest(user_id=None, limit=2, after=None, wanted=lambda _: True)
+    first = catalogue.newest(user_id=None, limit=2, after=None, matches=lambda _: True)
     catalogue.forget(resource("r4", version=99, second=4, asset_id="id-4"))
     catalogue.observe(resource("r9", second=9, asset_id="id-9", version=100))
-    second_page = catalogue.newest(user_id=None, limit=2, after=first.last, wanted=lambda _: True)
+    second_page = catalogue.newest(user_id=None, limit=2, after=first.last, matches=lambda _: True)
     assert [each.resource_name for each in second_page.entries] == ["r3", "r2"]
 
 
 def test_status_of_an_unknown_version_counts_as_not_there_yet() -> None:
     entry = entry_of(resource() | {"status": {"phase": "Teleporting", "progress": "x"}})
-    assert (entry.status, entry.document["phase"]) == ("uploading", "Pending")
+    assert (entry.status, entry.json["phase"]) == ("uploading", "Pending")
 
 
 def test_resource_without_an_asset_id_goes_by_its_uid() -> None:

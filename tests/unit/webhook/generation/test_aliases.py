@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
-from mediaimport_webhook.generation.aliases import InputField, read_models
+from mediaimport_runtime.environment import BadSettingError
+from mediaimport_webhook.generation.aliases import InputField, ModelAlias, read_models_file
 from mediaimport_webhook.http.problems import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -43,13 +50,44 @@ def test_bad_value_is_refused(field: dict[str, object], value: object) -> None:
 
 def test_fields_go_under_the_models_own_names_and_null_is_absent() -> None:
     fields = {"length": {"type": "seconds", "to": "num_seconds"}, "seed": {"type": "integer"}}
-    alias = read_models({"a": {"model": "o/n", "input": fields, "fixed": {"fast": True}}})["a"]
+    alias = ModelAlias.model_validate({"model": "o/n", "input": fields, "fixed": {"fast": True}})
     assert alias.model_input({"length": "5s", "seed": None}) == {"num_seconds": 5, "fast": True}
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
     fields = {"prompt": {"type": "string", "required": True}, "seed": {"type": "integer"}}
-    alias = read_models({"a": {"model": "o/n", "input": fields}})["a"]
+    alias = ModelAlias.model_validate({"model": "o/n", "input": fields})
     with pytest.raises(Problem) as refusal:
         alias.model_input({"seed": "x", "other": 1})
     assert [each.pointer for each in refusal.value.errors] == ["/other", "/prompt", "/seed"]
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        [],
+        {"webhook": {"model": "a/b", "input": {}}},
+        {"predictions": {"model": "a/b", "input": {}}},
+        {"Upper": {"model": "a/b", "input": {}}},
+        {"a": {"model": "no-owner", "input": {}}},
+        {"a": {"model": "a/b/../c", "input": {}}},
+        {"a": {"model": "a/b", "version": "latest", "input": {}}},
+        {"a": {"model": "a/b"}},
+        {"a": {"model": "a/b", "input": {"x": {"type": "date"}}}},
+        {"a": {"model": "a/b", "input": {"x": {"type": "integer", "values": {"1": 1}}}}},
+        {"a": {"model": "a/b", "input": {"x": {"type": "string", "values": {"s": 1}, "default": "l"}}}},
+        {"a": {"model": "a/b", "input": {"x": {"type": "string", "colour": "red"}}}},
+    ],
+)
+def test_bad_models_file_is_one_line_that_names_the_variable(tmp_path: Path, models: object) -> None:
+    path = tmp_path / "models.json"
+    path.write_text(json.dumps(models))
+    with pytest.raises(BadSettingError, match=r"^REPLICATE_MODELS_FILE") as refusal:
+        read_models_file(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_models_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "models.json"
+    path.write_text(json.dumps({"a": {"model": "o/n", "input": {}}}))
+    assert read_models_file(path)["a"].model == "o/n"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING
@@ -7,22 +8,24 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from mediaimport_api.names import prediction_asset_id, prediction_resource_name
+from mediaimport_runtime.kubernetes.errors import UnavailableError
+from mediaimport_webhook.generation.intake import ConcurrencyLimiter
 
 if TYPE_CHECKING:
-    from tests.unit.webhook.conftest import Make, Shim, Start
+    from tests.support.webhook import Make, RunningWebhook, Start
 
 OTHER_SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 
-def test_succeeded_prediction_becomes_an_import(shim: Shim, prediction: Make) -> None:
-    answer = shim.webhook(prediction())
+def test_succeeded_prediction_becomes_an_import(webhook: RunningWebhook, prediction: Make) -> None:
+    answer = webhook.callback(prediction())
     asset_id = str(prediction_asset_id("replicate", "pred1", ""))
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "imported",
         "assets": [{"pointer": "", "asset_id": asset_id, "outcome": "created"}],
     }
-    (resource,) = shim.cluster.imports.values()
+    (resource,) = webhook.cluster.imports.values()
     assert resource["metadata"]["name"] == prediction_resource_name("replicate", "pred1", "")
     assert resource["metadata"]["labels"]["mediaimport.dev/prediction"] == "pred1"
     spec = resource["spec"]
@@ -41,89 +44,93 @@ def test_succeeded_prediction_becomes_an_import(shim: Shim, prediction: Make) ->
     assert spec["tags"] == ["ai-generated"]
 
 
-def test_every_output_becomes_an_import_of_its_own(shim: Shim, prediction: Make) -> None:
-    answer = shim.webhook(
+def test_every_output_becomes_an_import_of_its_own(webhook: RunningWebhook, prediction: Make) -> None:
+    answer = webhook.callback(
         prediction(output=["https://replicate.delivery/a.mp4", {"b": "https://replicate.delivery/b.mp4"}])
     )
     assert [each["pointer"] for each in answer.json()["assets"]] == ["/0", "/1/b"]
-    assert len(shim.cluster.imports) == 2
+    assert len(webhook.cluster.imports) == 2
 
 
-def test_second_delivery_makes_nothing_new(shim: Shim, prediction: Make) -> None:
-    shim.webhook(prediction())
-    answer = shim.webhook(prediction())
+def test_second_delivery_makes_nothing_new(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.callback(prediction())
+    answer = webhook.callback(prediction())
     assert (answer.status_code, answer.json()["assets"][0]["outcome"]) == (200, "duplicate")
-    assert len(shim.cluster.imports) == 1
+    assert len(webhook.cluster.imports) == 1
 
 
-def test_name_of_another_user_is_left_alone_and_told(shim: Shim, prediction: Make) -> None:
-    shim.webhook(prediction())
-    (resource,) = shim.cluster.imports.values()
+def test_name_of_another_user_is_left_alone_and_told(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.callback(prediction())
+    (resource,) = webhook.cluster.imports.values()
     resource["spec"]["userId"] = "mallory"
-    answer = shim.webhook(prediction())
+    answer = webhook.callback(prediction())
     assert (answer.status_code, answer.json()["assets"][0]["outcome"]) == (200, "taken")
-    assert shim.cluster.events[-1][0] == "OutputRefused"
+    assert webhook.cluster.events[-1][0] == "OutputRefused"
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled", "aborted"])
-def test_prediction_that_did_not_succeed_is_answered_and_told(shim: Shim, prediction: Make, status: str) -> None:
-    answer = shim.webhook(prediction(status=status, output=None))
+def test_prediction_that_did_not_succeed_is_answered_and_told(
+    webhook: RunningWebhook, prediction: Make, status: str
+) -> None:
+    answer = webhook.callback(prediction(status=status, output=None))
     assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
-    assert shim.cluster.events == [("PredictionNotSucceeded", f"replicate pred1: its state is {status}")]
-    assert shim.cluster.imports == {}
+    assert webhook.cluster.events == [("PredictionNotSucceeded", f"replicate pred1: its state is {status}")]
+    assert webhook.cluster.imports == {}
 
 
 @pytest.mark.parametrize("status", ["starting", "processing", "something-new"])
-def test_prediction_under_way_is_answered_even_with_output(shim: Shim, prediction: Make, status: str) -> None:
-    answer = shim.webhook(prediction(status=status, output="data:video/mp4;base64,AAAA"))
+def test_prediction_under_way_is_answered_even_with_output(
+    webhook: RunningWebhook, prediction: Make, status: str
+) -> None:
+    answer = webhook.callback(prediction(status=status, output="data:video/mp4;base64,AAAA"))
     assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
-    assert (shim.cluster.imports, shim.cluster.events) == ({}, [])
+    assert (webhook.cluster.imports, webhook.cluster.events) == ({}, [])
 
 
 @pytest.mark.parametrize("output", [None, ["Hel", "lo"], {"zip": "https://replicate.delivery/a.zip"}])
-def test_output_without_media_is_answered_and_told(shim: Shim, prediction: Make, output: object) -> None:
-    answer = shim.webhook(prediction(output=output))
+def test_output_without_media_is_answered_and_told(webhook: RunningWebhook, prediction: Make, output: object) -> None:
+    answer = webhook.callback(prediction(output=output))
     assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
-    assert shim.cluster.events[0][0] == "NoMediaOutput"
+    assert webhook.cluster.events[0][0] == "NoMediaOutput"
 
 
-def test_input_is_never_walked(shim: Shim, prediction: Make) -> None:
-    shim.webhook(prediction(output=None, input={"video": "https://user.test/own.mp4"}))
-    assert shim.cluster.imports == {}
+def test_input_is_never_walked(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.callback(prediction(output=None, input={"video": "https://user.test/own.mp4"}))
+    assert webhook.cluster.imports == {}
 
 
-def test_item_that_the_schema_refuses_holds_up_no_other(shim: Shim, prediction: Make) -> None:
+def test_item_that_the_schema_refuses_holds_up_no_other(webhook: RunningWebhook, prediction: Make) -> None:
     long = "https://replicate.delivery/" + "a" * 70_000
-    answer = shim.webhook(prediction(output=[long, "https://replicate.delivery/b.mp4"]))
+    answer = webhook.callback(prediction(output=[long, "https://replicate.delivery/b.mp4"]))
     assert answer.status_code == 200
     assert [each["outcome"] for each in answer.json()["assets"]] == ["refused", "created"]
-    assert shim.cluster.events[0][0] == "OutputRefused"
+    assert webhook.cluster.events[0][0] == "OutputRefused"
 
 
-def test_item_that_the_api_server_refuses_is_answered(shim: Shim, prediction: Make) -> None:
-    shim.cluster.refusal = "spec.source.url: too long"
-    answer = shim.webhook(prediction())
+def test_item_that_the_api_server_refuses_is_answered(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.cluster.refusal = "spec.source.url: too long"
+    answer = webhook.callback(prediction())
     assert (answer.status_code, answer.json()["assets"][0]["outcome"]) == (200, "refused")
 
 
-def test_no_api_server_is_503_with_a_time_to_come_again(shim: Shim, prediction: Make) -> None:
-    shim.cluster.down = True
-    answer = shim.webhook(prediction())
+def test_no_api_server_is_503_with_a_time_to_come_again(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.cluster.down = True
+    answer = webhook.callback(prediction())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_retry_completes_what_was_half_done(shim: Shim, prediction: Make) -> None:
+def test_retry_completes_what_was_half_done(webhook: RunningWebhook, prediction: Make) -> None:
     output = ["https://replicate.delivery/a.mp4", "https://replicate.delivery/b.mp4"]
-    shim.webhook(prediction(output=output[:1]))
-    answer = shim.webhook(prediction(output=output))
+    webhook.callback(prediction(output=output[:1]))
+    answer = webhook.callback(prediction(output=output))
     assert [each["outcome"] for each in answer.json()["assets"]] == ["duplicate", "created"]
 
 
-def test_recorded_owner_and_tags_are_used(shim: Shim, prediction: Make) -> None:
-    shim.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "a rabbit", "tags": ["fun"]})
-    shim.webhook(prediction())
-    assert (shim.specs()[0]["userId"], shim.specs()[0]["tags"]) == ("alice", ["ai-generated", "fun"])
+def test_recorded_owner_and_tags_are_used(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "a rabbit", "tags": ["fun"]})
+    webhook.callback(prediction())
+    assert (webhook.specs()[0]["userId"], webhook.specs()[0]["tags"]) == ("alice", ["ai-generated", "fun"])
 
 
 @pytest.mark.parametrize(
@@ -136,58 +143,102 @@ def test_recorded_owner_and_tags_are_used(shim: Shim, prediction: Make) -> None:
     ],
 )
 def test_unsigned_callback_is_401_and_creates_nothing(
-    shim: Shim, prediction: Make, headers: dict[str, str], because: str
+    webhook: RunningWebhook, prediction: Make, headers: dict[str, str], because: str
 ) -> None:
     body = json.dumps(prediction()).encode()
     good = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,x"}
-    answer = shim.call("POST", "/api/v1/replicate/webhook", token=None, content=body, headers=good | headers)
+    answer = webhook.call("POST", "/api/v1/replicate/webhook", token=None, content=body, headers=good | headers)
     assert answer.status_code == 401
     assert answer.json()["type"] == "https://mediaimport.dev/problems/signature-refused"
     assert because in answer.json()["detail"]
-    assert shim.cluster.imports == {}
+    assert webhook.cluster.imports == {}
 
 
-def test_old_callback_with_a_right_signature_is_401(shim: Shim, prediction: Make) -> None:
-    assert shim.webhook(prediction(), sent=int(time.time()) - 301).status_code == 401
-    assert shim.cluster.imports == {}
+def test_old_callback_with_a_right_signature_is_401(webhook: RunningWebhook, prediction: Make) -> None:
+    assert webhook.callback(prediction(), sent=int(time.time()) - 301).status_code == 401
+    assert webhook.cluster.imports == {}
 
 
 def test_former_secret_holds_while_it_is_listed(start: Start, prediction: Make) -> None:
-    shim = start(REPLICATE_WEBHOOK_SECRETS=f"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,{OTHER_SECRET}")
-    assert shim.webhook(prediction(), secret=OTHER_SECRET).status_code == 200
+    webhook = start(REPLICATE_WEBHOOK_SECRETS=f"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,{OTHER_SECRET}")
+    assert webhook.callback(prediction(), secret=OTHER_SECRET).status_code == 200
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"{}", b'{"id": 1, "status": "succeeded"}', b"[" * 100_000])
-def test_signed_nonsense_is_400(shim: Shim, body: bytes) -> None:
-    answer = shim.webhook(body)
+def test_signed_nonsense_is_400(webhook: RunningWebhook, body: bytes) -> None:
+    answer = webhook.callback(body)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_body_over_5_mib_is_413(shim: Shim, prediction: Make) -> None:
-    assert shim.webhook(prediction(logs="x" * 5 * 1024 * 1024)).status_code == 413
+def test_body_over_5_mib_is_413(webhook: RunningWebhook, prediction: Make) -> None:
+    assert webhook.callback(prediction(logs="x" * 5 * 1024 * 1024)).status_code == 413
 
 
-def test_body_under_5_mib_is_taken(shim: Shim, prediction: Make) -> None:
-    assert shim.webhook(prediction(logs="x" * 4 * 1024 * 1024)).status_code == 200
+def test_body_under_5_mib_is_taken(webhook: RunningWebhook, prediction: Make) -> None:
+    assert webhook.callback(prediction(logs="x" * 4 * 1024 * 1024)).status_code == 200
 
 
 def test_no_secret_and_no_token_is_503_and_named(start: Start, prediction: Make) -> None:
-    shim = start(REPLICATE_WEBHOOK_SECRETS=None, REPLICATE_API_TOKEN=None)
-    answer = shim.webhook(prediction())
+    webhook = start(REPLICATE_WEBHOOK_SECRETS=None, REPLICATE_API_TOKEN=None)
+    answer = webhook.callback(prediction())
     assert (answer.status_code, answer.json()["setting"]) == (503, "REPLICATE_WEBHOOK_SECRETS")
 
 
 def test_secret_is_asked_of_replicate_once_when_only_the_token_is_set(start: Start, prediction: Make) -> None:
-    shim = start(REPLICATE_WEBHOOK_SECRETS=None)
-    assert [shim.webhook(prediction()).status_code for _ in range(2)] == [200, 200]
-    (request,) = shim.replicate.requests
+    webhook = start(REPLICATE_WEBHOOK_SECRETS=None)
+    assert [webhook.callback(prediction()).status_code for _ in range(2)] == [200, 200]
+    (request,) = webhook.replicate.requests
     assert request.url == "https://api.replicate.com/v1/webhooks/default/secret"
     assert request.headers["authorization"] == "Bearer r8_token"
 
 
 def test_secret_that_replicate_does_not_give_is_502(start: Start, prediction: Make) -> None:
-    shim = start(REPLICATE_WEBHOOK_SECRETS=None)
-    shim.replicate.answers["/v1/webhooks/default/secret"] = httpx.Response(401, json={"detail": "no"})
-    assert shim.webhook(prediction()).status_code == 502
-    assert shim.cluster.imports == {}
+    webhook = start(REPLICATE_WEBHOOK_SECRETS=None)
+    webhook.replicate.answers["/v1/webhooks/default/secret"] = httpx.Response(401, json={"detail": "no"})
+    assert webhook.callback(prediction()).status_code == 502
+    assert webhook.cluster.imports == {}
+
+
+def test_limiter_runs_no_more_than_its_limit_and_in_order_of_arrival() -> None:
+    async def run() -> None:
+        limiter, order, running, most = ConcurrencyLimiter(2, max_wait_s=5), [], 0, 0
+
+        async def work(number: int) -> None:
+            nonlocal running, most
+            async with limiter.slot():
+                running += 1
+                most = max(most, running)
+                order.append(number)
+                await asyncio.sleep(0)
+                running -= 1
+
+        await asyncio.gather(*(work(each) for each in range(10)))
+        assert (most, order) == (2, list(range(10)))
+
+    asyncio.run(run())
+
+
+def test_limiter_refuses_a_long_wait_with_retry_after_and_frees_no_slot() -> None:
+    async def run() -> None:
+        limiter = ConcurrencyLimiter(1, max_wait_s=0.01)
+        async with limiter.slot():
+            with pytest.raises(UnavailableError) as refusal:
+                async with limiter.slot():
+                    pass
+            assert refusal.value.retry_after_s > 0
+        async with limiter.slot():
+            pass
+
+    asyncio.run(run())
+
+
+def test_limiter_frees_the_slot_of_failed_work() -> None:
+    async def run() -> None:
+        limiter = ConcurrencyLimiter(1, max_wait_s=0.01)
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                async with limiter.slot():
+                    raise ZeroDivisionError
+
+    asyncio.run(run())

@@ -8,30 +8,29 @@ from typing import TYPE_CHECKING
 import jsonschema_rs
 import pytest
 import schemathesis
-from mediaimport_webhook.http.openapi import document
-from mediaimport_webhook.http.operations import OPERATIONS
-from mediaimport_webhook.http.routing import Methods
+from mediaimport_webhook.http.openapi import OPERATIONS, document
+from mediaimport_webhook.http.routing import MethodRouter
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from tests.unit.webhook.conftest import Shim
+    from tests.support.webhook import RunningWebhook
 
 OWN = [each for each in OPERATIONS if each.bearer]
 
 
-def test_document_is_openapi(shim: Shim) -> None:
-    served = shim.call("GET", "/openapi.json", token=None).json()
+def test_document_is_openapi(webhook: RunningWebhook) -> None:
+    served = webhook.call("GET", "/openapi.json", token=None).json()
     assert served == document()
     found = [each.ok() for each in schemathesis.openapi.from_dict(served).get_all_operations()]
     assert len(found) == len(OPERATIONS)
     assert all(jsonschema_rs.meta.is_valid(each) for each in served["components"]["schemas"].values())
 
 
-def test_every_route_is_described_and_nothing_else(shim: Shim) -> None:
+def test_every_route_is_described_and_nothing_else(webhook: RunningWebhook) -> None:
     served = {
         (method, each.path)
-        for each in shim.app.routes
-        if isinstance(each, Route) and isinstance(each.endpoint, Methods)
+        for each in webhook.app.routes
+        if isinstance(each, Route) and isinstance(each.endpoint, MethodRouter)
         for method in each.endpoint.endpoints
         if not each.path.startswith("/docs")  # the page that shows them
     }
@@ -43,9 +42,9 @@ def test_names_of_operations_are_distinct() -> None:
 
 
 @pytest.mark.parametrize("operation", OWN, ids=lambda each: each.name)
-def test_operation_that_is_somebodys_asks_who(shim: Shim, operation: object) -> None:
+def test_operation_that_is_somebodys_asks_who(webhook: RunningWebhook, operation: object) -> None:
     path = operation.path.format(id="0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01", alias="wan-video-t2v")
-    assert shim.call(operation.method, path, token=None, json={}).status_code == 401
+    assert webhook.call(operation.method, path, token=None, json={}).status_code == 401
 
 
 def test_document_holds_examples_of_what_is_sent() -> None:

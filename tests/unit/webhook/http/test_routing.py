@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.unit.webhook.conftest import Shim
+    from tests.support.webhook import RunningWebhook
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     ],
 )
 def test_method_that_a_path_does_not_have_is_405_with_those_it_has(
-    shim: Shim, method: str, path: str, allowed: str
+    webhook: RunningWebhook, method: str, path: str, allowed: str
 ) -> None:
-    answer = shim.call(method, path)
+    answer = webhook.call(method, path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_head_is_answered_as_get_is(shim: Shim) -> None:
-    assert shim.call("HEAD", "/healthz", token=None).status_code == 200
+def test_head_is_answered_as_get_is(webhook: RunningWebhook) -> None:
+    assert webhook.call("HEAD", "/healthz", token=None).status_code == 200

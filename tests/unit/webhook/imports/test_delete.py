@@ -7,10 +7,10 @@ import pytest
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Owner, Tombstone
 
-from tests.unit.webhook.test_media import sidecar
+from tests.support.webhook import sidecar_of
 
 if TYPE_CHECKING:
-    from tests.unit.webhook.conftest import Make, Shim
+    from tests.support.webhook import Make, RunningWebhook
 
 IMPORT, URL = "/api/v1/media/import-from-url", "https://example.com/a.mp4"
 BOB, ROOT = "bob-token-0123456789", "root-token-0123456789"
@@ -23,27 +23,27 @@ TOMBSTONE = Tombstone(
 )
 
 
-def imported(shim: Shim, **headers: str) -> str:
-    asset_id: str = shim.call("POST", IMPORT, json={"url": URL}, headers=headers).json()["asset_id"]
+def imported(webhook: RunningWebhook, **headers: str) -> str:
+    asset_id: str = webhook.call("POST", IMPORT, json={"url": URL}, headers=headers).json()["asset_id"]
     return f"/api/v1/media/{asset_id}"
 
 
-def bury(shim: Shim, path: str, *, user: str = "alice") -> None:
+def bury(webhook: RunningWebhook, path: str, *, user: str = "alice") -> None:
     """Finish as the operator does: the objects go, then the resource."""
-    shim.sidecars.held[AssetKeys(user, path.rpartition("/")[2]).sidecar] = TOMBSTONE
-    for name in list(shim.cluster.imports):
-        shim.run(shim.cluster.remove(name))
-    shim.until(lambda: shim.sample("mediaimport_cache_resources") == 0)
+    webhook.sidecars.held[AssetKeys(user, path.rpartition("/")[2]).sidecar] = TOMBSTONE
+    for name in list(webhook.cluster.imports):
+        webhook.run(webhook.cluster.remove(name))
+    webhook.until(lambda: webhook.sample("mediaimport_webhook_cache_resources") == 0)
 
 
-def test_policy_and_finalizer_are_set_and_that_very_version_is_deleted(shim: Shim) -> None:
-    path = imported(shim)
-    assert shim.call("DELETE", path).status_code == 202
-    (resource,) = shim.cluster.imports.values()
+def test_policy_and_finalizer_are_set_and_that_very_version_is_deleted(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    assert webhook.call("DELETE", path).status_code == 202
+    (resource,) = webhook.cluster.imports.values()
     assert resource["spec"]["deletionPolicy"] == "Delete"
     assert resource["metadata"]["finalizers"] == [FINALIZER]
     assert resource["metadata"]["deletionTimestamp"]
-    assert [each for each in shim.cluster.calls if each.endswith("_import")] == [
+    assert [each for each in webhook.cluster.calls if each.endswith("_import")] == [
         "create_import",
         "get_import",
         "patch_import",
@@ -51,114 +51,117 @@ def test_policy_and_finalizer_are_set_and_that_very_version_is_deleted(shim: Shi
     ]
 
 
-def test_deleted_asset_is_gone_at_once_and_stays_so(shim: Shim) -> None:
-    path = imported(shim)
-    shim.call("DELETE", path)
+def test_deleted_asset_is_gone_at_once_and_stays_so(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    webhook.call("DELETE", path)
     for _ in ("while its objects go", "when they are gone"):
         for method, suffix in (("GET", ""), ("GET", "/events"), ("POST", "/retry"), ("DELETE", "")):
-            answer = shim.call(method, path + suffix)
+            answer = webhook.call(method, path + suffix)
             assert (answer.status_code, answer.headers["content-type"]) == (410, "application/problem+json")
-        assert shim.call("GET", "/api/v1/media/").json()["assets"] == []
-        assert shim.call("GET", "/api/v1/stats").json()["total"] == 0
-        bury(shim, path)
+        assert webhook.call("GET", "/api/v1/media/").json()["assets"] == []
+        assert webhook.call("GET", "/api/v1/stats").json()["total"] == 0
+        bury(webhook, path)
 
 
-def test_asset_whose_resource_is_gone_is_deleted_by_one_that_stands_in_for_it(shim: Shim) -> None:
-    kept = sidecar("alice")
+def test_asset_whose_resource_is_gone_is_deleted_by_one_that_stands_in_for_it(webhook: RunningWebhook) -> None:
+    kept = sidecar_of("alice")
     place = f"/api/v1/media/{kept.asset.id}"
-    shim.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = kept
-    assert shim.call("DELETE", place, token=BOB).status_code == 404
-    assert shim.call("DELETE", place).status_code == 202
-    (resource,) = shim.cluster.imports.values()
+    webhook.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = kept
+    assert webhook.call("DELETE", place, token=BOB).status_code == 404
+    assert webhook.call("DELETE", place).status_code == 202
+    (resource,) = webhook.cluster.imports.values()
     about, spec = resource["metadata"], resource["spec"]
     assert (about["name"], about["annotations"]) == ("gone", {FINGERPRINT: kept.source_fingerprint})
     assert (about["finalizers"], "deletionTimestamp" in about) == ([FINALIZER], True)
     assert (spec["assetId"], spec["userId"]) == (str(kept.asset.id), "alice")
     assert (spec["deletionPolicy"], spec["suspend"]) == ("Delete", True)
-    assert shim.call("GET", place).status_code == 410
+    assert webhook.call("GET", place).status_code == 410
 
 
-def test_asset_of_another_namespace_is_left_alone(shim: Shim) -> None:
-    kept = sidecar("alice")
+def test_asset_of_another_namespace_is_left_alone(webhook: RunningWebhook) -> None:
+    kept = sidecar_of("alice")
     elsewhere = kept.model_copy(update={"owner": Owner(namespace="other", name="gone", uid="u1")})
-    shim.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = elsewhere
-    answer = shim.call("DELETE", f"/api/v1/media/{kept.asset.id}")
+    webhook.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = elsewhere
+    answer = webhook.call("DELETE", f"/api/v1/media/{kept.asset.id}")
     assert (answer.status_code, "namespace other" in answer.json()["detail"]) == (409, True)
-    assert shim.cluster.imports == {}
+    assert webhook.cluster.imports == {}
 
 
-def test_name_that_another_import_has_by_now_is_not_deleted(shim: Shim) -> None:
-    kept = sidecar("alice")
-    shim.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = kept
-    imported(shim)
-    (resource,) = shim.cluster.imports.values()
+def test_name_that_another_import_has_by_now_is_not_deleted(webhook: RunningWebhook) -> None:
+    kept = sidecar_of("alice")
+    webhook.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = kept
+    imported(webhook)
+    (resource,) = webhook.cluster.imports.values()
     other = resource | {"metadata": resource["metadata"] | {"name": "gone"}}
-    shim.run(shim.cluster.write(other))
-    assert shim.call("DELETE", f"/api/v1/media/{kept.asset.id}").status_code == 409
-    assert "deletionTimestamp" not in shim.cluster.imports["gone"]["metadata"]
+    webhook.run(webhook.cluster.write(other))
+    assert webhook.call("DELETE", f"/api/v1/media/{kept.asset.id}").status_code == 409
+    assert "deletionTimestamp" not in webhook.cluster.imports["gone"]["metadata"]
 
 
-def test_finalizers_of_others_are_kept(shim: Shim) -> None:
-    path = imported(shim)
-    (resource,) = shim.cluster.imports.values()
+def test_finalizers_of_others_are_kept(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    (resource,) = webhook.cluster.imports.values()
     resource["metadata"]["finalizers"] = ["other.test/one"]
-    shim.run(shim.cluster.write(resource))
-    shim.call("DELETE", path)
-    assert shim.cluster.imports[resource["metadata"]["name"]]["metadata"]["finalizers"] == ["other.test/one", FINALIZER]
+    webhook.run(webhook.cluster.write(resource))
+    webhook.call("DELETE", path)
+    assert webhook.cluster.imports[resource["metadata"]["name"]]["metadata"]["finalizers"] == [
+        "other.test/one",
+        FINALIZER,
+    ]
 
 
-def test_change_in_between_is_not_lost(shim: Shim) -> None:
-    path = imported(shim)
-    shim.cluster.interruptions = 2
-    assert shim.call("DELETE", path).status_code == 202
-    assert shim.cluster.calls.count("delete_import") == 3
+def test_change_in_between_is_not_lost(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    webhook.cluster.interruptions = 2
+    assert webhook.call("DELETE", path).status_code == 202
+    assert webhook.cluster.calls.count("delete_import") == 3
 
 
-def test_resource_that_never_rests_is_503(shim: Shim) -> None:
-    path = imported(shim)
-    shim.cluster.interruptions = 99
-    assert shim.call("DELETE", path).status_code == 503
+def test_resource_that_never_rests_is_503(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    webhook.cluster.interruptions = 99
+    assert webhook.call("DELETE", path).status_code == 503
 
 
-def test_only_its_own_user_or_an_admin_deletes(shim: Shim) -> None:
-    path = imported(shim)
-    assert shim.call("DELETE", path, token=None).status_code == 401
-    assert shim.call("DELETE", path, token=BOB).status_code == 404
-    assert "patch_import" not in shim.cluster.calls
-    assert shim.call("DELETE", path, token=ROOT).status_code == 202
+def test_only_its_own_user_or_an_admin_deletes(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    assert webhook.call("DELETE", path, token=None).status_code == 401
+    assert webhook.call("DELETE", path, token=BOB).status_code == 404
+    assert "patch_import" not in webhook.cluster.calls
+    assert webhook.call("DELETE", path, token=ROOT).status_code == 202
 
 
-def test_cluster_that_cannot_delete_says_so(shim: Shim) -> None:
-    path = imported(shim)
-    shim.cluster.delete_refusal = "deletionPolicy Delete is not available in this version; use Retain"
-    answer = shim.call("DELETE", path)
+def test_cluster_that_cannot_delete_says_so(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    webhook.cluster.delete_refusal = "deletionPolicy Delete is not available in this version; use Retain"
+    answer = webhook.call("DELETE", path)
     assert (answer.status_code, "not available" in answer.json()["detail"]) == (501, True)
-    assert shim.call("GET", path).status_code == 200
+    assert webhook.call("GET", path).status_code == 200
 
 
 @pytest.mark.parametrize("user", ["default", "alice"])
-def test_late_webhook_brings_nothing_back(shim: Shim, prediction: Make, user: str) -> None:
+def test_late_webhook_brings_nothing_back(webhook: RunningWebhook, prediction: Make, user: str) -> None:
     if user != "default":
-        shim.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "a rabbit"})
-    asset_id = shim.webhook(prediction()).json()["assets"][0]["asset_id"]
+        webhook.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "a rabbit"})
+    asset_id = webhook.callback(prediction()).json()["assets"][0]["asset_id"]
     path = f"/api/v1/media/{asset_id}"
-    shim.call("DELETE", path, token=ROOT)
-    going = shim.webhook(prediction())
-    bury(shim, path, user=user)
-    gone = shim.webhook(prediction())
+    webhook.call("DELETE", path, token=ROOT)
+    going = webhook.callback(prediction())
+    bury(webhook, path, user=user)
+    gone = webhook.callback(prediction())
     assert [each.json()["assets"][0]["outcome"] for each in (going, gone)] == ["deleted", "deleted"]
-    assert (going.status_code, gone.status_code, shim.cluster.imports) == (200, 200, {})
+    assert (going.status_code, gone.status_code, webhook.cluster.imports) == (200, 200, {})
 
 
-def test_idempotency_key_of_a_deleted_import_brings_nothing_back(shim: Shim) -> None:
+def test_idempotency_key_of_a_deleted_import_brings_nothing_back(webhook: RunningWebhook) -> None:
     key = {"Idempotency-Key": "k"}
-    path = imported(shim, **key)
-    shim.call("DELETE", path)
-    bury(shim, path)
-    answer = shim.call("POST", IMPORT, json={"url": URL}, headers=key)
-    assert (answer.status_code, shim.cluster.imports) == (410, {})
+    path = imported(webhook, **key)
+    webhook.call("DELETE", path)
+    bury(webhook, path)
+    answer = webhook.call("POST", IMPORT, json={"url": URL}, headers=key)
+    assert (answer.status_code, webhook.cluster.imports) == (410, {})
 
 
-def test_store_that_is_down_holds_no_webhook_up(shim: Shim, prediction: Make) -> None:
-    shim.sidecars.down = True
-    assert shim.webhook(prediction()).json()["assets"][0]["outcome"] == "created"
+def test_store_that_is_down_holds_no_webhook_up(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.sidecars.down = True
+    assert webhook.callback(prediction()).json()["assets"][0]["outcome"] == "created"

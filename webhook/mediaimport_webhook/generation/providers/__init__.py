@@ -1,11 +1,12 @@
-"""Generators: what the shim wants of each, whoever it is."""
+"""Providers: the interface of a generator's adapter."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from mediaimport_webhook.http.problems import setting_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.generation.aliases import ModelAlias
 
-_MAX_FILE_NAME = 255
 
-
-class Outcome(Enum):
-    """What a generator's own word for a prediction's state comes down to."""
+class PredictionOutcome(Enum):
+    """Outcome of a prediction, derived from the generator's own state."""
 
     RUNNING = auto()
     SUCCEEDED = auto()
@@ -27,91 +26,102 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Output:
-    """One media URL of a prediction's output, and the JSON Pointer to it."""
-
-    pointer: str
-    url: str
-
-    @property
-    def file_name(self) -> str:
-        """Return the URL's last segment as a name for people; empty if there is none."""
-        if self.url.startswith("data:"):
-            return ""
-        name = unquote(urlsplit(self.url).path.rpartition("/")[2])
-        return "".join(each for each in name if each.isprintable())[:_MAX_FILE_NAME]
-
-
-@dataclass(frozen=True)
 class Prediction:
-    """One run of a model. `state` is the generator's own word; `files_live` how long its files do, if not for long."""
+    """Run of a model. `state` is the generator's own word; `files_lifetime` is None where files do not expire soon."""
 
     provider: str
     id: str
     state: str
-    outcome: Outcome
+    outcome: PredictionOutcome
     model: str | None = None
     version: str | None = None
     created_at: datetime | None = None
     completed_at: datetime | None = None
     output: JsonValue = None
     error: str | None = None
-    files_live: timedelta | None = None
+    files_lifetime: timedelta | None = None
 
 
 @dataclass(frozen=True)
 class PredictionPage:
-    """Some predictions, newest first; `next` is where to go on, None at the end."""
+    """Predictions, newest first; `next` is the cursor of the next page, None on the last one."""
 
     predictions: tuple[Prediction, ...]
     next: str | None
 
 
 class Provider(Protocol):
-    """One generator that calls back."""
+    """Generator that sends callbacks."""
 
     @property
     def name(self) -> str:
-        """Return the word by which specs know it."""
+        """Return its name in specs and paths."""
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Raise a 401 Problem unless the callback is genuine; 503 if that cannot be told."""
+        """Raise a 401 Problem unless the callback is signed by the generator; 503 if no key is available."""
 
     async def parse(self, body: bytes) -> Prediction:
-        """Return the prediction that a verified callback speaks of; a 400 Problem if it speaks of none."""
+        """Return the prediction in a verified callback; a 400 Problem if there is none."""
 
     async def complete(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
-        """Return the prediction with what its callback left out; `parameters` are those of the webhook's URL.
+        """Return the prediction with the output that its callback left out; `parameters` are the URL's query.
 
-        The URL is not signed: what it says may only lead to where the generator itself is asked.
+        The URL is not signed, so its parameters may only select what the generator itself is asked for.
         """
 
     async def fetch_state(self, prediction: str) -> Prediction | None:
-        """Return the prediction as the generator has it now, None if it has it no more; a Problem if it cannot say."""
+        """Return the prediction as the generator has it now, None if it is gone; a Problem without an answer."""
 
     def auth_for(self, host: str) -> Mapping[str, str]:
-        """Return the headers that a request to that host may carry; none for any but the generator's own."""
+        """Return the credentials for a request to that host: none for a host that is not the generator's."""
 
 
-class Lister(Provider, Protocol):
-    """A generator that tells what it did of late: what its callbacks did not bring is found."""
+class PredictionLister(Provider, Protocol):
+    """Generator that lists its predictions, so that missed ones can be recovered."""
 
-    async def recent(self, place: str = "") -> PredictionPage:
-        """Return a page of the account's predictions, newest first; what is no prediction is passed over."""
+    async def list_predictions(self, cursor: str = "") -> PredictionPage:
+        """Return a page of the account's predictions, newest first; entries that are none are skipped."""
 
 
 class Generator(Provider, Protocol):
-    """A generator that is told what to make."""
+    """Generator whose predictions callers start."""
 
     @property
     def models(self) -> Mapping[str, ModelAlias]:
-        """Return what can be asked for, by alias."""
+        """Return the models by alias."""
 
     def missing_settings(self) -> Sequence[str]:
-        """Return the names of the settings without which it makes nothing."""
+        """Return the names of the missing settings that starting a prediction needs."""
 
-    async def create(self, alias: ModelAlias, model_input: dict[str, JsonValue], *, webhook: str) -> Prediction:
-        """Start a prediction that calls `webhook` at its end; a Problem if it is refused."""
+    async def create(self, alias: ModelAlias, model_input: dict[str, JsonValue], *, callback_url: str) -> Prediction:
+        """Start a prediction that calls back at its end; a Problem if the generator refuses it."""
 
     async def cancel(self, prediction: str) -> None:
-        """End a prediction that nobody would get; a Problem if that fails."""
+        """Cancel a prediction; a Problem if that fails."""
+
+
+@dataclass(frozen=True)
+class UnconfiguredProvider:
+    """Adapter of a generator whose setting is missing: its route answers 503 and names the setting."""
+
+    name: str
+    setting: str
+
+    async def verify(self, _: Mapping[str, str], __: bytes) -> NoReturn:
+        """Raise the 503 Problem that names the setting."""
+        raise setting_missing(self.setting)
+
+    async def parse(self, _: bytes) -> NoReturn:
+        """Raise the 503 Problem that names the setting."""
+        raise setting_missing(self.setting)
+
+    async def complete(self, prediction: Prediction, _: Mapping[str, str]) -> Prediction:
+        """Return the prediction."""
+        return prediction
+
+    async def fetch_state(self, _: str) -> None:
+        """Return None."""
+
+    def auth_for(self, _: str) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}

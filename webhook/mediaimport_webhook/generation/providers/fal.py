@@ -1,4 +1,7 @@
-"""fal.ai: callbacks alone, signed with ED25519. https://docs.fal.ai/model-apis/model-endpoints/webhooks."""
+"""Adapter of fal.ai, for callbacks alone, signed with ED25519.
+
+https://docs.fal.ai/model-apis/model-endpoints/webhooks.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mediaimport_webhook.access.jwks import KeySet
-from mediaimport_webhook.generation.providers import Outcome, Prediction
+from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
 from mediaimport_webhook.generation.signatures import TOLERANCE_S
-from mediaimport_webhook.http import bodies
+from mediaimport_webhook.http.bodies import parse_json_object
 from mediaimport_webhook.http.problems import Problem, unavailable
 
 if TYPE_CHECKING:
@@ -32,13 +35,15 @@ _NAME = "fal"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}")
 _SIGNATURE = re.compile(r"[0-9a-fA-F]{128}")
-_PLACE = re.compile(r"(?P<model>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/requests/(?P<id>[A-Za-z0-9_-]{1,128})", re.ASCII)
+_RESULT_PATH = re.compile(
+    r"(?P<model>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/requests/(?P<id>[A-Za-z0-9_-]{1,128})", re.ASCII
+)
 _MAX_ERROR = 512
 _TIMEOUT_S = 10.0
 
 
 class Fal:
-    """The adapter. fal signs for all its customers with the same keys: only callbacks of our own account are taken."""
+    """Adapter. fal signs for all its customers with the same keys, so callbacks of other accounts are refused."""
 
     def __init__(
         self,
@@ -57,7 +62,7 @@ class Fal:
         async def locate() -> str:
             return settings.fal_jwks_url
 
-        self._keys = KeySet(http, locate, whose="fal.ai")
+        self._keys = KeySet(http, locate, publisher="fal.ai")
 
     @property
     def name(self) -> str:
@@ -65,7 +70,7 @@ class Fal:
         return _NAME
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Raise a 401 Problem unless signed for our account within 300 s; 503 if that cannot be told."""
+        """Raise a 401 Problem unless signed for our account within 300 s; 503 if no key is available."""
         refusal = _refusal(headers, self._user_id, self._clock())
         if refusal is None and not await self._is_signed(headers, body):
             refusal = "no signature matches"
@@ -73,8 +78,8 @@ class Fal:
             raise Problem(HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}.")
 
     async def parse(self, body: bytes) -> Prediction:
-        """Return the request that ended; a 400 Problem if the body tells of none."""
-        content = bodies.parse_object(body)
+        """Return the finished request as a prediction; a 400 Problem if the body has none."""
+        content = parse_json_object(body)
         request, state = content.get("request_id"), content.get("status")
         if not isinstance(request, str) or _ID.fullmatch(request) is None or state not in {"OK", "ERROR"}:
             raise Problem(HTTPStatus.BAD_REQUEST, "not-a-prediction", "The body has no usable request_id and status.")
@@ -83,54 +88,54 @@ class Fal:
             provider=_NAME,
             id=request,
             state=state,
-            outcome=Outcome.SUCCEEDED if state == "OK" else Outcome.FAILED,
+            outcome=PredictionOutcome.SUCCEEDED if state == "OK" else PredictionOutcome.FAILED,
             output=content.get("payload"),
             error=error[:_MAX_ERROR] if isinstance(error, str) else None,
         )
 
     async def complete(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
-        """Fetch the result of a request that is over when its callback left it out: fal does so when it is too large.
+        """Fetch the result if the callback leaves it out, as fal does with large ones.
 
-        fal tells it only to who knows the model, which no callback says: the webhook's URL does, as `?model=`.
+        The request needs the model, which is not in the callback, but in the callback's URL as `?model=`.
         """
-        if prediction.outcome is not Outcome.SUCCEEDED or prediction.output is not None:
+        if prediction.outcome is not PredictionOutcome.SUCCEEDED or prediction.output is not None:
             return prediction
         fetched = await self.fetch_state(f"{parameters.get('model', '')}/requests/{prediction.id}")
         return prediction if fetched is None else replace(prediction, model=fetched.model, output=fetched.output)
 
     async def fetch_state(self, prediction: str) -> Prediction | None:
-        """Return the result of `owner/model/requests/id`; None without a model, a key, or when fal has it no more."""
-        place = _PLACE.fullmatch(prediction)
-        if place is None or self._key is None:
+        """Return the result of `owner/model/requests/id`; None without a model, without a key, or when it is gone."""
+        path = _RESULT_PATH.fullmatch(prediction)
+        if path is None or self._key is None:
             return None
         url = f"{self._queue_url}/{prediction}"
         try:
-            answer = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
-            content = answer.json() if answer.is_success else None
+            response = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
+            content = response.json() if response.is_success else None
         except (httpx.HTTPError, ValueError):
             raise unavailable("fal.ai") from None
-        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise unavailable("fal.ai")
         if content is None:
             return None
-        return Prediction(_NAME, place["id"], "OK", Outcome.SUCCEEDED, model=place["model"], output=content)
+        return Prediction(_NAME, path["id"], "OK", PredictionOutcome.SUCCEEDED, model=path["model"], output=content)
 
     def auth_for(self, host: str) -> Mapping[str, str]:
-        """Return the key for fal's own queue; its files are public."""
+        """Return the key for fal's queue; the files are public."""
         if self._key is None or host != urlsplit(self._queue_url).netloc:
             return {}
         return {"Authorization": f"Key {self._key}"}
 
     async def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """Try the keys that are held; if none fits, there may be a new one."""
+        """Return whether a key verifies the signature, after a refresh if none does: keys rotate."""
         signature, message = bytes.fromhex(headers["x-fal-webhook-signature"]), _message(headers, body)
-        if _fits(await self._keys.held(), signature, message):
+        if _matches(await self._keys.keys(), signature, message):
             return True
-        return await self._keys.renew() and _fits(await self._keys.held(), signature, message)
+        return await self._keys.refresh() and _matches(await self._keys.keys(), signature, message)
 
 
 def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | None:
-    """Return what is wrong with the headers before any key is looked at."""
+    """Return why the headers are refused before any key is tried, None if they are not."""
     request, user, sent, signature = (
         headers.get(f"x-fal-webhook-{each}", "") for each in ("request-id", "user-id", "timestamp", "signature")
     )
@@ -144,11 +149,11 @@ def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | N
 
 
 def _message(headers: Mapping[str, str], body: bytes) -> bytes:
-    named = (headers[f"x-fal-webhook-{each}"] for each in ("request-id", "user-id", "timestamp"))
-    return "\n".join([*named, hashlib.sha256(body).hexdigest()]).encode()
+    signed = (headers[f"x-fal-webhook-{each}"] for each in ("request-id", "user-id", "timestamp"))
+    return "\n".join([*signed, hashlib.sha256(body).hexdigest()]).encode()
 
 
-def _fits(keys: Iterable[PyJWK], signature: bytes, message: bytes) -> bool:
+def _matches(keys: Iterable[PyJWK], signature: bytes, message: bytes) -> bool:
     return any([_verifies(each.key, signature, message) for each in keys])  # noqa: C419 - in constant time
 
 

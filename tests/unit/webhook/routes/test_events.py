@@ -4,10 +4,9 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_webhook.access.gate import Caller, OpenGate
-from mediaimport_webhook.catalogue.entry import Entry, entry_of
+from mediaimport_webhook.access.authenticator import AnonymousAuthenticator
+from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
-from mediaimport_webhook.catalogue.presenter import Presenter
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes.events import EventRoutes
 from starlette.requests import Request
@@ -15,16 +14,18 @@ from starlette.requests import Request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from mediaimport_webhook.access import Caller
+
 ID = "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
 
 
-class NoReads:
-    """Finds what it is given."""
+class CatalogueLookup:
+    """Looks in the catalogue alone."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    async def asset(self, text: str, caller: Caller) -> Entry:
+    async def find(self, text: str, caller: Caller) -> Entry:
         entry = self._catalogue.find(text, user_id=caller.sees)
         assert entry is not None
         return entry
@@ -45,9 +46,9 @@ class World:
         self.catalogue.insert(resource(10, "Importing"))
         self.stopping = asyncio.Event()
         self.routes = EventRoutes(
-            gate=OpenGate("alice"),
+            authenticator=AnonymousAuthenticator("alice"),
             catalogue=self.catalogue,
-            reads=NoReads(self.catalogue),  # type: ignore[arg-type]
+            lookup=CatalogueLookup(self.catalogue),  # type: ignore[arg-type]
             presenter=Presenter(None),  # type: ignore[arg-type]
             stopping=self.stopping,
             metrics=Metrics(),
@@ -136,13 +137,13 @@ def test_finished_asset_is_sent_once() -> None:
     asyncio.run(scene())
 
 
-def test_followers_are_forgotten_with_their_stream() -> None:
+def test_subscribers_are_forgotten_with_their_stream() -> None:
     async def scene() -> None:
         world = World()
-        with world.catalogue.following("a") as changed:
+        with world.catalogue.subscribe("a") as changed:
             world.catalogue.observe(resource(11, "Waiting"))
             assert changed.is_set()
-        assert entry_of(resource(11, "Waiting")) == world.catalogue.named("a")
-        assert not world.catalogue._followers
+        assert entry_of(resource(11, "Waiting")) == world.catalogue.get("a")
+        assert not world.catalogue._subscribers
 
     asyncio.run(scene())

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_runtime.environment import BadSettingError
-from mediaimport_webhook.access.tokens import Tokens
+from mediaimport_webhook.access.authenticator import RateLimiter
+from mediaimport_webhook.access.tokens import TokensFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.unit.webhook.conftest import Start
+    from tests.support.webhook import Start
 
 ALICE = "alice-token-0123456789"
 ROUTES = [
@@ -50,15 +51,15 @@ def test_without_a_tokens_file_every_route_is_503_and_names_it(start: Start, met
 
 def test_mode_none_lets_everybody_in_and_warns(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        shim = start(AUTH_MODE="none", AUTH_TOKENS_FILE=None)
-    assert shim.call("GET", "/api/v1/media/", token=None).status_code == 200
+        webhook = start(AUTH_MODE="none", AUTH_TOKENS_FILE=None)
+    assert webhook.call("GET", "/api/v1/media/", token=None).status_code == 200
     assert "AUTH_MODE is none" in caplog.text
 
 
 def test_changed_file_is_read_again(tmp_path: Path) -> None:
     path, clock = tmp_path / "tokens.json", Clock()
     path.write_text(json.dumps([{"token": ALICE, "user": "alice"}]))
-    tokens = Tokens(path, monotonic=clock)
+    tokens = TokensFile(path, monotonic=clock)
     assert tokens.find(ALICE).user_id == "alice"
     new = tmp_path / "new.json"
     new.write_text(json.dumps([{"token": ALICE, "user": "carol", "role": "admin"}]))
@@ -73,11 +74,11 @@ def test_changed_file_is_read_again(tmp_path: Path) -> None:
 def test_broken_file_leaves_the_former_tokens_in_force(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, clock = tmp_path / "tokens.json", Clock()
     path.write_text(json.dumps([{"token": ALICE, "user": "alice"}]))
-    tokens = Tokens(path, monotonic=clock)
+    tokens = TokensFile(path, monotonic=clock)
     path.write_text('[{"token": "very-secret-token-xyz"')
     clock.now = 2
     assert tokens.find(ALICE).user_id == "alice"
-    assert "could not be read again" in caplog.text
+    assert "could not be reloaded" in caplog.text
     assert "very-secret" not in caplog.text
     path.unlink()
     clock.now = 4
@@ -102,11 +103,36 @@ def test_wrong_file_ends_the_start_with_a_line_that_names_the_setting(tmp_path: 
     path = tmp_path / "tokens.json"
     path.write_text(content)
     with pytest.raises(BadSettingError, match=r"^AUTH_TOKENS_FILE") as refusal:
-        Tokens(path)
+        TokensFile(path)
     assert "\n" not in str(refusal.value)
     assert "0123456789abcdef" not in str(refusal.value)
 
 
 def test_missing_file_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(BadSettingError, match=r"^AUTH_TOKENS_FILE"):
-        Tokens(tmp_path / "none.json")
+        TokensFile(tmp_path / "none.json")
+
+
+def test_two_seconds_worth_may_come_at_once_and_then_the_rate_holds() -> None:
+    clock = Clock()
+    limiter = RateLimiter(5, monotonic=clock)
+    assert [limiter.retry_after_s("alice") for _ in range(11)] == [0] * 10 + [1]
+    clock.now = 0.4
+    assert [limiter.retry_after_s("alice") for _ in range(3)] == [0, 0, 1]
+    clock.now = 100
+    assert [limiter.retry_after_s("alice") for _ in range(11)].count(0) == 10
+
+
+def test_one_user_does_not_use_up_anothers() -> None:
+    limiter = RateLimiter(1, monotonic=Clock())
+    assert [limiter.retry_after_s("alice") for _ in range(3)] == [0, 0, 1]
+    assert limiter.retry_after_s("bob") == 0
+
+
+def test_user_who_asks_too_often_is_told_when_to_come_back(start: Start) -> None:
+    webhook = start(RATE_LIMIT_PER_SECOND="1")
+    answers = [webhook.call("GET", "/api/v1/stats") for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert (answers[2].headers["retry-after"], answers[2].headers["content-type"]) == ("1", "application/problem+json")
+    assert webhook.sample("mediaimport_webhook_http_requests_rate_limited_total") == 1
+    assert webhook.call("GET", "/api/v1/stats", token="bob-token-0123456789").status_code == 200

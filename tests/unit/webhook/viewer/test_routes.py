@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     import httpx
 
-    from tests.unit.webhook.conftest import Shim, Start
+    from tests.support.webhook import RunningWebhook, Start
 
 SWAGGER_UI = Path(sys.prefix, "share/swagger-ui")
 
@@ -40,36 +40,36 @@ class Links(HTMLParser):
             self.inline.append(data)
 
 
-def get(shim: Shim, path: str, **headers: str) -> httpx.Response:
-    return shim.run(shim._client.get(path, headers=headers))
+def get(webhook: RunningWebhook, path: str, **headers: str) -> httpx.Response:
+    return webhook.run(webhook._client.get(path, headers=headers))
 
 
 @pytest.fixture
-def page(shim: Shim) -> Links:
+def page(webhook: RunningWebhook) -> Links:
     assert SWAGGER_UI.is_dir(), "run `make tools`"
     links = Links()
-    links.feed(get(shim, "/docs").text)
+    links.feed(get(webhook, "/docs").text)
     return links
 
 
-def test_all_that_the_page_refers_to_is_served_here(shim: Shim, page: Links) -> None:
+def test_all_that_the_page_refers_to_is_served_here(webhook: RunningWebhook, page: Links) -> None:
     assert len(page.links) == 5
     for each in page.links:
-        answer = get(shim, f"/{each}")
+        answer = get(webhook, f"/{each}")
         assert (each, answer.status_code, len(answer.content) > 100) == (each, 200, True)
         assert "://" not in each
 
 
-def test_policy_allows_no_other_host_and_nothing_inline(shim: Shim, page: Links) -> None:
-    policy = get(shim, "/docs").headers["content-security-policy"]
+def test_policy_allows_no_other_host_and_nothing_inline(webhook: RunningWebhook, page: Links) -> None:
+    policy = get(webhook, "/docs").headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert re.findall(r"unsafe|https?:|\*", policy) == []
     assert page.inline == []
 
 
-def test_files_are_sent_compressed_to_who_takes_that(shim: Shim) -> None:
+def test_files_are_sent_compressed_to_who_takes_that(webhook: RunningWebhook) -> None:
     small, large = (
-        get(shim, "/docs/swagger-ui-bundle.js", **{"accept-encoding": each}) for each in ("gzip, br", "identity")
+        get(webhook, "/docs/swagger-ui-bundle.js", **{"accept-encoding": each}) for each in ("gzip, br", "identity")
     )
     assert small.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in large.headers
@@ -79,8 +79,8 @@ def test_files_are_sent_compressed_to_who_takes_that(shim: Shim) -> None:
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "nothing.js", "..%2Fsettings.py", "%2Fetc%2Fpasswd", "page.py", "%00"])
-def test_no_other_file_is_ever_sent(shim: Shim, name: str) -> None:
-    answer = get(shim, f"/docs/{name}")
+def test_no_other_file_is_ever_sent(webhook: RunningWebhook, name: str) -> None:
+    answer = get(webhook, f"/docs/{name}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 

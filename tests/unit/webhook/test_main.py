@@ -1,4 +1,4 @@
-"""What the shim leaves out of its memory until it is needed."""
+"""Modules that the webhook loads at its start."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_shim_loads_the_client_that_it_uses(loaded: set[str]) -> None:
+def test_webhook_loads_the_kubernetes_client_at_its_start(loaded: set[str]) -> None:
     assert "kubernetes.aio.client" in loaded
 
 
 @pytest.mark.parametrize("module", ["kubernetes.client", "jwt", "cryptography", "requests"])
-def test_shim_loads_nothing_that_nobody_asked_for(loaded: set[str], module: str) -> None:
+def test_webhook_does_not_load_what_its_settings_do_not_need(loaded: set[str], module: str) -> None:
     assert module not in loaded

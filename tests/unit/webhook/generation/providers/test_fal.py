@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 if TYPE_CHECKING:
-    from tests.unit.webhook.conftest import Shim, Start
+    from tests.support.webhook import RunningWebhook, Start
 
 KEY, OLD_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 WEBHOOK, KEYS = "/api/v1/fal/webhook", "/.well-known/jwks.json"
@@ -44,17 +44,17 @@ def key_set(*keys: Ed25519PrivateKey) -> httpx.Response:
 
 
 @pytest.fixture
-def fal(start: Start) -> Shim:
-    shim = start(FAL_USER_ID="me", FAL_JWKS_URL=f"https://rest.fal.test{KEYS}")
-    shim.replicate.answers[KEYS] = key_set(OLD_KEY, KEY)
-    return shim
+def fal(start: Start) -> RunningWebhook:
+    webhook = start(FAL_USER_ID="me", FAL_JWKS_URL=f"https://rest.fal.test{KEYS}")
+    webhook.replicate.answers[KEYS] = key_set(OLD_KEY, KEY)
+    return webhook
 
 
-def call(shim: Shim, content: bytes, headers: dict[str, str]) -> httpx.Response:
-    return shim.call("POST", WEBHOOK, token=None, content=content, headers=headers)
+def call(webhook: RunningWebhook, content: bytes, headers: dict[str, str]) -> httpx.Response:
+    return webhook.call("POST", WEBHOOK, token=None, content=content, headers=headers)
 
 
-def test_each_media_url_of_a_payload_becomes_an_import(fal: Shim) -> None:
+def test_each_media_url_of_a_payload_becomes_an_import(fal: RunningWebhook) -> None:
     content = body(payload={"video": {"url": "https://v3.fal.media/a.mp4"}, "images": [IMAGE], "seed": 5})
     answer = call(fal, content, signed(content))
     assert answer.status_code == 200
@@ -65,10 +65,10 @@ def test_each_media_url_of_a_payload_becomes_an_import(fal: Shim) -> None:
     assert all(each["tags"] == ["ai-generated"] and each["userId"] == "default" for each in fal.specs())
 
 
-def test_retried_callback_makes_nothing_new(fal: Shim) -> None:
+def test_retried_callback_makes_nothing_new(fal: RunningWebhook) -> None:
     outcomes = [call(fal, body(), signed(body())).json()["assets"][0]["outcome"] for _ in range(2)]
     assert (outcomes, len(fal.cluster.imports)) == (["created", "duplicate"], 1)
-    assert fal.sample("mediaimport_callbacks_total", provider="fal", outcome="imported") == 2
+    assert fal.sample("mediaimport_webhook_callbacks_total", provider="fal", outcome="imported") == 2
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_retried_callback_makes_nothing_new(fal: Shim) -> None:
         {"payload": {"text": "https is a scheme"}},
     ],
 )
-def test_callback_without_media_is_taken_and_recorded(fal: Shim, changes: dict[str, Any]) -> None:
+def test_callback_without_media_is_taken_and_recorded(fal: RunningWebhook, changes: dict[str, Any]) -> None:
     answer = call(fal, body(**changes), signed(body(**changes)))
     assert (answer.status_code, answer.json()["status"], fal.cluster.imports) == (200, "ignored", {})
     assert len(fal.cluster.events) == 1
@@ -90,14 +90,14 @@ RESULT = "/fal-ai/flux/requests/024ca5b1-45d3"
 
 
 @pytest.fixture
-def asking(start: Start) -> Shim:
-    """A shim that may fetch results."""
-    shim = start(FAL_USER_ID="me", FAL_JWKS_URL=f"https://rest.fal.test{KEYS}", FAL_KEY="fal-secret")
-    shim.replicate.answers[KEYS] = key_set(KEY)
-    return shim
+def asking(start: Start) -> RunningWebhook:
+    """A webhook that may fetch results."""
+    webhook = start(FAL_USER_ID="me", FAL_JWKS_URL=f"https://rest.fal.test{KEYS}", FAL_KEY="fal-secret")
+    webhook.replicate.answers[KEYS] = key_set(KEY)
+    return webhook
 
 
-def test_result_that_the_callback_leaves_out_is_fetched_with_the_key(asking: Shim) -> None:
+def test_result_that_the_callback_leaves_out_is_fetched_with_the_key(asking: RunningWebhook) -> None:
     asking.replicate.answers[RESULT] = httpx.Response(200, json={"images": [IMAGE]})
     content = body(**LEFT_OUT)
     answer = call_with_model(asking, content, "fal-ai/flux")
@@ -110,26 +110,28 @@ def test_result_that_the_callback_leaves_out_is_fetched_with_the_key(asking: Shi
 @pytest.mark.parametrize(
     "model", ["", "fal-ai", "../../secrets/flux", "fal-ai/flux/../..", "fal-ai/flux?x=", "a/b#c", "é/b"]
 )
-def test_model_that_is_none_leads_nowhere(asking: Shim, model: str) -> None:
+def test_model_that_is_none_leads_nowhere(asking: RunningWebhook, model: str) -> None:
     content = body(**LEFT_OUT)
     answer = call_with_model(asking, content, model)
     assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
     assert [each.url.path for each in asking.replicate.requests] == [KEYS]
 
 
-def test_result_that_fal_does_not_give_now_is_503_and_one_it_has_no_more_is_taken_as_it_is(asking: Shim) -> None:
+def test_result_that_fal_does_not_give_now_is_503_and_one_it_has_no_more_is_taken_as_it_is(
+    asking: RunningWebhook,
+) -> None:
     asking.replicate.answers[RESULT] = httpx.Response(502)
     assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").status_code == 503
     asking.replicate.answers[RESULT] = httpx.Response(404)
     assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").json()["status"] == "ignored"
 
 
-def call_with_model(shim: Shim, content: bytes, model: str) -> httpx.Response:
+def call_with_model(webhook: RunningWebhook, content: bytes, model: str) -> httpx.Response:
     place = f"{WEBHOOK}?{urlencode({'model': model})}"
-    return shim.call("POST", place, token=None, content=content, headers=signed(content))
+    return webhook.call("POST", place, token=None, content=content, headers=signed(content))
 
 
-def test_callback_not_signed_for_our_account_is_refused(fal: Shim) -> None:
+def test_callback_not_signed_for_our_account_is_refused(fal: RunningWebhook) -> None:
     good, now = signed(body()), int(time.time())
     bad: list[dict[str, str]] = [
         {},
@@ -151,15 +153,15 @@ def test_callback_not_signed_for_our_account_is_refused(fal: Shim) -> None:
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{", b'{"request_id": "a/b", "status": "OK"}', b'{"request_id": "a"}'])
-def test_signed_body_that_tells_of_no_request_is_400(fal: Shim, content: bytes) -> None:
+def test_signed_body_that_tells_of_no_request_is_400(fal: RunningWebhook, content: bytes) -> None:
     assert call(fal, content, signed(content)).status_code == 400
 
 
-def test_keys_that_cannot_be_fetched_are_503(fal: Shim) -> None:
+def test_keys_that_cannot_be_fetched_are_503(fal: RunningWebhook) -> None:
     fal.replicate.answers[KEYS] = httpx.Response(500)
     assert call(fal, body(), signed(body())).status_code == 503
 
 
-def test_without_the_account_the_route_names_the_setting(shim: Shim) -> None:
-    answer = call(shim, body(), signed(body()))
+def test_without_the_account_the_route_names_the_setting(webhook: RunningWebhook) -> None:
+    answer = call(webhook, body(), signed(body()))
     assert (answer.status_code, answer.json()["setting"]) == (503, "FAL_USER_ID")

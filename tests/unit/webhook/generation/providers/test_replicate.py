@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from mediaimport_runtime.environment import Environment
-from mediaimport_webhook.generation.providers import Outcome
+from mediaimport_runtime.environment import BadSettingError, Environment
+from mediaimport_webhook.generation.providers import PredictionOutcome
 from mediaimport_webhook.generation.providers.replicate import Replicate
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.settings import Settings
@@ -61,6 +61,18 @@ def test_rotated_secret_is_asked_for_again_but_not_at_every_callback() -> None:
     assert world.asked == 2
 
 
+def test_unusable_secret_is_one_line_that_names_the_variable() -> None:
+    with pytest.raises(BadSettingError, match=r"^REPLICATE_WEBHOOK_SECRETS") as refusal:
+        World(REPLICATE_WEBHOOK_SECRETS=f"{OLD},oops")
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_models_file_is_one_line_that_names_the_variable() -> None:
+    with pytest.raises(BadSettingError, match=r"^REPLICATE_MODELS_FILE") as refusal:
+        World(REPLICATE_MODELS_FILE="/nowhere/models.json")
+    assert "\n" not in str(refusal.value)
+
+
 def test_configured_secret_is_never_asked_for() -> None:
     world = World(REPLICATE_WEBHOOK_SECRETS=NEW)
     world.now += timedelta(hours=1)
@@ -72,16 +84,16 @@ def test_configured_secret_is_never_asked_for() -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        ("starting", Outcome.RUNNING),
-        ("processing", Outcome.RUNNING),
-        ("succeeded", Outcome.SUCCEEDED),
-        ("failed", Outcome.FAILED),
-        ("canceled", Outcome.FAILED),
-        ("aborted", Outcome.FAILED),
-        ("never-heard-of", Outcome.RUNNING),
+        ("starting", PredictionOutcome.RUNNING),
+        ("processing", PredictionOutcome.RUNNING),
+        ("succeeded", PredictionOutcome.SUCCEEDED),
+        ("failed", PredictionOutcome.FAILED),
+        ("canceled", PredictionOutcome.FAILED),
+        ("aborted", PredictionOutcome.FAILED),
+        ("never-heard-of", PredictionOutcome.RUNNING),
     ],
 )
-def test_every_state_comes_down_to_an_outcome(status: str, outcome: Outcome) -> None:
+def test_every_state_comes_down_to_an_outcome(status: str, outcome: PredictionOutcome) -> None:
     assert World().parse(status=status).outcome is outcome
 
 

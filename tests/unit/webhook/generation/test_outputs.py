@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_webhook.generation.providers import Output
-from mediaimport_webhook.generation.providers.outputs import media_outputs
+from mediaimport_webhook.generation.outputs import Output, media_outputs
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.sidecar import Owner, Sidecar, Tombstone
+from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.store_settings import StoreSettings
+from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.store.sidecars import MAX_SIDECAR_BYTES, Sidecars, open_fetch
+
+KEYS = AssetKeys("alice", "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54")
+
+
+def settings(**changes: str) -> StoreSettings:
+    variables = {
+        "S3_BUCKET_NAME": "bucket",
+        "S3_ACCESS_KEY_ID": "AKIA",
+        "S3_SECRET_ACCESS_KEY": "secret",
+        "S3_ENDPOINT_URL": "http://store.internal:9000",
+        "S3_PUBLIC_ENDPOINT_URL": "https://cdn.example.com",
+        "S3_ADDRESSING_STYLE": "path",
+    }
+    return StoreSettings.read(Environment(variables | changes))
+
+
+Answer = tuple[int, bytes]
+
+
+def read(answer: Answer) -> Sidecar | Tombstone | None:
+    """Read the sidecar of KEYS from a store that answers so."""
+
+    async def fetch(url: str) -> Answer:
+        parts = urlsplit(url)
+        assert (parts.hostname, parts.path) == ("store.internal", f"/bucket/{KEYS.sidecar}")
+        assert "X-Amz-Signature" in parse_qs(parts.query)
+        return answer
+
+    return asyncio.run(Sidecars(settings(), fetch).read(KEYS))
+
+
+def refusal(status: int, code: str) -> Answer:
+    return status, f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode()
+
+
+def test_tombstone_is_read_as_one() -> None:
+    owner = Owner(namespace="n", name="m", uid="u")
+    tombstone = Tombstone(owner=owner, source_fingerprint="0" * 64, deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
+    body = tombstone.model_dump_json(by_alias=True)
+    assert read((200, body.encode())) == tombstone
+
+
+@pytest.mark.parametrize("answer", [refusal(404, "NoSuchKey"), refusal(403, "AccessDenied"), (200, b"{}")])
+def test_what_is_not_there_or_no_sidecar_is_none(answer: Answer) -> None:
+    assert read(answer) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(403, "RequestTimeTooSkewed"),
+        refusal(404, "NoSuchBucket"),
+        refusal(503, "SlowDown"),
+        (502, b""),
+        (200, b" " * (MAX_SIDECAR_BYTES + 1)),
+    ],
+)
+def test_store_that_does_not_say_is_unavailable(answer: Answer) -> None:
+    with pytest.raises(StoreUnavailableError):
+        read(answer)
+
+
+def test_store_that_cannot_be_reached_is_unavailable() -> None:
+    async def look() -> None:
+        nowhere = settings(S3_ENDPOINT_URL="http://127.0.0.1:9")
+        async with open_fetch(nowhere) as fetch:
+            await Sidecars(nowhere, fetch).read(KEYS)
+
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(look())

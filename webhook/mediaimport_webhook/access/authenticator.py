@@ -1,0 +1,145 @@
+"""Authenticators: each route that belongs to a user asks one for the caller. A rate limit may stand in front."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+from mediaimport_webhook.access import Caller, unauthorized
+from mediaimport_webhook.access.tokens import TokensFile
+from mediaimport_webhook.http.problems import Problem, setting_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from starlette.requests import Request
+
+    from mediaimport_webhook.access.oidc import Issuer
+    from mediaimport_webhook.metrics import Metrics
+    from mediaimport_webhook.settings import Oidc, Settings
+
+_LOG = logging.getLogger(__name__)
+_BURST_S = 2
+"""Seconds' worth of requests that a user may send at once."""
+_MAX_USERS = 10_000
+
+
+class Authenticator(Protocol):
+    """Tells who sends a request."""
+
+    async def caller(self, request: Request) -> Caller:
+        """Return the caller; a 401, 429 or 503 Problem if there is none."""
+
+
+@dataclass(frozen=True)
+class BearerAuthenticator:
+    """Accepts a token of the tokens file or a JWT of the OIDC issuer."""
+
+    tokens: TokensFile | None
+    issuer: Issuer | None
+
+    async def caller(self, request: Request) -> Caller:
+        """Return the caller; a 401 Problem if there is none."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise unauthorized("Send a token: Authorization: Bearer …")
+        found = None if self.tokens is None else self.tokens.find(token)
+        if found is None and self.issuer is not None and token.count(".") == 2:  # noqa: PLR2004 - a JWT's
+            found = await self.issuer.caller(token)
+        if found is None:
+            raise unauthorized("This token is not known.")
+        return found
+
+
+class UnconfiguredAuthenticator:
+    """Refuses every request until tokens or an issuer are configured."""
+
+    async def caller(self, _: Request) -> Caller:
+        """Raise the 503 Problem that names the setting."""
+        raise setting_missing("AUTH_TOKENS_FILE")
+
+
+@dataclass(frozen=True)
+class AnonymousAuthenticator:
+    """Takes every request for one of the default user, who is an admin (AUTH_MODE none)."""
+
+    user_id: str
+
+    async def caller(self, _: Request) -> Caller:
+        """Return the default user."""
+        return Caller(self.user_id, admin=True)
+
+
+@dataclass(frozen=True)
+class RateLimitedAuthenticator:
+    """Refuses the requests of a user who sends too many."""
+
+    authenticator: Authenticator
+    limiter: RateLimiter
+    metrics: Metrics
+
+    async def caller(self, request: Request) -> Caller:
+        """Return the caller; a 429 Problem if the caller has to wait."""
+        caller = await self.authenticator.caller(request)
+        retry_after_s = self.limiter.retry_after_s(caller.user_id)
+        if retry_after_s > 0:
+            self.metrics.rate_limited()
+            detail = "Too many requests; wait as long as Retry-After says."
+            headers = {"Retry-After": str(retry_after_s)}
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers)
+        return caller
+
+
+class RateLimiter:
+    """Token bucket of each user, in this process alone: N replicas let N times as many requests through."""
+
+    def __init__(self, per_second: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._monotonic = monotonic
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def retry_after_s(self, user_id: str) -> int:
+        """Take a token and return 0; return the whole seconds until there is one if the bucket is empty."""
+        now, capacity = self._monotonic(), float(self._per_second * _BURST_S)
+        tokens, filled_at = self._buckets.get(user_id, (capacity, now))
+        tokens = min(capacity, tokens + (now - filled_at) * self._per_second)
+        is_allowed = tokens >= 1
+        self._store(user_id, (tokens - 1 if is_allowed else tokens, now))
+        return 0 if is_allowed else math.ceil((1 - tokens) / self._per_second)
+
+    def _store(self, user_id: str, bucket: tuple[float, float]) -> None:
+        self._buckets[user_id] = bucket
+        self._buckets.move_to_end(user_id)
+        if len(self._buckets) > _MAX_USERS:
+            self._buckets.popitem(last=False)
+
+
+def authenticator_of(settings: Settings, http: httpx.AsyncClient, metrics: Metrics) -> Authenticator:
+    """Return the authenticator that the settings ask for; BadSettingError if the tokens file is wrong."""
+    authenticator = _without_rate_limit(settings, http)
+    if settings.rate_limit_per_second == 0:
+        return authenticator
+    return RateLimitedAuthenticator(authenticator, RateLimiter(settings.rate_limit_per_second), metrics)
+
+
+def _without_rate_limit(settings: Settings, http: httpx.AsyncClient) -> Authenticator:
+    if settings.auth_mode == "none":
+        _LOG.warning("AUTH_MODE is none: everybody who reaches this port reads, and writes, everything")
+        return AnonymousAuthenticator(settings.default_user_id)
+    tokens = None if settings.auth_tokens_file is None else TokensFile(settings.auth_tokens_file)
+    issuer = None if settings.oidc is None else _issuer(settings.oidc, http)
+    return UnconfiguredAuthenticator() if tokens is None and issuer is None else BearerAuthenticator(tokens, issuer)
+
+
+def _issuer(settings: Oidc, http: httpx.AsyncClient) -> Issuer:
+    # cryptography takes 8 MB, so only a configured issuer loads it.
+    from mediaimport_webhook.access.oidc import Issuer  # noqa: PLC0415
+
+    return Issuer.of(settings, http)

@@ -1,0 +1,56 @@
+"""Manifests of MediaImports that the webhook creates, with the labels by which it finds them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4, uuid5
+
+from mediaimport_api import names
+from mediaimport_api.spec import Source, Spec
+
+if TYPE_CHECKING:
+    from mediaimport_webhook.cluster import Resource
+    from mediaimport_webhook.http.schemas import ImportRequest
+
+_IDEMPOTENCY_NAMESPACE = UUID("0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54")
+_MAX_LABEL = 63
+
+
+def requested_manifest(request: ImportRequest, *, user_id: str, idempotency_key: str | None) -> Resource:
+    """Return the import that a caller requests: one for each user and Idempotency-Key, without a key a new one."""
+    key = f"{user_id}\0{idempotency_key}"
+    asset_id = uuid4() if idempotency_key is None else uuid5(_IDEMPOTENCY_NAMESPACE, key)
+    spec = Spec(
+        source=Source(url=request.url),
+        asset_id=asset_id,
+        name=request.name,
+        type=request.type,
+        user_id=user_id,
+        tags=request.tags or None,
+        metadata=request.metadata,
+    )
+    return manifest_of(f"import-{asset_id}", spec)
+
+
+def manifest_of(name: str, spec: Spec, labels: dict[str, str] | None = None) -> Resource:
+    """Return the MediaImport of that name, with the labels by which the webhook finds it."""
+    own = {
+        names.MANAGED_BY: "mediaimport-webhook",
+        names.LABEL_ASSET: str(spec.asset_id),
+        names.LABEL_USER: spec.user_id,
+    }
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": {"name": name, "labels": own | (labels or {})},
+        "spec": spec.to_wire(),
+    }
+
+
+def label_value(text: str) -> str:
+    """Return the text if it is valid as a label's value, else a hash of it."""
+    plain = text.isascii() and text.replace("-", "").replace("_", "").isalnum() and len(text) <= _MAX_LABEL
+    if plain and text[0].isalnum() and text[-1].isalnum():
+        return text
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

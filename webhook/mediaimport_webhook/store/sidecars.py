@@ -1,0 +1,110 @@
+"""Sidecars and tombstones: `asset.json` of an asset whose resource is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import aiohttp
+from mediaimport_api.names import AssetKeys
+from mediaimport_api.sidecar import Sidecar, Tombstone, read_record
+from pydantic import ValidationError
+from yarl import URL
+
+from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.store.presign import Presigner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from mediaimport_runtime.store_settings import StoreSettings
+
+MAX_SIDECAR_BYTES = 4 * 1024 * 1024
+_URL_LIFETIME_S = 600
+_ERROR_CODE = re.compile(rb"<Code>([A-Za-z]{1,64})</Code>")
+_ABSENT = frozenset({"NoSuchKey", "AccessDenied"})
+"""Without s3:ListBucket S3 answers 403 for a missing key."""
+
+Fetch: TypeAlias = "Callable[[str], Awaitable[tuple[int, bytes]]]"
+"""Returns the status and the body of a GET; StoreUnavailableError."""
+
+
+class SidecarReader(Protocol):
+    """Reads sidecars."""
+
+    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
+        """Return the record of that user's asset, None if there is none; StoreUnavailableError."""
+
+
+class Sidecars:
+    """Reads `asset.json` by a presigned URL: boto3 blocks, and a read of its own costs several times the CPU."""
+
+    def __init__(self, settings: StoreSettings, fetch: Fetch, *, max_concurrency: int = 16) -> None:
+        self._signer = Presigner(settings, lifetime_s=_URL_LIFETIME_S, public=False)
+        self._fetch = fetch
+        self._slots = asyncio.Semaphore(max_concurrency)
+
+    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
+        """Return the record of that user's asset, None if there is none; StoreUnavailableError."""
+        async with self._slots:
+            signed = await self._signer.url(keys.sidecar)
+            status, body = await self._fetch(signed.url)
+        if status == HTTPStatus.OK and len(body) <= MAX_SIDECAR_BYTES:
+            return _parse(body, keys)
+        if _error_code(body) in _ABSENT:
+            return None
+        raise StoreUnavailableError(f"{status} {_error_code(body)}")
+
+
+@asynccontextmanager
+async def open_fetch(settings: StoreSettings) -> AsyncIterator[Fetch]:
+    """Open an HTTP client for presigned URLs. It trusts the store's own CA bundle and no other, if there is one.
+
+    httpx takes three times the CPU of aiohttp, and looks for trio at every request.
+    """
+    context = ssl.create_default_context(cafile=settings.ca_bundle)
+    timeout = aiohttp.ClientTimeout(total=5, sock_connect=3)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context), timeout=timeout, trust_env=True
+    ) as session:
+
+        async def fetch(url: str) -> tuple[int, bytes]:
+            try:
+                async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
+                    return response.status, await _read_bounded(response.content)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise StoreUnavailableError(type(error).__name__) from error
+
+        yield fetch
+
+
+async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
+    """Return the body, and of a too long one a little more than the limit."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > MAX_SIDECAR_BYTES:
+            break
+    return bytes(body)
+
+
+def _error_code(body: bytes) -> str:
+    """Return the code in S3's error document, empty if there is none."""
+    match = _ERROR_CODE.search(body)
+    return match[1].decode() if match else ""
+
+
+def _parse(text: bytes, keys: AssetKeys) -> Sidecar | Tombstone | None:
+    """Return the record; None for invalid JSON, and for a sidecar of another asset."""
+    try:
+        record = read_record(text)
+    except ValidationError:
+        return None
+    if isinstance(record, Tombstone):
+        return record
+    described = AssetKeys(record.provenance.user_id, str(record.asset.id))
+    return record if described == keys else None
