@@ -14,7 +14,7 @@ from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 
 from dev.demo.evidence import Evidence, fetcher, gather
-from tests.support.helm import Installation, install
+from tests.support.installation.helm import Installation, install
 from tests.support.replicate.manifest import NAME, StandIn, deploy
 from tests.support.replicate.settings import Settings
 

@@ -1,4 +1,4 @@
-"""docs/reference/environment.md: every variable that the programs read, by letting them read."""
+"""docs/reference/environment.md: every variable that the programs read."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _PROGRAMS: Mapping[str, Callable[[Environment], object]] = {
 
 @dataclass(frozen=True)
 class Recorder(Environment):
-    """Answers with defaults, and writes down what it was asked for: kind, default, whether it is required."""
+    """Environment that answers with defaults and records each variable: kind, default, whether it is required."""
 
-    asked: dict[str, tuple[str, str, bool]] = field(default_factory=dict)
+    variables_read: dict[str, tuple[str, str, bool]] = field(default_factory=dict)
 
     def optional(self, name: str) -> str | None:
         """Note a text that may be absent."""
@@ -57,7 +57,7 @@ class Recorder(Environment):
         return default
 
     def boolean(self, name: str, *, default: bool) -> bool:
-        """Note a truth."""
+        """Note a boolean."""
         self._note(name, "true or false", str(default).lower())
         return default
 
@@ -67,14 +67,14 @@ class Recorder(Environment):
         return ()
 
     def _note(self, name: str, kind: str, default: str, *, required: bool = False) -> None:
-        self.asked.setdefault(name, (kind, default, required))
+        self.variables_read.setdefault(name, (kind, default, required))
 
 
 def variables(read: Callable[[Environment], object]) -> dict[str, tuple[str, str, bool]]:
-    """Return what a program's settings ask for."""
+    """Return the variables that a program's settings read."""
     recorder = Recorder(_GIVEN)
     read(recorder)
-    return recorder.asked
+    return recorder.variables_read
 
 
 def page() -> str:

@@ -61,7 +61,7 @@ def page() -> str:
 
 def _fields(name: str, schema: Schema) -> str:
     rows = [
-        [code(path), _type(field), code(_default(field)), _words(field, required=required)]
+        [code(path), _type(field), code(_default(field)), _meaning(field, required=required)]
         for path, field, required in _walk(name, schema)
     ]
     return table(["field", "type", "default", "meaning"], rows)
@@ -72,8 +72,8 @@ def _walk(path: str, schema: Schema) -> Iterator[tuple[str, Schema, bool]]:
     for name, field in schema.get("properties", {}).items():
         here = f"{path}.{name}"
         yield here, field, name in required
-        inside = field.get("items", field)
-        yield from _walk(f"{here}[]" if "items" in field else here, inside)
+        nested = field.get("items", field)
+        yield from _walk(f"{here}[]" if "items" in field else here, nested)
 
 
 def _type(field: Schema) -> str:
@@ -90,8 +90,8 @@ def _default(field: Schema) -> str:
     return "" if default is None or isinstance(default, dict | list) else json.dumps(default).strip('"')
 
 
-def _words(field: Schema, *, required: bool) -> str:
-    bounds = [words.format(field[key]) for key, words in _BOUNDS.items() if key in field]
+def _meaning(field: Schema, *, required: bool) -> str:
+    bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
     parts = ["required"] if required else []
     described = field.get("description", "").split("\n")[0]
     return "; ".join([*parts, *([described] if described else []), *bounds])

@@ -44,7 +44,7 @@ class Row:
     """Test: kind of row, description, place, number of cases, and servers it runs on."""
 
     kind: str
-    words: tuple[str, ...]
+    cells: tuple[str, ...]
     test: str
     cases: int
     servers: tuple[str, ...]
@@ -54,7 +54,7 @@ class Row:
 class Medium:
     """One test file and the format that the importer detects."""
 
-    made: str
+    file: str
     kind: str
     extension: str
     content_type: str
@@ -64,7 +64,7 @@ def page(media: Sequence[Medium], rows: Sequence[Row]) -> str:
     """Return the page."""
     formats = table(
         ["file", "kind", "extension", "content type"],
-        [[code(each.made), each.kind, code(each.extension), code(each.content_type)] for each in media],
+        [[code(each.file), each.kind, code(each.extension), code(each.content_type)] for each in media],
     )
     traps = table(["trap", "file", "outcome", "cases", "S3 servers", "test"], _lines(rows, "trap"))
     attacks = table(["attack", "outcome", "cases", "S3 servers", "test"], _lines(rows, "attack"))
@@ -73,5 +73,5 @@ def page(media: Sequence[Medium], rows: Sequence[Row]) -> str:
 
 def _lines(rows: Sequence[Row], kind: str) -> list[list[str]]:
     return [
-        [*each.words, str(each.cases), ", ".join(each.servers), code(each.test)] for each in rows if each.kind == kind
+        [*each.cells, str(each.cases), ", ".join(each.servers), code(each.test)] for each in rows if each.kind == kind
     ]

@@ -37,7 +37,7 @@ class Value:
 
     path: tuple[str, ...]
     default: Any
-    words: str
+    meaning: str
 
     @property
     def is_section(self) -> bool:
@@ -52,7 +52,7 @@ def page() -> str:
         [
             f"**{code('.'.join(each.path))}**" if each.is_section else code(".".join(each.path)),
             _default(each),
-            each.words,
+            each.meaning,
         ]
         for each in values
     ]

@@ -71,6 +71,8 @@ def _installed(pin: tuple[str, str]) -> Package:
     name, version = pin
     about = metadata.metadata(name).json
     if about["version"] != version:
-        raise LookupError(f"{name} is installed as {about['version']} and locked as {version}: make .venv anew")
+        raise LookupError(
+            f"{name} is installed as {about['version']} and locked as {version}: remove .venv and run make"
+        )
     expression, text = (str(about.get(key, "")) for key in ("license_expression", "license"))
     return Package(name, version, licence(name, expression=expression, text=text))

@@ -16,16 +16,16 @@ from mediaimport_runtime.store_settings import StoreSettings
 import dev.cluster
 from dev.cluster.kubectl import Kube
 from tests.support.downloads import bigbuckbunny
-from tests.support.helm import Installation, install, merged
-from tests.support.issuer import Issuer
+from tests.support.installation.helm import Installation, install, merged
+from tests.support.installation.issuer import Issuer
+from tests.support.installation.world import World
 from tests.support.replicate.manifest import NAME, deploy
 from tests.support.replicate.settings import API_TOKEN
-from tests.support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.helm import Values
+    from tests.support.installation.helm import Values
 
 NAMESPACE = os.environ.get("MEDIAIMPORT_E2E_NAMESPACE", "mediaimport-e2e")
 """Another namespace runs the tests in parallel to others on the same cluster."""

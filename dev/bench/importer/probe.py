@@ -37,14 +37,14 @@ def picture(size: str, seconds: float, rate: int = 24) -> tuple[str, ...]:
 
 def files(folder: Path, *, webm_gb: int) -> dict[str, Path]:
     """Make all files; their names are plain, as the prober wants them."""
-    made = {
+    paths = {
         "1080p H.264, 10 s": folder / "h264",
         "4K HEVC, 1 s": folder / "hevc",
         "60 MP JPEG": folder / "jpeg",
         "2 h MP4": folder / "long",
         f"{webm_gb} GB WebM without duration": folder / "webm",
     }
-    h264, hevc, jpeg, long, webm = made.values()
+    h264, hevc, jpeg, long, webm = paths.values()
     make(h264, *picture("1920x1080", 10), *H264, "-f", "mp4")
     make(hevc, *picture("3840x2160", 1), *HEVC, "-f", "mp4")
     make(jpeg, *picture("9000x6700", 1, 1), "-frames:v", "1", "-f", "mjpeg")
@@ -55,7 +55,7 @@ def files(folder: Path, *, webm_gb: int) -> dict[str, Path]:
     make(noise, "-f", "lavfi", "-i", "nullsrc=s=1280x720:r=24:d=2,geq=random(1)*255:128:128", *VP8)
     size = str(webm_gb * 1_000_000_000)
     make(webm, "-stream_loop", "-1", "-i", str(noise), "-c", "copy", "-fs", size, "-live", "1", "-f", "webm")
-    return made
+    return paths
 
 
 def measured(file: Path, operation: str) -> tuple[float, float]:
@@ -72,9 +72,9 @@ def ask(file: Path, operation: str) -> dict[str, float]:
         "packets": PacketsRequest(file=file.name),
         "thumbnail": ThumbnailRequest(file=file.name, width_pixels=320),
     }
-    begun = time.monotonic()
+    started = time.monotonic()
     response, _ = Tools(file.parent).answer(requests[operation])
-    wall_s = time.monotonic() - begun
+    wall_s = time.monotonic() - started
     if response.failure is not None:
         sys.exit(f"{operation} of {file.name}: {response.failure}")
     return {"wall_s": wall_s, "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6}
@@ -82,7 +82,7 @@ def ask(file: Path, operation: str) -> dict[str, float]:
 
 def main() -> None:
     """Measure and report."""
-    figures, begun = [], time.monotonic()
+    figures, started = [], time.monotonic()
     webm_gb = int(os.environ.get("BENCH_WEBM_GB", "2"))
     with tempfile.TemporaryDirectory(prefix="bench-probe-") as folder:
         for name, file in files(Path(folder), webm_gb=webm_gb).items():
@@ -93,7 +93,7 @@ def main() -> None:
                 figures.append(Figure(f"{name}: {operation}", wall_s, "s"))
                 figures.append(Figure(f"{name}: {operation}, memory", peak_mb, "MB"))
     report("probe", figures)
-    print(f"measured in {time.monotonic() - begun:.0f} s")
+    print(f"measured in {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

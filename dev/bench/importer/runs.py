@@ -67,7 +67,7 @@ class Run:
 
 
 def timed(command: list[str], environment: dict[str, str]) -> Run:
-    """Run a program to its end; its words appear only if it fails."""
+    """Run a program to its end; its output appears only if it fails."""
     peak_kb = 0
     start = time.monotonic()
     with tempfile.TemporaryFile() as output:

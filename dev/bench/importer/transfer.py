@@ -1,4 +1,4 @@
-"""`make bench-import`: source and store at 20 MB/s each and without limits, beside everyday tools in the same run.
+"""`make bench-import`: source and store at 20 MB/s each and without limits, and everyday tools in the same run.
 
 BENCH_SIZE_MB=1000 takes another size than 200 MB, one round of each, into build/bench/import-1000.json. About four
 minutes, six for 1 GB; on the disk, three times the size.
@@ -75,7 +75,7 @@ def media_file(folder: Path, size_bytes: int) -> None:
 
 
 def overlapped(bench: Bench) -> Run:
-    """Run the importer, its prober beside it."""
+    """Run the importer with its prober."""
     scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=bench.folder))
     environment = importer_environment(bench, scratch, bench.source_url)
     prober = subprocess.Popen([sys.executable, "-m", "mediaimport_prober"], env=environment, stdout=subprocess.DEVNULL)
@@ -132,7 +132,7 @@ def time_to_request_s(bench: Bench) -> float:
 
 def main() -> None:
     """Measure and report."""
-    plan, begun = Plan(int(os.environ.get("BENCH_SIZE_MB", str(USUAL_MB)))), time.monotonic()
+    plan, started = Plan(int(os.environ.get("BENCH_SIZE_MB", str(USUAL_MB)))), time.monotonic()
     size_bytes = plan.size_mb * MEGABYTE
     if shutil.disk_usage(tempfile.gettempdir()).free < 4 * size_bytes:
         sys.exit(f"{tempfile.gettempdir()} has no room for three files of {plan.size_mb} MB; set TMPDIR")
@@ -150,7 +150,7 @@ def main() -> None:
         slow = Bench(folder, certificate, store, f"https://127.0.0.1:{source_port}/video.mp4", store_port, size_bytes)
         fast = Bench(folder, certificate, store, f"https://127.0.0.1:{files_port}/video.mp4", store.port, size_bytes)
         report(plan.name, [*limited(slow, plan), *unlimited(fast, plan), start(fast)])
-    print(f"measured in {time.monotonic() - begun:.0f} s")
+    print(f"measured in {time.monotonic() - started:.0f} s")
 
 
 def run(contestant: Callable[[Bench], Run], bench: Bench) -> Run:

@@ -58,10 +58,10 @@ def main() -> None:
         operator.await_figure("passes_total", count, timeout_s=300, outcome="done")
         cpu_s, requests = operator.cpu_s, operator.figure("api_requests_total")
         time.sleep(minutes * 60)
-        used_s, asked = operator.cpu_s - cpu_s, operator.figure("api_requests_total") - requests
+        used_s, sent = operator.cpu_s - cpu_s, operator.figure("api_requests_total") - requests
         sheet = Sheet("idle", width=_WIDTH)
         sheet.add(
             Figure(f"operator CPU, {count} finished imports", used_s / minutes, "s/min", None, Bar(1)),
-            Figure("API requests", asked / minutes, "/min", None, Bar(60)),
+            Figure("API requests", sent / minutes, "/min", None, Bar(60)),
             Figure("operator memory at its peak", operator.peak_mb, "MB", None, Bar(250)),
         )

@@ -15,7 +15,7 @@ import dev.cluster
 from dev.bench.figures import Bar, Figure, percentile, report
 from dev.bench.webhook.first_seen import Sightings
 from dev.cluster.kubectl import Kube
-from tests.support.helm import Installation, install
+from tests.support.installation.helm import Installation, install
 from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.replicate.manifest import NAME, StandIn, deploy
 from tests.support.replicate.prediction import new_id

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dev.cluster.kubectl import Kube
-from tests.support.chart import Chart
+from tests.support.installation.chart import Chart
 
 
 @pytest.fixture(scope="session")

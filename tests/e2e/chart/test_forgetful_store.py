@@ -10,13 +10,13 @@ import pytest
 
 from dev.cluster.kubectl import Kube, KubeError
 from tests.support.forgetful_store.manifest import NAME, manifests
-from tests.support.helm import Installation, install
+from tests.support.installation.helm import Installation, install
 from tests.support.replicate.manifest import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 RELEASE = "trusting"
 
@@ -54,5 +54,5 @@ def test_store_that_ignores_conditions_is_detected(trusting: World) -> None:
 
 
 def is_in_log(world: World) -> bool:
-    said = [json.loads(line) for line in world.kubectl("logs", f"deployment/{RELEASE}-operator").splitlines()]
-    return any("does not honour conditional writes" in json.dumps(each) for each in said)
+    lines = [json.loads(line) for line in world.kubectl("logs", f"deployment/{RELEASE}-operator").splitlines()]
+    return any("does not honour conditional writes" in json.dumps(each) for each in lines)

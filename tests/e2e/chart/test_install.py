@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from dev.cluster.kubectl import Kube
-from tests.support.helm import Installation, install
+from tests.support.installation.helm import Installation, install
 from tests.support.replicate.manifest import StandIn
 
 if TYPE_CHECKING:

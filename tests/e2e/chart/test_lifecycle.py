@@ -17,7 +17,7 @@ from mediaimport_runtime.store_settings import StoreSettings
 
 from dev.cluster.control import second_store
 from dev.cluster.kubectl import Kube
-from tests.support.helm import Installation, Values, image_values, install
+from tests.support.installation.helm import Installation, Values, image_values, install
 from tests.support.replicate.manifest import StandIn, deploy
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 Object = dict[str, Any]
 BUCKET = "media-second"
@@ -74,10 +74,10 @@ def store(environment: dict[str, str]) -> Iterator[dict[str, str]]:
 def release(environment: dict[str, str], world: World, replicate: StandIn, store: dict[str, str]) -> Iterator[Release]:
     kube, namespace = Kube(environment), f"{world.namespace}-second"
     kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
-    made = Release(Installation(kube, namespace, "second"), environment | store, replicate)
+    release = Release(Installation(kube, namespace, "second"), environment | store, replicate)
     make_bucket(client(store))
-    made.put()
-    yield made
+    release.put()
+    yield release
     kube.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
@@ -152,7 +152,10 @@ def test_uninstall_keeps_imports_and_a_new_release_adopts_them(second: World, re
 
 def test_releases_on_two_stores_are_isolated(second: World, world: World) -> None:
     url = world.file_url()
-    first, other = world.create("beside", {"source": {"url": url}}), second.create("beside", {"source": {"url": url}})
+    first, other = (
+        world.create("same-source", {"source": {"url": url}}),
+        second.create("same-source", {"source": {"url": url}}),
+    )
     here, there = world.wait_for_phase(first, "Ready"), second.wait_for_phase(other, "Ready")
     assert (here["status"]["asset"]["bucket"], there["status"]["asset"]["bucket"]) == (world.bucket, BUCKET)
     assert world.objects(there["status"]["asset"]["key"]) == []

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.support.helm import CHART
+from tests.support.installation.helm import CHART
 from tests.support.prometheus import PROMTOOL
 
 if TYPE_CHECKING:
-    from tests.support.chart import Chart
+    from tests.support.installation.chart import Chart
 
 CASES = Path(__file__).parent / "alerts.yaml"
 OPERATE = CHART.parents[1] / "docs" / "operate.md"

@@ -16,14 +16,14 @@ import pytest
 import yaml
 from mediaimport_api.names import LABEL_RECOVERED
 
-from tests.support.helm import CHART
+from tests.support.installation.helm import CHART
 from tests.support.prometheus import Prometheus, Target, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.chart import Chart
-    from tests.support.world import World
+    from tests.support.installation.chart import Chart
+    from tests.support.installation.world import World
 
 Object = dict[str, Any]
 RELEASE = "watched"
@@ -68,8 +68,8 @@ class Record:
 @pytest.fixture(scope="module")
 def watched(environment: dict[str, str], world: World) -> Iterator[World]:
     """A release of its own, so that its alerts are not mixed with others."""
-    with world.second_release(environment, RELEASE, values=VALUES) as made:
-        yield made
+    with world.second_release(environment, RELEASE, values=VALUES) as release:
+        yield release
 
 
 @pytest.fixture(scope="module")

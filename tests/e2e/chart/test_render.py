@@ -13,11 +13,11 @@ from mediaimport_operator.settings.operator import Settings
 from mediaimport_runtime.environment import Environment
 
 from dev.cluster.kubectl import KubeError
-from tests.support.helm import CHART
+from tests.support.installation.helm import CHART
 
 if TYPE_CHECKING:
-    from tests.support.chart import Chart, Object
-    from tests.support.world import World
+    from tests.support.installation.chart import Chart, Object
+    from tests.support.installation.world import World
 
 MIB_5 = 5 * 1024**3
 
@@ -303,8 +303,8 @@ def test_api_server_accepts_the_objects_of_all_values(chart: Chart, world: World
     objects = here.objects(*settings, *placement, *(each for path in paths for each in extras(path)))
     # The test's pod needs an account that exists.
     text = yaml.safe_dump_all([each for each in objects if each["kind"] != "Pod"])
-    said = world.kubectl("apply", "--dry-run=server", "-f", "-", given=text)
-    kinds = {line.partition(".")[0].partition("/")[0] for line in said.splitlines()}
+    output = world.kubectl("apply", "--dry-run=server", "-f", "-", given=text)
+    kinds = {line.partition(".")[0].partition("/")[0] for line in output.splitlines()}
     assert {"cronjob", "ingress", "horizontalpodautoscaler", "poddisruptionbudget", "networkpolicy"} <= kinds
 
 
@@ -383,11 +383,11 @@ def test_route_leads_from_the_gateway_to_the_webhook(chart: Chart) -> None:
 
 def test_service_monitor_selects_the_metrics_of_both_programs(chart: Chart) -> None:
     (monitor,) = chart.of("ServiceMonitor", "monitoring.serviceMonitor.enabled=true")
-    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    selected = monitor["spec"]["selector"]["matchLabels"].items()
     found = [
         each["metadata"]["name"]
         for each in chart.of("Service")
-        if wanted <= each["metadata"]["labels"].items() and each["spec"]["ports"][0]["name"] == "metrics"
+        if selected <= each["metadata"]["labels"].items() and each["spec"]["ports"][0]["name"] == "metrics"
     ]
     assert found == ["mi-mediaimport-operator-metrics", "mi-mediaimport-webhook-metrics"]
 
@@ -395,9 +395,9 @@ def test_service_monitor_selects_the_metrics_of_both_programs(chart: Chart) -> N
 def test_pod_monitor_selects_both_programs_and_nothing_else(chart: Chart) -> None:
     (monitor,) = chart.of("PodMonitor", "monitoring.podMonitor.enabled=true")
     (components,) = monitor["spec"]["selector"]["matchExpressions"]
-    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    selected = monitor["spec"]["selector"]["matchLabels"].items()
     found = pods(chart, "replicate.apiToken=t")
-    assert [name for name, pod in found.items() if wanted <= pod["metadata"]["labels"].items()] == [*found]
+    assert [name for name, pod in found.items() if selected <= pod["metadata"]["labels"].items()] == [*found]
     assert components["values"] == ["operator", "webhook"]
     for name in components["values"]:
         (container,) = found[name]["spec"]["containers"]

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from dev.cluster.kubectl import Kube, KubeError
-from tests.support.helm import Installation, install
+from tests.support.installation.helm import Installation, install
 from tests.support.replicate.manifest import deploy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
     Exercise = Callable[["World", "Object"], None]
     """Makes a program do what the rule is for."""
@@ -37,8 +37,8 @@ EVENTS = ("events", "deployments")
 @pytest.fixture(scope="module")
 def rights(environment: dict[str, str], world: World) -> Iterator[World]:
     """A release of its own, so that removed rules break no other test."""
-    with world.second_release(environment, RELEASE, values=VALUES) as made:
-        yield made
+    with world.second_release(environment, RELEASE, values=VALUES) as release:
+        yield release
 
 
 def roles(world: World, component: str) -> list[Object]:
@@ -82,11 +82,11 @@ def refused(world: World, component: str, rule: Object, since: str) -> bool:
     """Tell whether the program's log speaks of a refusal of one of the rule's resources since then."""
     selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
     try:
-        said = world.kubectl("logs", "-l", selector, "--tail=-1", f"--since-time={since}").replace('\\"', '"')
+        logs = world.kubectl("logs", "-l", selector, "--tail=-1", f"--since-time={since}").replace('\\"', '"')
     except KubeError:  # a pod that has no container yet
         return False
-    return any(f'resource "{resource}"' in said for resource in rule["resources"]) or (
-        rule["resources"][0] in EVENTS and "the event could not be posted" in said
+    return any(f'resource "{resource}"' in logs for resource in rule["resources"]) or (
+        rule["resources"][0] in EVENTS and "the event could not be posted" in logs
     )
 
 
@@ -176,8 +176,8 @@ def test_helm_test_needs_every_rule_of_its_roles(rights: World) -> None:
     for turn, (role, number) in enumerate(rules):
         pod = f"{RELEASE}-test-{turn}"
         rights.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", f"pod/{pod}", "--timeout=60s")
-        said = rights.kubectl("logs", pod)
-        assert "✗" in said, f"no check needs {role}'s rule {number}:\n{said}"
+        logs = rights.kubectl("logs", pod)
+        assert "✗" in logs, f"no check needs {role}'s rule {number}:\n{logs}"
     assert len(rules) == 2
 
 

@@ -17,7 +17,7 @@ from dev.cluster.kubectl import Kube
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 ROOT = Path(__file__).resolve().parents[3]
 FENCED = re.compile(

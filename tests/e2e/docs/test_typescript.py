@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT = ROOT / "clients" / "typescript"
@@ -53,7 +53,7 @@ def test_example_polls_until_the_film_is_there(world: World, webhook: httpx.Clie
     printed = run(
         "node", str(compiled), world.file_url(), MEDIAIMPORT_URL=str(webhook.base_url), MEDIAIMPORT_TOKEN=token
     )
-    words, url, thumbnail_url = printed.splitlines()
-    assert words == "film.mp4: 1280x720, 5.312 s, h264"
+    summary, url, thumbnail_url = printed.splitlines()
+    assert summary == "film.mp4: 1280x720, 5.312 s, h264"
     assert httpx.get(url, verify=world.tls).content == world.film
     assert httpx.get(thumbnail_url, verify=world.tls).status_code == 200

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.burst import COLUMNS, Burst
+from tests.support.installation.burst import COLUMNS, Burst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.helm import Values
-    from tests.support.world import World
+    from tests.support.installation.helm import Values
+    from tests.support.installation.world import World
 
 TABLE = Path(__file__).resolve().parents[3] / "build" / "faults.md"
 _ROWS = pytest.StashKey[list[tuple[str, ...]]]()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from tests.support.burst import Burst
-    from tests.support.world import World
+    from tests.support.installation.burst import Burst
+    from tests.support.installation.world import World
 
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 ROOM = "mediaimport.dev/e2e-room"
@@ -125,12 +125,12 @@ def test_name_of_the_job_is_taken(burst: Burst, world: World) -> None:
     burst.fill(1, spec={"suspend": True})
     (resource,) = burst.resources()
     meta = resource["metadata"]
-    taken = names.job_name(name=meta["name"], uid=meta["uid"], run="", attempt=1)
-    other = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": taken}, "spec": OTHER_JOB}
+    job_name = names.job_name(name=meta["name"], uid=meta["uid"], run="", attempt=1)
+    other = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": job_name}, "spec": OTHER_JOB}
     world.kubectl("create", "-f", "-", given=json.dumps(other))
     world.patch(meta["name"], {"spec": {"suspend": False}})
-    world.wait_until(lambda: all_report(burst, "JobNameTaken", taken), "the cause in the status")
-    world.kubectl("delete", "job", taken)
+    world.wait_until(lambda: all_report(burst, "JobNameTaken", job_name), "the cause in the status")
+    world.kubectl("delete", "job", job_name)
     burst.all_ready(timeout_s=120)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.support.burst import Burst
-    from tests.support.world import World
+    from tests.support.installation.burst import Burst
+    from tests.support.installation.world import World
 
 
 @pytest.mark.parametrize("how", ["killed", "terminated"])

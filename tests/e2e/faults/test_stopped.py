@@ -13,8 +13,8 @@ from dev.cluster.cache import Cache
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.burst import Burst
-    from tests.support.world import Resource, World
+    from tests.support.installation.burst import Burst
+    from tests.support.installation.world import Resource, World
 
 STOPPED_S = 60
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.cluster.node.node import Node
-    from tests.support.burst import Burst
-    from tests.support.world import World
+    from tests.support.installation.burst import Burst
+    from tests.support.installation.world import World
 
 SERVER, PROXY, CONTROL = (f"{addresses.NODE}:{port}" for port in (7071, 7072, 7073))
 DISTURBED_S = 60

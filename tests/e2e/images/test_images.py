@@ -14,7 +14,7 @@ from dev.cluster import addresses
 from dev.cluster.exports import IMAGE_VARIABLES
 
 if TYPE_CHECKING:
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 INSPECTION = (Path(__file__).resolve().parents[2] / "support/image_inspection.py").read_text()
 UNKNOWN_UID = 1234567

@@ -5,7 +5,7 @@ import json
 import pytest
 from mediaimport_api import names
 
-from tests.support.world import World
+from tests.support.installation.world import World
 
 
 def gone(world: World, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.world import World
+from tests.support.installation.world import World
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import hashlib
 import json
 from uuid import uuid4
 
-from tests.support.world import World, sha256_of_store
+from tests.support.installation.world import World, sha256_of_store
 
 
 def test_signed_callback_becomes_a_ready_import_with_exactly_three_objects(world: World) -> None:

@@ -5,7 +5,7 @@ import threading
 import pytest
 from mediaimport_api import names
 
-from tests.support.world import World
+from tests.support.installation.world import World
 
 SLOW = {"size_bytes": 20_000_000, "bytes_per_second": 2_500_000}
 

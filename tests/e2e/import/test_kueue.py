@@ -15,7 +15,7 @@ from tests.support import kueue
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.world import Resource, World
+    from tests.support.installation.world import Resource, World
 
 pytestmark = pytest.mark.slow  # compiles Kueue, the first time
 
@@ -43,7 +43,7 @@ def create(world: World, names: list[str], **scenario: object) -> None:
     world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
 
-def told(resource: Resource) -> tuple[str, str]:
+def phase_and_reason(resource: Resource) -> tuple[str, str]:
     status = resource["status"]
     return status.get("phase", ""), status.get("conditions", [{}])[0].get("message", "")
 
@@ -59,7 +59,7 @@ def test_quota_admits_one_and_holds_the_others(queued: World) -> None:
     create(queued, names, size_bytes=5_000_000, bytes_per_second=1_000_000)
 
     def admitted_in_turn() -> bool:
-        seen = [told(queued.get(name)) for name in names]
+        seen = [phase_and_reason(queued.get(name)) for name in names]
         held = [message for phase, message in seen if phase == "Queued"]
         assert set(held) <= {f"waits for Kueue to admit it by the queue {QUEUE}"}
         return len(held) == 2 and "Importing" in {phase for phase, _ in seen}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.world import Resource, World
+from tests.support.installation.world import Resource, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.helm import CHART, ownership
-from tests.support.world import World
+from tests.support.installation.helm import CHART, ownership
+from tests.support.installation.world import World
 
 URL = "https://example.com/video.mp4"
 
@@ -73,9 +73,9 @@ def test_imports_are_selected_by_phase_and_user(world: World, suspended: str) ->
 
 
 def test_explain_describes_a_field(world: World) -> None:
-    words = world.kubectl("explain", "mi.spec.source")
-    assert "Where the media is fetched from." in words
-    assert "http, https, or a data: URI of at most 64 KiB" in words
+    explanation = world.kubectl("explain", "mi.spec.source")
+    assert "Where the media is fetched from." in explanation
+    assert "http, https, or a data: URI of at most 64 KiB" in explanation
 
 
 def test_upgrade_brings_the_newest_resource_definition(world: World, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.world import Resource, World
+from tests.support.installation.world import Resource, World
 
 TOKEN = "hush-hush"
 
@@ -15,8 +15,8 @@ def secret(world: World, host: str) -> str:
     """Make a Secret for that host; return its name."""
     name = f"mediaimport-source-{secrets.token_hex(3)}"
     data = {"host": host, "Authorization": f"Bearer {TOKEN}"}
-    made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
-    world.kubectl("create", "-f", "-", given=json.dumps(made))
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+    world.kubectl("create", "-f", "-", given=json.dumps(secret))
     return name
 
 

@@ -1,6 +1,6 @@
 """Refusals of the store, with the remedy in the message."""
 
-from tests.support.world import World
+from tests.support.installation.world import World
 
 
 def test_a_wrong_secret_is_store_denied(world: World) -> None:

@@ -1,6 +1,6 @@
 """Two users and an admin on every route of the OpenAPI document; docs/frontend.md has the table of the results.
 
-`WRITE_PAGES=1` writes it. A route that is new fails here until somebody says what it is asked with.
+`WRITE_PAGES=1` writes it. A route that is new fails here until it has an example request.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from mediaimport_webhook.access.oidc import user_of
 from mediaimport_webhook.http.openapi import OPERATIONS, Operation
 
 from dev.generate.markdown import code, table
-from tests.support.issuer import ADMINS
+from tests.support.installation.issuer import ADMINS
 
 if TYPE_CHECKING:
-    from tests.support.issuer import Issuer
-    from tests.support.world import World
+    from tests.support.installation.issuer import Issuer
+    from tests.support.installation.world import World
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "frontend.md"
 MARK = "<!-- by tests/e2e/webhook/test_access.py -->\n"
@@ -129,8 +129,8 @@ def is_going(resource: dict[str, Any]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def asked(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
-    """All callers, and the table of the answers."""
+def answers(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
+    """Callers, and the table of the answers."""
     kube, webhook = world.installation.kube, world.installation.webhook
     with kube.forward(webhook, 80, namespace=world.namespace) as url, httpx.Client(base_url=url, timeout=30) as client:
         callers = Callers(world, client, issuer)
@@ -142,9 +142,9 @@ def asked(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
 
 
 @pytest.fixture
-def rows(asked: tuple[Callers, list[Row]]) -> list[Row]:
+def rows(answers: tuple[Callers, list[Row]]) -> list[Row]:
     """Table of the answers."""
-    return asked[1]
+    return answers[1]
 
 
 def page(rows: list[Row]) -> str:
@@ -176,8 +176,8 @@ def test_a_token_is_no_signature(rows: list[Row]) -> None:
     assert {each.cells for each in rows if each.operation.name in SIGNED} == {("401",) * len(CALLERS)}
 
 
-def test_requests_of_other_callers_change_nothing(asked: tuple[Callers, list[Row]], world: World) -> None:
-    callers, _ = asked
+def test_requests_of_other_callers_change_nothing(answers: tuple[Callers, list[Row]], world: World) -> None:
+    callers, _ = answers
     left = {each["spec"]["assetId"]: each for each in world.resources() if TAG in each["spec"].get("tags", [])}
     for (operation, caller), asset in callers.assets.items():
         if caller in {"nobody", "another"}:

@@ -10,7 +10,7 @@ from tests.support.replicate.callbacks import finished_prediction, signed
 if TYPE_CHECKING:
     import httpx
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 
 def test_deleted_asset_is_gone_for_good(world: World, webhook: httpx.Client) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 CALLBACKS = 60
 
@@ -64,9 +64,9 @@ def test_callbacks_in_progress_are_answered_and_saved(
     variables |= {"NAMESPACE": namespace, "S3_ADDRESSING_STYLE": "path", "REPLICATE_WEBHOOK_SECRETS": WEBHOOK_SECRET}
     predictions = [new_id() for _ in range(CALLBACKS)]
     with running_webhook(tmp_path, variables) as webhook:
-        asked = time.monotonic()
+        started = time.monotonic()
         assert asyncio.run(call(webhook, predictions)) == [200] * CALLBACKS
         world.wait_until(lambda: ended(webhook.pid), "the webhook's end", timeout_s=30)
-        assert time.monotonic() - asked < 30
+        assert time.monotonic() - started < 30
     found = world.installation.kube.get(names.PLURAL, namespace=namespace)["items"]
     assert sorted(each["spec"]["source"]["provider"]["id"] for each in found) == sorted(predictions)

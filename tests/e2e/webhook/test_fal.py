@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.support.issuer import FAL_USER
+from tests.support.installation.issuer import FAL_USER
 
 if TYPE_CHECKING:
     import httpx
 
-    from tests.support.issuer import Issuer
-    from tests.support.world import World
+    from tests.support.installation.issuer import Issuer
+    from tests.support.installation.world import World
 
 WEBHOOK = "/api/v1/fal/webhook"
 

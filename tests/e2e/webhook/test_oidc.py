@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_webhook.access.oidc import user_of
 
-from tests.support.issuer import ADMINS
+from tests.support.installation.issuer import ADMINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
 
-    from tests.support.issuer import Issuer
-    from tests.support.world import World
+    from tests.support.installation.issuer import Issuer
+    from tests.support.installation.world import World
 
 MEDIA = "/api/v1/media"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 EXAMPLES = 40
 

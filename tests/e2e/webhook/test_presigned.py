@@ -12,7 +12,7 @@ from tests.support.webhook_process import TOKEN, running_webhook
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 LIFETIME_S = 5
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
     from mediaimport_webhook.generation.providers import PredictionPage
 
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 LATER = timedelta(minutes=4)
 """Delay after which a callback counts as lost; files live for an hour."""

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from tests.support.installation.world import World
 from tests.support.replicate.callbacks import finished_prediction, signed
-from tests.support.world import World
 
 PROBLEM = "application/problem+json"
 

@@ -47,7 +47,7 @@ class _Store:
 
     async def answer(self, request: Request) -> Response:
         """Return what the real store answers."""
-        # A presigned URL's signature is its query's; it is made anew in a header.
+        # The signature of a presigned URL is in its query; the new one is in a header.
         query = [(name, value) for name, value in request.query_params.multi_items() if not name.startswith("X-Amz-")]
         path = request.scope["raw_path"].partition(b"?")[0].decode()
         url = httpx.URL(self._endpoint).copy_with(raw_path=path.encode(), params=query)

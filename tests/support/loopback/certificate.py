@@ -23,15 +23,15 @@ class Certificate:
     @classmethod
     def make(cls, folder: Path) -> Certificate:
         """Write a new authority and a certificate for 127.0.0.1 and localhost into the folder."""
-        made = cls(folder / "ca.crt", folder / "server.crt", folder / "server.key")
+        files = cls(folder / "ca.crt", folder / "server.crt", folder / "server.key")
         authority = certificates.authority("loopback-ca")
         pair = certificates.issue(
             authority, certificates.Subject("loopback", dns_names=("localhost",), addresses=("127.0.0.1",))
         )
-        made.authority.write_bytes(authority.certificate_pem)
-        made.certificate.write_bytes(pair.certificate_pem)
-        made.key.write_bytes(pair.key_pem)
-        return made
+        files.authority.write_bytes(authority.certificate_pem)
+        files.certificate.write_bytes(pair.certificate_pem)
+        files.key.write_bytes(pair.key_pem)
+        return files
 
     def server_context(self) -> ssl.SSLContext:
         """Return a TLS context to serve with."""

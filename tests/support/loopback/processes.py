@@ -26,7 +26,7 @@ def free_port() -> int:
 def serving(
     command: Sequence[str | Path], *, port: int, log: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server that listens on that port; RuntimeError with its last words if it does not come up."""
+    """Run a server that listens on that port; RuntimeError with the end of its log if it does not start."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:

@@ -58,7 +58,7 @@ def running_seaweed(folder: Path, *, certificate: Certificate | None, roles: boo
     command = [
         sys.executable, "-c", _PROCESS, str(folder), str(program), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         "-dir=data", "-volume.max=20", "-master.volumeSizeLimitMB=256", "-filer", "-s3", "-s3.config=s3.json",
-        "-iam=false", *_ports(), f"-s3.port={store.port}", *_tls(folder, certificate), *_roles(folder, wanted=roles),
+        "-iam=false", *_ports(), f"-s3.port={store.port}", *_tls(folder, certificate), *_roles(folder, enabled=roles),
     ]  # fmt: skip
     log = folder / "seaweed.log"
     with serving(command, port=store.port, log=log):
@@ -74,8 +74,8 @@ def _tls(folder: Path, certificate: Certificate | None) -> list[str]:
     return ["-s3.cert.file=server.crt", "-s3.key.file=server.key"]
 
 
-def _roles(folder: Path, *, wanted: bool) -> list[str]:
-    if not wanted:
+def _roles(folder: Path, *, enabled: bool) -> list[str]:
+    if not enabled:
         return []
     (folder / "roles.json").write_text(json.dumps(_one_role()))
     return ["-s3.iam.config=roles.json"]

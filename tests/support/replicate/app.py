@@ -138,7 +138,7 @@ class Api:
         )
 
     async def deliveries(self, _request: Request) -> Response:
-        """GET /stand-in/deliveries: every webhook request that was made, oldest first."""
+        """GET /stand-in/deliveries: all webhook requests, oldest first."""
         return JSONResponse([asdict(each) for each in self.service.courier.deliveries])
 
     async def deliver(self, request: Request) -> Response:

@@ -90,10 +90,10 @@ def download(
 def _range(header: str | None, size_bytes: int) -> tuple[int | None, int]:
     if header is None:
         return 0, size_bytes
-    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", header)
-    if asked is None or int(asked[1]) >= size_bytes:
+    requested = re.fullmatch(r"bytes=(\d+)-(\d*)", header)
+    if requested is None or int(requested[1]) >= size_bytes:
         return None, size_bytes
-    return int(asked[1]), min(int(asked[2]) + 1, size_bytes) if asked[2] else size_bytes
+    return int(requested[1]), min(int(requested[2]) + 1, size_bytes) if requested[2] else size_bytes
 
 
 async def _paced(content: Content, start: int, stop: int, *, bytes_per_second: int) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-API_TOKEN = "r8_stand_in"  # made up: the stand-in's own
+API_TOKEN = "r8_stand_in"  # the stand-in's own
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the Standard Webhooks specification's example
 
 

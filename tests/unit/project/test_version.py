@@ -20,12 +20,12 @@ def test_chart_and_the_images_that_it_asks_for_are_of_the_version() -> None:
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
 
 
-def test_both_images_say_the_version() -> None:
+def test_both_images_have_the_version() -> None:
     stages = (ROOT / "Dockerfile").read_text().split("\nFROM ")
-    said = [
+    labels = [
         re.findall(r'image\.version="(.*?)"', stage) for stage in stages if re.search(r" AS mediaimport\S*\n", stage)
     ]
-    assert said == [[__version__], [__version__]]
+    assert labels == [[__version__], [__version__]]
 
 
 def test_sources_see_which_version_asks_them() -> None:

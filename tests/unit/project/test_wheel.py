@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def checkout(folder: Path, *, modified_s: int, mode: int) -> Path:
-    """Return a copy of what the wheel is made of."""
+    """Return a copy of the sources of the wheel."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     for package in settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

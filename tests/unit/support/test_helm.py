@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.cluster.kubectl import Kube
-from tests.support.helm import Installation, image_values, merged, values_of
+from tests.support.installation.helm import Installation, image_values, merged, values_of
 from tests.support.replicate.manifest import StandIn, manifests
 
 if TYPE_CHECKING:

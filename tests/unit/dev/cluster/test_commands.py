@@ -37,7 +37,7 @@ def test_complaint_of_a_short_program_is_told() -> None:
         output(["sh", "-c", "echo not here >&2; exit 1"])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux notifies a child of the death of its parent")
 def test_enclosed_program_ends_when_we_are_killed(tmp_path: Path) -> None:
     program = tmp_path / f"sleep-{os.getpid()}"
     program.symlink_to("/bin/sleep")

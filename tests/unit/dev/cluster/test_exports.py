@@ -26,7 +26,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def made(cache: Cache) -> Cache:
+def filled(cache: Cache) -> Cache:
     cache.scratch.mkdir(parents=True)
     certificates.make(cache)
     return cache
@@ -66,16 +66,16 @@ def test_public_store_needs_neither_endpoint_nor_authority() -> None:
     assert exports.of_foreign_cluster(public) == public
 
 
-def test_our_cluster_sets_every_variable(made: Cache, checkout: Path) -> None:
-    described = exports.of_our_cluster({"PATH": "/usr/bin"}, made, checkout)
+def test_our_cluster_sets_every_variable(filled: Cache, checkout: Path) -> None:
+    described = exports.of_our_cluster({"PATH": "/usr/bin"}, filled, checkout)
     assert tuple(described) == exports.VARIABLES
-    assert described["KUBECONFIG"] == str(made.kubeconfig)
+    assert described["KUBECONFIG"] == str(filled.kubeconfig)
     assert described["MEDIAIMPORT_FFMPEG_IMAGE"] == "registry/mediaimport-ffmpeg:1"
 
 
-def test_our_programs_come_first_on_the_path_and_once(made: Cache, checkout: Path) -> None:
-    path = f"/usr/bin:{made.bin}:/bin"
-    assert exports.of_our_cluster({"PATH": path}, made, checkout)["PATH"] == f"{made.bin}:/usr/bin:/bin"
+def test_our_programs_come_first_on_the_path_and_once(filled: Cache, checkout: Path) -> None:
+    path = f"/usr/bin:{filled.bin}:/bin"
+    assert exports.of_our_cluster({"PATH": path}, filled, checkout)["PATH"] == f"{filled.bin}:/usr/bin:/bin"
 
 
 def test_cluster_that_was_never_made_is_said(cache: Cache, checkout: Path) -> None:
@@ -83,6 +83,6 @@ def test_cluster_that_was_never_made_is_said(cache: Cache, checkout: Path) -> No
         exports.of_our_cluster({}, cache, checkout)
 
 
-def test_checkout_that_never_came_up_is_said(made: Cache, tmp_path: Path) -> None:
+def test_checkout_without_an_up_is_an_error(filled: Cache, tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="make up"):
-        exports.of_our_cluster({}, made, tmp_path / "another checkout")
+        exports.of_our_cluster({}, filled, tmp_path / "another checkout")

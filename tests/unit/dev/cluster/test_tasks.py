@@ -57,8 +57,8 @@ def test_long_task_prints_a_line_at_its_start_and_end(monkeypatch: pytest.Monkey
 
     running.start("compile", work)
     running.finish()
-    begun, done = printed.getvalue().splitlines()
-    assert begun.endswith("compile …")
+    started, done = printed.getvalue().splitlines()
+    assert started.endswith("compile …")
     assert "compile: done in" in done
 
 

@@ -38,7 +38,7 @@ def test_every_field_of_spec_and_status_is_told_with_its_kind() -> None:
 
 
 def test_value_has_the_comment_right_above_it_alone() -> None:
-    read = {".".join(each.path): each.words for each in values.read(VALUES)}
+    read = {".".join(each.path): each.meaning for each in values.read(VALUES)}
     assert read == {"store": "What is kept.", "store.bucket": "Its name.", "store.sizes": "", "models": ""}
 
 
@@ -47,9 +47,9 @@ def test_section_is_no_value_and_a_free_map_is_one() -> None:
 
 
 def test_variables_are_those_that_a_program_reads() -> None:
-    asked = environment.variables(Settings.read)
-    assert asked["MAX_IN_FLIGHT"] == ("whole number, at least 1", "10", False)
-    assert asked["IMPORTER_IMAGE"] == ("text", "", True)
+    read = environment.variables(Settings.read)
+    assert read["MAX_IN_FLIGHT"] == ("whole number, at least 1", "10", False)
+    assert read["IMPORTER_IMAGE"] == ("text", "", True)
 
 
 @pytest.mark.parametrize("name", ["IMPORTER_IMAGE", "OPERATOR_NAMESPACE", "S3_BUCKET_NAME"])

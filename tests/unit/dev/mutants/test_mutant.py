@@ -27,10 +27,10 @@ def test_a_mutant_replaces_its_line_and_gives_the_old_text_back(tmp_path: Path) 
     assert (tmp_path / "a.py").read_text() == "x = 2\n"
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("", "0 times"), ("x = 1\nx = 1\n", "2 times")])
-def test_a_line_that_does_not_stand_once_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+@pytest.mark.parametrize(("text", "error"), [("", "0 times"), ("x = 1\nx = 1\n", "2 times")])
+def test_line_that_does_not_occur_once_is_named(tmp_path: Path, text: str, error: str) -> None:
     (tmp_path / "a.py").write_text(text)
-    with pytest.raises(MutantError, match=complaint):
+    with pytest.raises(MutantError, match=error):
         MUTANT.apply(tmp_path)
 
 

@@ -23,13 +23,13 @@ def bill(*components: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_whole_bill_lacks_nothing() -> None:
-    made = bill(component("libc6", "2.41-12", kind="deb"), component("PyYAML", "6.0.3", kind="pypi"))
-    assert missing(made, Inventory(debian={"libc6": "2.41-12"}, python={"pyyaml": "6.0.3"})) == []
+    document = bill(component("libc6", "2.41-12", kind="deb"), component("PyYAML", "6.0.3", kind="pypi"))
+    assert missing(document, Inventory(debian={"libc6": "2.41-12"}, python={"pyyaml": "6.0.3"})) == []
 
 
 def test_package_of_another_version_or_kind_is_missing() -> None:
-    made = bill(component("libc6", "2.41-11", kind="deb"), component("perl", "5.40", kind="pypi"))
-    assert missing(made, Inventory(debian={"libc6": "2.41-12", "perl": "5.40"}, python={})) == [
+    document = bill(component("libc6", "2.41-11", kind="deb"), component("perl", "5.40", kind="pypi"))
+    assert missing(document, Inventory(debian={"libc6": "2.41-12", "perl": "5.40"}, python={})) == [
         "deb libc6 2.41-12",
         "deb perl 5.40",
     ]

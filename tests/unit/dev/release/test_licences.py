@@ -22,10 +22,10 @@ def test_free_text_is_brought_to_its_spdx_name() -> None:
     assert licences.licence("a", expression="", text="Apache License 2.0") == "Apache-2.0"
 
 
-@pytest.mark.parametrize("said", ["GPL-3.0-only", "MIT AND AGPL-3.0-only", "Proprietary", ""])
-def test_licence_that_nobody_has_read_is_refused(said: str) -> None:
+@pytest.mark.parametrize("declared", ["GPL-3.0-only", "MIT AND AGPL-3.0-only", "Proprietary", ""])
+def test_licence_that_nobody_has_read_is_refused(declared: str) -> None:
     with pytest.raises(licences.UnknownLicenceError, match="read it"):
-        licences.licence("a", expression=said, text="")
+        licences.licence("a", expression=declared, text="")
 
 
 def test_requirement_is_found_with_its_extras_and_markers() -> None:

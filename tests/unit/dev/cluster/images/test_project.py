@@ -31,7 +31,7 @@ def test_tag_is_the_contents_alone(sources: Path) -> None:
     before = project.tag(sources, ["package"])
     os.utime(sources / "package/a.py", (1, 1))
     (sources / "package/__pycache__").mkdir()
-    (sources / "package/__pycache__/a.pyc").write_text("made by python")
+    (sources / "package/__pycache__/a.pyc").write_text("compiled")
     (sources / "elsewhere.py").write_text("not ours")
     assert project.tag(sources, ["package"]) == before
 
@@ -80,7 +80,7 @@ def push(cache: Cache, reference: str) -> None:
 
 @dataclass
 class RecordingBuildah:
-    """Remembers what it was asked to build."""
+    """Fake buildah that records the requested builds."""
 
     targets: list[str] = field(default_factory=list)
     arguments: dict[str, Any] = field(default_factory=dict)

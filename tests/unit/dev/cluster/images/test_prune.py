@@ -26,7 +26,7 @@ def tags(cache: Cache) -> set[str]:
 
 
 class StoredBuildah:
-    """Has images, and remembers what it was told."""
+    """Fake buildah with images, which records its commands."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -61,13 +61,13 @@ def test_pruning_is_due_once_an_image_has_many_tags(cache: Cache) -> None:
 def test_tags_used_last_stay(cache: Cache) -> None:
     for number in range(prune.MANY):
         push(cache, f"t{number}", used_at_s=number)
-    push(cache, "old-and-wanted", used_at_s=0)
-    project.mark_used(cache, [f"{addresses.REGISTRY}/mediaimport:old-and-wanted"])
+    push(cache, "old-and-used", used_at_s=0)
+    project.mark_used(cache, [f"{addresses.REGISTRY}/mediaimport:old-and-used"])
 
     pruned(cache)
 
     newest = {f"t{prune.MANY - 1 - number}" for number in range(prune.KEPT - 1)}
-    assert tags(cache) == {"old-and-wanted"} | newest
+    assert tags(cache) == {"old-and-used"} | newest
 
 
 def test_tag_that_was_never_whole_goes_first(cache: Cache) -> None:

@@ -70,41 +70,41 @@ def test_key_is_not_shown(authority: Pair) -> None:
 
 
 @pytest.fixture
-def made(cache: Cache) -> Cache:
+def filled(cache: Cache) -> Cache:
     cache.scratch.mkdir(parents=True)
     certificates.make(cache)
     return cache
 
 
-def test_secrets_are_readable_by_their_owner_alone(made: Cache) -> None:
-    assert made.pki.stat().st_mode & 0o777 == 0o700
-    assert {file.stat().st_mode & 0o777 for file in made.pki.iterdir()} == {0o600}
+def test_secrets_are_readable_by_their_owner_alone(filled: Cache) -> None:
+    assert filled.pki.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in filled.pki.iterdir()} == {0o600}
 
 
-def test_second_time_changes_nothing(made: Cache) -> None:
-    before = {file.name: file.read_bytes() for file in made.pki.iterdir()}
-    certificates.make(made)
-    assert {file.name: file.read_bytes() for file in made.pki.iterdir()} == before
+def test_second_time_changes_nothing(filled: Cache) -> None:
+    before = {file.name: file.read_bytes() for file in filled.pki.iterdir()}
+    certificates.make(filled)
+    assert {file.name: file.read_bytes() for file in filled.pki.iterdir()} == before
 
 
-def test_kubeconfig_leads_to_the_api_server_as_the_administrator(made: Cache) -> None:
-    config = json.loads(made.kubeconfig.read_text())
+def test_kubeconfig_leads_to_the_api_server_as_the_administrator(filled: Cache) -> None:
+    config = json.loads(filled.kubeconfig.read_text())
     assert config["clusters"][0]["cluster"]["server"] == addresses.API_SERVER
     pem = base64.b64decode(config["users"][0]["user"]["client-certificate-data"])
     assert "O=system:masters" in x509.load_pem_x509_certificate(pem).subject.rfc4514_string()
 
 
-def test_s3_server_is_trusted_where_its_clients_reach_it(made: Cache) -> None:
-    certificate = x509.load_pem_x509_certificate((made.pki / "s3.crt").read_bytes())
+def test_s3_server_is_trusted_where_its_clients_reach_it(filled: Cache) -> None:
+    certificate = x509.load_pem_x509_certificate((filled.pki / "s3.crt").read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert addresses.NODE in [str(address) for address in names.get_values_for_type(x509.IPAddress)]
 
 
-def test_s3_keys_are_random(made: Cache) -> None:
-    other = type(made)(made.root / "other")
+def test_s3_keys_are_random(filled: Cache) -> None:
+    other = type(filled)(filled.root / "other")
     other.scratch.mkdir(parents=True)
     certificates.make(other)
-    assert S3Keys.read(other).secret_access_key != S3Keys.read(made).secret_access_key
+    assert S3Keys.read(other).secret_access_key != S3Keys.read(filled).secret_access_key
 
 
 def test_s3_secret_is_not_shown() -> None:

@@ -16,23 +16,23 @@ HOMES = {name: Path("/programs", name) for name in ("kubernetes", "etcd", "versi
 
 
 @pytest.fixture
-def made(cache: Cache) -> Cache:
+def filled(cache: Cache) -> Cache:
     cache.scratch.mkdir(parents=True)
     certificates.make(cache)
     return cache
 
 
 @pytest.fixture
-def planned(made: Cache) -> Plan:
-    return plan(made, HOMES)
+def planned(filled: Cache) -> Plan:
+    return plan(filled, HOMES)
 
 
-def test_same_node_has_the_same_fingerprint(made: Cache, planned: Plan) -> None:
-    assert plan(made, HOMES).fingerprint == planned.fingerprint
+def test_same_node_has_the_same_fingerprint(filled: Cache, planned: Plan) -> None:
+    assert plan(filled, HOMES).fingerprint == planned.fingerprint
 
 
-def test_newly_built_program_changes_the_fingerprint(made: Cache, planned: Plan) -> None:
-    assert plan(made, {**HOMES, "etcd": Path("/programs/another")}).fingerprint != planned.fingerprint
+def test_newly_built_program_changes_the_fingerprint(filled: Cache, planned: Plan) -> None:
+    assert plan(filled, {**HOMES, "etcd": Path("/programs/another")}).fingerprint != planned.fingerprint
 
 
 def test_settings_change_the_fingerprint(planned: Plan) -> None:
@@ -57,8 +57,8 @@ def test_processes_are_told_apart_by_name(planned: Plan) -> None:
     assert {"apiserver", "kubelet", "versitygw"} <= set(names)
 
 
-def test_secrets_are_not_on_a_command_line(planned: Plan, made: Cache) -> None:
-    keys = (made.pki / "s3-keys.json").read_text()
+def test_secrets_are_not_on_a_command_line(planned: Plan, filled: Cache) -> None:
+    keys = (filled.pki / "s3-keys.json").read_text()
     s3 = next(process for process in planned.processes if process.name == "versitygw")
     assert s3.environ
     for _, value in s3.environ:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dev.cluster.cache import CHECKOUT
 from tests.support.replicate.settings import API_TOKEN, WEBHOOK_SECRET
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-CHART = Path(__file__).resolve().parents[2] / "charts" / "mediaimport"
+CHART = CHECKOUT / "charts" / "mediaimport"
 TIMEOUT = "180s"
 
 

@@ -15,7 +15,7 @@ import pytest
 from mediaimport_api import names
 
 from dev.cluster.kubectl import KubeError
-from tests.support.helm import Installation, install
+from tests.support.installation.helm import Installation, install
 from tests.support.replicate.manifest import deploy
 
 if TYPE_CHECKING:

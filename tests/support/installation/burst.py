@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dev.cluster.kubectl import KubeError
-from tests.support.world import TERMINAL, Resource
+from tests.support.installation.world import TERMINAL, Resource
 
 if TYPE_CHECKING:
-    from tests.support.world import World
+    from tests.support.installation.world import World
 
 COLUMNS = (
     "fault",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.support.helm import CHART
+from tests.support.installation.helm import CHART
 
 if TYPE_CHECKING:
     from dev.cluster.kubectl import Kube
