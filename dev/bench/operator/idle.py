@@ -55,7 +55,7 @@ def main() -> None:
         stack.callback(load.remove_namespace, kube, NAMESPACE)
         stack.callback(operator.stop)
         operator.await_figure("imports", count, timeout_s=120)
-        operator.await_figure("passes_total", count, timeout_s=300, outcome="done")
+        operator.await_figure("reconcile_total", count, timeout_s=300, outcome="success")
         cpu_s, requests = operator.cpu_s, operator.figure("api_requests_total")
         time.sleep(minutes * 60)
         used_s, sent = operator.cpu_s - cpu_s, operator.figure("api_requests_total") - requests

@@ -1,4 +1,4 @@
-"""What a pass can decide to do. Pure."""
+"""Actions that a plan can contain, and the plan itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Create the Job of that attempt; more memory after one that ran out of it."""
+    """Create the Job of that attempt; `more_memory` after an attempt that ran out of it."""
 
     attempt: int
     more_memory: bool
@@ -22,7 +22,7 @@ class CreateJob:
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Delete that very Job, and its pod with it."""
+    """Delete the Job with that name and uid, and its pod with it."""
 
     name: str
     uid: str
@@ -30,33 +30,36 @@ class DeleteJob:
 
 @dataclass(frozen=True)
 class DeleteResource:
-    """Delete the MediaImport; what it stored stays."""
+    """Delete the MediaImport; its stored objects stay."""
 
 
 @dataclass(frozen=True)
-class Hold:
-    """Put our finalizer on the MediaImport, or take it off."""
+class SetFinalizer:
+    """Add our finalizer to a MediaImport that is not being deleted, or remove it: `deletionPolicy` has changed."""
 
-    on: bool
+    present: bool
 
 
 @dataclass(frozen=True)
-class CreateEraser:
+class CreateCleanupJob:
     """Create the Job that deletes the stored objects."""
 
 
 @dataclass(frozen=True)
-class LetGo:
-    """Take our finalizer off a MediaImport that is being deleted; `left` says why its objects are still there."""
+class RemoveFinalizer:
+    """Remove our finalizer from a MediaImport that is being deleted.
 
-    left: str | None = None
+    `orphan_reason` says why its stored objects are still there; None if they are gone.
+    """
+
+    orphan_reason: str | None = None
 
 
-Action = CreateJob | DeleteJob | DeleteResource | Hold | CreateEraser | LetGo
+Action = CreateJob | DeleteJob | DeleteResource | SetFinalizer | CreateCleanupJob | RemoveFinalizer
 
 
-class Slot(Enum):
-    """What the import needs of the ledger."""
+class SlotRequest(Enum):
+    """The plan's use of a slot: none, one that is requested, one that is occupied."""
 
     NONE = auto()
     WANTED = auto()
@@ -65,15 +68,19 @@ class Slot(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do. `status` None: leave it. `follow`: the pod whose log tells the progress."""
+    """One import's next step.
+
+    `status` None leaves the status as it is; `follow` names the pod whose log shows the progress; `requeue_at` None
+    waits for an event.
+    """
 
     status: Status | None = None
     actions: tuple[Action, ...] = ()
-    slot: Slot = Slot.NONE
+    slot: SlotRequest = SlotRequest.NONE
     follow: str | None = None
-    wake_at: datetime | None = None
+    requeue_at: datetime | None = None
 
-    def also(self, actions: tuple[Action, ...], wake_at: datetime | None) -> Plan:
-        """Return the plan with more actions and an earlier time to wake, if that is earlier."""
-        times = [at for at in (self.wake_at, wake_at) if at is not None]
-        return replace(self, actions=(*self.actions, *actions), wake_at=min(times, default=None))
+    def extended(self, actions: tuple[Action, ...], requeue_at: datetime | None) -> Plan:
+        """Return the plan with more actions, and the earlier of both times."""
+        times = [at for at in (self.requeue_at, requeue_at) if at is not None]
+        return replace(self, actions=(*self.actions, *actions), requeue_at=min(times, default=None))

@@ -1,4 +1,4 @@
-"""Conditions with kstatus's meaning: Ready always, Reconciling and Stalled only while they are so."""
+"""Conditions of the status, with kstatus's meaning: Ready always, Reconciling and Stalled only while they are true."""
 
 from __future__ import annotations
 
@@ -6,53 +6,54 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import Condition, ConditionType
+from mediaimport_api.status import Condition, ConditionType, Status
 from mediaimport_runtime.text import public
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mediaimport_api.status import Status
     from mediaimport_runtime.kubernetes.objects import Object
 
 MAX_CONDITION_MESSAGE = 1024
 
 
 @dataclass(frozen=True)
-class Scribe:
-    """Writes conditions over those of `before`: a time of transition stays while its status does."""
+class ConditionBuilder:
+    """Builds the conditions after those of `before`: lastTransitionTime changes only with a condition's status."""
 
     before: Status
     now: datetime
     generation: int | None
 
     def ready(self, reason: Reason, message: str) -> list[Condition]:
-        """Return the conditions of an import that is done."""
-        return [self._write(ConditionType.READY, "True", reason, message)]
+        """Return the conditions of an import that is Ready."""
+        return [self._condition(ConditionType.READY, "True", reason, message)]
 
     def reconciling(self, reason: Reason, message: str) -> list[Condition]:
-        """Return the conditions of an import that is on its way."""
+        """Return the conditions of an import in progress."""
         return [
-            self._write(ConditionType.READY, "False", reason, message),
-            self._write(ConditionType.RECONCILING, "True", reason, message),
+            self._condition(ConditionType.READY, "False", reason, message),
+            self._condition(ConditionType.RECONCILING, "True", reason, message),
         ]
 
     def stalled(self, reason: Reason, message: str) -> list[Condition]:
-        """Return the conditions of an import that will not go on by itself."""
+        """Return the conditions of an import that has failed for good."""
         return [
-            self._write(ConditionType.READY, "False", reason, message),
-            self._write(ConditionType.STALLED, "True", reason, message),
+            self._condition(ConditionType.READY, "False", reason, message),
+            self._condition(ConditionType.STALLED, "True", reason, message),
         ]
 
     def halted(self, reason: Reason, message: str) -> list[Condition]:
-        """Return the conditions of an import that someone has stopped."""
-        return [self._write(ConditionType.READY, "False", reason, message)]
+        """Return the conditions of an import that a person has suspended or deleted."""
+        return [self._condition(ConditionType.READY, "False", reason, message)]
 
     def thumbnail(self, *, stored: bool, reason: Reason, message: str) -> Condition:
-        """Return the thumbnail's own condition."""
-        return self._write(ConditionType.THUMBNAIL_READY, "True" if stored else "False", reason, message)
+        """Return the condition ThumbnailReady."""
+        return self._condition(ConditionType.THUMBNAIL_READY, "True" if stored else "False", reason, message)
 
-    def _write(self, kind: ConditionType, status: Literal["True", "False"], reason: Reason, message: str) -> Condition:
+    def _condition(
+        self, kind: ConditionType, status: Literal["True", "False"], reason: Reason, message: str
+    ) -> Condition:
         before = self.before.condition(kind)
         same = before is not None and before.status == status
         return Condition(
@@ -65,19 +66,22 @@ class Scribe:
         )
 
 
-def complaint(item: Object, message: str, *, now: datetime) -> list[Object] | None:
-    """Return the conditions that tell of the failure; None if those of the status do already."""
+# --- reconciles that fail: from raw objects, since parsing may be the step that fails ---
+
+
+def failure_conditions(item: Object, message: str, *, now: datetime) -> list[Object] | None:
+    """Return the conditions of an import whose reconcile fails; None if the status has them already."""
     status = item.get("status") or {}
     before = status.get("conditions") or []
-    # What is over stays what it is: only the operator's look at it fails.
+    # A completed import stays Ready or Failed.
     kinds = [ConditionType.RECONCILING] if "completedAt" in status else [ConditionType.READY, ConditionType.RECONCILING]
-    told = [_condition(each, before, public(message, MAX_CONDITION_MESSAGE), item, now=now) for each in kinds]
-    if all(any(_same(each, other) for other in before) for each in told):
+    failing = [_failing(each, before, public(message, MAX_CONDITION_MESSAGE), item, now=now) for each in kinds]
+    if all(any(_same(each, other) for other in before) for each in failing):
         return None
-    return [*told, *(each for each in before if each.get("type") not in kinds)]
+    return [*failing, *(each for each in before if each.get("type") not in kinds)]
 
 
-def _condition(kind: ConditionType, before: list[Object], message: str, item: Object, *, now: datetime) -> Object:
+def _failing(kind: ConditionType, before: list[Object], message: str, item: Object, *, now: datetime) -> Object:
     status = "True" if kind is ConditionType.RECONCILING else "False"
     old: dict[str, Any] = next((each for each in before if each.get("type") == kind), {})
     since = old.get("lastTransitionTime") if old.get("status") == status else None

@@ -1,31 +1,39 @@
-"""The attempts of a run: what the status remembers, and what Job and pod add to it. Pure."""
+"""The attempts of a run, and the decision whether another one follows.
+
+History is what the status has recorded, plus what Job and pod show of the newest attempt. Retries wait with exponential
+backoff.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import job_name, run_hash
-from mediaimport_api.reasons import Reason
+from mediaimport_api.reasons import MAX_UNCOUNTED, Reason, Retry
 from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, Attempt, Tally
 from mediaimport_runtime.text import truncate
 
-from mediaimport_operator.decide import attempt, retry
-from mediaimport_operator.decide.attempt import Ended, Running
+from mediaimport_operator.decide.attempt import Ended, Running, attempt_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from mediaimport_operator.observe.job import Job
-    from mediaimport_operator.observe.pod import Pod
+    from mediaimport_operator.observe.job import Job, Pod, ResultValidator
     from mediaimport_operator.observe.resource import Resource
-    from mediaimport_operator.observe.result import Expectation
+
+MAX_BACKOFF = timedelta(minutes=5)
+_DOWNLOAD_FAILURES = frozenset({Reason.SOURCE_UNAVAILABLE, Reason.TRUNCATED})
 
 
 @dataclass(frozen=True)
 class History:
-    """`number` is the newest attempt's, 0 before the first; `state` is there until its end is in the status."""
+    """The newest attempt's `number` (0 before the first) and all attempts, newest first.
+
+    `state` is the newest attempt's; None once the status has recorded its end.
+    """
 
     number: int
     attempts: tuple[Attempt, ...]
@@ -35,12 +43,15 @@ class History:
 
     @property
     def last(self) -> Attempt | None:
-        """Return the newest attempt."""
+        """The newest attempt."""
         return self.attempts[0] if self.attempts else None
 
 
-def remembered(resource: Resource) -> History:
-    """Return the status's memory of the run that the spec asks for; a new run remembers nothing."""
+# --- from the status ---
+
+
+def recorded_history(resource: Resource) -> History:
+    """Return the history that the status has recorded; a new run starts with an empty one."""
     status = resource.status
     if status.run != resource.run:
         return History(0, (), Tally(), None)
@@ -48,38 +59,48 @@ def remembered(resource: Resource) -> History:
     return History(tally.started, tuple(status.attempts), tally, status.next_attempt_at)
 
 
-def recorded(resource: Resource, number: int) -> Attempt | None:
-    """Return the attempt of this run if the status holds its end."""
-    known = remembered(resource)
+def recorded_end(resource: Resource, number: int) -> Attempt | None:
+    """Return the attempt of this run if the status has recorded its end."""
+    known = recorded_history(resource)
     if number < known.number - MAX_ATTEMPTS_SHOWN + 1:
         return Attempt(number=number, job_name="", reason=Reason.UNEXPECTED)
     return next((each for each in known.attempts if each.number == number and each.reason), None)
 
 
-def observe(
-    resource: Resource, *, jobs: Sequence[Job], pods: Sequence[Pod], expected: Expectation, now: datetime
+# --- from Jobs and pods ---
+
+
+def observed_history(
+    resource: Resource, *, jobs: Sequence[Job], pods: Sequence[Pod], validator: ResultValidator, now: datetime
 ) -> History:
-    """Return the history with the newest attempt as Job and pod show it."""
-    known = remembered(resource)
+    """Return the history with the newest attempt as its Job and pod show it."""
+    known = recorded_history(resource)
     run = run_hash(resource.run)
-    mine = {job.attempt: job for job in jobs if job.run_hash == run}
-    ours = [pod for pod in pods if pod.run_hash == run]
-    number = max(known.number, *mine, *(pod.attempt for pod in ours), 0)
-    if number == 0 or recorded(resource, number) is not None:
+    run_jobs = {job.attempt: job for job in jobs if job.run_hash == run}
+    run_pods = [pod for pod in pods if pod.run_hash == run]
+    number = max(known.number, *run_jobs, *(pod.attempt for pod in run_pods), 0)
+    if number == 0 or recorded_end(resource, number) is not None:
         return known
-    current = [pod for pod in ours if pod.attempt == number]
-    state = attempt.read(job=mine.get(number), pods=current, expected=expected, now=now)
-    name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
-    adopted = begin(known, number=number, name=name, at=_created(mine.get(number)) or now)
-    started = known if number == known.number else adopted
-    return _with_state(started, state)
+    job = run_jobs.get(number)
+    current = [pod for pod in run_pods if pod.attempt == number]
+    state = attempt_state(job=job, pods=current, validator=validator, now=now)
+    if number != known.number:
+        # The status does not know this attempt: adopt it.
+        name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
+        known = with_new_attempt(known, number=number, name=name, at=(job.created_at if job else None) or now)
+    return _with_state(known, state)
 
 
-def _created(job: Job | None) -> datetime | None:
-    return job.created_at if job else None
+def _with_state(history: History, state: Running | Ended) -> History:
+    first, *others = history.attempts
+    newest = first.model_copy(update={"pod_name": state.pod_name or first.pod_name})
+    return History(history.number, (newest, *others), history.tally, None, state)
 
 
-def begin(history: History, *, number: int, name: str, at: datetime) -> History:
+# --- changes ---
+
+
+def with_new_attempt(history: History, *, number: int, name: str, at: datetime) -> History:
     """Return the history with one attempt more, started at that time."""
     begun = Attempt(number=number, job_name=name, started_at=at)
     tally = history.tally.model_copy(update={"started": number})
@@ -87,16 +108,10 @@ def begin(history: History, *, number: int, name: str, at: datetime) -> History:
     return History(number, shown[:MAX_ATTEMPTS_SHOWN], tally, None, Running())
 
 
-def _with_state(history: History, state: Running | Ended) -> History:
+def with_end(history: History, ended: Ended, *, log_tail: str | None, now: datetime) -> History:
+    """Return the history with the newest attempt's end recorded and counted."""
     first, *others = history.attempts
-    seen = first.model_copy(update={"pod_name": state.pod_name or first.pod_name})
-    return History(history.number, (seen, *others), history.tally, None, state)
-
-
-def end(history: History, ended: Ended, *, log_tail: str | None, now: datetime) -> History:
-    """Return the history with the newest attempt's end entered and counted."""
-    first, *others = history.attempts
-    over = first.model_copy(
+    newest = first.model_copy(
         update={
             "finished_at": ended.finished_at or now,
             "reason": ended.reason,
@@ -105,11 +120,88 @@ def end(history: History, ended: Ended, *, log_tail: str | None, now: datetime) 
             "log_tail": truncate(log_tail, MAX_LOG_TAIL) if log_tail and ended.reason is not Reason.IMPORTED else None,
         }
     )
-    return History(history.number, (over, *others), retry.counted(history.tally, ended), None, ended)
+    return History(history.number, (newest, *others), _counted(history.tally, ended), None, ended)
 
 
-def stop(history: History, reason: Reason, *, now: datetime) -> History:
-    """Return the history with the running attempt stopped by us: neither counted nor failed."""
+def with_stop(history: History, reason: Reason, *, now: datetime) -> History:
+    """Return the history with the running attempt stopped by the operator: neither counted nor failed."""
     first, *others = history.attempts
-    over = first.model_copy(update={"finished_at": now, "reason": reason})
-    return History(history.number, (over, *others), history.tally, None)
+    newest = first.model_copy(update={"finished_at": now, "reason": reason})
+    return History(history.number, (newest, *others), history.tally, None)
+
+
+def _counted(tally: Tally, ended: Ended) -> Tally:
+    """Return the tally with this end in it."""
+    match _retry_kind(ended.reason, tally):
+        case Retry.MORE_MEMORY:
+            return tally.model_copy(update={"out_of_memory": tally.out_of_memory + 1})
+        case Retry.UNCOUNTED if ended.reason is Reason.RESULT_LOST:
+            return tally.model_copy(update={"result_lost": tally.result_lost + 1})
+        case Retry.UNCOUNTED:
+            return tally.model_copy(update={"disrupted": tally.disrupted + 1})
+        case Retry.COUNTED | Retry.NEVER:
+            return tally.model_copy(update={"counted": tally.counted + 1})
+
+
+def _retry_kind(reason: Reason, tally: Tally) -> Retry:
+    """Return the reason's kind of retry; the second lost result counts, since it is no accident."""
+    if reason is Reason.RESULT_LOST and tally.result_lost:
+        return Retry.COUNTED
+    return reason.facts.retry
+
+
+# --- retries ---
+
+
+@dataclass(frozen=True)
+class RetryAt:
+    """Start another attempt, not before `at`."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Start no more attempts in this run."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class RetryRules:
+    """An import's limits: `attempts` that count, the first backoff, the expiry of its source."""
+
+    attempts: int
+    initial_backoff: timedelta
+    source_expires_at: datetime | None
+
+
+def retry_decision(ended: Ended, *, tally: Tally, rules: RetryRules, now: datetime) -> RetryAt | GiveUp:
+    """Return what follows a failure; `tally` already counts it."""
+    if _exhausted(ended.reason, tally, rules):
+        return GiveUp(ended.reason, ended.message)
+    if rules.source_expires_at is not None and now >= rules.source_expires_at and ended.reason in _DOWNLOAD_FAILURES:
+        message = f"the source's URL has expired; the last attempt failed: {ended.message}"
+        return GiveUp(Reason.SOURCE_EXPIRED, message)
+    return RetryAt(now + _backoff(ended, tally, rules))
+
+
+def _exhausted(reason: Reason, tally: Tally, rules: RetryRules) -> bool:
+    match reason.facts.retry:
+        case Retry.NEVER:
+            return True
+        case Retry.MORE_MEMORY:
+            return tally.out_of_memory > 1
+        case Retry.UNCOUNTED:
+            return tally.disrupted + tally.result_lost > MAX_UNCOUNTED or tally.counted >= rules.attempts
+        case Retry.COUNTED:
+            return tally.counted >= rules.attempts
+
+
+def _backoff(ended: Ended, tally: Tally, rules: RetryRules) -> timedelta:
+    """Return a wait that doubles with each attempt that ended, or the source's Retry-After if that is longer."""
+    failures_before = max(tally.counted + tally.disrupted + tally.result_lost + tally.out_of_memory - 1, 0)
+    exponential: timedelta = min(rules.initial_backoff * (1 << min(failures_before, 16)), MAX_BACKOFF)
+    retry_after_s = ended.result.retry_after_seconds if ended.result else None
+    return max(exponential, timedelta(seconds=retry_after_s or 0))

@@ -1,4 +1,7 @@
-"""Who may run: so many imports at once, in all, of a user, from a host. Fair between users; then by expiry."""
+"""Slots that throttle how many imports run at once: in total, per user, per source host.
+
+Slots are shared fairly between users; among equals the import whose source expires first is next.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,17 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def order(claim: Claim) -> Order:
-    """Return what to sort by: earliest expiry first, then creation; what never expires comes last."""
+    """Return the sort key: earliest expiry first, then earliest creation; a source without expiry comes last."""
     return (claim.expires_at or _NEVER, claim.created_at, claim.key)
 
 
 def choose(claims: Iterable[Claim], *, caps: Caps, users: Mapping[str, int], hosts: Mapping[str, int]) -> Claim | None:
-    """Return whose turn it is: of the users below their cap the one with the fewest in flight, by `order` among equals.
+    """Return the claim that is next: of the users below their cap the one with the fewest in flight, then by `order`.
 
-    `users`, `hosts`: how many of each are in flight.
+    `users` and `hosts` are the numbers in flight of each.
     """
-    able = [each for each in claims if _fits(each, caps, users=users, hosts=hosts)]
-    return min(able, key=lambda each: (users.get(each.user, 0), order(each)), default=None)
+    fitting = [each for each in claims if _fits(each, caps, users=users, hosts=hosts)]
+    return min(fitting, key=lambda each: (users.get(each.user, 0), order(each)), default=None)
 
 
 def _fits(claim: Claim, caps: Caps, *, users: Mapping[str, int], hosts: Mapping[str, int]) -> bool:
@@ -40,10 +43,10 @@ def _full(held: Mapping[str, int], name: str, cap: int) -> bool:
 
 
 class Slots:
-    """The ledger of slots. No free slot is ever left while a claim could have it."""
+    """All slots, held and free. No slot stays free while a waiting claim fits into it."""
 
     def __init__(self, caps: Caps, *, on_grant: Callable[[str], None]) -> None:
-        """Take the caps; `on_grant` is told the key of each claim that got a slot late."""
+        """Start with all slots free; `on_grant` gets the key of each claim that had to wait for its slot."""
         self.caps = caps
         self._on_grant = on_grant
         self._held: dict[str, Claim] = {}
@@ -54,25 +57,25 @@ class Slots:
 
     @property
     def in_flight(self) -> int:
-        """Return how many slots are held."""
+        """The number of slots that are held."""
         return len(self._held)
 
     @property
     def waiting(self) -> int:
-        """Return how many claims wait."""
+        """The number of claims that wait."""
         return len(self._waiting)
 
     def oldest_age_s(self, now: datetime) -> float:
-        """Return how long ago the oldest import that waits was created. May be asked by another thread."""
+        """Return the age of the oldest import that waits. Another thread may call this."""
         oldest = min((each.created_at for each in list(self._waiting.values())), default=now)
         return (now - oldest).total_seconds()
 
     def holds(self, key: str) -> bool:
-        """Tell whether that import holds a slot."""
+        """Return whether that import holds a slot."""
         return key in self._held
 
-    def full_for(self, claim: Claim) -> str:
-        """Return why that claim waits, for people."""
+    def wait_reason(self, claim: Claim) -> str:
+        """Return the cap that keeps the claim waiting, as a message for people."""
         caps = self.caps
         if _full(self._users, claim.user, caps.per_user):
             return f"{self._users[claim.user]} of {caps.per_user} of user {claim.user} in flight"
@@ -80,22 +83,22 @@ class Slots:
             return f"{self._hosts[claim.host]} of {caps.per_host} from {claim.host} in flight"
         return f"{self.in_flight} of {caps.total} in flight"
 
-    def use(self, claim: Claim) -> None:
-        """Enter an import that runs, whatever the caps say: it does run."""
+    def occupy(self, claim: Claim) -> None:
+        """Give a slot to an import that runs already, even beyond the caps."""
         self._waiting.pop(claim.key, None)
         if claim.key not in self._held:
             self._hold(claim)
 
-    def want(self, claim: Claim) -> bool:
-        """Queue a claim; tell whether it has a slot now."""
+    def request(self, claim: Claim) -> bool:
+        """Queue a claim; return whether it holds a slot now."""
         if claim.key not in self._held and self._waiting.get(claim.key) != claim:
             self._waiting[claim.key] = claim
             heapq.heappush(self._heaps.setdefault(_group(claim), []), order(claim))
-        self._grant(asking=claim.key)
+        self._grant(requester=claim.key)
         return claim.key in self._held
 
-    def free(self, key: str) -> None:
-        """Forget an import, and give its slot to who is next."""
+    def release(self, key: str) -> None:
+        """Forget an import, and give its slot to the next claim."""
         self._waiting.pop(key, None)
         claim = self._held.pop(key, None)
         if claim is not None:
@@ -112,20 +115,20 @@ class Slots:
             if not held[name]:
                 del held[name]
 
-    def _grant(self, asking: str | None = None) -> None:
+    def _grant(self, requester: str | None = None) -> None:
         while self.in_flight < self.caps.total and (claim := self._next()) is not None:
             del self._waiting[claim.key]
             self._hold(claim)
-            if claim.key != asking:
+            if claim.key != requester:
                 self._on_grant(claim.key)
 
     def _next(self) -> Claim | None:
-        """Return the claim whose turn it is; only the first of each user and host can be it."""
+        """Return the claim that is next; only the first of each user and host is a candidate."""
         heads = [head for group in list(self._heaps) if (head := self._head(group)) is not None]
         return choose(heads, caps=self.caps, users=self._users, hosts=self._hosts)
 
     def _head(self, group: tuple[str, str]) -> Claim | None:
-        """Return the group's first waiting claim; drop heap entries whose claims left or changed."""
+        """Return the group's first waiting claim; drop heap entries whose claims have left or changed."""
         heap = self._heaps[group]
         while heap:
             claim = self._waiting.get(heap[0][2])

@@ -1,4 +1,4 @@
-"""All that a pass decides by: one import's world at one moment."""
+"""The input of a decision: one import as it is at one moment."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import run_hash
 
-from mediaimport_operator.decide import history
 from mediaimport_operator.decide.attempt import Running
-from mediaimport_operator.decide.retry import Rules
-from mediaimport_operator.observe.result import Expectation
+from mediaimport_operator.decide.history import History, RetryRules, observed_history
+from mediaimport_operator.observe.job import Job, Pod, ResultValidator
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,28 +20,25 @@ if TYPE_CHECKING:
     from mediaimport_api.spec import Spec
     from mediaimport_api.status import Progress
 
-    from mediaimport_operator.decide.history import History
-    from mediaimport_operator.observe.job import Job
-    from mediaimport_operator.observe.pod import Pod
     from mediaimport_operator.observe.resource import Resource
     from mediaimport_operator.settings.operator import Settings
 
 
-GRACE = timedelta(seconds=30)
-"""How long an attempt may take to start before its trouble is shown."""
+START_GRACE = timedelta(seconds=30)
+"""The time in which an attempt may start before the status shows why it does not."""
 
 
 @dataclass(frozen=True)
-class Slot:
-    """Whether the import holds a slot; if not, why it would wait."""
+class SlotState:
+    """The import's place among the slots: it holds one, or `wait_reason` says why it would wait."""
 
     held: bool = False
-    full: str = ""
+    wait_reason: str = ""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """The API server would not take the Job; it is asked again at `retry_at`."""
+    """The API server's refusal of a Job; the creation is repeated at `retry_at`."""
 
     reason: Reason
     message: str
@@ -51,82 +47,84 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Eraser:
-    """The Job that deletes the stored objects; `words`: what its last pod that failed said."""
+class CleanupJob:
+    """The Job that deletes the stored objects; `last_error` is the message of its newest pod that failed."""
 
     created_at: datetime | None
     complete: bool
     failed: bool
-    words: str | None = None
+    last_error: str | None = None
 
 
 @dataclass(frozen=True)
 class Observed:
-    """One import, its Jobs and pods, the clock. `resource` has a valid spec."""
+    """One import with its Jobs, pods, slot, refusals and the clock."""
 
     now: datetime
     settings: Settings
     resource: Resource
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
-    slot: Slot = field(default_factory=Slot)
+    slot: SlotState = field(default_factory=SlotState)
     progress: Progress | None = None
     log_tail: str | None = None
     refusal: Refusal | None = None
     pod_refusal: str | None = None
-    """Why the Job controller cannot create the pod of a `podless` Job."""
-    eraser: Eraser | None = None
+    """The Job controller's reason for not creating the pod of `job_missing_pod`."""
+    cleanup_job: CleanupJob | None = None
 
     @cached_property
     def spec(self) -> Spec:
-        """Return the spec; to be asked only where there is one."""
+        """The spec; ValueError where it is not valid."""
         if self.resource.spec is None:
             raise ValueError(f"the spec of {self.resource.name} is not valid")
         return self.resource.spec
 
     @cached_property
     def history(self) -> History:
-        """Return the run's attempts as they stand."""
-        return history.observe(self.resource, jobs=self.jobs, pods=self.pods, expected=self.expectation, now=self.now)
+        """The run's attempts, the newest one as its Job and pod show it."""
+        return observed_history(
+            self.resource, jobs=self.jobs, pods=self.pods, validator=self.result_validator, now=self.now
+        )
 
     @property
-    def is_told(self) -> bool:
-        """Tell whether the status holds the end of every attempt."""
+    def all_attempts_recorded(self) -> bool:
+        """True if the status holds the end of every attempt."""
         return self.resource.completed or (self.resource.spec is not None and self.history.state is None)
 
     @property
-    def trouble_shown_at(self) -> datetime:
-        """Return when the trouble of an attempt that has not come to run is shown."""
+    def start_grace_ends_at(self) -> datetime:
+        """The time from which the status shows why the newest attempt does not start."""
         last = self.history.last
-        return ((last.started_at if last else None) or self.now) + GRACE
+        return ((last.started_at if last else None) or self.now) + START_GRACE
 
     @property
-    def podless(self) -> Job | None:
-        """Return the Job of the newest attempt if by now it should have a pod, and has none."""
+    def job_missing_pod(self) -> Job | None:
+        """The newest attempt's Job if it has no pod although the grace to start is over."""
         state = self.history.state
-        if not isinstance(state, Running) or state.pod_name is not None or self.now < self.trouble_shown_at:
+        if not isinstance(state, Running) or state.pod_name is not None or self.now < self.start_grace_ends_at:
             return None
         return next((each for each in self.jobs if self.is_current(each) and not each.suspended), None)
 
     def is_current(self, job: Job) -> bool:
-        """Tell whether that is the newest attempt's Job."""
+        """Return whether the Job is the newest attempt's."""
         return job.run_hash == run_hash(self.resource.run) and job.attempt == self.history.number
 
     @property
-    def expectation(self) -> Expectation:
-        """Return what a result of this import must be about."""
-        return Expectation(bucket=self.settings.bucket, user_id=self.spec.user_id, asset_id=self.resource.asset_id)
+    def result_validator(self) -> ResultValidator:
+        """The check that a result is about this import's asset."""
+        return ResultValidator(bucket=self.settings.bucket, user_id=self.spec.user_id, asset_id=self.resource.asset_id)
 
     @property
-    def left_to_kueue(self) -> bool:
-        """Tell whether Kueue decides when its Jobs run, and not our caps."""
+    def managed_by_kueue(self) -> bool:
+        """True if Kueue decides when its Jobs run; our slots do not apply then."""
         return self.settings.kueue and self.resource.queue is not None
 
     @property
-    def rules(self) -> Rules:
-        """Return the rules for retries."""
-        return Rules(
+    def retry_rules(self) -> RetryRules:
+        """The limits of this import's retries."""
+        return RetryRules(
             attempts=self.spec.limits.attempts,
-            first_wait=timedelta(seconds=self.settings.retry_wait_s),
+            initial_backoff=timedelta(seconds=self.settings.retry_wait_s),
             source_expires_at=self.spec.source.expires_at,
         )

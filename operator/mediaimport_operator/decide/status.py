@@ -1,4 +1,15 @@
-"""The status for each state of an import. Pure; whole each time, so that nothing of a former state stays behind."""
+"""The status of an import, built whole for each phase, so that nothing of a former phase stays behind.
+
+    new ──> Queued ──> Pending ──> Importing ──> Ready
+              ▲           └─────┬──────┘
+              │                 │ attempt failed
+              │                 ▼
+              └── backoff ── Waiting ──> Failed     no attempt left, or a reason that is never retried
+                  is over
+
+Suspended follows any phase but Ready and Failed while spec.suspend is true. A new spec.run starts again from Queued.
+The phase is output only: no policy decides by it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +21,7 @@ from mediaimport_api.source_policy import url_host
 from mediaimport_api.status import (
     MAX_MESSAGE,
     MAX_STATUS_BYTES,
+    Condition,
     ConditionType,
     ErrorInfo,
     Phase,
@@ -21,54 +33,58 @@ from mediaimport_runtime.kubernetes.objects import json_bytes
 from mediaimport_runtime.text import duration_text, size_text, truncate
 
 from mediaimport_operator.decide.attempt import Ended
-from mediaimport_operator.decide.conditions import Scribe
+from mediaimport_operator.decide.conditions import ConditionBuilder
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mediaimport_api.result import Result
-    from mediaimport_api.status import Condition
 
     from mediaimport_operator.decide.history import History
     from mediaimport_operator.decide.observed import Observed
 
-_KEPT = ("asset", "media", "thumbnail", "size_text", "duration_text")
+_STORED_FIELDS = ("asset", "media", "thumbnail", "size_text", "duration_text")
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A status in the making, for one import and its history."""
+class StatusBuilder:
+    """Builds the next status of one import from its history."""
 
     observed: Observed
     history: History
 
     def queued(self) -> Status:
         """Return the status of an import that waits for a slot, or for Kueue."""
-        full, queue = self.observed.slot.full, self.observed.resource.queue
-        what = f"for Kueue to admit it by the queue {queue}" if self.observed.left_to_kueue else f"for a slot: {full}"
-        return self._on_the_way(Phase.QUEUED, Reason.QUEUED, f"waits {what}")
+        reason, queue = self.observed.slot.wait_reason, self.observed.resource.queue
+        kueue = f"waits for Kueue to admit it by the queue {queue}"
+        message = kueue if self.observed.managed_by_kueue else f"waits for a slot: {reason}"
+        return self._in_progress(Phase.QUEUED, Reason.QUEUED, message)
 
     def pending(self, reason: Reason, message: str) -> Status:
         """Return the status of an import whose importer does not run yet."""
-        return self._on_the_way(Phase.PENDING, reason, message)
+        return self._in_progress(Phase.PENDING, reason, message)
 
     def importing(self) -> Status:
-        """Return the status of an import at work."""
-        message = f"attempt {self.history.number} is at work"
+        """Return the status of an import whose importer runs."""
+        message = f"attempt {self.history.number} is running"
         before = self.observed.resource.status
-        same = before.tally is not None and before.tally.started == self.history.number
-        progress = self.observed.progress or (before.progress if same else None)
-        return self._on_the_way(Phase.IMPORTING, Reason.IMPORTING, message, progress=progress)
+        same_attempt = before.tally is not None and before.tally.started == self.history.number
+        progress = self.observed.progress or (before.progress if same_attempt else None)
+        return self._in_progress(Phase.IMPORTING, Reason.IMPORTING, message, progress=progress)
 
     def waiting(self) -> Status:
-        """Return the status of an import whose last attempt failed and whose next one has its time."""
+        """Return the status of an import between a failed attempt and the next one."""
         last, at = self.history.last, self.history.next_attempt_at
         cause = f"{last.reason}: {last.message or last.reason.facts.sentence}" if last and last.reason else "no reason"
         when = f"{at:%H:%M:%S} UTC" if at else "at once"
         message = f"attempt {self.history.number} failed ({cause}); the next one starts at {when}"
-        return self._on_the_way(Phase.WAITING, Reason.RETRY_SCHEDULED, message, next_attempt_at=at, error=self._error())
+        return self._in_progress(
+            Phase.WAITING, Reason.RETRY_SCHEDULED, message, next_attempt_at=at, error=self._last_error()
+        )
 
     def suspended(self) -> Status:
-        """Return the status of an import that its author has stopped."""
-        conditions = self._scribe.halted(Reason.SUSPENDED, "spec.suspend is true; set it to false to go on")
+        """Return the status of an import that its author has suspended."""
+        conditions = self._conditions.halted(Reason.SUSPENDED, "spec.suspend is true; set it to false to resume")
         return self._status(Phase.SUSPENDED, conditions)
 
     def failed(self, reason: Reason, message: str, http_status: int | None = None) -> Status:
@@ -76,19 +92,18 @@ class Draft:
         error = ErrorInfo(
             reason=reason, message=truncate(message, MAX_MESSAGE), retryable=reason.retryable, http_status=http_status
         )
-        text = f"{message.rstrip('.')}. {reason.facts.remedy}"
-        conditions = self._scribe.stalled(reason, text)
+        conditions = self._conditions.stalled(reason, f"{message.rstrip('.')}. {reason.facts.remedy}")
         return self._status(Phase.FAILED, conditions, error=error, completed_at=self.observed.now)
 
     def ready(self, result: Result) -> Status:
-        """Return the status of an import that is done, with what the importer found."""
+        """Return the status of an import that is stored, with the importer's findings."""
         asset, media, outcome = result.asset, result.media, result.thumbnail
         if asset is None or media is None or outcome is None:
-            raise ValueError("only a result that is Imported makes an import Ready")
+            raise ValueError("only a result with asset, media and thumbnail outcome makes an import Ready")
         stored = outcome.thumbnail is not None
         conditions = [
-            *self._scribe.ready(Reason.IMPORTED, result.message),
-            self._scribe.thumbnail(stored=stored, reason=outcome.reason, message=outcome.message),
+            *self._conditions.ready(Reason.IMPORTED, result.message),
+            self._conditions.thumbnail(stored=stored, reason=outcome.reason, message=outcome.message),
         ]
         return self._status(
             Phase.READY,
@@ -103,15 +118,15 @@ class Draft:
         )
 
     def deleting(self, message: str) -> Status:
-        """Return the status of a resource that is being deleted, and waits for its objects to go."""
+        """Return the status of a resource that waits for the deletion of its stored objects."""
         generation = self.observed.resource.generation
-        conditions = self._scribe.halted(Reason.DELETING, message)
+        conditions = self._conditions.halted(Reason.DELETING, message)
         return self.observed.resource.status.model_copy(
             update={"observed_generation": generation, "conditions": conditions}
         )
 
-    def seen(self) -> Status:
-        """Return the status of an import that is over, for a spec whose change asks for nothing new."""
+    def acknowledged(self) -> Status:
+        """Return the status of a completed import for a new generation that asks for nothing."""
         before, generation = self.observed.resource.status, self.observed.resource.generation
         conditions = [
             each.model_copy(update={"observed_generation": generation})
@@ -121,11 +136,11 @@ class Draft:
         return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
     @property
-    def _scribe(self) -> Scribe:
+    def _conditions(self) -> ConditionBuilder:
         resource = self.observed.resource
-        return Scribe(before=resource.status, now=self.observed.now, generation=resource.generation)
+        return ConditionBuilder(before=resource.status, now=self.observed.now, generation=resource.generation)
 
-    def _error(self) -> ErrorInfo | None:
+    def _last_error(self) -> ErrorInfo | None:
         last = self.history.last
         if last is None or last.reason is None:
             return None
@@ -137,28 +152,22 @@ class Draft:
         )
 
     def _http_status(self) -> int | None:
-        """Return what the source answered to the last attempt: as it ends now, or as the status remembers."""
+        """Return the source's answer to the last attempt: from its result, or as the status has recorded it."""
         state, before = self.history.state, self.observed.resource.status.error
         if isinstance(state, Ended):
             return state.result.http_status if state.result else None
         return before.http_status if before else None
 
-    def _on_the_way(self, phase: Phase, reason: Reason, message: str, **fields: object) -> Status:
-        kept = [self._thumbnail_before()] if self.observed.resource.status.thumbnail else []
-        conditions = [*self._scribe.reconciling(reason, message), *(each for each in kept if each)]
+    def _in_progress(self, phase: Phase, reason: Reason, message: str, **fields: object) -> Status:
+        before = self.observed.resource.status
+        thumbnail = before.condition(ConditionType.THUMBNAIL_READY) if before.thumbnail else None
+        conditions = [*self._conditions.reconciling(reason, message), *([thumbnail] if thumbnail else [])]
         return self._status(phase, conditions, **fields)
-
-    def _thumbnail_before(self) -> Condition | None:
-        return self.observed.resource.status.condition(ConditionType.THUMBNAIL_READY)
 
     def _status(self, phase: Phase, conditions: list[Condition], **fields: object) -> Status:
         resource, history = self.observed.resource, self.history
         before = resource.status
         source = resource.spec.source if resource.spec else None
-        first = (
-            history.attempts[-1].started_at if history.attempts and history.number <= len(history.attempts) else None
-        )
-        same_run = before.run == resource.run
         common: dict[str, Any] = {
             "observed_generation": resource.generation,
             "run": resource.run,
@@ -166,35 +175,42 @@ class Draft:
             "conditions": conditions,
             "attempts": list(history.attempts),
             "tally": history.tally,
-            "started_at": first or (before.started_at if same_run else None),
+            "started_at": self._run_started_at(),
             "expires_at": source.expires_at if source else None,
             "source_host": (url_host(source.url) or "")[:253] or None if source else None,
         }
-        # What a former run stored is still there until this one says otherwise.
-        kept = {name: getattr(before, name) for name in _KEPT}
-        return fitted(Status(**(kept | common | fields)))
+        # The asset of a former run stays stored until this run replaces it.
+        stored = {name: getattr(before, name) for name in _STORED_FIELDS}
+        return truncate_to_limit(Status(**(stored | common | fields)))
+
+    def _run_started_at(self) -> datetime | None:
+        """Return the first attempt's start; from the status if the first attempt is shown no longer."""
+        resource, history = self.observed.resource, self.history
+        all_shown = history.attempts and history.number <= len(history.attempts)
+        first = history.attempts[-1].started_at if all_shown else None
+        return first or (resource.status.started_at if resource.status.run == resource.run else None)
 
 
-def fitted(status: Status) -> Status:
-    """Return the status with as little cut from its attempts as makes it fit into MAX_STATUS_BYTES."""
+def truncate_to_limit(status: Status) -> Status:
+    """Return the status with its texts truncated as little as makes it fit into MAX_STATUS_BYTES."""
     for tail, message in ((512, 256), (0, 128), (0, 0)):
         if _fits(status):
             return status
-        status = _cut(status, tail=tail, message=message)
-    return status if _fits(status) else _briefer(status)
+        status = _truncate_attempts(status, tail=tail, message=message)
+    return status if _fits(status) else _truncate_conditions(status)
 
 
 def _fits(status: Status) -> bool:
     return len(json_bytes(status.to_wire())) <= MAX_STATUS_BYTES
 
 
-def _briefer(status: Status) -> Status:
-    """Return the status with its conditions cut to a line each: 256 characters can be a kilobyte."""
+def _truncate_conditions(status: Status) -> Status:
+    """Return the status with 256 characters for each condition's message, which can be a kilobyte."""
     conditions = [each.model_copy(update={"message": truncate(each.message, 256)}) for each in status.conditions]
     return status.model_copy(update={"conditions": conditions})
 
 
-def _cut(status: Status, *, tail: int, message: int) -> Status:
+def _truncate_attempts(status: Status, *, tail: int, message: int) -> Status:
     attempts = [
         each.model_copy(
             update={

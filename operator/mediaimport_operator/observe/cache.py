@@ -1,4 +1,4 @@
-"""The newest version seen of each MediaImport, Job and pod, fed by watches, sweeps and our own writes."""
+"""Caches of MediaImports, Jobs and pods: the newest version of each, fed by watches, resyncs and our own writes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _uid(item: Object) -> str:
     return str(item["metadata"]["uid"])
 
 
-class _Seen(NamedTuple):
-    """What is asked of an object without unpacking it; `key`: the uid of the import that it is of."""
+class _Meta(NamedTuple):
+    """Metadata that is read without unpacking the object; `key` is the uid of its import."""
 
     namespace: str
     version: int
@@ -38,153 +38,155 @@ class _Seen(NamedTuple):
 
 
 class Cache:
-    """Objects of one kind by uid. Never goes back to an older version, nor brings back what was deleted.
+    """Objects of one kind by uid. An older version never replaces a newer one, nor restores a deleted object.
 
-    What is dormant is kept packed: there may be ten thousand, and hardly anyone asks for them.
+    Inactive objects are packed: there may be ten thousand, and they are rarely read.
     """
 
     def __init__(self) -> None:
         self._items: dict[str, Object | bytes] = {}
-        self._seen: dict[str, _Seen] = {}
+        self._meta: dict[str, _Meta] = {}
         self._deleted: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._meta)
 
     def __iter__(self) -> Iterator[Object]:
-        yield from (_whole(each) for each in list(self._items.values()))
+        yield from (_unpacked(each) for each in list(self._items.values()))
 
     def get(self, uid: str) -> Object | None:
-        """Return the object of that uid."""
+        """Return the object with that uid."""
         item = self._items.get(uid)
-        return None if item is None else _whole(item)
+        return None if item is None else _unpacked(item)
 
-    def see(self, item: Object) -> bool:
-        """Take an object in; tell whether it was news."""
+    def update(self, item: Object) -> bool:
+        """Store an object; return whether it was newer than the cached one."""
         uid, version = _uid(item), _version(item)
-        if uid in self._deleted or (uid in self._seen and version <= self._seen[uid].version):
+        if uid in self._deleted or (uid in self._meta and version <= self._meta[uid].version):
             return False
         objects.strip_managed_fields(item)
-        self._seen[uid] = _Seen(sys.intern(item["metadata"]["namespace"]), version, self._key(item))
-        self._enter(item)
+        self._meta[uid] = _Meta(sys.intern(item["metadata"]["namespace"]), version, self._key(item))
+        self._insert(item)
         return True
 
-    def revive(self, item: Object) -> None:
-        """Take in an object that is there although a watch told of its deletion: it has only left the selector."""
+    def restore(self, item: Object) -> None:
+        """Store an object that a watch has reported as deleted, but that has only left the watch's selector."""
         self._deleted.discard(_uid(item))
-        self.see(item)
+        self.update(item)
 
-    def forget(self, item: Object) -> bool:
-        """Drop an object that was deleted; tell whether it was there."""
+    def remove(self, item: Object) -> bool:
+        """Remove a deleted object; return whether it was cached."""
         self._deleted.add(_uid(item))
         return self._drop(_uid(item))
 
     def replace(self, namespace: str, items: Iterable[Object], version: str) -> list[str]:
-        """Take in the whole list of a namespace as of that version; return the imports of which there is news."""
-        there: set[str] = set()
-        news: list[str] = []
+        """Store a namespace's whole list as of that version; return the imports for which something has changed."""
+        listed: set[str] = set()
+        changed: list[str] = []
         for item in items:
-            there.add(_uid(item))
-            if self.see(item):
-                news.append(self._key(item))
-        for uid, seen in list(self._seen.items()):
-            if seen.namespace == namespace and uid not in there and seen.version <= int(version):
-                news.append(seen.key)
+            listed.add(_uid(item))
+            if self.update(item):
+                changed.append(self._key(item))
+        for uid, meta in list(self._meta.items()):
+            if meta.namespace == namespace and uid not in listed and meta.version <= int(version):
+                changed.append(meta.key)
                 self._drop(uid)
-        return news
+        return changed
 
     def forget_deletions(self) -> None:
-        """Drop the memory of deletions: before a list that can no longer hold what they deleted."""
+        """Forget which objects were deleted: before a list that can no longer contain them."""
         self._deleted.clear()
 
     def _drop(self, uid: str) -> bool:
-        seen = self._seen.pop(uid, None)
-        if seen is not None:
-            self._leave(uid, seen.key)
-        return seen is not None
+        meta = self._meta.pop(uid, None)
+        if meta is not None:
+            self._discard(uid, meta.key)
+        return meta is not None
 
     def _key(self, item: Object) -> str:
-        """Return the uid of the import that the object is of."""
+        """Return the uid of the object's import."""
         return _uid(item)
 
-    def _enter(self, item: Object) -> None:
-        self._items[_uid(item)] = objects.pack(item) if self._is_dormant(item.get("status") or {}) else item
+    def _insert(self, item: Object) -> None:
+        self._items[_uid(item)] = objects.pack(item) if self._is_inactive(item.get("status") or {}) else item
 
-    def _leave(self, uid: str, key: str) -> None:  # noqa: ARG002  what comes after it asks
+    def _discard(self, uid: str, key: str) -> None:  # noqa: ARG002  OwnedCache needs it
         del self._items[uid]
 
-    def _is_dormant(self, status: Object) -> bool:  # noqa: ARG002  what comes after it asks
-        """Tell whether nothing is under way."""
+    def _is_inactive(self, status: Object) -> bool:  # noqa: ARG002  the other caches need it
         return False
 
 
-def _whole(item: Object | bytes) -> Object:
+def _unpacked(item: Object | bytes) -> Object:
     return objects.unpack(item) if isinstance(item, bytes) else item
 
 
 class ImportCache(Cache):
-    """MediaImports; dormant are those that are over, those that wait for a slot and those that wait to be seen."""
+    """MediaImports. Inactive are completed ones, queued ones and those without a status yet."""
 
-    def _is_dormant(self, status: Object) -> bool:
+    def _is_inactive(self, status: Object) -> bool:
         return "completedAt" in status or status.get("phase") in {None, Phase.QUEUED}
 
 
 class OwnedCache(Cache):
-    """Jobs or pods, by the import that their label names; dormant are those that have ended.
+    """Jobs or pods, by the import that their label names. Inactive are those that have ended.
 
-    Of a spec only `kept` stays: no pass asks for more.
+    Of a spec only the fields in `spec_fields` are kept: a reconcile reads no others.
     """
 
-    def __init__(self, kept: tuple[str, ...] = ()) -> None:
+    def __init__(self, spec_fields: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self._kept = kept
-        self._by_owner: dict[str, set[str]] = {}
+        self._spec_fields = spec_fields
+        self._by_import: dict[str, set[str]] = {}
 
-    def of(self, owner: str) -> list[Object]:
+    def of_import(self, uid: str) -> list[Object]:
         """Return the objects of an import."""
-        return [_whole(self._items[uid]) for uid in self._by_owner.get(owner, ())]
+        return [_unpacked(self._items[each]) for each in self._by_import.get(uid, ())]
 
     def _key(self, item: Object) -> str:
-        return owner_of(item)
+        return import_uid(item)
 
-    def _enter(self, item: Object) -> None:
+    def _insert(self, item: Object) -> None:
         spec = item.get("spec") or {}
-        super()._enter(item | {"spec": {name: spec[name] for name in self._kept if name in spec}})
-        self._by_owner.setdefault(owner_of(item), set()).add(_uid(item))
+        super()._insert(item | {"spec": {name: spec[name] for name in self._spec_fields if name in spec}})
+        self._by_import.setdefault(import_uid(item), set()).add(_uid(item))
 
-    def _leave(self, uid: str, key: str) -> None:
-        super()._leave(uid, key)
-        mine = self._by_owner.get(key, set())
-        mine.discard(uid)
-        if not mine:
-            self._by_owner.pop(key, None)
+    def _discard(self, uid: str, key: str) -> None:
+        super()._discard(uid, key)
+        siblings = self._by_import.get(key, set())
+        siblings.discard(uid)
+        if not siblings:
+            self._by_import.pop(key, None)
 
-    def _is_dormant(self, status: Object) -> bool:
+    def _is_inactive(self, status: Object) -> bool:
         return "completionTime" in status or status.get("phase") in _ENDED
 
 
-def owner_of(item: Object) -> str:
-    """Return the uid of the import that a Job or pod belongs to, as its label says."""
+def import_uid(item: Object) -> str:
+    """Return the uid of the import of a Job or pod, from its label."""
     return objects.label(item, names.LABEL_UID) or ""
 
 
 @dataclass
-class World:
-    """The three kinds. `relics`: pods that are deleted, but whose importer's last words may not have been read."""
+class ClusterCache:
+    """The caches of all three kinds.
+
+    `deleted_pods` holds, by import, pods whose termination message may not have been read before their deletion.
+    """
 
     imports: ImportCache = field(default_factory=ImportCache)
-    jobs: OwnedCache = field(default_factory=lambda: OwnedCache(kept=("suspend",)))
+    jobs: OwnedCache = field(default_factory=lambda: OwnedCache(spec_fields=("suspend",)))
     pods: OwnedCache = field(default_factory=OwnedCache)
-    relics: dict[str, dict[str, Object]] = field(default_factory=dict)
+    deleted_pods: dict[str, dict[str, Object]] = field(default_factory=dict)
 
-    def forget_pod(self, item: Object) -> bool:
-        """Drop a deleted pod, but keep what its importer said."""
+    def remove_pod(self, item: Object) -> bool:
+        """Remove a deleted pod; keep it in `deleted_pods` if a container of it has terminated."""
         statuses = (item.get("status") or {}).get("containerStatuses") or []
         if any("terminated" in (each.get("state") or {}) for each in statuses):
-            self.relics.setdefault(owner_of(item), {})[_uid(item)] = item | {"spec": {}}
-        return self.pods.forget(item)
+            self.deleted_pods.setdefault(import_uid(item), {})[_uid(item)] = item | {"spec": {}}
+        return self.pods.remove(item)
 
     def forget_deletions(self) -> None:
-        """Drop the memory of deletions in all kinds."""
+        """Forget in all caches which objects were deleted."""
         for cache in (self.imports, self.jobs, self.pods):
             cache.forget_deletions()

@@ -1,4 +1,7 @@
-"""A MediaImport, parsed: a spec that cannot be met is a sentence, a status that cannot be read an empty one."""
+"""A MediaImport, parsed from the API's object.
+
+A spec that is not valid becomes a validation error; a status that cannot be parsed becomes an empty one.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _FINGERPRINT = re.compile(SHA256_PATTERN)
 
 @dataclass(frozen=True)
 class Claim:
-    """An import that wants a slot, or holds one."""
+    """An import's place in the queue: the user, the source's host and the times that decide when it gets a slot."""
 
     key: str
     user: str
@@ -36,7 +39,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Resource:
-    """One MediaImport. Exactly one of `spec` and `problem` is there."""
+    """One MediaImport. Exactly one of `spec` and `validation_error` is set."""
 
     namespace: str
     name: str
@@ -50,40 +53,40 @@ class Resource:
     run: str
     queue_labels: dict[str, str]
     fingerprint: str | None
-    """Of the source that it was before it was gone and made again to be deleted; else its URL's."""
+    """The source's: from the annotation of a resource that was recreated for its deletion, else of the URL."""
     spec: Spec | None
-    problem: str | None
+    validation_error: str | None
     status: Status
-    status_wire: dict[str, Any]
+    raw_status: dict[str, Any]
 
     @property
     def deleting(self) -> bool:
-        """Tell whether someone has deleted it."""
+        """True once a deletion has been requested."""
         return self.deleted_at is not None
 
     @property
-    def held(self) -> bool:
-        """Tell whether our finalizer holds it."""
+    def has_finalizer(self) -> bool:
+        """True if our finalizer is set."""
         return names.STORED_OBJECTS_FINALIZER in self.finalizers
 
     @property
     def queue(self) -> str | None:
-        """Return the name of the Kueue queue that its author chose."""
+        """The Kueue queue that its author chose."""
         return self.queue_labels.get(names.LABEL_QUEUE)
 
     @property
     def asset_id(self) -> str:
-        """Return the asset's id: the spec's, or the resource's own uid."""
+        """The spec's asset id, or the resource's own uid."""
         return str(self.spec.asset_id) if self.spec and self.spec.asset_id else self.uid
 
     @property
     def owner(self) -> Owner:
-        """Return what names this resource in a sidecar."""
+        """The names by which a sidecar refers to this resource."""
         return Owner(namespace=self.namespace, name=self.name, uid=self.uid)
 
     @property
     def claim(self) -> Claim:
-        """Return this import's place in the queue."""
+        """This import's place in the queue."""
         if self.spec is None:
             return Claim(key=self.uid, user="", created_at=self.created_at)
         return Claim(
@@ -96,14 +99,14 @@ class Resource:
 
     @property
     def completed(self) -> bool:
-        """Tell whether the run that the spec asks for has come to its end."""
+        """True if the run that the spec asks for has ended."""
         return self.status.completed_at is not None and self.status.run == self.run
 
 
 def read(item: Object) -> Resource:
     """Return the resource in the API's object."""
     meta, raw = item["metadata"], item.get("spec") or {}
-    spec, problem = _spec(raw)
+    spec, validation_error = _spec(raw)
     return Resource(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -118,30 +121,30 @@ def read(item: Object) -> Resource:
         fingerprint=_fingerprint(meta.get("annotations") or {}, spec),
         queue_labels=_queue_labels(meta.get("labels") or {}),
         spec=spec,
-        problem=problem,
+        validation_error=validation_error,
         status=_status(item.get("status") or {}),
-        status_wire=item.get("status") or {},
+        raw_status=item.get("status") or {},
     )
 
 
 def _fingerprint(annotations: dict[str, str], spec: Spec | None) -> str | None:
-    told = annotations.get(names.ANNOTATION_FINGERPRINT, "")
-    if _FINGERPRINT.fullmatch(told):
-        return told
+    annotated = annotations.get(names.ANNOTATION_FINGERPRINT, "")
+    if _FINGERPRINT.fullmatch(annotated):
+        return annotated
     return None if spec is None else source_fingerprint(spec.source.url)
 
 
 def _queue_labels(labels: dict[str, str]) -> dict[str, str]:
-    """Return Kueue's labels; none without its queue's name."""
-    kueues = (names.LABEL_QUEUE, names.LABEL_QUEUE_PRIORITY)
-    return {each: labels[each] for each in kueues if each in labels} if labels.get(names.LABEL_QUEUE) else {}
+    """Return Kueue's labels; none if the queue's name is missing."""
+    kueue_labels = (names.LABEL_QUEUE, names.LABEL_QUEUE_PRIORITY)
+    return {each: labels[each] for each in kueue_labels if each in labels} if labels.get(names.LABEL_QUEUE) else {}
 
 
 def _spec(raw: dict[str, Any]) -> tuple[Spec | None, str | None]:
     try:
         spec = Spec.model_validate(raw)
     except ValidationError as error:
-        # Without the input: a URL's query is no one's business.
+        # Without the input: a URL's query is secret.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         return None, f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
     size_bytes = len(objects.json_bytes(spec.metadata or {}))
@@ -154,5 +157,5 @@ def _status(raw: dict[str, Any]) -> Status:
     try:
         return Status.model_validate(raw)
     except ValidationError:
-        # Written by hand or by another version. Jobs tell what runs, and an asset that is stored is found again.
+        # Written by hand or by another version. Running Jobs are adopted, and a stored asset is found by its sidecar.
         return Status()

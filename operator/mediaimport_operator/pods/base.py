@@ -1,4 +1,4 @@
-"""What all our pods have, whatever runs in them: Pod Security `restricted`, the store's settings, no mesh. Pure."""
+"""The part that all our pods share: Pod Security `restricted`, the store's settings, no service mesh."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 STORE_CA_DIRECTORY = "/etc/mediaimport/store-ca"
 _GRACE_S = 30
 NO_MESH = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
-"""Labels that keep the sidecars of service meshes out: a pod of a Job would never end."""
+"""Labels that keep the sidecar containers of service meshes out: with one, the pod of a Job would never end."""
 
 
-def base(importer: ImporterSettings) -> Object:
-    """Return the pod's spec but for its containers and volumes."""
+def pod_spec(importer: ImporterSettings) -> Object:
+    """Return the pod's spec without containers and volumes."""
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -35,8 +35,8 @@ def base(importer: ImporterSettings) -> Object:
     }
 
 
-def confined(uid: int | None) -> Object:
-    """Return the security context of a container of that user; None: of whom the namespace says."""
+def security_context(uid: int | None) -> Object:
+    """Return a container's security context for Pod Security `restricted`; None leaves the uid to the namespace."""
     return {
         **({"runAsUser": uid, "runAsGroup": uid} if uid else {}),
         "runAsNonRoot": True,
@@ -48,51 +48,51 @@ def confined(uid: int | None) -> Object:
 
 
 def labels(importer: ImporterSettings) -> dict[str, str]:
-    """Return the labels that are not there to find the pod by."""
+    """Return the installer's labels and those against service meshes; no selector uses them."""
     return importer.extras.labels | NO_MESH
 
 
 def container(
     importer: ImporterSettings, *, name: str, module: str, variables: dict[str, str], mounts: list[Object]
 ) -> Object:
-    """Return a container that reaches the store and tells how it ended, with the installer's extras; no resources."""
+    """Return a container with the store's settings, a termination message and the installer's extras; no resources."""
     return {
         "name": name,
         "image": importer.image,
         "imagePullPolicy": importer.pull_policy,
         "command": ["python", "-m", module],
-        # Of two with one name the last one counts.
+        # Of two variables with one name the last one counts.
         "env": [*importer.extras.env, *env(variables | _store_ca(importer))],
         "envFrom": _env_from(importer),
         "terminationMessagePath": TERMINATION_MESSAGE_PATH,
-        # Never the log: media could have written into it.
+        # Never the log: hostile media could write into it.
         "terminationMessagePolicy": "File",
-        "securityContext": confined(importer.uid),
+        "securityContext": security_context(importer.uid),
         "volumeMounts": [*mounts, *_store_ca_mount(importer), *importer.extras.volume_mounts],
     }
 
 
 def env(variables: dict[str, str]) -> list[Object]:
-    """Return variables as a container has them."""
+    """Return the variables in the form of a container's `env`."""
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
 def volumes(importer: ImporterSettings) -> list[Object]:
-    """Return the volumes that every `container` mounts."""
+    """Return the volumes that `container` mounts."""
     name = importer.store_ca_config_map
     store_ca = [{"name": "store-ca", "configMap": {"name": name}}] if name else []
     return [*store_ca, *importer.extras.volumes]
 
 
 def _env_from(importer: ImporterSettings) -> list[Object]:
-    """Return where a container has the store's settings and keys from; the last one wins."""
+    """Return the sources of the store's settings and keys; the last one wins."""
     config = [{"configMapRef": {"name": importer.config_map}}] if importer.config_map else []
     secret = [{"secretRef": {"name": importer.store_secret}}] if importer.store_secret else []
     return [*importer.extras.env_from, *config, *secret]
 
 
 def _store_ca(importer: ImporterSettings) -> dict[str, str]:
-    """Return the variable that names the store's private authority, if it has one."""
+    """Return the variable that names the store's private certificate authority, if it has one."""
     return {"S3_CA_BUNDLE": f"{STORE_CA_DIRECTORY}/ca.crt"} if importer.store_ca_config_map else {}
 
 

@@ -14,7 +14,7 @@ from mediaimport_api.task import (
 )
 from mediaimport_runtime.kubernetes import quantity
 
-from mediaimport_operator.observe import job as jobs
+from mediaimport_operator.observe.job import attempt_labels
 from mediaimport_operator.pods import base
 
 if TYPE_CHECKING:
@@ -31,24 +31,24 @@ SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
 HEADERS_DIRECTORY = "/etc/mediaimport/source-headers"
 _PROBER_MEMORY_REQUEST_BYTES = 128 * 1024**2
 _DISK_BESIDE_SCRATCH_BYTES = 256 * 1024**2
-"""Logs and the small /tmp volumes."""
+"""The room for logs and the small /tmp volumes."""
 _POD_ANNOTATIONS = {
     "linkerd.io/inject": "disabled",
-    # The prober parses what strangers made: an identity of the pod's is the importer's alone.
+    # The prober parses hostile media: it gets no cloud identity (IRSA, workload identity) of the pod.
     "eks.amazonaws.com/skip-containers": PROBER_CONTAINER,
     "azure.workload.identity/skip-containers": PROBER_CONTAINER,
-    # An import that is moved starts again; its URL may not live that long.
+    # An evicted import starts again, and its URL may have expired by then.
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
 }
 
 
 def selector(instance: str) -> str:
-    """Return the label selector of all Jobs and pods of this operator."""
+    """Return the label selector of this operator's import Jobs and their pods."""
     return f"{names.MANAGED_BY}={MANAGER},{names.LABEL_INSTANCE}={instance}"
 
 
 def task(resource: Resource, settings: Settings, *, attempt: int, look_at_store: bool = False) -> Task:
-    """Return what the importer is told, with its limits settled."""
+    """Return the importer's task, its limits filled in from the settings."""
     spec = resource.spec
     if spec is None:
         raise ValueError("an import without a valid spec has no task")
@@ -67,8 +67,8 @@ def task(resource: Resource, settings: Settings, *, attempt: int, look_at_store:
 def job(
     resource: Resource, settings: Settings, *, attempt: int, more_memory: bool = False, look_at_store: bool = False
 ) -> Object:
-    """Return the Job of that attempt. Its name is the same each time, so that creating it twice makes one."""
-    told = task(resource, settings, attempt=attempt, look_at_store=look_at_store)
+    """Return the Job of that attempt. Its name is deterministic, so a second create is a conflict and no second Job."""
+    importer_task = task(resource, settings, attempt=attempt, look_at_store=look_at_store)
     labels = _labels(resource, settings, attempt=attempt)
     queue = resource.queue_labels if settings.kueue else {}
     return {
@@ -81,18 +81,18 @@ def job(
             "ownerReferences": [_owner(resource)],
         },
         "spec": {
-            # Kueue resumes it when its turn has come.
+            # Kueue resumes the Job once it has admitted it.
             **({"suspend": True} if queue else {}),
             "backoffLimit": 0,
             "completions": 1,
             "parallelism": 1,
-            "activeDeadlineSeconds": told.deadline_seconds,
+            "activeDeadlineSeconds": importer_task.deadline_seconds,
             "template": {
                 "metadata": {
                     "labels": base.labels(settings.importer) | labels,
                     "annotations": settings.importer.extras.annotations | _POD_ANNOTATIONS,
                 },
-                "spec": _pod_spec(told, settings.importer, more_memory=more_memory),
+                "spec": _pod_spec(importer_task, settings.importer, more_memory=more_memory),
             },
         },
     }
@@ -105,7 +105,7 @@ def _labels(resource: Resource, settings: Settings, *, attempt: int) -> dict[str
         names.MANAGED_BY: MANAGER,
         names.LABEL_INSTANCE: settings.instance,
         names.LABEL_USER: resource.claim.user,
-        **jobs.labels(resource.uid, resource.run, attempt),
+        **attempt_labels(resource.uid, resource.run, attempt),
     }
 
 
@@ -120,41 +120,40 @@ def _owner(resource: Resource) -> Object:
     }
 
 
-def _pod_spec(told: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
-    """Return the pod's spec."""
-    return base.base(importer) | {
+def _pod_spec(importer_task: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
+    return base.pod_spec(importer) | {
         "initContainers": [_prober(importer)],
-        "containers": [_importer(told, importer, more_memory=more_memory)],
-        "volumes": [*_volumes(importer), *_headers_volume(told)],
+        "containers": [_importer(importer_task, importer, more_memory=more_memory)],
+        "volumes": [*_volumes(importer), *_headers_volume(importer_task)],
     }
 
 
-def _importer(told: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
+def _importer(importer_task: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
     memory = quantity.times(importer.memory, 2) if more_memory else importer.memory
     scratch_bytes = quantity.size_bytes(importer.scratch_size)
     environment = {
-        TASK_VARIABLE: told.model_dump_json(by_alias=True, exclude_none=True),
+        TASK_VARIABLE: importer_task.model_dump_json(by_alias=True, exclude_none=True),
         "SCRATCH_DIRECTORY": SCRATCH,
         "SCRATCH_SIZE_BYTES": str(scratch_bytes),
         "PROBER_SOCKET": SOCKET,
-        **({HEADERS_VARIABLE: HEADERS_DIRECTORY} if told.spec.source.headers_secret_ref else {}),
+        **({HEADERS_VARIABLE: HEADERS_DIRECTORY} if importer_task.spec.source.headers_secret_ref else {}),
     }
     disk = str(scratch_bytes + _DISK_BESIDE_SCRATCH_BYTES)
     mounts = [
         {"name": "scratch", "mountPath": SCRATCH},
         {"name": "prober", "mountPath": SOCKET_DIRECTORY},
         {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
-        *_headers_mount(told),
+        *_headers_mount(importer_task),
     ]
     resources = {
-        # A request for the whole scratch space would keep most nodes from ever taking the pod.
+        # Most nodes could never fit a request for the whole scratch space.
         "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
         "limits": {"memory": memory, "ephemeral-storage": disk},
     }
-    made = base.container(
+    container = base.container(
         importer, name=IMPORTER_CONTAINER, module="mediaimport_importer", variables=environment, mounts=mounts
     )
-    return made | {"resources": resources}
+    return container | {"resources": resources}
 
 
 def _prober(importer: ImporterSettings) -> Object:
@@ -166,14 +165,14 @@ def _prober(importer: ImporterSettings) -> Object:
         "restartPolicy": "Always",
         "command": ["python", "-m", "mediaimport_prober"],
         "env": base.env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}),
-        # It waits by itself: a probe that fails is repeated only after a whole second.
+        # The probe waits inside: the kubelet repeats a failed one only after a second.
         "startupProbe": {
             "exec": {"command": ["sh", "-c", f"until test -S {SOCKET}; do sleep 0.02; done"]},
             "timeoutSeconds": 20,
             "periodSeconds": 1,
             "failureThreshold": 3,
         },
-        "securityContext": base.confined(importer.prober_uid),
+        "securityContext": base.security_context(importer.prober_uid),
         "resources": {
             "requests": {
                 "cpu": importer.prober_cpu_request,
@@ -200,12 +199,15 @@ def _volumes(importer: ImporterSettings) -> list[Object]:
     ]
 
 
-def _headers_volume(told: Task) -> list[Object]:
-    """Return the Secret of the source's request headers; optional, so that the importer can say that it is missing."""
-    secret = told.spec.source.headers_secret_ref
+def _headers_volume(importer_task: Task) -> list[Object]:
+    """Return the volume of the source's request headers.
+
+    It is optional, so that the importer starts and can report a missing Secret.
+    """
+    secret = importer_task.spec.source.headers_secret_ref
     return [{"name": "source-headers", "secret": {"secretName": secret.name, "optional": True}}] if secret else []
 
 
-def _headers_mount(told: Task) -> list[Object]:
+def _headers_mount(importer_task: Task) -> list[Object]:
     mount = {"name": "source-headers", "mountPath": HEADERS_DIRECTORY, "readOnly": True}
-    return [mount] if told.spec.source.headers_secret_ref else []
+    return [mount] if importer_task.spec.source.headers_secret_ref else []

@@ -1,4 +1,7 @@
-"""Follows the importers' logs, one task for each running import, to tell how far they are."""
+"""Log followers: one task for each running import reads the importer's log and reports the progress.
+
+A log line never decides an outcome. Lines are split, bounded and cleaned first: hostile media may have shaped them.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,22 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mediaimport_api.status import MAX_LOG_TAIL
+from mediaimport_api.result import MAX_LOG_LINE_BYTES, LogLine
+from mediaimport_api.status import MAX_LOG_TAIL, Progress, Step
 from mediaimport_api.task import IMPORTER_CONTAINER
 from mediaimport_runtime.kubernetes.errors import KubernetesError, NotFoundError
-
-from mediaimport_operator.progress.log_lines import Gauge, Splitter, Stopwatch, tail
+from mediaimport_runtime.kubernetes.objects import moment
+from mediaimport_runtime.text import public
+from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mediaimport_api.status import Progress
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
 
     from mediaimport_operator.cluster import Cluster
 
 PROGRESS_INTERVAL_S = 2.0
+MAX_TAIL_LINE = 300
 _RECONNECT_S = 1.0
 _TAIL_LINES = 20
 _TAIL_BYTES = 32 * 1024
@@ -29,23 +34,131 @@ _TAIL_BYTES = 32 * 1024
 log = logging.getLogger(__name__)
 
 
+# --- lines ---
+
+
+@dataclass
+class LineSplitter:
+    """Splits a stream of bytes into lines; a line that is too long is dropped, whatever its length."""
+
+    _rest: bytes = b""
+    _dropping: bool = False
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Yield the lines that the piece completes."""
+        *whole, rest = (self._rest + piece).split(b"\n")
+        for line in whole:
+            if not self._dropping and 0 < len(line) <= MAX_LOG_LINE_BYTES:
+                yield line
+            self._dropping = False
+        if len(rest) > MAX_LOG_LINE_BYTES:
+            rest, self._dropping = b"", True
+        self._rest = rest
+
+
+def parse(line: bytes) -> LogLine | None:
+    """Return the importer's log line; None if the bytes are something else."""
+    try:
+        return LogLine.model_validate_json(line)
+    except ValidationError:
+        return None
+
+
+def readable(line: bytes) -> str:
+    """Return a line for people: level and message of the importer's own lines, others cleaned."""
+    parsed = parse(line)
+    text = f"{parsed.level} {parsed.msg}" if parsed else line.decode(errors="replace")
+    return public(text, MAX_TAIL_LINE)
+
+
+def tail(lines: Iterable[bytes], *, limit: int) -> str | None:
+    """Return as many of the last lines as fit into `limit` characters; None if there are none."""
+    chosen: list[str] = []
+    left = limit
+    for text in reversed([text for line in lines if (text := readable(line))]):
+        left -= len(text) + 1
+        if left < 0:
+            break
+        chosen.append(text)
+    return "\n".join(reversed(chosen)) or None
+
+
+# --- progress ---
+
+
+@dataclass
+class StepTimer:
+    """Measures the importer's steps by the importer's own clock."""
+
+    _step: Step | None = None
+    _since: datetime | None = None
+
+    def read(self, line: LogLine) -> tuple[Step, float] | None:
+        """Return the step that this line ends, with its duration in seconds."""
+        step = line.progress.step if line.progress else None
+        if line.reason is None and step in {None, self._step}:
+            return None
+        now, before, since = moment(line.ts), self._step, self._since
+        self._step, self._since = step, now
+        return None if before is None or since is None or now is None else (before, (now - since).total_seconds())
+
+
+@dataclass
+class ProgressThrottle:
+    """Throttles progress for the status: another step or at least one percent more, once in `interval_s`."""
+
+    interval_s: float
+    latest: Progress | None = None
+    _reported: Progress | None = None
+    _reported_at: float = field(default=float("-inf"))
+    _seq: int = -1
+
+    def read(self, line: bytes) -> LogLine | None:
+        """Read a line and return it; None for lines that repeat after a reconnection, and for foreign ones."""
+        parsed = parse(line)
+        if parsed is None or parsed.seq <= self._seq:
+            return None
+        self._seq = parsed.seq
+        self.latest = parsed.progress or self.latest
+        return parsed
+
+    def due(self, now_s: float) -> Progress | None:
+        """Return the progress if it is worth a status write now."""
+        if self.latest is None or now_s < self._reported_at + self.interval_s or not self._differs(self.latest):
+            return None
+        self._reported, self._reported_at = self.latest, now_s
+        return self.latest
+
+    def _differs(self, progress: Progress) -> bool:
+        reported = self._reported
+        if reported is None or reported.step is not progress.step:
+            return True
+        if progress.percent is not None:
+            return progress.percent != reported.percent
+        before, done = reported.bytes_done or 0, progress.bytes_done or 0
+        return done - before >= max(before // 100, 1)
+
+
+# --- followers ---
+
+
 @dataclass(eq=False)
-class _Follower:
-    """One pod's log: its reader, what it tells, its last lines."""
+class _LogFollower:
+    """The state of one followed log."""
 
     namespace: str
     pod: str
-    gauge: Gauge = field(default_factory=lambda: Gauge(interval_s=PROGRESS_INTERVAL_S))
+    throttle: ProgressThrottle = field(default_factory=lambda: ProgressThrottle(interval_s=PROGRESS_INTERVAL_S))
     lines: deque[bytes] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    timer: StepTimer = field(default_factory=StepTimer)
     progress: Progress | None = None
     task: asyncio.Task[None] | None = None
 
 
-class Followers:
-    """The followers by import.
+class LogFollowers:
+    """Followers by import.
 
-    `on_progress` is told the key of an import whose progress is news, `on_step` how many seconds a step took.
+    `on_progress` gets the key of an import with new progress, `on_step` a step and its duration in seconds.
     """
 
     def __init__(
@@ -54,75 +167,75 @@ class Followers:
         self._cluster = cluster
         self._on_progress = on_progress
         self._on_step = on_step
-        self._followers: dict[str, _Follower] = {}
+        self._followers: dict[str, _LogFollower] = {}
 
     def follow(self, key: str, *, namespace: str, pod: str) -> None:
-        """Follow that pod's log for the import, and no other's."""
+        """Follow that pod's log for the import, instead of any other's."""
         current = self._followers.get(key)
         if current is not None and current.pod == pod:
             return
-        self.leave(key)
-        follower = _Follower(namespace, pod)
+        self.unfollow(key)
+        follower = _LogFollower(namespace, pod)
         follower.task = asyncio.create_task(self._run(key, follower), name=f"log of {pod}")
         self._followers[key] = follower
 
-    def leave(self, key: str) -> None:
-        """Stop following for the import."""
+    def unfollow(self, key: str) -> None:
+        """Stop to follow a log for the import."""
         follower = self._followers.pop(key, None)
         if follower is not None and follower.task is not None:
             follower.task.cancel()
 
     def progress(self, key: str) -> Progress | None:
-        """Return how far the import is, as far as it is worth telling."""
+        """Return the import's progress, as last reported by its follower."""
         follower = self._followers.get(key)
         return follower.progress if follower else None
 
     async def tail(self, key: str, *, namespace: str, pod: str) -> str | None:
-        """Return the log's last lines for people: from the API, or what was followed if the pod is gone."""
+        """Return the log's last lines for people: from the API, or the followed ones if the pod is gone."""
         try:
             raw = await self._cluster.log_tail(
                 namespace, pod, container=IMPORTER_CONTAINER, lines=_TAIL_LINES, limit_bytes=_TAIL_BYTES
             )
         except KubernetesError as error:
-            log.info("no log to read", extra={"pod": pod, "error": str(error)})
+            log.info("log tail not read", extra={"pod": pod, "error": str(error)})
             follower = self._followers.get(key)
             return tail(follower.lines, limit=MAX_LOG_TAIL) if follower and follower.pod == pod else None
         return tail(raw.splitlines(), limit=MAX_LOG_TAIL)
 
     async def close(self) -> None:
-        """Stop all."""
+        """Stop all followers."""
         tasks = [each.task for each in self._followers.values() if each.task is not None]
         self._followers.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, key: str, follower: _Follower) -> None:
-        """Read until the pod is gone or we are stopped: an end of the stream is not the end of the importer."""
+    async def _run(self, key: str, follower: _LogFollower) -> None:
+        """Read until the pod is gone or the task is cancelled: the importer may outlive the end of a stream."""
         while True:
             try:
                 await self._read(key, follower)
             except NotFoundError:
                 return
             except KubernetesError as error:
-                log.debug("log broke off", extra={"pod": follower.pod, "error": str(error)})
+                log.debug("log stream interrupted", extra={"pod": follower.pod, "error": str(error)})
             await asyncio.sleep(_RECONNECT_S)
 
-    async def _read(self, key: str, follower: _Follower) -> None:
-        splitter = Splitter()
+    async def _read(self, key: str, follower: _LogFollower) -> None:
+        splitter = LineSplitter()
         async for piece in self._cluster.follow_log(follower.namespace, follower.pod, container=IMPORTER_CONTAINER):
             for line in splitter.feed(piece):
-                self._take(follower, line)
-            self._tell(key, follower)
+                self._read_line(follower, line)
+            self._report(key, follower)
 
-    def _take(self, follower: _Follower, line: bytes) -> None:
+    def _read_line(self, follower: _LogFollower, line: bytes) -> None:
         follower.lines.append(line)
-        parsed = follower.gauge.read(line)
-        if parsed is not None and (ended := follower.stopwatch.read(parsed)) is not None:
+        parsed = follower.throttle.read(line)
+        if parsed is not None and (ended := follower.timer.read(parsed)) is not None:
             self._on_step(*ended)
 
-    def _tell(self, key: str, follower: _Follower) -> None:
-        news = follower.gauge.news(asyncio.get_running_loop().time())
-        if news is not None:
-            follower.progress = news
+    def _report(self, key: str, follower: _LogFollower) -> None:
+        progress = follower.throttle.due(asyncio.get_running_loop().time())
+        if progress is not None:
+            follower.progress = progress
             self._on_progress(key)

@@ -1,31 +1,34 @@
-"""I/O out: makes a plan true. Each step can be repeated; the API's answers go back into the caches."""
+"""Apply: the writes of a reconcile. Each can be repeated; the API's answers update the caches."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
+from mediaimport_api.names import STORED_OBJECTS_FINALIZER
 from mediaimport_api.reasons import Reason
 from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, NotFoundError, RefusedError
 from mediaimport_runtime.kubernetes.patch import merge_patch
 
 from mediaimport_operator.decide.actions import (
-    CreateEraser,
+    Action,
+    CreateCleanupJob,
     CreateJob,
     DeleteJob,
     DeleteResource,
-    Hold,
-    LetGo,
-    Slot,
+    Plan,
+    RemoveFinalizer,
+    SetFinalizer,
+    SlotRequest,
 )
-from mediaimport_operator.decide.conditions import complaint
-from mediaimport_operator.decide.observed import Refusal
-from mediaimport_operator.observe import job
-from mediaimport_operator.pods import import_job
+from mediaimport_operator.decide.conditions import failure_conditions
+from mediaimport_operator.decide.observed import Observed, Refusal
+from mediaimport_operator.observe.job import owned_by
+from mediaimport_operator.observe.resource import Resource, read
+from mediaimport_operator.pods import cleanup_job, import_job
 from mediaimport_operator.reconcile import events
-from mediaimport_operator.reconcile.finalizer import Custody
-from mediaimport_operator.reconcile.store_check import StoreCheck
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,136 +36,108 @@ if TYPE_CHECKING:
     from mediaimport_api.status import Status
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from mediaimport_operator.cluster import Cluster
-    from mediaimport_operator.decide.actions import Action, Plan
-    from mediaimport_operator.decide.limits import Slots
-    from mediaimport_operator.decide.observed import Observed
-    from mediaimport_operator.observe.cache import World
-    from mediaimport_operator.observe.resource import Resource
-    from mediaimport_operator.progress.log_follower import Followers
-    from mediaimport_operator.reconcile.metrics import Metrics
-    from mediaimport_operator.settings.operator import Settings
+    from mediaimport_operator.reconcile.context import Context
 
-_FIRST_WAIT = timedelta(seconds=2)
-_LONGEST_WAIT = timedelta(seconds=60)
-_NAME_TAKEN_WAIT = timedelta(seconds=30)
+_INITIAL_BACKOFF = timedelta(seconds=2)
+_MAX_BACKOFF = timedelta(seconds=60)
+_NAME_TAKEN_BACKOFF = timedelta(seconds=30)
 
 log = logging.getLogger(__name__)
 
 
 class Applier:
-    """Applies plans. `refusals` holds, by import, the Jobs that the API server would not take."""
+    """Applies plans."""
 
-    def __init__(  # noqa: PLR0913  a plan reaches all these places
-        self,
-        *,
-        cluster: Cluster,
-        world: World,
-        slots: Slots,
-        followers: Followers,
-        refusals: dict[str, Refusal],
-        metrics: Metrics,
-        settings: Settings,
-    ) -> None:
-        self._cluster = cluster
-        self._world = world
-        self._slots = slots
-        self._followers = followers
-        self._refusals = refusals
-        self._metrics = metrics
-        self._custody = Custody(cluster=cluster, world=world, metrics=metrics, settings=settings)
-        self._store_check = StoreCheck(cluster)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._cluster = context.cluster
+        self._cache = context.cache
+        self._metrics = context.metrics
+        self._settings = context.settings
+        self._store_check = events.StoreCheck(context.cluster)
 
     async def apply(self, observed: Observed, plan: Plan) -> Refusal | None:
-        """Do what the plan says, in an order that loses nothing; a Job that is refused ends it.
+        """Carry out the plan in an order that loses nothing; return the refusal of a Job, which ends it.
 
-        The finalizer comes first. Jobs are created before the status tells of them (their names make that
-        repeatable), deleted after it.
+        The finalizer is set first. A Job is created before the status records it, since its name makes the create
+        idempotent, and deleted after it.
         """
-        self._settle(observed, plan)
+        self._update_slot_and_follower(observed, plan)
         for action in plan.actions:
-            if isinstance(action, Hold):
-                observed = await self._custody.hold(observed, on=action.on)
+            if isinstance(action, SetFinalizer):
+                observed = await self._set_finalizer(observed, present=action.present)
         for action in plan.actions:
-            if isinstance(action, CreateJob | CreateEraser) and (refusal := await self._create(observed, action)):
+            if isinstance(action, CreateJob | CreateCleanupJob) and (refusal := await self._create(observed, action)):
                 return refusal
         if plan.status is not None:
-            await self._write(observed, plan.status)
-            await self._store_check.learn(observed)
+            await self._write_status(observed, plan.status)
+            await self._store_check.read_result(observed)
         for action in plan.actions:
-            await self._end(observed, action)
+            await self._delete(observed, action)
         return None
 
-    async def complain(self, key: str, message: str, *, now: datetime) -> None:
-        """Show in its status that an import's passes fail, once for each cause."""
-        item = self._world.imports.get(key)
-        conditions = None if item is None else complaint(item, message, now=now)
+    async def report_failure(self, key: str, message: str, *, now: datetime) -> None:
+        """Show in an import's status that its reconciles fail, once for each message."""
+        item = self._cache.imports.get(key)
+        conditions = None if item is None else failure_conditions(item, message, now=now)
         if item is None or conditions is None:
             return
         meta = item["metadata"]
         patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": {"conditions": conditions}}
         try:
-            self._world.imports.see(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
+            self._cache.imports.update(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
         except KubernetesError as error:
-            log.info("failure not shown", extra={"import": meta["name"], "error": str(error)})
+            log.info("failure not written to the status", extra={"import": meta["name"], "error": str(error)})
 
-    def dismiss(self, key: str) -> None:
-        """Forget an import that is gone."""
-        self._slots.free(key)
-        self._followers.leave(key)
-        self._refusals.pop(key, None)
-        self._world.relics.pop(key, None)
-
-    def _settle(self, observed: Observed, plan: Plan) -> None:
-        """Bring ledger and followers in line with the plan."""
-        key, namespace = observed.resource.uid, observed.resource.namespace
-        if observed.is_told:
-            self._world.relics.pop(key, None)
+    def _update_slot_and_follower(self, observed: Observed, plan: Plan) -> None:
+        resource, slots, followers = observed.resource, self._context.slots, self._context.followers
+        if observed.all_attempts_recorded:
+            self._cache.deleted_pods.pop(resource.uid, None)
         match plan.slot:
-            case Slot.USED:
-                self._slots.use(observed.resource.claim)
-            case Slot.NONE:
-                self._slots.free(key)
-            case Slot.WANTED:
-                self._slots.want(observed.resource.claim)
+            case SlotRequest.USED:
+                slots.occupy(resource.claim)
+            case SlotRequest.NONE:
+                slots.release(resource.uid)
+            case SlotRequest.WANTED:
+                slots.request(resource.claim)
         if plan.follow is None:
-            self._followers.leave(key)
+            followers.unfollow(resource.uid)
         else:
-            self._followers.follow(key, namespace=namespace, pod=plan.follow)
+            followers.follow(resource.uid, namespace=resource.namespace, pod=plan.follow)
 
     # --- Jobs ---
 
-    async def _create(self, observed: Observed, action: CreateJob | CreateEraser) -> Refusal | None:
+    async def _create(self, observed: Observed, action: CreateJob | CreateCleanupJob) -> Refusal | None:
         if isinstance(action, CreateJob):
             return await self._create_job(observed, action)
         try:
-            await self._custody.create_eraser(observed.resource)
+            await self._create_cleanup_job(observed.resource)
         except (RefusedError, ConflictError) as error:
             return self._refused(observed, Reason.JOB_REFUSED, str(error))
-        self._refusals.pop(observed.resource.uid, None)
+        self._context.refusals.pop(observed.resource.uid, None)
         return None
 
     async def _create_job(self, observed: Observed, action: CreateJob) -> Refusal | None:
         owner = observed.resource
-        wanted = import_job.job(
+        desired = import_job.job(
             owner,
             observed.settings,
             attempt=action.attempt,
             more_memory=action.more_memory,
-            look_at_store=self._store_check.wanted,
+            look_at_store=self._store_check.needed,
         )
-        name = wanted["metadata"]["name"]
+        name = desired["metadata"]["name"]
         try:
-            made = await self._cluster.create_job(owner.namespace, wanted)
+            existing = await self._cluster.create_job(owner.namespace, desired)
         except ConflictError:
-            made = await self._cluster.get_job(owner.namespace, name)
-            if not (job.owned_by(made, owner.uid) and _same_labels(made, wanted)):
+            existing = await self._cluster.get_job(owner.namespace, name)
+            if not (owned_by(existing, owner.uid) and _has_labels_of(existing, desired)):
                 message = f"the Job {name} exists and belongs to something else"
                 return self._refused(observed, Reason.JOB_NAME_TAKEN, message)
         except RefusedError as error:
             return self._refused(observed, Reason.JOB_REFUSED, str(error))
-        self._refusals.pop(owner.uid, None)
-        self._world.jobs.see(made)
+        self._context.refusals.pop(owner.uid, None)
+        self._cache.jobs.update(existing)
         self._count_start(observed, action)
         log.info("job created", extra={"import": owner.name, "namespace": owner.namespace, "job": name})
         return None
@@ -174,31 +149,33 @@ class Applier:
         if not owner.run:
             self._metrics.step("queue", (now - owner.created_at).total_seconds())
         if owner.claim.expires_at is not None and now > owner.claim.expires_at:
-            self._metrics.started_late()
+            self._metrics.started_after_expiry()
 
     def _refused(self, observed: Observed, reason: Reason, message: str) -> Refusal:
-        """Remember a refusal; the wait before asking again grows with the time since the first."""
+        """Remember a refusal; the backoff before the next try grows with the time since the first refusal."""
         before, now = observed.refusal, observed.now
         since = before.since if before else now
-        wait = (
-            _NAME_TAKEN_WAIT if reason is Reason.JOB_NAME_TAKEN else max(_FIRST_WAIT, min(now - since, _LONGEST_WAIT))
-        )
-        refusal = Refusal(reason=reason, message=message, since=since, retry_at=now + wait)
-        self._refusals[observed.resource.uid] = refusal
+        backoff = max(_INITIAL_BACKOFF, min(now - since, _MAX_BACKOFF))
+        if reason is Reason.JOB_NAME_TAKEN:
+            backoff = _NAME_TAKEN_BACKOFF
+        refusal = Refusal(reason=reason, message=message, since=since, retry_at=now + backoff)
+        self._context.refusals[observed.resource.uid] = refusal
         self._metrics.job_refused(reason)
         log.warning("job refused", extra={"import": observed.resource.name, "reason": reason, "error": message})
         return refusal
 
-    async def _end(self, observed: Observed, action: Action) -> None:
+    # --- deletions ---
+
+    async def _delete(self, observed: Observed, action: Action) -> None:
         match action:
-            case CreateJob() | CreateEraser() | Hold():
+            case CreateJob() | CreateCleanupJob() | SetFinalizer():
                 return
             case DeleteJob(name, uid):
                 await self._delete_job(observed.resource, name, uid)
             case DeleteResource():
                 await self._delete_import(observed)
-            case LetGo(left):
-                await self._custody.let_go(observed, left)
+            case RemoveFinalizer(orphan_reason):
+                await self._remove_finalizer(observed, orphan_reason)
             case _:
                 assert_never(action)
 
@@ -206,29 +183,76 @@ class Applier:
         try:
             await self._cluster.delete_job(owner.namespace, name, uid=uid)
         except (NotFoundError, ConflictError):
-            log.debug("job already gone", extra={"job": name})
-        if (item := self._world.jobs.get(uid)) is not None:
-            self._world.jobs.forget(item)
+            log.debug("job already deleted", extra={"job": name})
+        if (item := self._cache.jobs.get(uid)) is not None:
+            self._cache.jobs.remove(item)
 
     async def _delete_import(self, observed: Observed) -> None:
-        """Delete what has had its time. Nobody asked for that, so the stored objects stay, whatever the policy."""
-        if observed.resource.held:
-            observed = await self._custody.hold(observed, on=False)
+        """Delete a MediaImport after its TTL. No person asked for it, so the stored objects stay under any policy."""
+        if observed.resource.has_finalizer:
+            observed = await self._set_finalizer(observed, present=False)
         owner = observed.resource
         try:
             await self._cluster.delete_import(owner.namespace, owner.name, uid=owner.uid, version=owner.version)
         except NotFoundError:
-            log.debug("import already gone", extra={"import": owner.name})
+            log.debug("import already deleted", extra={"import": owner.name})
         except ConflictError:
-            await self._look_again(owner)
+            await self._refresh_import(owner)
             raise
+
+    # --- finalizer and stored objects ---
+
+    async def _set_finalizer(self, observed: Observed, *, present: bool) -> Observed:
+        """Add our finalizer or remove it; return the resource as it is then."""
+        owner = observed.resource
+        others = [each for each in owner.finalizers if each != STORED_OBJECTS_FINALIZER]
+        desired = [*others, STORED_OBJECTS_FINALIZER] if present else others
+        patch = {"metadata": {"resourceVersion": owner.version, "finalizers": desired}}
+        written = await self._cluster.patch_import(owner.namespace, owner.name, patch)
+        self._cache.imports.update(written)
+        return replace(observed, resource=read(written))
+
+    async def _create_cleanup_job(self, owner: Resource) -> None:
+        desired = cleanup_job.job(owner, self._settings)
+        try:
+            await self._cluster.create_job(self._settings.operator_namespace, desired)
+        except ConflictError:
+            existing = await self._cluster.get_job(self._settings.operator_namespace, desired["metadata"]["name"])
+            if not cleanup_job.is_ours(existing, owner):
+                raise
+        log.info("cleanup job created", extra={"import": owner.name, "namespace": owner.namespace})
+
+    async def _remove_finalizer(self, observed: Observed, orphan_reason: str | None) -> None:
+        """Remove our finalizer; report orphaned objects first, while the resource still exists."""
+        owner = observed.resource
+        if orphan_reason is not None:
+            self._metrics.objects_orphaned()
+            details = {"import": owner.name, "asset": owner.asset_id, "error": orphan_reason}
+            log.warning("stored objects orphaned", extra=details)
+            event = events.objects_orphaned(owner, orphan_reason, now=observed.now)
+            await events.post(self._cluster, owner.namespace, event)
+        try:
+            await self._set_finalizer(observed, present=False)
+        except NotFoundError:
+            log.debug("import already deleted", extra={"import": owner.name})
+        if orphan_reason is None:
+            await self._delete_cleanup_job(owner)
+
+    async def _delete_cleanup_job(self, owner: Resource) -> None:
+        namespace, name = self._settings.operator_namespace, cleanup_job.name(owner)
+        try:
+            existing = await self._cluster.get_job(namespace, name)
+            if cleanup_job.is_ours(existing, owner):
+                await self._cluster.delete_job(namespace, name, uid=existing["metadata"]["uid"])
+        except (NotFoundError, ConflictError):
+            log.debug("cleanup job already deleted", extra={"job": name})
 
     # --- status ---
 
-    async def _write(self, observed: Observed, status: Status) -> None:
-        """Write what differs; nothing if nothing does. ConflictError when the resource is not as we saw it."""
+    async def _write_status(self, observed: Observed, status: Status) -> None:
+        """Write the status where it differs; ConflictError if the resource has changed since it was observed."""
         owner = observed.resource
-        changes = merge_patch(owner.status_wire, status.to_wire())
+        changes = merge_patch(owner.raw_status, status.to_wire())
         if not changes:
             return
         patch = {"metadata": {"resourceVersion": owner.version}, "status": changes}
@@ -237,21 +261,21 @@ class Applier:
         except NotFoundError:
             return
         except ConflictError:
-            await self._look_again(owner)
+            await self._refresh_import(owner)
             raise
-        self._world.imports.see(written)
-        self._metrics.written(owner, status)
-        if (told := events.event(owner, status, now=observed.now)) is not None:
-            await events.post(self._cluster, owner.namespace, told)
+        self._cache.imports.update(written)
+        self._metrics.status_written(owner, status)
+        if (event := events.status_event(owner, status, now=observed.now)) is not None:
+            await events.post(self._cluster, owner.namespace, event)
 
-    async def _look_again(self, owner: Resource) -> None:
+    async def _refresh_import(self, owner: Resource) -> None:
         try:
-            self._world.imports.see(await self._cluster.get_import(owner.namespace, owner.name))
+            self._cache.imports.update(await self._cluster.get_import(owner.namespace, owner.name))
         except NotFoundError:
             return
 
 
-def _same_labels(made: Object, wanted: Object) -> bool:
-    """Tell whether a Job carries all the labels by which we find it again."""
-    labels = made["metadata"].get("labels") or {}
-    return all(labels.get(name) == value for name, value in wanted["metadata"]["labels"].items())
+def _has_labels_of(existing: Object, desired: Object) -> bool:
+    """Return whether a Job has all the labels by which watches select it."""
+    labels = existing["metadata"].get("labels") or {}
+    return all(labels.get(name) == value for name, value in desired["metadata"]["labels"].items())

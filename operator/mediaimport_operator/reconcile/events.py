@@ -1,4 +1,7 @@
-"""Kubernetes Events: one for each change that a person may want to know of, its reason that of the condition."""
+"""Kubernetes Events: one for each change that matters to people, with the condition's reason.
+
+StoreCheck, which reports a store without conditional writes, is here too: an Event is all that comes of it.
+"""
 
 from __future__ import annotations
 
@@ -6,91 +9,111 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING
 
-from mediaimport_api import names
-from mediaimport_api.names import AssetKeys
+from mediaimport_api.names import API_VERSION, KIND, AssetKeys
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import ConditionType, Phase
+from mediaimport_api.status import Condition, ConditionType, Phase, Status
 from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError
 from mediaimport_runtime.kubernetes.events import Regarding, Reporter, event_body
 from mediaimport_runtime.text import truncate
 
-from mediaimport_operator.cluster import COMPONENT
+from mediaimport_operator.cluster import COMPONENT, Cluster
+from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.conditions import MAX_CONDITION_MESSAGE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mediaimport_api.status import Condition, Status
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from mediaimport_operator.cluster import Cluster
+    from mediaimport_operator.decide.observed import Observed
     from mediaimport_operator.observe.resource import Resource
 
 _REPORTER = Reporter(COMPONENT, COMPONENT)
-_SILENT = frozenset({Reason.QUEUED, Reason.IMPORTING})
-"""Too many to tell: the status does."""
-_HARMLESS = frozenset({Reason.STARTING, Reason.DELETING})
-_NORMAL = frozenset({Phase.READY, Phase.IMPORTING, Phase.SUSPENDED})
+_NO_EVENT = frozenset({Reason.QUEUED, Reason.IMPORTING})
+"""Reasons that every import has: only the status shows them."""
+_NORMAL_REASONS = frozenset({Reason.STARTING, Reason.DELETING})
+_NORMAL_PHASES = frozenset({Phase.READY, Phase.IMPORTING, Phase.SUSPENDED})
 
 log = logging.getLogger(__name__)
 
 
-def event(resource: Resource, status: Status, *, now: datetime) -> Object | None:
-    """Return the Event of a change to that status; None if nothing changed that it would tell."""
+def status_event(resource: Resource, status: Status, *, now: datetime) -> Object | None:
+    """Return the Event of a change to that status; None if its reason is the same, or needs no Event."""
     before, after = resource.status.condition(ConditionType.READY), status.condition(ConditionType.READY)
-    if after is None or after.reason in _SILENT or (before is not None and before.reason == after.reason):
+    if after is None or after.reason in _NO_EVENT or (before is not None and before.reason == after.reason):
         return None
-    return _event(resource, status, after, now=now)
+    return _status_event(resource, status, after, now=now)
 
 
-def objects_left(resource: Resource, cause: str, *, now: datetime) -> Object:
-    """Return the Event of a resource that goes while its stored objects stay."""
+def _status_event(resource: Resource, status: Status, condition: Condition, *, now: datetime) -> Object:
+    normal = status.phase in _NORMAL_PHASES or condition.reason in _NORMAL_REASONS
+    name = _name(resource, status, condition.reason)
+    return _object(resource, name, warning=not normal, reason=condition.reason, message=condition.message, now=now)
+
+
+def objects_orphaned(resource: Resource, cause: str, *, now: datetime) -> Object:
+    """Return the Event of a resource that is deleted while its stored objects stay."""
     prefix = AssetKeys(user_id=resource.claim.user, asset_id=resource.asset_id).prefix
     message = truncate(f"the objects under {prefix} could not be deleted and stay: {cause}", MAX_CONDITION_MESSAGE)
-    name = _name(resource, resource.status, Reason.STORED_OBJECTS_LEFT)
-    return _object(resource, name, quiet=False, reason=Reason.STORED_OBJECTS_LEFT, message=message, now=now)
+    return _warning(resource, Reason.STORED_OBJECTS_ORPHANED, message, now=now)
 
 
 def store_overwrites(resource: Resource, *, now: datetime) -> Object:
     """Return the Event of an import that found the store without conditional writes."""
-    reason = Reason.STORE_OVERWRITES
-    message = f"{reason.facts.sentence} {reason.facts.remedy}"
+    facts = Reason.STORE_OVERWRITES.facts
+    return _warning(resource, Reason.STORE_OVERWRITES, f"{facts.sentence} {facts.remedy}", now=now)
+
+
+def _warning(resource: Resource, reason: Reason, message: str, *, now: datetime) -> Object:
     name = _name(resource, resource.status, reason)
-    return _object(resource, name, quiet=False, reason=reason, message=message, now=now)
-
-
-def _event(resource: Resource, status: Status, condition: Condition, *, now: datetime) -> Object:
-    quiet = status.phase in _NORMAL or condition.reason in _HARMLESS
-    name = _name(resource, status, condition.reason)
-    return _object(resource, name, quiet=quiet, reason=condition.reason, message=condition.message, now=now)
+    return _object(resource, name, warning=True, reason=reason, message=message, now=now)
 
 
 def _object(  # noqa: PLR0913  an Event has as many parts
-    resource: Resource, name: str, *, quiet: bool, reason: str, message: str, now: datetime
+    resource: Resource, name: str, *, warning: bool, reason: str, message: str, now: datetime
 ) -> Object:
     about = Regarding(
-        names.API_VERSION,
-        names.KIND,
-        resource.namespace,
-        resource.name,
-        resource.uid,
-        resource_version=resource.version,
+        API_VERSION, KIND, resource.namespace, resource.name, resource.uid, resource_version=resource.version
     )
-    return event_body(about, reporter=_REPORTER, warning=not quiet, reason=reason, message=message, now=now, name=name)
+    return event_body(about, reporter=_REPORTER, warning=warning, reason=reason, message=message, now=now, name=name)
 
 
 def _name(resource: Resource, status: Status, reason: str) -> str:
-    """Return a name that is the same for the same change, so that a repeated pass tells it once."""
+    """Return a name that is the same for the same change, so that a repeated reconcile creates one Event."""
     started = status.tally.started if status.tally else 0
     same = "\0".join((resource.uid, resource.run, str(started), str(resource.generation), reason))
     return f"{resource.name[:236]}.{hashlib.sha256(same.encode()).hexdigest()[:16]}"
 
 
-async def post(cluster: Cluster, namespace: str, told: Object) -> None:
-    """Post an Event; that it cannot be posted is no reason to stop."""
+async def post(cluster: Cluster, namespace: str, event: Object) -> None:
+    """Create an Event; a failure is logged and never raised."""
     try:
-        await cluster.create_event(namespace, told)
+        await cluster.create_event(namespace, event)
     except ConflictError:
         return
     except KubernetesError as error:
-        log.info("event not posted", extra={"reason": told["reason"], "error": str(error)})
+        log.info("event not created", extra={"reason": event["reason"], "error": str(error)})
+
+
+class StoreCheck:
+    """The check whether the store honours conditional writes.
+
+    The operator has no keys of the store: importers check it until one succeeds.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.needed = True
+
+    async def read_result(self, observed: Observed) -> None:
+        """Read the check's outcome from the result of an attempt that has just ended."""
+        unread = observed.resource.spec is not None and observed.resource.status.phase is not Phase.READY
+        state = observed.history.state if unread else None
+        result = state.result if isinstance(state, Ended) else None
+        if result is None or result.conditional_writes is None:
+            return
+        self.needed = not result.conditional_writes
+        if self.needed:
+            owner, facts = observed.resource, Reason.STORE_OVERWRITES.facts
+            log.error(facts.sentence, extra={"import": owner.name, "remedy": facts.remedy})
+            await post(self._cluster, owner.namespace, store_overwrites(owner, now=observed.now))

@@ -1,4 +1,4 @@
-"""I/O in: one import's world as a frozen value. From the caches; the API is asked only where they leave a doubt."""
+"""Gather: the reads of a reconcile. They come from the caches; the API is asked only where the caches may be stale."""
 
 from __future__ import annotations
 
@@ -6,152 +6,136 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mediaimport_api.names import LABEL_UID
 from mediaimport_api.reasons import Reason
 from mediaimport_runtime.kubernetes.errors import NotFoundError, RefusedError
-from mediaimport_runtime.kubernetes.objects import unpack
+from mediaimport_runtime.kubernetes.objects import Object, unpack
 
 from mediaimport_operator.decide.attempt import Ended
-from mediaimport_operator.decide.observed import Observed, Slot
-from mediaimport_operator.observe import job, pod, resource
-from mediaimport_operator.pods import deletion_job
-from mediaimport_operator.pods.import_job import selector
+from mediaimport_operator.decide.observed import Observed, SlotState
+from mediaimport_operator.observe.job import attempt_labels, newest_message, owned_by, read_job, read_pod
+from mediaimport_operator.observe.resource import Resource, read
+from mediaimport_operator.pods import cleanup_job, import_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from mediaimport_api.status import Attempt
-    from mediaimport_runtime.kubernetes.objects import Object
 
-    from mediaimport_operator.cluster import Cluster
-    from mediaimport_operator.decide.limits import Slots
-    from mediaimport_operator.decide.observed import Refusal
-    from mediaimport_operator.observe.cache import World
-    from mediaimport_operator.observe.resource import Resource
-    from mediaimport_operator.progress.log_follower import Followers
-    from mediaimport_operator.settings.operator import Settings
-
+    from mediaimport_operator.reconcile.context import Context
 
 log = logging.getLogger(__name__)
 
 
 class Gatherer:
-    """Gathers what one pass decides by."""
+    """Gathers the input of one decision."""
 
-    def __init__(  # noqa: PLR0913  these are all the places that an import's world is spread over
-        self,
-        *,
-        settings: Settings,
-        cluster: Cluster,
-        world: World,
-        slots: Slots,
-        followers: Followers,
-        refusals: dict[str, Refusal],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._settings = settings
-        self._cluster = cluster
-        self._world = world
-        self._slots = slots
-        self._followers = followers
-        self._refusals = refusals
-        self._clock = clock
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._cluster = context.cluster
+        self._cache = context.cache
+        self._operator_namespace = context.settings.operator_namespace
 
     async def gather(self, key: str) -> Observed | None:
-        """Return the world of that import, None if it is gone."""
-        observed = self.look(key)
+        """Return the import as it is; None if it no longer exists."""
+        observed = self._from_cache(key)
         if observed is None or observed.resource.spec is None:
             return observed
         if observed.resource.deleting:
-            return await self._with_eraser(observed)
+            return await self._with_cleanup_job(observed)
         if observed.resource.completed:
             return observed
         ended = observed.history.state
-        if isinstance(ended, Ended) and not ended.seen:
-            await self._ask_again(observed)
-            observed = self.look(key)
-        return observed and await self._with_tail(await self._with_pod_refusal(observed))
+        if isinstance(ended, Ended) and not ended.confirmed:
+            await self._refresh_cache(observed)
+            observed = self._from_cache(key)
+        return observed and await self._with_log_tail(await self._with_pod_refusal(observed))
 
-    def look(self, key: str) -> Observed | None:
-        """Return what the caches hold of that import."""
-        item = self._world.imports.get(key)
+    def _from_cache(self, key: str) -> Observed | None:
+        item = self._cache.imports.get(key)
         if item is None:
             return None
-        relics = self._world.relics.get(key, {}).values()
-        seen = resource.read(item)
-        held = self._slots.holds(key)
+        resource = read(item)
+        slots = self._context.slots
+        held = slots.holds(key)
+        deleted_pods = self._cache.deleted_pods.get(key, {}).values()
         return Observed(
-            now=self._clock(),
-            settings=self._settings,
-            resource=seen,
-            jobs=tuple(job.read(each) for each in self._world.jobs.of(key)),
+            now=self._context.clock(),
+            settings=self._context.settings,
+            resource=resource,
+            jobs=tuple(read_job(each) for each in self._cache.jobs.of_import(key)),
             pods=(
-                *(pod.read(each) for each in self._world.pods.of(key)),
-                *(pod.read(each, gone=True) for each in relics),
+                *(read_pod(each) for each in self._cache.pods.of_import(key)),
+                *(read_pod(each, deleted=True) for each in deleted_pods),
             ),
-            slot=Slot(held=held, full="" if held else self._slots.full_for(seen.claim)),
-            progress=self._followers.progress(key),
-            refusal=self._refusals.get(key),
+            slot=SlotState(held=held, wait_reason="" if held else slots.wait_reason(resource.claim)),
+            progress=self._context.followers.progress(key),
+            refusal=self._context.refusals.get(key),
         )
 
-    async def _with_eraser(self, observed: Observed) -> Observed:
-        """Look for the Job that deletes the objects: no watch tells of it."""
-        owner, namespace = observed.resource, self._settings.operator_namespace
-        if not owner.held:
+    # --- deletion ---
+
+    async def _with_cleanup_job(self, observed: Observed) -> Observed:
+        """Add the cleanup Job, which no watch selects."""
+        owner, namespace = observed.resource, self._operator_namespace
+        if not owner.has_finalizer:
             return observed
         try:
-            found = await self._cluster.get_job(namespace, deletion_job.name(owner))
+            found = await self._cluster.get_job(namespace, cleanup_job.name(owner))
         except NotFoundError:
             return observed
-        if not deletion_job.is_ours(found, owner):
+        if not cleanup_job.is_ours(found, owner):
             return observed
-        pods = await self._last_words(owner) if deletion_job.has_failed_once(found) else []
-        return replace(observed, eraser=deletion_job.read(found, pods))
+        pods = await self._cleanup_pods(owner) if cleanup_job.has_failed_once(found) else []
+        return replace(observed, cleanup_job=cleanup_job.read(found, pods))
 
-    async def _last_words(self, owner: Resource) -> list[Object]:
-        pods, _ = await self._cluster.pods(self._settings.operator_namespace, deletion_job.selector(owner))
+    async def _cleanup_pods(self, owner: Resource) -> list[Object]:
+        pods, _ = await self._cluster.pods(self._operator_namespace, cleanup_job.selector(owner))
         return [unpack(each) for each in pods]
 
-    async def _ask_again(self, observed: Observed) -> None:
-        """Look where the caches show nothing: a watch may lag behind another."""
-        owner, history = observed.resource, observed.history
-        listed, _ = await self._cluster.pods(
-            owner.namespace, f"{selector(self._settings.instance)},mediaimport.dev/uid={owner.uid}"
-        )
-        for each in listed:
-            self._world.pods.see(unpack(each))
-        if history.last is not None:
-            await self._ask_for_job(owner, history.last)
+    # --- stale caches ---
 
-    async def _ask_for_job(self, owner: Resource, attempt: Attempt) -> None:
-        """Look for an attempt's Job by its name: whoever takes its labels away hides it from watch and sweep."""
+    async def _refresh_cache(self, observed: Observed) -> None:
+        """Read Job and pods that the caches do not show: one watch may lag behind another."""
+        owner, history = observed.resource, observed.history
+        selector = f"{import_job.selector(self._context.settings.instance)},{LABEL_UID}={owner.uid}"
+        listed, _ = await self._cluster.pods(owner.namespace, selector)
+        for each in listed:
+            self._cache.pods.update(unpack(each))
+        if history.last is not None:
+            await self._refresh_job(owner, history.last)
+
+    async def _refresh_job(self, owner: Resource, attempt: Attempt) -> None:
+        """Read an attempt's Job by its name: without its labels neither watch nor resync selects it."""
         try:
             found = await self._cluster.get_job(owner.namespace, attempt.job_name)
         except NotFoundError:
-            for each in self._world.jobs.of(owner.uid):
+            for each in self._cache.jobs.of_import(owner.uid):
                 if each["metadata"]["name"] == attempt.job_name:
-                    self._world.jobs.forget(each)
+                    self._cache.jobs.remove(each)
             return
-        if job.owned_by(found, owner.uid):
+        if owned_by(found, owner.uid):
             labels = found["metadata"].get("labels") or {}
-            found["metadata"]["labels"] = labels | job.labels(owner.uid, owner.run, attempt.number)
-            self._world.jobs.revive(found)
+            found["metadata"]["labels"] = labels | attempt_labels(owner.uid, owner.run, attempt.number)
+            self._cache.jobs.restore(found)
+
+    # --- details of failures ---
 
     async def _with_pod_refusal(self, observed: Observed) -> Observed:
-        """Ask why a Job has no pod: nothing but the Job controller's Events says so."""
-        if observed.podless is None:
+        """Add the reason why a Job has no pod: only the Job controller's Events contain it."""
+        job = observed.job_missing_pod
+        if job is None:
             return observed
         try:
-            told = await self._cluster.refused_pods(observed.resource.namespace, job_uid=observed.podless.uid)
+            events = await self._cluster.refused_pods(observed.resource.namespace, job_uid=job.uid)
         except RefusedError as error:
-            log.info("no Events to read", extra={"job": observed.podless.name, "error": str(error)})
+            log.info("events not read", extra={"job": job.name, "error": str(error)})
             return observed
-        return replace(observed, pod_refusal=job.last_words(told))
+        return replace(observed, pod_refusal=newest_message(events))
 
-    async def _with_tail(self, observed: Observed) -> Observed:
+    async def _with_log_tail(self, observed: Observed) -> Observed:
+        """Add the last lines of a failed attempt's log."""
         ended = observed.history.state
         if not isinstance(ended, Ended) or ended.reason is Reason.IMPORTED or ended.pod_name is None:
             return observed
         owner = observed.resource
-        tail = await self._followers.tail(owner.uid, namespace=owner.namespace, pod=ended.pod_name)
+        tail = await self._context.followers.tail(owner.uid, namespace=owner.namespace, pod=ended.pod_name)
         return replace(observed, log_tail=tail)

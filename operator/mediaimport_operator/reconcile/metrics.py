@@ -1,4 +1,4 @@
-"""What Prometheus reads, on a port of its own. No label holds what an author chose: their number is bounded."""
+"""Prometheus metrics. No label holds a value that an author chooses, so the number of series is bounded."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.observe.resource import Resource
 
-_PASS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_WORK_S = (0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800, 3600, 7200)
+_RECONCILE_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_IMPORT_S = (0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800, 3600, 7200)
 _MARGIN_S = (-3600, -600, -60, 0, 60, 300, 600, 1200, 1800, 2700, 3600, 7200)
 _API_PATH = re.compile(
     r"/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+)?/(?P<kind>[^/?]+)(?:/[^/?]+/(?P<part>[^/?]+))?"
@@ -29,40 +29,49 @@ log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """All that one process counts."""
+    """The metrics of one operator."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._imports()
-        self._passes()
+        self._reconciles()
         self._api()
 
     # --- imports ---
 
     def _imports(self) -> None:
         self._completed = self._counter(
-            "imports_completed", "Imports that came to their end, by how and why.", "result", "reason"
+            "imports_completed", "Imports that ended, by result and reason.", "result", "reason"
         )
-        self._attempts = self._counter("attempts", "Attempts that ended, by why.", "reason")
-        self._late = self._counter("imports_started_after_expiry", "Imports that began after their source's expiry.")
-        self._stored = self._counter("stored_bytes", "Bytes of originals that were imported.", "kind")
-        self._left = self._counter("stored_objects_left", "Resources let go with their objects in place.")
+        self._attempts = self._counter("attempts", "Attempts that ended, by reason.", "reason")
+        self._late = self._counter(
+            "imports_started_after_expiry", "Imports whose first attempt started after the expiry of their source."
+        )
+        self._stored = self._counter("stored_bytes", "Bytes of imported originals, by kind of media.", "kind")
+        self._orphaned = self._counter(
+            "stored_objects_orphaned", "Resources that were deleted while their stored objects stay."
+        )
         self._steps = self._histogram(
             "step_duration_seconds",
-            "How long imports are at each step: queue (creation to Job), then those that the importer tells of.",
-            _WORK_S,
+            "Duration of each step of an import: queue (creation to Job), then the steps in the importer's log.",
+            _IMPORT_S,
             "step",
         )
         self._whole = self._histogram(
-            "import_duration_seconds", "From a resource's creation, or its new run, to its end.", _WORK_S, "result"
+            "import_duration_seconds",
+            "Duration of imports, from the resource's creation, or the start of its new run, to the end.",
+            _IMPORT_S,
+            "result",
         )
         self._margin = self._histogram(
-            "import_expiry_margin_seconds", "What was left of a source's life when it was imported.", _MARGIN_S
+            "import_expiry_margin_seconds",
+            "Time from an import's end to the expiry of its source; negative after the expiry.",
+            _MARGIN_S,
         )
 
-    def written(self, before: Resource, status: Status) -> None:
-        """Count what a status that was just written tells for the first time."""
+    def status_written(self, before: Resource, status: Status) -> None:
+        """Count the ends of attempts and imports that a status contains for the first time."""
         known = before.status
         for each in status.attempts:
             if each.reason is not None and not _holds_end(known, each):
@@ -85,68 +94,75 @@ class Metrics:
                 self._margin.observe((status.expires_at - status.completed_at).total_seconds())
 
     def step(self, name: str, duration_s: float) -> None:
-        """Note how long a step took."""
+        """Record the duration of a step."""
         self._steps.labels(name).observe(max(duration_s, 0.0))
 
-    def started_late(self) -> None:
-        """Count an import that began after its source's expiry."""
+    def started_after_expiry(self) -> None:
+        """Count an import whose first attempt started after the expiry of its source."""
         self._late.inc()
 
-    def objects_left(self) -> None:
-        """Count a resource that was let go with its objects in place."""
-        self._left.inc()
+    def objects_orphaned(self) -> None:
+        """Count a resource that was deleted while its stored objects stay."""
+        self._orphaned.inc()
 
-    # --- passes ---
+    # --- reconciles ---
 
-    def _passes(self) -> None:
-        self._pass_ends = self._counter(
-            "passes",
-            "Passes by how they ended: done, unavailable (the API server), conflict, refused or broken.",
+    def _reconciles(self) -> None:
+        self._outcomes = self._counter(
+            "reconcile",
+            "Reconciles by outcome: success, conflict, refused, unavailable (the API server) or error (a bug).",
             "outcome",
         )
-        self._pass_s = self._histogram("pass_duration_seconds", "How long a pass takes.", _PASS_S)
-        self._repairs = self._counter("sweep_repairs", "Imports that a sweep found changed and no watch had told of.")
-        self._refused = self._counter("jobs_refused", "Jobs that the API server did not take.", "reason")
+        self._errors = self._counter("reconcile_errors", "Reconciles that failed, with any outcome but success.")
+        self._reconcile_s = self._histogram("reconcile_duration_seconds", "Duration of reconciles.", _RECONCILE_S)
+        self._repairs = self._counter(
+            "resync_repairs", "Imports that a resync found changed although no watch had reported it."
+        )
+        self._refused = self._counter("jobs_refused", "Jobs that the API server refused, by reason.", "reason")
 
-    def made_pass(self, outcome: str, duration_s: float) -> None:
-        """Count a pass."""
-        self._pass_ends.labels(outcome).inc()
-        self._pass_s.observe(duration_s)
+    def reconciled(self, outcome: str, duration_s: float) -> None:
+        """Count a reconcile."""
+        self._outcomes.labels(outcome).inc()
+        self._reconcile_s.observe(duration_s)
+        if outcome != "success":
+            self._errors.inc()
 
     def repaired(self, imports: int) -> None:
-        """Count what a sweep found."""
+        """Count the imports that a resync found changed."""
         self._repairs.inc(imports)
 
     def job_refused(self, reason: Reason) -> None:
-        """Count a Job that was refused."""
+        """Count a Job that the API server refused."""
         self._refused.labels(reason).inc()
 
     # --- the API server ---
 
     def _api(self) -> None:
         self._requests = self._counter(
-            "api_requests", "Requests to the API server; code 0: no answer.", "method", "resource", "code"
+            "api_requests", "Requests to the API server; code 0 means no answer.", "method", "resource", "code"
         )
-        self._watches = self._counter("watch_starts", "Watches opened: once each, then for each break.", "resource")
+        self._watches = self._counter(
+            "watch_starts", "Watches that were started: at the start, and again whenever one ends.", "resource"
+        )
 
     def request(self, *, method: str, path: str, code: int, watch: bool = False) -> None:
-        """Count a request."""
+        """Count a request to the API server."""
         resource = api_resource(path)
         self._requests.labels("WATCH" if watch else method, resource, str(code)).inc()
         if watch:
             self._watches.labels(resource).inc()
 
-    # --- the present ---
+    # --- gauges ---
 
-    def show(self, name: str, words: str, value: Callable[[], float]) -> None:
-        """Show a figure as it is whenever someone asks."""
-        Gauge(f"mediaimport_operator_{name}", words, registry=self.registry).set_function(value)
+    def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
+        """Add a gauge that is computed at each scrape."""
+        Gauge(f"mediaimport_operator_{name}", description, registry=self.registry).set_function(value)
 
-    def _counter(self, name: str, words: str, *labels: str) -> Counter:
-        return Counter(f"mediaimport_operator_{name}", words, labels, registry=self.registry)
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"mediaimport_operator_{name}", description, labels, registry=self.registry)
 
-    def _histogram(self, name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"mediaimport_operator_{name}", words, labels, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, description: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"mediaimport_operator_{name}", description, labels, buckets=buckets, registry=self.registry)
 
 
 def _holds_end(status: Status, attempt: Attempt) -> bool:
@@ -157,7 +173,7 @@ def _holds_end(status: Status, attempt: Attempt) -> bool:
 
 
 def api_resource(path: str) -> str:
-    """Return which kind of thing a path of the API is about: `jobs`, `mediaimports/status`, `other`."""
+    """Return the API resource of a path: `jobs`, `mediaimports/status`, `other`."""
     match = _API_PATH.match(path)
     if match is None or match["kind"] not in _KINDS:
         return "other"

@@ -1,4 +1,4 @@
-"""kopf as a shell: login, watches, probe, signals. Handlers only note what they saw and queue the import's key."""
+"""kopf as a shell: login, watches, probe, signals. Handlers only update the caches and queue the import's key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mediaimport_api import names
 from mediaimport_runtime.kubernetes.client import PAGE
 from mediaimport_runtime.kubernetes.config import configuration
 
-from mediaimport_operator.observe.cache import owner_of
+from mediaimport_operator.observe.cache import import_uid
 from mediaimport_operator.pods.import_job import selector
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.client import OnRequest
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from mediaimport_operator.observe.cache import World
+    from mediaimport_operator.reconcile.context import Context
     from mediaimport_operator.reconcile.queue import WorkQueue
     from mediaimport_operator.settings.operator import Settings
 
@@ -29,18 +29,18 @@ _IMPORTS = (names.GROUP, names.VERSION, names.PLURAL)
 _JOBS = ("batch", "v1", "jobs")
 _PODS = ("", "v1", "pods")
 _CONNECTIONS = 128
-"""Three watches for each namespace, and what kopf asks beside them."""
+"""Three watches for each namespace, and kopf's other requests."""
 
 
 class Backoffs:
-    """Waits between retries of kopf's requests, without end: its own give up after a minute and end the process."""
+    """Backoffs of kopf's requests, without end: kopf's own end after a minute, and the process with them."""
 
     def __iter__(self) -> Iterator[float]:
-        """Yield 0.5, 1, 2, then about 3 for ever; with jitter, so that watches do not return as one."""
+        """Yield 0.5, 1, 2, then about 3 for ever; with jitter, so that watches do not reconnect all at once."""
         for wait_s in (0.5, 1.0, 2.0):
-            yield wait_s * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+            yield wait_s * random.uniform(0.8, 1.2)  # noqa: S311  jitter is no secret
         while True:
-            yield random.uniform(2.5, 3.5)  # noqa: S311  no secret
+            yield random.uniform(2.5, 3.5)  # noqa: S311  jitter is no secret
 
 
 class NullDiffBaseStorage(kopf.DiffBaseStorage):
@@ -50,11 +50,11 @@ class NullDiffBaseStorage(kopf.DiffBaseStorage):
     """
 
     def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:  # noqa: ARG002  kopf's own signature
-        """Return an essence that never differs."""
+        """Return an empty essence, which never differs."""
         return kopf.BodyEssence()
 
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
-        """Return nothing: nothing is stored."""
+        """Return None: nothing is stored."""
         return None
 
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
@@ -62,78 +62,77 @@ class NullDiffBaseStorage(kopf.DiffBaseStorage):
 
 
 def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
-    """Return kopf's settings: watches with our selectors in pages, nothing written, nothing scanned, no peering."""
-    made = kopf.OperatorSettings()
-    made.posting.enabled = False
-    made.scanning.disabled = True
-    made.peering.standalone = True
-    made.persistence.diffbase_storage = NullDiffBaseStorage()
-    made.watching.chunk_size = PAGE
-    made.watching.server_timeout = 600
-    made.watching.connect_timeout = 10
+    """Return kopf's settings: watches with our selectors, lists in pages, no writes, no scans, no peering."""
+    options = kopf.OperatorSettings()
+    options.posting.enabled = False
+    options.scanning.disabled = True
+    options.peering.standalone = True
+    options.persistence.diffbase_storage = NullDiffBaseStorage()
+    options.watching.chunk_size = PAGE
+    options.watching.server_timeout = 600
+    options.watching.connect_timeout = 10
     for kind in (_JOBS, _PODS):
-        made.watching.label_selectors[cast("Any", kind)] = selector(settings.instance)
-    made.networking.request_timeout = 30
-    made.networking.connect_timeout = 10
-    made.networking.error_backoffs = cast("Any", Backoffs())
-    # A worker lingers so long after each object's last event.
-    made.queueing.idle_timeout = 0.5
-    made.queueing.exit_timeout = 10
-    return made
+        options.watching.label_selectors[cast("Any", kind)] = selector(settings.instance)
+    options.networking.request_timeout = 30
+    options.networking.connect_timeout = 10
+    options.networking.error_backoffs = cast("Any", Backoffs())
+    # kopf keeps a worker for so long after each object's last event.
+    options.queueing.idle_timeout = 0.5
+    options.queueing.exit_timeout = 10
+    return options
 
 
-def registry(  # noqa: PLR0913  kopf's handlers, and what each calls
+def registry(
     *,
-    world: World,
-    queue: WorkQueue,
+    context: Context,
     start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
-    complaint: Callable[[], str | None],
-    on_request: OnRequest,
+    unhealthy_reason: Callable[[], str | None],
 ) -> kopf.OperatorRegistry:
-    """Return the handlers: `start` and `stop` frame the work, `complaint` says what is wrong with it, if anything."""
-    made = kopf.OperatorRegistry()
+    """Return kopf's handlers; `unhealthy_reason` returns why the liveness probe fails, None while it succeeds."""
+    handlers = kopf.OperatorRegistry()
+    cache, queue = context.cache, context.queue
 
-    @kopf.on.startup(registry=made)
+    @kopf.on.startup(registry=handlers)
     async def started(**_: object) -> None:
         await start()
 
-    @kopf.on.cleanup(registry=made)
+    @kopf.on.cleanup(registry=handlers)
     async def stopping(**_: object) -> None:
         await stop()
 
-    @kopf.on.login(registry=made)
+    @kopf.on.login(registry=handlers)
     async def login(**_: object) -> kopf.AiohttpSession:
-        return _session(await connection(), on_request)
+        return _session(await connection(), context.metrics.request)
 
-    @kopf.on.probe(registry=made, id="operator")
+    @kopf.on.probe(registry=handlers, id="operator")
     async def probe(**_: object) -> str:
-        if (wrong := complaint()) is not None:
-            # Anything else is retried inside the probe, and the request hangs.
-            raise kopf.PermanentError(wrong)
+        if (reason := unhealthy_reason()) is not None:
+            # kopf retries any other error inside the probe, and the request hangs.
+            raise kopf.PermanentError(reason)
         return "ok"
 
-    _watch(made, queue, _IMPORTS, see=world.imports.see, forget=world.imports.forget, key=_uid)
-    _watch(made, queue, _JOBS, see=world.jobs.see, forget=world.jobs.forget, key=owner_of)
-    _watch(made, queue, _PODS, see=world.pods.see, forget=world.forget_pod, key=owner_of)
-    return made
+    _watch(handlers, queue, _IMPORTS, update=cache.imports.update, remove=cache.imports.remove, key=_uid)
+    _watch(handlers, queue, _JOBS, update=cache.jobs.update, remove=cache.jobs.remove, key=import_uid)
+    _watch(handlers, queue, _PODS, update=cache.pods.update, remove=cache.remove_pod, key=import_uid)
+    return handlers
 
 
 def _watch(  # noqa: PLR0913  one line for each kind above
-    made: kopf.OperatorRegistry,
+    handlers: kopf.OperatorRegistry,
     queue: WorkQueue,
     kind: tuple[str, str, str],
     *,
-    see: Callable[[Object], bool],
-    forget: Callable[[Object], bool],
+    update: Callable[[Object], bool],
+    remove: Callable[[Object], bool],
     key: Callable[[Object], str],
 ) -> None:
-    """Watch a kind: note each event's object, and queue the import's key if it was news."""
+    """Watch a kind: update the cache from each event, and queue the import's key if the object has changed."""
 
-    @kopf.on.event(*kind, registry=made, id=f"{kind[2]}-seen")
-    async def seen(event: kopf.RawEvent, **_: object) -> None:
+    @kopf.on.event(*kind, registry=handlers, id=f"{kind[2]}-changed")
+    async def changed(event: kopf.RawEvent, **_: object) -> None:
         item = cast("Object", event["object"])
-        if (forget if event["type"] == "DELETED" else see)(item):
+        if (remove if event["type"] == "DELETED" else update)(item):
             queue.add(key(item))
 
 
@@ -142,8 +141,8 @@ def _uid(item: Object) -> str:
 
 
 def _session(info: kopf.ConnectionInfo, on_request: OnRequest) -> kopf.AiohttpSession:
-    """Return a session whose requests are counted: kopf itself tells of no watch that broke."""
-    seen = aiohttp.TraceConfig()
+    """Return a session that counts its requests: kopf reports no watch that breaks."""
+    tracing = aiohttp.TraceConfig()
 
     async def ended(_: object, __: object, end: aiohttp.TraceRequestEndParams) -> None:
         on_request(method=end.method, path=end.url.path, code=end.response.status, watch="watch" in end.url.query)
@@ -151,18 +150,18 @@ def _session(info: kopf.ConnectionInfo, on_request: OnRequest) -> kopf.AiohttpSe
     async def failed(_: object, __: object, end: aiohttp.TraceRequestExceptionParams) -> None:
         on_request(method=end.method, path=end.url.path, code=0, watch="watch" in end.url.query)
 
-    seen.on_request_end.append(ended)
-    seen.on_request_exception.append(failed)
+    tracing.on_request_end.append(ended)
+    tracing.on_request_exception.append(failed)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=info.as_ssl_context()),
         headers=info.as_http_headers(),
-        trace_configs=[seen],
+        trace_configs=[tracing],
     )
     return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
 async def connection() -> kopf.ConnectionInfo:
-    """Return the way to the API for kopf, the same as our own requests take. Asked again when a token has expired."""
+    """Return kopf's connection to the API, the same as our own client's. kopf asks again when a token has expired."""
     config = await configuration()
     header = await config.get_api_key_with_prefix("BearerToken")
     scheme, _, token = (header or "").rpartition(" ")

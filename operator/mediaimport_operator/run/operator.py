@@ -1,4 +1,4 @@
-"""The parts put together, and their life: Lease, first sweep, workers; and the end in good order."""
+"""The operator's parts and their life: leader election, first resync, workers, and a graceful stop."""
 
 from __future__ import annotations
 
@@ -13,150 +13,124 @@ from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_operator.cluster import Cluster
-from mediaimport_operator.decide.limits import Slots
-from mediaimport_operator.observe.cache import World
-from mediaimport_operator.progress.log_follower import Followers
-from mediaimport_operator.reconcile import worker
-from mediaimport_operator.reconcile.apply import Applier
-from mediaimport_operator.reconcile.gather import Gatherer
+from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.reconcile.metrics import Metrics
-from mediaimport_operator.reconcile.queue import WorkQueue
-from mediaimport_operator.reconcile.worker import Reconciler
-from mediaimport_operator.run import kopf_app, resync
+from mediaimport_operator.reconcile.worker import WORKERS, Reconciler
+from mediaimport_operator.run import kopf_app
 from mediaimport_operator.run.lease import Lease, lease_name
-from mediaimport_operator.run.resync import Sweeper
+from mediaimport_operator.run.resync import INTERVAL_S, Resync
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mediaimport_operator.decide.observed import Refusal
     from mediaimport_operator.settings.operator import Settings
 
 _STUCK_S = 120.0
 _DRAIN_S = 15.0
 _HEAD_START_S = 20.0
-"""At most, for sweep and passes together."""
-_FIRST_PASSES_S = 1.0
+"""The most that kopf's start waits for resync and first reconciles together."""
+_FIRST_RECONCILES_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
-class Engine:
-    """The operator but for its watches."""
+class Operator:
+    """The operator without its watches, which are kopf's."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, metrics: Metrics, clock: Clock) -> None:
-        self._clock = clock
-        self.world = World()
-        self.queue = WorkQueue()
+    def __init__(self, context: Context, clock: Clock) -> None:
+        self.context = context
         self.stopped = asyncio.Event()
-        self._under_way = asyncio.Event()
         self.failure: BaseException | None = None
-        slots = Slots(settings.caps, on_grant=self.queue.add)
-        refusals: dict[str, Refusal] = {}
-        self._followers = Followers(cluster, on_progress=self.queue.add, on_step=metrics.step)
+        self._clock = clock
+        settings = context.settings
         self._lease = Lease(
-            cluster,
+            context.cluster,
             namespace=settings.operator_namespace,
             name=lease_name(settings.instance),
             identity=settings.pod_uid,
         )
-        self._sweeper = Sweeper(
-            settings=settings, cluster=cluster, world=self.world, queue=self.queue, slots=slots, metrics=metrics
-        )
-        self._reconciler = Reconciler(
-            queue=self.queue,
-            gatherer=Gatherer(
-                settings=settings,
-                cluster=cluster,
-                world=self.world,
-                slots=slots,
-                followers=self._followers,
-                refusals=refusals,
-                clock=clock.now,
-            ),
-            applier=Applier(
-                cluster=cluster,
-                world=self.world,
-                slots=slots,
-                followers=self._followers,
-                refusals=refusals,
-                metrics=metrics,
-                settings=settings,
-            ),
-            slots=slots,
-            metrics=metrics,
-            clock=clock.now,
-        )
-        self._show(metrics, slots)
+        self._resync = Resync(context)
+        self._reconciler = Reconciler(context)
+        self._reconciling = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._workers: list[asyncio.Task[None]] = []
+        self._add_gauges()
 
-    def _show(self, metrics: Metrics, slots: Slots) -> None:
-        show = metrics.show
-        show("slots", "Imports that may run at a time.", lambda: slots.caps.total)
-        show("slots_held", "Imports that run.", lambda: slots.in_flight)
-        show("imports_waiting", "Imports that wait for a slot.", lambda: slots.waiting)
-        show(
+    def _add_gauges(self) -> None:
+        add, slots, queue, cache = (
+            self.context.metrics.gauge,
+            self.context.slots,
+            self.context.queue,
+            self.context.cache,
+        )
+        add("slots", "Imports that may run at a time.", lambda: slots.caps.total)
+        add("slots_held", "Imports that run.", lambda: slots.in_flight)
+        add("imports_waiting", "Imports that wait for a slot.", lambda: slots.waiting)
+        add(
             "imports_waiting_oldest_seconds",
-            "Since the creation of the oldest import that waits for a slot.",
+            "Age of the oldest import that waits for a slot.",
             lambda: slots.oldest_age_s(self._clock.now()),
         )
-        show("pass_queue_length", "Imports that wait for a pass.", lambda: len(self.queue))
-        show("pass_queue_oldest_seconds", "How long the first one waits.", lambda: self.queue.oldest_age_s)
-        show("imports", "MediaImports in the cache.", lambda: len(self.world.imports))
-        show("jobs", "Jobs of imports in the cache.", lambda: len(self.world.jobs))
-        show("lease_held", "1 while this is the operator that works.", lambda: float(self._lease.held.is_set()))
-        show("clock_offset_seconds", "By how much the API server is ahead of this node.", lambda: self._clock.offset_s)
-        show("sweep_age_seconds", "Since the last whole look at the cluster.", self._sweep_age_s)
+        add("workqueue_depth", "Imports that wait for a reconcile.", lambda: len(queue))
+        add(
+            "workqueue_oldest_seconds",
+            "Time that the first import has waited for its reconcile.",
+            lambda: queue.oldest_age_s,
+        )
+        add("imports", "MediaImports in the cache.", lambda: len(cache.imports))
+        add("jobs", "Jobs of imports in the cache.", lambda: len(cache.jobs))
+        add("lease_held", "1 while this operator is the leader.", lambda: float(self._lease.held.is_set()))
+        add("clock_offset_seconds", "Time by which the API server is ahead of this node.", lambda: self._clock.offset_s)
+        add("resync_age_seconds", "Time since the last resync.", self._resync_age_s)
 
-    def _sweep_age_s(self) -> float:
-        last = self._sweeper.last_at
+    def _resync_age_s(self) -> float:
+        last = self._resync.last_at
         return 0.0 if last is None else (datetime.now(UTC) - last).total_seconds()
 
     async def start(self) -> None:
-        """Begin; first sweep and first passes get a head start, since kopf's own first lists would slow them down.
+        """Start; return once the first reconciles run, or after _HEAD_START_S.
 
-        They are not waited for without end: the Lease may be long in coming.
+        kopf's first lists would slow down resync and first reconciles. The Lease may take longer than anyone waits.
         """
         self._life = asyncio.create_task(self._live(), name="life")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._under_way.wait(), _HEAD_START_S)
+            await asyncio.wait_for(self._reconciling.wait(), _HEAD_START_S)
 
     async def _live(self) -> None:
-        """Wait for the Lease, fill the caches, work. Any failure stops the whole process: a new one starts clean."""
+        """Become the leader, fill the caches, reconcile. A failure ends the process: the next one starts clean."""
         try:
             await self._lease.acquire()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._lease.keep())
-                await self._sweeper.first()
-                tasks.create_task(self._sweeper.forever())
+                await self._resync.first()
+                tasks.create_task(self._resync.forever())
                 self._workers = [
                     asyncio.create_task(self._reconciler.work(self._lease.held), name=f"worker {number}")
-                    for number in range(worker.WORKERS)
+                    for number in range(WORKERS)
                 ]
-                await asyncio.sleep(_FIRST_PASSES_S)
-                self._under_way.set()
+                await asyncio.sleep(_FIRST_RECONCILES_S)
+                self._reconciling.set()
         except Exception as error:
-            log.exception("operator fails")
+            log.exception("operator failed")
             self.failure = error
-            self._under_way.set()
+            self._reconciling.set()
             self.stopped.set()
 
     async def stop(self) -> None:
-        """Finish the passes that are being made, then give the Lease back."""
-        self.queue.close()
+        """Finish the running reconciles, then release the Lease."""
+        self.context.queue.close()
         await self._drain()
-        await self._followers.close()
+        await self.context.followers.close()
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
         await self._lease.release()
-        # kopf waits five seconds for its own task that waits for this.
+        # kopf waits five seconds for its own task, which waits for this event.
         self.stopped.set()
         log.info("operator stopped")
 
     async def _drain(self) -> None:
-        """Wait for the workers; not if they may not work."""
+        """Wait for the workers; cancel them at once if this operator is not the leader."""
         if not self._workers:
             return
         _, late = await asyncio.wait(self._workers, timeout=_DRAIN_S if self._lease.held.is_set() else 0)
@@ -164,51 +138,50 @@ class Engine:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def complaint(self) -> str | None:
-        """Return what is wrong, if anything is: an old sweep, or a key that no worker takes."""
-        last = self._sweeper.last_at
-        if last is not None and self._sweep_age_s() > 3 * resync.INTERVAL_S:
-            return f"the last sweep was at {last:%H:%M:%S} UTC"
-        if self._workers and self._lease.held.is_set() and self.queue.oldest_age_s > _STUCK_S:
-            return f"an import has waited {self.queue.oldest_age_s:.0f} s for its pass"
+    def unhealthy_reason(self) -> str | None:
+        """Return why the operator is unhealthy: an old resync, or a key that no worker takes; None if it is healthy."""
+        last = self._resync.last_at
+        if last is not None and self._resync_age_s() > 3 * INTERVAL_S:
+            return f"the last resync was at {last:%H:%M:%S} UTC"
+        age_s = self.context.queue.oldest_age_s
+        if self._workers and self._lease.held.is_set() and age_s > _STUCK_S:
+            return f"an import has waited {age_s:.0f} s for its reconcile"
         return None
 
 
 async def run(settings: Settings) -> None:
-    """Run the operator until SIGTERM; raise what ended it otherwise."""
+    """Run the operator until SIGTERM; raise the error that ends it otherwise."""
     metrics = Metrics()
     with serving_metrics(metrics.registry, settings.metrics_port):
         await _run(settings, metrics)
 
 
 async def _run(settings: Settings, metrics: Metrics) -> None:
-    async with _engine(settings, metrics) as engine:
+    async with _operator(settings, metrics) as operator:
         handlers = kopf_app.registry(
-            world=engine.world,
-            queue=engine.queue,
-            start=engine.start,
-            stop=engine.stop,
-            complaint=engine.complaint,
-            on_request=metrics.request,
+            context=operator.context,
+            start=operator.start,
+            stop=operator.stop,
+            unhealthy_reason=operator.unhealthy_reason,
         )
         await kopf.operator(
             registry=handlers,
             settings=kopf_app.kopf_settings(settings),
-            # kopf would ask for the user's name, which an arbitrary uid does not have.
+            # kopf would look up the user's name, which an arbitrary uid does not have.
             identity=cast("Any", settings.pod_name),
             standalone=True,
             namespaces=settings.namespaces,
             liveness_endpoint=f"http://0.0.0.0:{settings.probe_port}/healthz",
-            stop_flag=engine.stopped,
+            stop_flag=operator.stopped,
         )
-    if engine.failure is not None:
-        raise engine.failure
+    if operator.failure is not None:
+        raise operator.failure
 
 
 @asynccontextmanager
-async def _engine(settings: Settings, metrics: Metrics) -> AsyncIterator[Engine]:
+async def _operator(settings: Settings, metrics: Metrics) -> AsyncIterator[Operator]:
     """Open the API client with a connection for each worker and each followed log."""
-    connections = worker.WORKERS + settings.caps.total + 8
+    connections = WORKERS + settings.caps.total + 8
     clock = Clock()
     async with Cluster.connect(connections=connections, on_request=metrics.request, clock=clock) as cluster:
-        yield Engine(settings, cluster, metrics, clock)
+        yield Operator(Context.create(settings, cluster, clock=clock.now, metrics=metrics), clock)

@@ -1,4 +1,4 @@
-"""What whoever installs us adds to the pods of imports: labels, variables, volumes; never to what is ours. Pure."""
+"""Extras: labels, variables and volumes that an installer adds to the pods of imports. They replace nothing of ours."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 VARIABLE = "IMPORTER_EXTRAS"
 _OURS = re.compile(r"(MEDIAIMPORT|S3|SOURCE|SCRATCH|PROBER)_.*")
-"""Variables by which an importer is told what to do and where to store it."""
+"""Variables that the operator sets: the importer's task, its store and its source policy."""
 _OUR_VOLUMES = frozenset({"scratch", "prober", "importer-tmp", "prober-tmp", "tmp", "store-ca", "source-headers"})
 
 
 @dataclass(frozen=True)
 class Extras:
-    """Labels and annotations are the pod's; all else the importer's container's alone: the prober gets nothing."""
+    """Labels and annotations for the pod, all else for the importer's container; the prober gets nothing."""
 
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
@@ -35,22 +35,24 @@ class Extras:
 
     @classmethod
     def read(cls, env: Environment) -> Extras:
-        """Return what IMPORTER_EXTRAS holds as JSON; BadSettingError for what it may not hold."""
+        """Return the extras in IMPORTER_EXTRAS; BadSettingError if it is not valid."""
         try:
             given = json.loads(env.text(VARIABLE, "{}"))
             extras = cls(**{each.name: _part(given.pop(to_camel(each.name), None), each.name) for each in fields(cls)})
         except (ValueError, TypeError, AttributeError) as error:
             raise BadSettingError(f"{VARIABLE} must be a JSON object of maps and lists of objects: {error}") from None
-        if complaint := next(extras._complaints(set(given)), None):
-            raise BadSettingError(f"{VARIABLE} {complaint}")
+        if invalid := next(extras._validation_errors(set(given)), None):
+            raise BadSettingError(f"{VARIABLE} {invalid}")
         return extras
 
-    def _complaints(self, unknown: set[str]) -> Iterator[str]:
+    def _validation_errors(self, unknown: set[str]) -> Iterator[str]:
         yield from (f"has {each}, which is none of {_keys()}" for each in sorted(unknown))
         names = (str(each.get("name")) for each in self.env)
-        yield from (f"sets the variable {each}, which is the operator's to set" for each in names if _OURS.match(each))
+        yield from (f"sets the variable {each}, which only the operator sets" for each in names if _OURS.match(each))
         volumes = (str(each.get("name")) for each in self.volumes)
-        yield from (f"has a volume {each}, a name that is taken" for each in volumes if each in _OUR_VOLUMES)
+        yield from (
+            f"has a volume {each}, which is the name of a volume of ours" for each in volumes if each in _OUR_VOLUMES
+        )
 
 
 def _part(given: Any, name: str) -> Any:  # noqa: ANN401  # JSON

@@ -23,7 +23,7 @@ Placement = dict[str, Any]
 
 @dataclass(frozen=True)
 class ImporterSettings:
-    """What every importer's pod is made of. Quantities are Kubernetes'."""
+    """The parts of every importer's pod. Quantities are Kubernetes'."""
 
     image: str
     prober_image: str
@@ -42,11 +42,11 @@ class ImporterSettings:
     extras: Extras
     uid: int | None
     prober_uid: int | None
-    """None: whom the namespace says."""
+    """None leaves the user to the namespace, as OpenShift does."""
 
     @classmethod
     def read(cls, env: Environment) -> ImporterSettings:
-        """Return the importer's part; BadSettingError for what is missing or wrong."""
+        """Return the settings; BadSettingError names the variable that is missing or wrong."""
         return cls(
             image=env.text("IMPORTER_IMAGE"),
             prober_image=env.text("PROBER_IMAGE"),
@@ -80,7 +80,7 @@ def _placement(env: Environment) -> Placement:
 
 
 def _uid(env: Environment, name: str, default: int) -> int | None:
-    """Return a user's id; None where the namespace is to say it, as `0` asks."""
+    """Return a user's id; None for `0`, which leaves it to the namespace."""
     return env.integer(name, default) or None
 
 

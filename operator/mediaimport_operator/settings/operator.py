@@ -1,4 +1,4 @@
-"""The operator's settings, read once from the environment."""
+"""Settings of the operator, read once from the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_PORT = 2**16 - 1
 
 @dataclass(frozen=True)
 class Caps:
-    """How many imports may run at once; 0: no cap of that kind."""
+    """Limits of the imports that run at once; 0 means no limit of that kind."""
 
     total: int
     per_user: int = 0

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api import names
-from mediaimport_operator.decide.actions import CreateJob, Slot
+from mediaimport_operator.decide.actions import CreateJob, SlotRequest
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe import resource
 from mediaimport_operator.pods import import_job
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mediaimport_operator.decide.observed import Observed
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from tests.unit.operator.conftest import Build
+    from tests.support.operator_fakes import Build
 
 LABELS = {names.LABEL_QUEUE: "media", names.LABEL_QUEUE_PRIORITY: "high", "team": "film"}
 
@@ -33,21 +33,21 @@ def condition(observed: Observed) -> tuple[str, str]:
     return status.conditions[0].reason, status.conditions[0].message
 
 
-def test_kueues_labels_are_passed_and_the_job_waits_for_it(build: Build) -> None:
-    made = import_job.job(
+def test_job_has_kueues_labels_and_starts_suspended(build: Build) -> None:
+    job = import_job.job(
         resource.read(build.mediaimport(meta={"labels": LABELS})), build.settings(kueue=True), attempt=1
     )
-    assert made["spec"]["suspend"] is True
-    kueues = {name: value for name, value in made["metadata"]["labels"].items() if name.startswith("kueue")}
+    assert job["spec"]["suspend"] is True
+    kueues = {name: value for name, value in job["metadata"]["labels"].items() if name.startswith("kueue")}
     assert kueues == {names.LABEL_QUEUE: "media", names.LABEL_QUEUE_PRIORITY: "high"}
-    assert "team" not in made["metadata"]["labels"]
+    assert "team" not in job["metadata"]["labels"]
 
 
-def test_the_own_cap_steps_aside(build: Build) -> None:
-    made = plan(labelled(build, slot=False))
-    assert any(isinstance(each, CreateJob) for each in made.actions)
-    assert made.slot is Slot.NONE
-    assert plan(labelled(build, jobs=[build.job()], pods=[build.running_pod()])).slot is Slot.NONE
+def test_own_caps_do_not_apply_with_kueue(build: Build) -> None:
+    planned = plan(labelled(build, slot=False))
+    assert any(isinstance(each, CreateJob) for each in planned.actions)
+    assert planned.slot is SlotRequest.NONE
+    assert plan(labelled(build, jobs=[build.job()], pods=[build.running_pod()])).slot is SlotRequest.NONE
 
 
 def test_a_job_that_kueue_has_not_admitted_is_queued(build: Build) -> None:
@@ -55,28 +55,26 @@ def test_a_job_that_kueue_has_not_admitted_is_queued(build: Build) -> None:
     assert condition(observed) == ("Queued", "waits for Kueue to admit it by the queue media")
 
 
-def test_a_job_that_kueue_takes_its_place_from_is_queued_again_and_not_failed(build: Build) -> None:
+def test_job_that_kueue_preempts_is_queued_again_and_has_not_failed(build: Build) -> None:
     stopped = build.ended_pod(exit_code=143, meta={"deletionTimestamp": "2030-01-01T12:00:00Z"})
-    assert condition(labelled(build, jobs=[suspended(build)], relics=[stopped]))[0] == "Queued"
+    assert condition(labelled(build, jobs=[suspended(build)], deleted_pods=[stopped]))[0] == "Queued"
     resumed = build.running_pod() | {"metadata": build.running_pod()["metadata"] | {"name": "second", "uid": "second"}}
-    made = plan(labelled(build, jobs=[build.job()], relics=[stopped], pods=[resumed]))
-    assert (condition(labelled(build, jobs=[build.job()], relics=[stopped], pods=[resumed]))[0], made.follow) == (
-        "Importing",
-        "second",
-    )
+    observed = labelled(build, jobs=[build.job()], deleted_pods=[stopped], pods=[resumed])
+    assert condition(observed)[0] == "Importing"
+    assert plan(observed).follow == "second"
 
 
-def test_without_kueue_the_label_is_ignored_and_that_is_said(build: Build) -> None:
-    assert plan(labelled(build, kueue=False, slot=False)).slot is Slot.WANTED
+def test_label_is_ignored_without_kueue_and_the_message_says_so(build: Build) -> None:
+    assert plan(labelled(build, kueue=False, slot=False)).slot is SlotRequest.WANTED
     reason, message = condition(labelled(build, kueue=False))
     assert reason == "Starting"
     assert "kueue.x-k8s.io/queue-name is ignored" in message
-    made = import_job.job(resource.read(build.mediaimport(meta={"labels": LABELS})), build.settings(), attempt=1)
-    assert "suspend" not in made["spec"]
-    assert names.LABEL_QUEUE not in made["metadata"]["labels"]
+    job = import_job.job(resource.read(build.mediaimport(meta={"labels": LABELS})), build.settings(), attempt=1)
+    assert "suspend" not in job["spec"]
+    assert names.LABEL_QUEUE not in job["metadata"]["labels"]
 
 
 def test_an_import_without_a_queue_keeps_to_our_caps(build: Build) -> None:
-    made = plan(build.observed(settings=build.settings(kueue=True), slot=False))
-    assert made.slot is Slot.WANTED
+    planned = plan(build.observed(settings=build.settings(kueue=True), slot=False))
+    assert planned.slot is SlotRequest.WANTED
     assert resource.read(build.mediaimport(meta={"labels": {names.LABEL_QUEUE_PRIORITY: "high"}})).queue is None

@@ -17,8 +17,9 @@ from mediaimport_runtime.environment import BadSettingError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Build
     from mediaimport_runtime.kubernetes.objects import Object
+
+    from tests.support.operator_fakes import Build
 
 VARIABLES = {"S3_BUCKET_NAME": "bucket", "RETRY_WAIT_SECONDS": "5"}
 NOW = "2030-01-01T12:00:00Z"
@@ -41,7 +42,7 @@ def test_new_import_waits_for_a_slot(build: Build) -> None:
     report = replayed(kubectl("MediaImport", build.mediaimport()))
 
     assert report["import"] == "media/film"
-    assert report["policy"].endswith("plan._start")
+    assert report["policy"].endswith("plan.attempt_due")
     assert report["slot"] == "WANTED"
     assert report["actions"] == []
     assert report["statusPatch"]["phase"] == "Queued"
@@ -67,7 +68,7 @@ def test_failed_attempt_is_explained_and_repeated_later(build: Build) -> None:
     assert report["attempt"]["state"]["reason"] == "SourceUnavailable"
     assert report["attempt"]["state"]["result"]["httpStatus"] == 503
     assert report["statusPatch"]["phase"] == "Waiting"
-    assert report["wakeAt"] == "2030-01-01T12:00:05+00:00"
+    assert report["requeueAt"] == "2030-01-01T12:00:05+00:00"
 
 
 def test_result_that_is_about_another_bucket_does_not_count(build: Build) -> None:
@@ -79,7 +80,7 @@ def test_result_that_is_about_another_bucket_does_not_count(build: Build) -> Non
     assert report["attempt"]["state"]["reason"] == "ResultLost"
 
 
-def test_jobs_and_pods_of_other_imports_are_left_out(build: Build) -> None:
+def test_jobs_and_pods_of_other_imports_are_ignored(build: Build) -> None:
     stranger = build.job()
     stranger["metadata"]["labels"] = stranger["metadata"]["labels"] | {names.LABEL_UID: "another"}
 
@@ -98,18 +99,18 @@ def of_deletion(build: Build, kind: str, item: Object) -> Object:
     return kubectl(kind, item)
 
 
-def test_deletion_job_lets_the_resource_go(build: Build) -> None:
+def test_complete_cleanup_job_removes_the_finalizer(build: Build) -> None:
     report = replayed(deleted(build), of_deletion(build, "Job", build.complete_job()))
 
-    assert report["actions"] == [{"is": "LetGo", "left": None}]
+    assert report["actions"] == [{"is": "RemoveFinalizer", "orphan_reason": None}]
 
 
-def test_deletion_that_failed_says_what_its_pod_said(build: Build) -> None:
+def test_failed_cleanup_job_shows_its_pods_message(build: Build) -> None:
     pod = build.ended_pod(exit_code=14, message="the store refused to delete")
 
     report = replayed(deleted(build), of_deletion(build, "Job", build.failed_job()), of_deletion(build, "Pod", pod))
 
-    assert report["actions"] == [{"is": "LetGo", "left": "the store refused to delete"}]
+    assert report["actions"] == [{"is": "RemoveFinalizer", "orphan_reason": "the store refused to delete"}]
 
 
 def test_spec_that_is_not_valid_is_replayed_too(build: Build) -> None:
@@ -130,7 +131,7 @@ def test_files_are_read_in_place_of_standard_input(build: Build, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "0 MediaImports"),
         ("{", "not JSON"),
@@ -138,8 +139,8 @@ def test_files_are_read_in_place_of_standard_input(build: Build, tmp_path: Path)
         ('{"kind": "Job", "metadata": {}}', "0 MediaImports"),
     ],
 )
-def test_input_that_cannot_be_replayed_is_refused(text: str, said: str) -> None:
-    with pytest.raises(ReplayError, match=said):
+def test_input_that_cannot_be_replayed_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ReplayError, match=message):
         main([], VARIABLES, io.StringIO(text), io.StringIO())
 
 

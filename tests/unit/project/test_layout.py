@@ -1,6 +1,8 @@
 """Rules of the tree."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,9 @@ def test_every_requirement_is_pinned_and_hashed_and_names_no_host(lock: Path) ->
     names = re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)
     assert len(requirements) == len(names) > 0
     assert all(version for version, _ in requirements)
+
+
+def test_end_to_end_tests_can_be_imported() -> None:
+    command = (sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-m", "", "tests/e2e")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -5,24 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
-from mediaimport_operator.decide import attempt
-from mediaimport_operator.decide.attempt import Ended, Running
-from mediaimport_operator.observe import job, pod
-from mediaimport_operator.observe.result import Expectation
+from mediaimport_operator.decide.attempt import Ended, Running, attempt_state
+from mediaimport_operator.observe.job import ResultValidator, read_job, read_pod
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from tests.unit.operator.conftest import Build
+    from tests.support.operator_fakes import Build
 
 DRAINED = [{"type": "DisruptionTarget", "status": "True", "message": "drained"}]
 
 
-def read(build: Build, *, of: Object | None, pods: list[Object] | None = None, gone: bool = False) -> Running | Ended:
-    return attempt.read(
-        job=job.read(of) if of else None,
-        pods=[pod.read(each, gone=gone) for each in pods or []],
-        expected=Expectation(bucket="bucket", user_id="ada", asset_id=build.uid),
+def read(
+    build: Build, *, of: Object | None, pods: list[Object] | None = None, deleted: bool = False
+) -> Running | Ended:
+    return attempt_state(
+        job=read_job(of) if of else None,
+        pods=[read_pod(each, deleted=deleted) for each in pods or []],
+        validator=ResultValidator(bucket="bucket", user_id="ada", asset_id=build.uid),
         now=build.now,
     )
 
@@ -52,7 +52,7 @@ def test_a_good_result_counts_though_the_pod_is_being_disrupted(build: Build) ->
 
 def test_a_result_counts_though_job_and_pod_are_deleted(build: Build) -> None:
     ended = build.ended_pod(message=build.imported().encode())
-    assert reason(read(build, of=None, pods=[ended], gone=True)) is Reason.IMPORTED
+    assert reason(read(build, of=None, pods=[ended], deleted=True)) is Reason.IMPORTED
 
 
 @pytest.mark.parametrize(
@@ -87,31 +87,31 @@ def test_an_end_without_a_result_is_named_by_pod_then_exit_code(
     assert reason(read(build, of=build.failed_job(), pods=[ended])) is expected
 
 
-@pytest.mark.parametrize("told", [each for each in Reason if (each.facts.exit_code or 0) >= 10])
-def test_every_reason_that_an_importer_tells_is_believed_with_its_exit_code(build: Build, told: Reason) -> None:
-    code = told.facts.exit_code
+@pytest.mark.parametrize("counted", [each for each in Reason if (each.facts.exit_code or 0) >= 10])
+def test_every_reason_in_a_result_counts_with_its_exit_code(build: Build, counted: Reason) -> None:
+    code = counted.facts.exit_code
     assert code is not None
-    message = build.failure(told, "What happened.").encode()
+    message = build.failure(counted, "What happened.").encode()
     state = read(build, of=build.failed_job(), pods=[build.ended_pod(exit_code=code, message=message)])
     assert isinstance(state, Ended)
-    assert (state.reason, state.message, state.exit_code) == (told, "What happened.", code)
+    assert (state.reason, state.message, state.exit_code) == (counted, "What happened.", code)
 
 
 @pytest.mark.parametrize("exit_code", [30, 137, 143])
-def test_who_stopped_the_importer_is_not_guessed_before_the_job_says_it(build: Build, exit_code: int) -> None:
+def test_stopped_importer_counts_as_running_until_the_job_has_ended(build: Build, exit_code: int) -> None:
     ended = [build.ended_pod(exit_code=exit_code)]
     assert isinstance(read(build, of=build.job(), pods=ended), Running)
     overdue = read(build, of=build.failed_job(reason="DeadlineExceeded"), pods=ended)
     assert reason(overdue) is Reason.DEADLINE_EXCEEDED
 
 
-def test_a_deadline_that_is_being_enforced_is_known_before_the_job_has_failed(build: Build) -> None:
+def test_deadline_is_known_before_the_job_has_failed(build: Build) -> None:
     target = {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}
     state = read(build, of=build.job(conditions=[target]), pods=[build.ended_pod(exit_code=143)])
     assert reason(state) is Reason.DEADLINE_EXCEEDED
 
 
-def test_a_deadline_is_known_though_its_pod_was_never_seen(build: Build) -> None:
+def test_deadline_is_known_without_a_pod(build: Build) -> None:
     state = read(build, of=build.failed_job(reason="DeadlineExceeded"))
     assert reason(state) is Reason.DEADLINE_EXCEEDED
 
@@ -119,22 +119,22 @@ def test_a_deadline_is_known_though_its_pod_was_never_seen(build: Build) -> None
 def test_a_complete_job_without_its_pod_has_lost_its_result(build: Build) -> None:
     state = read(build, of=build.complete_job())
     assert isinstance(state, Ended)
-    assert (state.reason, state.seen) == (Reason.RESULT_LOST, False)
+    assert (state.reason, state.confirmed) == (Reason.RESULT_LOST, False)
 
 
 def test_a_failed_job_without_its_pod_was_disrupted(build: Build) -> None:
     state = read(build, of=build.failed_job())
     assert isinstance(state, Ended)
-    assert (state.reason, state.seen) == (Reason.DISRUPTED, False)
+    assert (state.reason, state.confirmed) == (Reason.DISRUPTED, False)
 
 
-def test_a_pod_that_the_kubelet_refused_is_a_disruption(build: Build) -> None:
+def test_pod_that_the_kubelet_rejects_is_a_disruption(build: Build) -> None:
     state = read(build, of=build.job(), pods=[build.pod(phase="Failed", reason="OutOfcpu", message="no room")])
     assert isinstance(state, Ended)
     assert (state.reason, state.message) == (Reason.DISRUPTED, "no room")
 
 
-def test_a_terminating_pod_is_given_up_a_minute_past_its_grace(build: Build) -> None:
+def test_terminating_pod_counts_as_lost_a_minute_past_its_grace(build: Build) -> None:
     def terminating(ago_s: int) -> Object:
         item = build.running_pod()
         moment = build.now - timedelta(seconds=ago_s)
@@ -145,7 +145,7 @@ def test_a_terminating_pod_is_given_up_a_minute_past_its_grace(build: Build) -> 
     assert reason(read(build, of=build.job(), pods=[terminating(61)])) is Reason.DISRUPTED
 
 
-def test_messages_lose_what_must_not_be_told(build: Build) -> None:
+def test_messages_contain_no_query_no_credentials_no_control_characters(build: Build) -> None:
     hostile = build.failure(Reason.NOT_MEDIA, "see https://u:p@h.example/x?token=1 \x1b[31m\u202e red").encode()
     state = read(build, of=build.job(), pods=[build.ended_pod(exit_code=12, message=hostile)])
     assert isinstance(state, Ended)

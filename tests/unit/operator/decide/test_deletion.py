@@ -6,21 +6,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mediaimport_api import names
 from mediaimport_api.reasons import Reason
-from mediaimport_operator.decide.actions import CreateEraser, CreateJob, DeleteJob, Hold, LetGo, Slot
-from mediaimport_operator.decide.observed import Eraser, Refusal
+from mediaimport_operator.decide.actions import (
+    CreateCleanupJob,
+    CreateJob,
+    DeleteJob,
+    RemoveFinalizer,
+    SetFinalizer,
+    SlotRequest,
+)
+from mediaimport_operator.decide.observed import CleanupJob, Refusal
 from mediaimport_operator.decide.plan import plan
 
 if TYPE_CHECKING:
     from mediaimport_operator.decide.observed import Observed
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from tests.unit.operator.conftest import Build
+    from tests.support.operator_fakes import Build
 
 HELD = {"finalizers": ["someone.example/else", names.STORED_OBJECTS_FINALIZER]}
 GONE_AT = {"deletionTimestamp": "2030-01-01T11:59:00Z"}
 
 
-def leaving(build: Build, *, policy: str = "Delete", meta: Object | None = None, **observed: Any) -> Observed:  # noqa: ANN401
+def deleted(build: Build, *, policy: str = "Delete", meta: Object | None = None, **observed: Any) -> Observed:  # noqa: ANN401
     return build.observed(build.mediaimport(deletionPolicy=policy, meta=HELD | GONE_AT | (meta or {})), **observed)
 
 
@@ -37,7 +44,7 @@ def message(observed: Observed) -> str:
 
 def test_the_finalizer_is_there_before_the_first_job(build: Build) -> None:
     actions = plan(build.observed(build.mediaimport(deletionPolicy="Delete"))).actions
-    assert Hold(on=True) in actions
+    assert SetFinalizer(present=True) in actions
     assert any(isinstance(each, CreateJob) for each in actions)
 
 
@@ -45,72 +52,79 @@ def test_the_finalizer_is_there_before_the_first_job(build: Build) -> None:
 def test_the_finalizer_exists_only_with_its_policy(build: Build, policy: str) -> None:
     has = {"finalizers": [] if policy == "Delete" else [names.STORED_OBJECTS_FINALIZER]}
     assert (
-        Hold(on=policy == "Delete") in plan(build.observed(build.mediaimport(deletionPolicy=policy, meta=has))).actions
+        SetFinalizer(present=policy == "Delete")
+        in plan(build.observed(build.mediaimport(deletionPolicy=policy, meta=has))).actions
     )
     right = {"finalizers": [names.STORED_OBJECTS_FINALIZER] if policy == "Delete" else []}
-    made = plan(build.observed(build.mediaimport(deletionPolicy=policy, meta=right)))
-    assert not any(isinstance(each, Hold) for each in made.actions)
+    planned = plan(build.observed(build.mediaimport(deletionPolicy=policy, meta=right)))
+    assert not any(isinstance(each, SetFinalizer) for each in planned.actions)
 
 
-def test_a_resource_that_nothing_holds_goes_by_itself(build: Build) -> None:
-    made = plan(leaving(build, meta={"finalizers": ["foregroundDeletion"]}))
-    assert (made.actions, made.status) == ((), None)
+def test_resource_without_the_finalizer_needs_nothing(build: Build) -> None:
+    planned = plan(deleted(build, meta={"finalizers": ["foregroundDeletion"]}))
+    assert (planned.actions, planned.status) == ((), None)
 
 
-def test_with_retain_it_is_let_go_at_once(build: Build) -> None:
-    assert plan(leaving(build, policy="Retain")).actions == (LetGo(),)
+def test_finalizer_is_removed_at_once_under_retain(build: Build) -> None:
+    assert plan(deleted(build, policy="Retain")).actions == (RemoveFinalizer(),)
 
 
-def test_the_importer_is_stopped_first(build: Build) -> None:
-    observed = leaving(build, jobs=[build.job()], pods=[build.running_pod()])
+def test_importer_is_stopped_first(build: Build) -> None:
+    observed = deleted(build, jobs=[build.job()], pods=[build.running_pod()])
     job = observed.jobs[0]
     assert plan(observed).actions == (DeleteJob(job.name, job.uid),)
     assert message(observed) == "waits for its importer to stop"
-    assert plan(leaving(build, pods=[build.running_pod()])).actions == (), "its Job is gone, it still ends"
+    assert plan(deleted(build, pods=[build.running_pod()])).actions == (), "its Job is gone, it still ends"
 
 
-def test_a_pod_on_a_dead_node_is_not_waited_for(build: Build) -> None:
+def test_pod_on_a_lost_node_does_not_delay_the_deletion(build: Build) -> None:
     pod = build.running_pod()
     pod["metadata"]["deletionTimestamp"] = "2030-01-01T11:58:00Z"
-    assert plan(leaving(build, pods=[pod])).actions == (CreateEraser(),)
+    assert plan(deleted(build, pods=[pod])).actions == (CreateCleanupJob(),)
 
 
-def test_the_deletion_takes_a_slot(build: Build) -> None:
-    assert plan(leaving(build, slot=False)).slot is Slot.WANTED
-    assert message(leaving(build, slot=False)).startswith("waits for a slot to delete its stored objects: 10 of 10")
-    made = plan(leaving(build))
-    assert (made.actions, made.slot) == ((CreateEraser(),), Slot.USED)
+def test_cleanup_job_needs_a_slot(build: Build) -> None:
+    assert plan(deleted(build, slot=False)).slot is SlotRequest.WANTED
+    assert message(deleted(build, slot=False)).startswith("waits for a slot to delete its stored objects: 10 of 10")
+    planned = plan(deleted(build))
+    assert (planned.actions, planned.slot) == ((CreateCleanupJob(),), SlotRequest.USED)
 
 
-def test_it_is_let_go_once_the_objects_are_gone(build: Build) -> None:
-    running = leaving(build, eraser=Eraser(build.now, complete=False, failed=False, words="the store is away"))
+def test_finalizer_is_removed_once_the_objects_are_deleted(build: Build) -> None:
+    running = deleted(
+        build, cleanup_job=CleanupJob(build.now, complete=False, failed=False, last_error="the store is away")
+    )
     assert plan(running).actions == ()
-    assert message(running) == "its stored objects are being deleted; so far in vain: the store is away"
-    assert plan(leaving(build, eraser=Eraser(build.now, complete=True, failed=False))).actions == (LetGo(),)
+    assert message(running) == "its stored objects are being deleted; the last try failed: the store is away"
+    assert plan(deleted(build, cleanup_job=CleanupJob(build.now, complete=True, failed=False))).actions == (
+        RemoveFinalizer(),
+    )
 
 
-def test_after_ten_minutes_in_vain_it_is_let_go_and_said(build: Build) -> None:
-    failed = Eraser(build.now - timedelta(minutes=10), complete=False, failed=True, words="no bucket")
-    assert plan(leaving(build, eraser=failed)).actions == (LetGo(left="no bucket"),)
-    lost = Eraser(build.now - timedelta(minutes=12), complete=False, failed=False)
-    (action,) = plan(leaving(build, eraser=lost)).actions
-    assert isinstance(action, LetGo)
-    assert action.left
+def test_finalizer_is_removed_with_a_reason_after_ten_minutes_of_failure(build: Build) -> None:
+    failed = CleanupJob(build.now - timedelta(minutes=10), complete=False, failed=True, last_error="no bucket")
+    assert plan(deleted(build, cleanup_job=failed)).actions == (RemoveFinalizer(orphan_reason="no bucket"),)
+    lost = CleanupJob(build.now - timedelta(minutes=12), complete=False, failed=False)
+    (action,) = plan(deleted(build, cleanup_job=lost)).actions
+    assert isinstance(action, RemoveFinalizer)
+    assert action.orphan_reason
 
 
-def test_a_job_that_is_refused_is_waited_for_ten_minutes_from_the_deletion(build: Build) -> None:
+def test_refused_cleanup_job_is_retried_for_ten_minutes_after_the_deletion(build: Build) -> None:
     old = refusal(build, ago=timedelta(minutes=30))
-    assert plan(leaving(build, refusal=old)).actions == (), "the import's own Job was refused before"
+    assert plan(deleted(build, refusal=old)).actions == (), "the import's own Job was refused before"
     late = {"deletionTimestamp": "2030-01-01T11:49:00Z"}
-    assert plan(leaving(build, meta=late, refusal=old)).actions == (LetGo(left="403: exceeded quota"),)
+    assert plan(deleted(build, meta=late, refusal=old)).actions == (
+        RemoveFinalizer(orphan_reason="403: exceeded quota"),
+    )
 
 
-def test_an_operator_whose_own_namespace_goes_lets_go_at_once(build: Build) -> None:
+def test_finalizer_is_removed_at_once_in_a_terminating_operator_namespace(build: Build) -> None:
     ending = refusal(build, ago=timedelta(), message="403: unable to create: namespace media is being terminated")
-    assert isinstance(plan(leaving(build, refusal=ending)).actions[0], LetGo)
+    assert isinstance(plan(deleted(build, refusal=ending)).actions[0], RemoveFinalizer)
 
 
-def test_what_it_says_while_it_goes_keeps_the_rest_of_the_status(build: Build) -> None:
+def test_status_of_a_deletion_keeps_asset_and_phase(build: Build) -> None:
     pods = [build.ended_pod(message=build.imported().encode())]
     ready = plan(build.observed(jobs=[build.job()], pods=pods)).status
     assert ready is not None

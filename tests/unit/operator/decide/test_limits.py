@@ -41,96 +41,96 @@ claims = st.lists(
 )
 
 
-def test_a_free_slot_is_given_at_once() -> None:
+def test_free_slot_is_granted_at_once() -> None:
     slots, granted = ledger()
-    assert slots.want(claim("a"))
-    assert not slots.want(claim("b"))
+    assert slots.request(claim("a"))
+    assert not slots.request(claim("b"))
     assert granted == []
 
 
-def test_a_freed_slot_goes_to_the_next_and_tells_it() -> None:
+def test_released_slot_is_granted_to_the_next_claim() -> None:
     slots, granted = ledger()
-    slots.want(claim("a"))
-    slots.want(claim("b"))
-    slots.free("a")
+    slots.request(claim("a"))
+    slots.request(claim("b"))
+    slots.release("a")
     assert granted == ["b"]
     assert slots.holds("b")
 
 
-def test_what_runs_holds_its_slot_beyond_the_cap() -> None:
+def test_running_import_holds_its_slot_beyond_the_cap() -> None:
     slots, _ = ledger(cap=1)
-    slots.use(claim("a"))
-    slots.use(claim("b"))
-    assert (slots.in_flight, slots.want(claim("c"))) == (2, False)
-    slots.free("a")
+    slots.occupy(claim("a"))
+    slots.occupy(claim("b"))
+    assert (slots.in_flight, slots.request(claim("c"))) == (2, False)
+    slots.release("a")
     assert not slots.holds("c")
 
 
-def test_a_claim_that_leaves_is_not_granted() -> None:
+def test_claim_that_was_released_is_not_granted() -> None:
     slots, granted = ledger()
-    slots.want(claim("a"))
-    slots.want(claim("b"))
-    slots.free("b")
-    slots.free("a")
+    slots.request(claim("a"))
+    slots.request(claim("b"))
+    slots.release("b")
+    slots.release("a")
     assert (granted, slots.in_flight, slots.waiting) == ([], 0, 0)
 
 
-def test_asking_again_changes_nothing() -> None:
+def test_second_request_changes_nothing() -> None:
     slots, granted = ledger()
     for _ in range(3):
-        slots.want(claim("a"))
-        slots.want(claim("b"))
-    slots.free("a")
-    slots.free("b")
+        slots.request(claim("a"))
+        slots.request(claim("b"))
+    slots.release("a")
+    slots.release("b")
     assert (granted, slots.in_flight) == (["b"], 0)
 
 
-def test_a_full_user_does_not_keep_others_out() -> None:
+def test_user_at_the_cap_does_not_block_other_users() -> None:
     slots, _ = ledger(cap=3, per_user=1)
-    assert slots.want(claim("a", user="ada"))
-    assert not slots.want(claim("b", user="ada"))
-    assert slots.want(claim("c", user="bob"))
-    assert slots.full_for(claim("b", user="ada")) == "1 of 1 of user ada in flight"
+    assert slots.request(claim("a", user="ada"))
+    assert not slots.request(claim("b", user="ada"))
+    assert slots.request(claim("c", user="bob"))
+    assert slots.wait_reason(claim("b", user="ada")) == "1 of 1 of user ada in flight"
 
 
 @given(claims)
 def test_slots_are_granted_in_order(waiting: list[Claim]) -> None:
     slots, granted = ledger(cap=1)
-    slots.use(claim("first", user="z"))
+    slots.occupy(claim("first", user="z"))
     for each in waiting:
-        slots.want(each)
+        slots.request(each)
     current = "first"
     for _ in waiting:
-        slots.free(current)
+        slots.release(current)
         current = granted[-1]
     assert granted == [each.key for each in sorted(waiting, key=order)]
 
 
 @given(claims, st.builds(Caps, st.integers(1, 5), st.integers(0, 3), st.integers(0, 3)), st.data())
-def test_caps_hold_and_no_slot_is_left_idle(pool: list[Claim], caps: Caps, data: st.DataObject) -> None:
+def test_caps_hold_and_no_slot_stays_idle(pool: list[Claim], caps: Caps, data: st.DataObject) -> None:
     cap, per_user, per_host = caps.total, caps.per_user or caps.total, caps.per_host or caps.total
     slots, _ = ledger(cap, caps.per_user, caps.per_host)
-    wanted: dict[str, Claim] = {}
+    requested: dict[str, Claim] = {}
     for _ in range(len(pool) * 2):
         each = data.draw(st.sampled_from(pool))
         if data.draw(st.booleans()):
-            slots.want(each)
-            wanted[each.key] = each
+            slots.request(each)
+            requested[each.key] = each
         else:
-            slots.free(each.key)
-            wanted.pop(each.key, None)
-        held = [one for one in wanted.values() if slots.holds(one.key)]
+            slots.release(each.key)
+            requested.pop(each.key, None)
+        held = [one for one in requested.values() if slots.holds(one.key)]
         users, hosts = [one.user for one in held], [one.host for one in held if one.host]
         assert len(held) == slots.in_flight <= cap
         assert all(users.count(user) <= per_user for user in set(users))
         assert all(hosts.count(host) <= per_host for host in set(hosts))
         idle = [
             one
-            for one in wanted.values()
+            for one in requested.values()
             if not slots.holds(one.key) and users.count(one.user) < per_user and hosts.count(one.host) < per_host
         ]
         assert slots.in_flight == cap or idle == []
-        assert slots.waiting == len(wanted) - len(held)
+        assert slots.waiting == len(requested) - len(held)
 
 
 @given(claims)
@@ -144,35 +144,33 @@ def test_the_earliest_expiry_comes_first_then_the_oldest(pool: list[Claim]) -> N
             assert after.expires_at is None or before.expires_at < after.expires_at
 
 
-def test_a_host_that_has_enough_does_not_keep_others_out() -> None:
+def test_host_at_the_cap_does_not_block_other_hosts() -> None:
     slots, granted = ledger(cap=3, per_host=1)
-    assert slots.want(claim("a", host="slow.example"))
-    assert not slots.want(claim("b", host="slow.example"))
-    assert slots.want(claim("c", host="other.example"))
-    assert slots.full_for(claim("b", host="slow.example")) == "1 of 1 from slow.example in flight"
-    slots.free("a")
+    assert slots.request(claim("a", host="slow.example"))
+    assert not slots.request(claim("b", host="slow.example"))
+    assert slots.request(claim("c", host="other.example"))
+    assert slots.wait_reason(claim("b", host="slow.example")) == "1 of 1 from slow.example in flight"
+    slots.release("a")
     assert granted == ["b"]
 
 
 def test_data_uris_have_no_host_and_no_cap_of_one() -> None:
     slots, _ = ledger(cap=3, per_host=1)
-    assert slots.want(claim("a", host=""))
-    assert slots.want(claim("b", host=""))
+    assert slots.request(claim("a", host=""))
+    assert slots.request(claim("b", host=""))
 
 
 def test_one_users_thousand_imports_do_not_hold_up_anothers_one() -> None:
     slots, granted = ledger(cap=4)
     for number in range(1000):
-        slots.want(claim(f"many-{number:04}", user="ada", expires=number))
-    slots.want(claim("one", user="bob", expires=5000))
-    slots.free("many-0000")
+        slots.request(claim(f"many-{number:04}", user="ada", expires=number))
+    slots.request(claim("one", user="bob", expires=5000))
+    slots.release("many-0000")
     assert granted == ["one"]
 
 
 @given(claims, st.data())
-def test_whose_turn_it_is_depends_on_nothing_but_the_claims_and_who_runs(
-    pool: list[Claim], data: st.DataObject
-) -> None:
+def test_choice_depends_only_on_the_claims_and_on_the_imports_in_flight(pool: list[Claim], data: st.DataObject) -> None:
     users = data.draw(st.dictionaries(st.sampled_from("abc"), st.integers(0, 4)))
     shuffled = data.draw(st.permutations(pool))
     chosen = choose(pool, caps=Caps(10), users=users, hosts={})
@@ -188,11 +186,11 @@ def test_whose_turn_it_is_depends_on_nothing_but_the_claims_and_who_runs(
 def test_users_with_enough_waiting_differ_by_one_slot_at_most(pool: list[Claim]) -> None:
     slots, _ = ledger(cap=6)
     for number in range(6):
-        slots.use(claim(f"before-{number}", user="z"))
+        slots.occupy(claim(f"before-{number}", user="z"))
     for each in pool:
-        slots.want(each)
+        slots.request(each)
     for number in range(6):
-        slots.free(f"before-{number}")
+        slots.release(f"before-{number}")
     held = {user: sum(slots.holds(each.key) for each in pool if each.user == user) for user in "abc"}
     waiting = {each.user for each in pool if not slots.holds(each.key)}
     for user in waiting:

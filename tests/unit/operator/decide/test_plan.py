@@ -1,4 +1,4 @@
-"""The composed plan: what follows from what is seen. No part of it is tested alone here."""
+"""The composed plan: the step that follows from the observed state. Policies are tested together, in their order."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Phase, Progress, Status, Step
-from mediaimport_operator.decide.actions import CreateJob, DeleteJob, DeleteResource, Slot
+from mediaimport_operator.decide.actions import CreateJob, DeleteJob, DeleteResource, SlotRequest
 from mediaimport_operator.decide.observed import Observed, Refusal
 from mediaimport_operator.decide.plan import plan
-from mediaimport_operator.observe import pod
+from mediaimport_operator.observe.job import read_pod
 
 if TYPE_CHECKING:
     from mediaimport_operator.decide.actions import Plan
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from tests.unit.operator.conftest import Build
+    from tests.support.operator_fakes import Build
 
 
-def status_of(made: Plan) -> Status:
-    assert made.status is not None
-    return Status.model_validate(made.status.to_wire())
+def status_of(planned: Plan) -> Status:
+    assert planned.status is not None
+    return Status.model_validate(planned.status.to_wire())
 
 
-def ready_reason(made: Plan) -> str:
-    condition = status_of(made).condition(ConditionType.READY)
+def ready_reason(planned: Plan) -> str:
+    condition = status_of(planned).condition(ConditionType.READY)
     assert condition is not None
     return condition.reason
 
@@ -48,9 +48,9 @@ def failing(
 ) -> Observed:
     code = reason.facts.exit_code
     assert code is not None
-    told = build.failure(reason, **more).encode()
+    message = build.failure(reason, **more).encode()
     return build.observed(
-        item, jobs=[build.job(attempt)], pods=[build.ended_pod(attempt, exit_code=code, message=told)]
+        item, jobs=[build.job(attempt)], pods=[build.ended_pod(attempt, exit_code=code, message=message)]
     )
 
 
@@ -59,15 +59,15 @@ def imported(build: Build, item: Object, attempt: int = 1, **changes: object) ->
     return plan(build.observed(item, jobs=[build.job(attempt)], pods=[pod]))
 
 
-# --- the plain way ---
+# --- without failures ---
 
 
 def test_a_new_import_with_a_slot_gets_its_first_job(build: Build) -> None:
-    made = plan(build.observed())
-    assert made.actions == (CreateJob(attempt=1, more_memory=False),)
-    assert made.slot is Slot.USED
-    status = status_of(made)
-    assert (status.phase, ready_reason(made)) == (Phase.PENDING, "Starting")
+    planned = plan(build.observed())
+    assert planned.actions == (CreateJob(attempt=1, more_memory=False),)
+    assert planned.slot is SlotRequest.USED
+    status = status_of(planned)
+    assert (status.phase, ready_reason(planned)) == (Phase.PENDING, "Starting")
     assert status.tally is not None
     assert status.tally.started == 1
     assert status.source_host == "source.example"
@@ -77,22 +77,26 @@ def test_no_status_ever_holds_the_urls_query(build: Build) -> None:
     assert "secret" not in str(status_of(plan(build.observed())).to_wire())
 
 
-def test_an_import_without_a_slot_is_queued_and_says_why(build: Build) -> None:
-    made = plan(build.observed(slot=False))
-    assert (made.actions, made.slot) == ((), Slot.WANTED)
-    condition = status_of(made).condition(ConditionType.RECONCILING)
+def test_import_without_a_slot_is_queued_with_the_reason(build: Build) -> None:
+    planned = plan(build.observed(slot=False))
+    assert (planned.actions, planned.slot) == ((), SlotRequest.WANTED)
+    condition = status_of(planned).condition(ConditionType.RECONCILING)
     assert condition is not None
     assert condition.message == "waits for a slot: 10 of 10 in flight"
-    assert status_of(made).phase is Phase.QUEUED
+    assert status_of(planned).phase is Phase.QUEUED
 
 
-def test_what_comes_from_the_queue_is_shown_there_until_its_importer_runs(build: Build) -> None:
+def test_import_from_the_queue_is_shown_there_until_its_importer_runs(build: Build) -> None:
     item = build.after(plan(build.observed(slot=False)))
-    made = plan(build.observed(item))
-    assert (made.actions, made.slot, made.status) == ((CreateJob(attempt=1, more_memory=False),), Slot.USED, None)
+    planned = plan(build.observed(item))
+    assert (planned.actions, planned.slot, planned.status) == (
+        (CreateJob(attempt=1, more_memory=False),),
+        SlotRequest.USED,
+        None,
+    )
     young = build.job(meta={"creationTimestamp": "2030-01-01T12:00:00Z"})
     soon = plan(build.observed(item, jobs=[young]))
-    assert (soon.status, soon.slot, soon.wake_at) == (None, Slot.USED, made.wake_at)
+    assert (soon.status, soon.slot, soon.requeue_at) == (None, SlotRequest.USED, planned.requeue_at)
     running = status_of(plan(build.observed(item, jobs=[young], pods=[build.running_pod()])))
     assert (running.phase, running.started_at, [each.number for each in running.attempts]) == (
         Phase.IMPORTING,
@@ -101,13 +105,17 @@ def test_what_comes_from_the_queue_is_shown_there_until_its_importer_runs(build:
     )
 
 
-def test_what_comes_from_the_queue_and_does_not_run_is_shown_as_starting(build: Build) -> None:
+def test_import_from_the_queue_that_does_not_run_is_shown_as_starting(build: Build) -> None:
     item = build.after(plan(build.observed(slot=False)))
-    made = plan(build.observed(item, jobs=[build.job()]))
-    assert (status_of(made).phase, ready_reason(made), made.slot) == (Phase.PENDING, "Starting", Slot.USED)
+    planned = plan(build.observed(item, jobs=[build.job()]))
+    assert (status_of(planned).phase, ready_reason(planned), planned.slot) == (
+        Phase.PENDING,
+        "Starting",
+        SlotRequest.USED,
+    )
 
 
-def test_an_attempt_of_which_only_the_pod_is_left_is_not_begun_again(build: Build) -> None:
+def test_attempt_with_only_a_pod_left_is_not_repeated(build: Build) -> None:
     item = build.after(plan(build.observed(slot=False)))
     pod = build.ended_pod(message=build.imported().encode())
     assert ready_reason(plan(build.observed(item, pods=[pod]))) == "Imported"
@@ -116,23 +124,23 @@ def test_an_attempt_of_which_only_the_pod_is_left_is_not_begun_again(build: Buil
 def test_a_running_importer_is_followed(build: Build) -> None:
     progress = Progress(step=Step.DOWNLOAD, percent=42)
     item = started(build)
-    made = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()], progress=progress))
-    assert (made.follow, made.slot, made.actions) == ("film-1-xyz", Slot.USED, ())
-    assert status_of(made).phase is Phase.IMPORTING
-    assert status_of(made).progress == progress
+    planned = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()], progress=progress))
+    assert (planned.follow, planned.slot, planned.actions) == ("film-1-xyz", SlotRequest.USED, ())
+    assert status_of(planned).phase is Phase.IMPORTING
+    assert status_of(planned).progress == progress
 
 
 def test_progress_stays_while_a_new_operator_has_not_read_the_log(build: Build) -> None:
     progress = Progress(step=Step.DOWNLOAD, percent=42)
-    seen = {"jobs": [build.job()], "pods": [build.running_pod()]}
-    item = build.after(plan(build.observed(started(build), **seen, progress=progress)))
-    assert status_of(plan(build.observed(item, **seen))).progress == progress
+    running = {"jobs": [build.job()], "pods": [build.running_pod()]}
+    item = build.after(plan(build.observed(started(build), **running, progress=progress)))
+    assert status_of(plan(build.observed(item, **running))).progress == progress
 
 
 def test_an_imported_result_makes_the_import_ready(build: Build) -> None:
-    made = imported(build, started(build))
-    status = status_of(made)
-    assert (status.phase, ready_reason(made), made.slot) == (Phase.READY, "Imported", Slot.NONE)
+    planned = imported(build, started(build))
+    status = status_of(planned)
+    assert (status.phase, ready_reason(planned), planned.slot) == (Phase.READY, "Imported", SlotRequest.NONE)
     assert status.asset is not None
     assert (status.size_text, status.duration_text) == ("1.4 MiB", "5.2s")
     assert status.completed_at == build.now
@@ -147,16 +155,16 @@ def test_a_failed_thumbnail_is_not_a_failed_import(build: Build) -> None:
     assert (condition.status, condition.reason) == ("False", "ThumbnailFailed")
 
 
-def test_an_import_that_is_over_is_left_alone(build: Build) -> None:
+def test_completed_import_is_left_alone(build: Build) -> None:
     item = build.after(imported(build, started(build)))
-    made = plan(build.observed(item))
-    assert (made.status, made.actions, made.wake_at, made.slot) == (None, (), None, Slot.NONE)
+    planned = plan(build.observed(item))
+    assert (planned.status, planned.actions, planned.requeue_at, planned.slot) == (None, (), None, SlotRequest.NONE)
 
 
-def test_a_pass_over_its_own_status_changes_nothing(build: Build) -> None:
-    seen = {"jobs": [build.job()], "pods": [build.running_pod()]}
-    first = plan(build.observed(started(build), **seen))
-    later = build.observed(build.after(first), **seen, now=build.now + timedelta(seconds=9))
+def test_second_reconcile_changes_nothing_in_the_status(build: Build) -> None:
+    running = {"jobs": [build.job()], "pods": [build.running_pod()]}
+    first = plan(build.observed(started(build), **running))
+    later = build.observed(build.after(first), **running, now=build.now + timedelta(seconds=9))
     assert status_of(plan(later)) == status_of(first)
 
 
@@ -164,35 +172,35 @@ def test_a_pass_over_its_own_status_changes_nothing(build: Build) -> None:
 
 
 def test_a_job_that_the_status_does_not_know_is_adopted(build: Build) -> None:
-    made = plan(build.observed(jobs=[build.job()], pods=[build.running_pod()], slot=False))
-    assert (made.actions, made.slot) == ((), Slot.USED)
-    tally = status_of(made).tally
+    planned = plan(build.observed(jobs=[build.job()], pods=[build.running_pod()], slot=False))
+    assert (planned.actions, planned.slot) == ((), SlotRequest.USED)
+    tally = status_of(planned).tally
     assert tally is not None
     assert tally.started == 1
 
 
-def test_a_result_that_came_while_nobody_looked_is_read(build: Build) -> None:
+def test_result_that_arrived_during_a_restart_is_read(build: Build) -> None:
     pod = build.ended_pod(message=build.imported().encode())
-    made = plan(build.observed(jobs=[build.complete_job()], pods=[pod]))
-    assert status_of(made).phase is Phase.READY
-    assert [each.reason for each in status_of(made).attempts] == [Reason.IMPORTED]
+    planned = plan(build.observed(jobs=[build.complete_job()], pods=[pod]))
+    assert status_of(planned).phase is Phase.READY
+    assert [each.reason for each in status_of(planned).attempts] == [Reason.IMPORTED]
 
 
 def test_the_end_of_an_attempt_is_written_before_the_next_one_starts(build: Build) -> None:
     observed = failing(build, started(build), 1)
-    made = plan(observed)
-    assert made.actions == ()
-    assert status_of(made).attempts[0].reason is Reason.STORE_UNAVAILABLE
+    planned = plan(observed)
+    assert planned.actions == ()
+    assert status_of(planned).attempts[0].reason is Reason.STORE_UNAVAILABLE
 
 
 # --- failures ---
 
 
 def test_a_failed_attempt_is_followed_by_a_wait_without_a_slot(build: Build) -> None:
-    made = plan(failing(build, started(build), 1))
-    assert (made.slot, made.wake_at) == (Slot.NONE, build.now + timedelta(seconds=5))
-    status = status_of(made)
-    assert (status.phase, ready_reason(made)) == (Phase.WAITING, "RetryScheduled")
+    planned = plan(failing(build, started(build), 1))
+    assert (planned.slot, planned.requeue_at) == (SlotRequest.NONE, build.now + timedelta(seconds=5))
+    status = status_of(planned)
+    assert (status.phase, ready_reason(planned)) == (Phase.WAITING, "RetryScheduled")
     assert status.error is not None
     assert status.error.reason is Reason.STORE_UNAVAILABLE
 
@@ -201,7 +209,7 @@ def test_the_next_attempt_starts_when_its_time_has_come(build: Build) -> None:
     item = build.after(plan(failing(build, started(build), 1)))
     jobs = [build.failed_job(1)]
     early = plan(build.observed(item, jobs=jobs, now=build.now + timedelta(seconds=4)))
-    assert (early.actions, early.slot) == ((), Slot.NONE)
+    assert (early.actions, early.slot) == ((), SlotRequest.NONE)
     due = plan(build.observed(item, jobs=jobs, now=build.now + timedelta(seconds=5)))
     assert due.actions == (CreateJob(attempt=2, more_memory=False),)
 
@@ -209,39 +217,39 @@ def test_the_next_attempt_starts_when_its_time_has_come(build: Build) -> None:
 def test_waits_between_attempts_double(build: Build) -> None:
     waits = []
     for number in (1, 2, 3):
-        made = plan(failing(build, started(build, number), number))
-        assert made.wake_at is not None
-        waits.append((made.wake_at - build.now).total_seconds())
+        planned = plan(failing(build, started(build, number), number))
+        assert planned.requeue_at is not None
+        waits.append((planned.requeue_at - build.now).total_seconds())
     assert waits == [5, 10, 20]
 
 
 def test_the_sources_retry_after_is_respected(build: Build) -> None:
     observed = failing(build, started(build), 1, Reason.SOURCE_UNAVAILABLE, retry_after_seconds=90, http_status=429)
-    made = plan(observed)
-    assert made.wake_at == build.now + timedelta(seconds=90)
-    error = status_of(made).error
+    planned = plan(observed)
+    assert planned.requeue_at == build.now + timedelta(seconds=90)
+    error = status_of(planned).error
     assert error is not None
     assert error.http_status == 429
 
 
 def test_the_last_counted_attempt_ends_the_import(build: Build) -> None:
-    made = plan(failing(build, started(build, 4), 4))
-    status = status_of(made)
-    assert (status.phase, ready_reason(made), made.wake_at) == (Phase.FAILED, "StoreUnavailable", build.now)
+    planned = plan(failing(build, started(build, 4), 4))
+    status = status_of(planned)
+    assert (status.phase, ready_reason(planned), planned.requeue_at) == (Phase.FAILED, "StoreUnavailable", build.now)
     assert {each.type for each in status.conditions} == {"Ready", "Stalled"}
     assert status.completed_at == build.now
 
 
 def test_a_failure_that_cannot_heal_is_not_tried_again(build: Build) -> None:
-    made = plan(failing(build, started(build), 1, Reason.SOURCE_NOT_FOUND, http_status=404))
-    status = status_of(made)
+    planned = plan(failing(build, started(build), 1, Reason.SOURCE_NOT_FOUND, http_status=404))
+    status = status_of(planned)
     assert (status.phase, status.tally and status.tally.started) == (Phase.FAILED, 1)
 
 
 def test_an_expired_source_is_not_downloaded_again(build: Build) -> None:
     source = {"expiresAt": "2030-01-01T11:00:00Z"}
-    made = plan(failing(build, started(build, source=source), 1, Reason.SOURCE_UNAVAILABLE))
-    assert ready_reason(made) == "SourceExpired"
+    planned = plan(failing(build, started(build, source=source), 1, Reason.SOURCE_UNAVAILABLE))
+    assert ready_reason(planned) == "SourceExpired"
 
 
 def test_an_expired_source_still_gets_its_first_attempt(build: Build) -> None:
@@ -251,8 +259,8 @@ def test_an_expired_source_still_gets_its_first_attempt(build: Build) -> None:
 
 def test_an_expired_source_does_not_end_retries_of_the_store(build: Build) -> None:
     source = {"expiresAt": "2030-01-01T11:00:00Z"}
-    made = plan(failing(build, started(build, source=source), 1, Reason.STORE_UNAVAILABLE))
-    assert ready_reason(made) == "RetryScheduled"
+    planned = plan(failing(build, started(build, source=source), 1, Reason.STORE_UNAVAILABLE))
+    assert ready_reason(planned) == "RetryScheduled"
 
 
 def test_out_of_memory_is_tried_once_more_with_more(build: Build) -> None:
@@ -271,9 +279,9 @@ def test_disruptions_do_not_count_but_six_are_too_many(build: Build) -> None:
     reasons = []
     for number in range(1, 7):
         item = build.after(plan(build.observed(item)), limits={"attempts": 1})
-        made = plan(disrupted(build, item, number))
-        reasons.append(status_of(made).phase)
-        item = build.after(made, limits={"attempts": 1})
+        planned = plan(disrupted(build, item, number))
+        reasons.append(status_of(planned).phase)
+        item = build.after(planned, limits={"attempts": 1})
         item["status"].pop("nextAttemptAt", None)
     assert reasons == [Phase.WAITING] * 5 + [Phase.FAILED]
 
@@ -285,10 +293,10 @@ def disrupted(build: Build, item: Object, number: int) -> Observed:
 
 
 def test_a_lost_result_is_one_uncounted_attempt_more(build: Build) -> None:
-    made = plan(build.observed(started(build), jobs=[build.job()], pods=[build.ended_pod(message="")]))
-    tally = status_of(made).tally
+    planned = plan(build.observed(started(build), jobs=[build.job()], pods=[build.ended_pod(message="")]))
+    tally = status_of(planned).tally
     assert tally is not None
-    assert (ready_reason(made), tally.result_lost, tally.counted) == ("RetryScheduled", 1, 0)
+    assert (ready_reason(planned), tally.result_lost, tally.counted) == ("RetryScheduled", 1, 0)
 
 
 def test_a_failed_attempt_keeps_its_log_tail_until_the_next_one(build: Build) -> None:
@@ -310,10 +318,10 @@ def test_only_the_newest_five_attempts_are_shown_newest_first(build: Build) -> N
     assert (status.tally.started, status.tally.counted) == (7, 6)
 
 
-# --- starting trouble ---
+# --- attempts that do not start ---
 
 
-def trouble(build: Build, **waiting: str) -> dict[str, Any]:
+def waiting_pod(build: Build, **waiting: str) -> dict[str, Any]:
     pod = build.pod(phase="Pending", containerStatuses=[{"name": "importer", "state": {"waiting": waiting}}])
     return {"jobs": [build.job()], "pods": [pod]}
 
@@ -322,56 +330,56 @@ def trouble(build: Build, **waiting: str) -> dict[str, Any]:
     ("waiting", "reason"),
     [("ImagePullBackOff", "ImagePullFailed"), ("CreateContainerConfigError", "ContainerConfigInvalid")],
 )
-def test_trouble_is_shown_with_its_cause_after_the_grace(build: Build, waiting: str, reason: str) -> None:
-    item, seen = started(build), trouble(build, reason=waiting, message="no such thing")
-    early = plan(build.observed(item, **seen, now=build.now + timedelta(seconds=29)))
-    assert (ready_reason(early), early.wake_at) == ("Starting", build.now + timedelta(seconds=30))
-    late = plan(build.observed(item, **seen, now=build.now + timedelta(seconds=30)))
+def test_pending_reason_is_shown_with_its_cause_after_the_grace(build: Build, waiting: str, reason: str) -> None:
+    item, running = started(build), waiting_pod(build, reason=waiting, message="no such thing")
+    early = plan(build.observed(item, **running, now=build.now + timedelta(seconds=29)))
+    assert (ready_reason(early), early.requeue_at) == ("Starting", build.now + timedelta(seconds=30))
+    late = plan(build.observed(item, **running, now=build.now + timedelta(seconds=30)))
     assert ready_reason(late) == reason
     assert "no such thing" in str(status_of(late).to_wire())
-    assert late.slot is Slot.USED
+    assert late.slot is SlotRequest.USED
 
 
-def test_a_job_that_gets_no_pod_says_where_to_look(build: Build) -> None:
-    made = plan(build.observed(started(build), jobs=[build.job()], now=build.now + timedelta(seconds=31)))
-    condition = status_of(made).condition(ConditionType.READY)
+def test_job_without_a_pod_shows_where_to_look(build: Build) -> None:
+    planned = plan(build.observed(started(build), jobs=[build.job()], now=build.now + timedelta(seconds=31)))
+    condition = status_of(planned).condition(ConditionType.READY)
     assert condition is not None
-    assert condition.message == "attempt 1 has a Job, but no pod yet; kubectl describe job says why"
+    assert condition.message == "attempt 1 has a Job, but no pod yet; kubectl describe job shows why"
 
 
 def test_a_pod_that_is_refused_is_shown_with_its_cause_and_looked_at_again(build: Build) -> None:
     later = build.now + timedelta(seconds=31)
     observed = build.observed(started(build), jobs=[build.job()], now=later, pod_refusal="exceeded quota: pods=10")
-    made = plan(observed)
-    condition = status_of(made).condition(ConditionType.READY)
+    planned = plan(observed)
+    condition = status_of(planned).condition(ConditionType.READY)
     assert condition is not None
     assert (condition.reason, condition.message) == ("PodRefused", "exceeded quota: pods=10")
-    assert made.wake_at == later + timedelta(seconds=30)
-    running = replace(observed, pods=(pod.read(build.running_pod()),))
+    assert planned.requeue_at == later + timedelta(seconds=30)
+    running = replace(observed, pods=(read_pod(build.running_pod()),))
     assert ready_reason(plan(running)) == "Importing"
 
 
 def test_nobody_asks_for_a_pod_before_the_grace_or_while_kueue_holds_the_job(build: Build) -> None:
     later = build.now + timedelta(seconds=31)
     held = build.job() | {"spec": {"suspend": True}}
-    assert build.observed(started(build), jobs=[build.job()], now=later).podless is not None
-    assert build.observed(started(build), jobs=[build.job()]).podless is None
-    assert build.observed(started(build), jobs=[held], now=later).podless is None
+    assert build.observed(started(build), jobs=[build.job()], now=later).job_missing_pod is not None
+    assert build.observed(started(build), jobs=[build.job()]).job_missing_pod is None
+    assert build.observed(started(build), jobs=[held], now=later).job_missing_pod is None
 
 
-def test_a_job_that_someone_has_suspended_says_so_and_holds_no_slot(build: Build) -> None:
-    made = plan(build.observed(started(build), jobs=[build.job() | {"spec": {"suspend": True}}]))
-    condition = status_of(made).condition(ConditionType.READY)
+def test_job_that_someone_has_suspended_is_shown_and_holds_no_slot(build: Build) -> None:
+    planned = plan(build.observed(started(build), jobs=[build.job() | {"spec": {"suspend": True}}]))
+    condition = status_of(planned).condition(ConditionType.READY)
     assert condition is not None
     assert "someone has suspended the Job" in condition.message
-    assert made.slot is Slot.NONE
+    assert planned.slot is SlotRequest.NONE
 
 
 def test_an_unschedulable_pod_is_shown_after_the_grace(build: Build) -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
     pods = [build.pod(phase="Pending", conditions=[unscheduled])]
-    made = plan(build.observed(started(build), jobs=[build.job()], pods=pods, now=build.now + timedelta(seconds=31)))
-    assert ready_reason(made) == "Unschedulable"
+    planned = plan(build.observed(started(build), jobs=[build.job()], pods=pods, now=build.now + timedelta(seconds=31)))
+    assert ready_reason(planned) == "Unschedulable"
 
 
 def refusal(build: Build, reason: Reason, *, age_s: int) -> Refusal:
@@ -381,35 +389,35 @@ def refusal(build: Build, reason: Reason, *, age_s: int) -> Refusal:
 
 def test_a_refused_job_is_shown_after_the_grace_and_keeps_its_slot(build: Build) -> None:
     early = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=3)))
-    assert (ready_reason(early), early.actions, early.slot) == ("Starting", (), Slot.USED)
+    assert (ready_reason(early), early.actions, early.slot) == ("Starting", (), SlotRequest.USED)
     late = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=30)))
-    assert (ready_reason(late), late.wake_at) == ("JobRefused", build.now + timedelta(seconds=4))
+    assert (ready_reason(late), late.requeue_at) == ("JobRefused", build.now + timedelta(seconds=4))
 
 
 def test_a_taken_name_is_shown_at_once_and_holds_no_slot(build: Build) -> None:
-    made = plan(build.observed(refusal=refusal(build, Reason.JOB_NAME_TAKEN, age_s=0)))
-    assert (ready_reason(made), made.slot) == ("JobNameTaken", Slot.NONE)
+    planned = plan(build.observed(refusal=refusal(build, Reason.JOB_NAME_TAKEN, age_s=0)))
+    assert (ready_reason(planned), planned.slot) == ("JobNameTaken", SlotRequest.NONE)
 
 
 def test_a_refused_job_is_tried_again_in_its_time(build: Build) -> None:
     later = build.now + timedelta(seconds=4)
-    made = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=30), now=later))
-    assert made.actions == (CreateJob(attempt=1, more_memory=False),)
+    planned = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=30), now=later))
+    assert planned.actions == (CreateJob(attempt=1, more_memory=False),)
 
 
-# --- what its author changes ---
+# --- changes by the author ---
 
 
 def test_a_spec_that_cannot_be_met_fails_without_a_job(build: Build) -> None:
     item = build.mediaimport(metadata={"text": "x" * 9000})
-    made = plan(build.observed(item))
-    assert (made.actions, status_of(made).phase, ready_reason(made)) == ((), Phase.FAILED, "SpecInvalid")
-    assert plan(build.observed(build.after(made, metadata={"text": "x" * 9000}))).status is None
+    planned = plan(build.observed(item))
+    assert (planned.actions, status_of(planned).phase, ready_reason(planned)) == ((), Phase.FAILED, "SpecInvalid")
+    assert plan(build.observed(build.after(planned, metadata={"text": "x" * 9000}))).status is None
 
 
-def test_a_bad_spec_is_told_without_the_url(build: Build) -> None:
-    made = plan(build.observed(build.mediaimport(source={"url": "ftp://host/file?secret"})))
-    error = status_of(made).error
+def test_message_of_an_invalid_spec_has_no_url(build: Build) -> None:
+    planned = plan(build.observed(build.mediaimport(source={"url": "ftp://host/file?secret"})))
+    error = status_of(planned).error
     assert error is not None
     assert error.message.startswith("spec.source.url:")
     assert "secret" not in error.message
@@ -418,15 +426,15 @@ def test_a_bad_spec_is_told_without_the_url(build: Build) -> None:
 def test_suspending_stops_the_running_job_and_counts_nothing(build: Build) -> None:
     item = build.mediaimport(suspend=True)
     item["status"] = started(build)["status"]
-    made = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()]))
-    assert made.actions == (DeleteJob(build.job()["metadata"]["name"], build.job()["metadata"]["uid"]),)
-    status = status_of(made)
-    assert (status.phase, made.slot, made.follow) == (Phase.SUSPENDED, Slot.NONE, None)
+    planned = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()]))
+    assert planned.actions == (DeleteJob(build.job()["metadata"]["name"], build.job()["metadata"]["uid"]),)
+    status = status_of(planned)
+    assert (status.phase, planned.slot, planned.follow) == (Phase.SUSPENDED, SlotRequest.NONE, None)
     assert status.tally is not None
     assert (status.tally.started, status.tally.counted, status.tally.disrupted) == (1, 0, 0)
 
 
-def test_a_suspended_import_goes_on_with_its_next_attempt(build: Build) -> None:
+def test_resumed_import_continues_with_its_next_attempt(build: Build) -> None:
     item = build.mediaimport(suspend=True)
     item["status"] = started(build)["status"]
     stopped = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()]))
@@ -441,28 +449,28 @@ def test_a_suspended_import_that_ends_well_at_that_moment_is_ready(build: Build)
 
 def test_a_new_run_starts_anew(build: Build) -> None:
     item = build.after(imported(build, started(build)), run="again", meta={"generation": 2})
-    made = plan(build.observed(item, jobs=[build.complete_job()]))
-    assert made.actions == (CreateJob(attempt=1, more_memory=False),)
-    status = status_of(made)
+    planned = plan(build.observed(item, jobs=[build.complete_job()]))
+    assert planned.actions == (CreateJob(attempt=1, more_memory=False),)
+    status = status_of(planned)
     assert (status.run, status.completed_at, len(status.attempts)) == ("again", None, 1)
     assert status.asset is not None, "what is stored stays stored"
 
 
 def test_a_new_run_removes_the_job_that_still_runs_for_the_old_one(build: Build) -> None:
     item = build.after(plan(build.observed()), run="again")
-    made = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()]))
+    planned = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()]))
     old = build.job()["metadata"]
-    assert made.actions == (CreateJob(attempt=1, more_memory=False), DeleteJob(old["name"], old["uid"]))
+    assert planned.actions == (CreateJob(attempt=1, more_memory=False), DeleteJob(old["name"], old["uid"]))
 
 
 def test_a_finished_import_is_removed_when_its_time_to_live_ends(build: Build) -> None:
     item = build.after(imported(build, started(build)), ttlSecondsAfterFinished=7200)
     before = plan(build.observed(item))
-    assert (before.actions, before.wake_at) == ((), build.now + timedelta(seconds=7200))
+    assert (before.actions, before.requeue_at) == ((), build.now + timedelta(seconds=7200))
     assert plan(build.observed(item, now=build.now + timedelta(seconds=7200))).actions == (DeleteResource(),)
 
 
-def test_a_change_that_asks_for_nothing_is_acknowledged(build: Build) -> None:
+def test_change_that_asks_for_nothing_is_acknowledged(build: Build) -> None:
     item = build.after(imported(build, started(build)), meta={"generation": 2})
     status = status_of(plan(build.observed(item)))
     assert status.observed_generation == 2
@@ -470,13 +478,13 @@ def test_a_change_that_asks_for_nothing_is_acknowledged(build: Build) -> None:
     assert status.phase is Phase.READY
 
 
-def test_nothing_starts_for_a_resource_on_its_way_out(build: Build) -> None:
+def test_nothing_starts_for_a_resource_that_is_being_deleted(build: Build) -> None:
     item = build.mediaimport(meta={"deletionTimestamp": "2030-01-01T12:00:00Z"})
-    made = plan(build.observed(item))
-    assert (made.status, made.actions, made.slot) == (None, (), Slot.NONE)
+    planned = plan(build.observed(item))
+    assert (planned.status, planned.actions, planned.slot) == (None, (), SlotRequest.NONE)
 
 
-# --- Jobs that have served ---
+# --- old Jobs ---
 
 
 def test_a_finished_job_is_removed_only_when_its_end_is_in_the_status(build: Build) -> None:
@@ -491,22 +499,22 @@ def test_a_finished_job_is_removed_only_when_its_end_is_in_the_status(build: Bui
 def test_jobs_are_kept_for_a_while_failed_ones_longer(build: Build) -> None:
     done = build.after(imported(build, started(build)))
     young = plan(build.observed(done, jobs=[build.complete_job(ago_s=100)]))
-    assert (young.actions, young.wake_at) == ((), build.now + timedelta(seconds=200))
+    assert (young.actions, young.requeue_at) == ((), build.now + timedelta(seconds=200))
     failed = build.after(plan(failing(build, started(build), 1, Reason.NOT_MEDIA)))
     kept = plan(build.observed(failed, jobs=[build.failed_job(ago_s=100)]))
-    assert (kept.actions, kept.wake_at) == ((), build.now + timedelta(seconds=86300))
+    assert (kept.actions, kept.requeue_at) == ((), build.now + timedelta(seconds=86300))
 
 
-def test_a_job_whose_pod_hangs_on_a_dead_node_is_removed_once_given_up(build: Build) -> None:
+def test_job_whose_pod_is_on_a_lost_node_is_deleted_once_recorded(build: Build) -> None:
     meta = {"deletionTimestamp": "2030-01-01T11:58:30Z"}
     hanging = build.running_pod() | {"metadata": build.running_pod()["metadata"] | meta}
     item = started(build)
-    made = plan(build.observed(item, jobs=[build.job()], pods=[hanging]))
-    assert status_of(made).attempts[0].reason is Reason.DISRUPTED
-    following = plan(build.observed(build.after(made), jobs=[build.job()], pods=[hanging]))
+    planned = plan(build.observed(item, jobs=[build.job()], pods=[hanging]))
+    assert status_of(planned).attempts[0].reason is Reason.DISRUPTED
+    following = plan(build.observed(build.after(planned), jobs=[build.job()], pods=[hanging]))
     assert [type(each) for each in following.actions] == [DeleteJob]
 
 
-def test_a_job_that_was_deleted_by_hand_is_replaced(build: Build) -> None:
-    made = plan(build.observed(started(build)))
-    assert (status_of(made).attempts[0].reason, ready_reason(made)) == (Reason.DISRUPTED, "RetryScheduled")
+def test_job_that_someone_has_deleted_is_replaced(build: Build) -> None:
+    planned = plan(build.observed(started(build)))
+    assert (status_of(planned).attempts[0].reason, ready_reason(planned)) == (Reason.DISRUPTED, "RetryScheduled")

@@ -10,10 +10,10 @@ from mediaimport_operator.pods import import_job
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from tests.unit.operator.conftest import Build
+    from tests.support.operator_fakes import Build
 
 
-def made(build: Build, item: Object | None = None, **more: object) -> Object:
+def job_of(build: Build, item: Object | None = None, **more: object) -> Object:
     settings = build.settings()
     return import_job.job(resource.read(item or build.mediaimport()), settings, **({"attempt": 1} | more))
 
@@ -32,7 +32,7 @@ def variables(container: Object) -> dict[str, str]:
 
 
 def test_the_pod_meets_pod_security_restricted(build: Build) -> None:
-    job = made(build)
+    job = job_of(build)
     pod = pod_of(job)
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -48,12 +48,12 @@ def test_the_pod_meets_pod_security_restricted(build: Build) -> None:
 
 
 def test_the_pod_gets_no_way_to_the_kubernetes_api(build: Build) -> None:
-    pod = pod_of(made(build))
+    pod = pod_of(job_of(build))
     assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False)
 
 
 def test_the_prober_has_no_secret_and_cannot_write_to_the_scratch_space(build: Build) -> None:
-    prober, importer = containers(made(build))
+    prober, importer = containers(job_of(build))
     assert prober["restartPolicy"] == "Always"
     assert "envFrom" not in prober
     assert set(variables(prober)) == {"PROBER_SOCKET", "SCRATCH_DIRECTORY"}
@@ -64,46 +64,46 @@ def test_the_prober_has_no_secret_and_cannot_write_to_the_scratch_space(build: B
 
 
 def test_every_mount_has_its_volume(build: Build) -> None:
-    job = made(build)
+    job = job_of(build)
     volumes = {each["name"] for each in pod_of(job)["volumes"]}
     assert {mount["name"] for each in containers(job) for mount in each["volumeMounts"]} <= volumes
 
 
 def test_every_container_is_bounded_in_memory_and_disk(build: Build) -> None:
-    for container in containers(made(build)):
+    for container in containers(job_of(build)):
         assert {"memory", "ephemeral-storage"} <= set(container["resources"]["limits"])
         assert set(container["resources"]["requests"]) == {"cpu", "memory", "ephemeral-storage"}
 
 
 def test_one_job_is_one_attempt_that_the_operator_alone_repeats(build: Build) -> None:
-    spec = made(build)["spec"]
+    spec = job_of(build)["spec"]
     assert (spec["backoffLimit"], spec["completions"], spec["parallelism"]) == (0, 1, 1)
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
     assert not {"podFailurePolicy", "ttlSecondsAfterFinished"} & set(spec)
 
 
 def test_the_same_attempt_has_the_same_name_and_another_another(build: Build) -> None:
-    name = made(build)["metadata"]["name"]
-    assert made(build)["metadata"]["name"] == name
-    assert made(build, attempt=2)["metadata"]["name"] != name
-    assert made(build, build.mediaimport(run="again"))["metadata"]["name"] != name
+    name = job_of(build)["metadata"]["name"]
+    assert job_of(build)["metadata"]["name"] == name
+    assert job_of(build, attempt=2)["metadata"]["name"] != name
+    assert job_of(build, build.mediaimport(run="again"))["metadata"]["name"] != name
 
 
 def test_the_job_goes_with_its_import(build: Build) -> None:
-    (owner,) = made(build)["metadata"]["ownerReferences"]
+    (owner,) = job_of(build)["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"], owner["controller"]) == ("MediaImport", build.uid, True)
 
 
 def test_job_and_pod_carry_the_labels_that_find_them(build: Build) -> None:
-    job = made(build)
-    wanted = dict(part.split("=") for part in import_job.selector("mediaimport").split(","))
-    assert wanted.items() <= job["metadata"]["labels"].items()
+    job = job_of(build)
+    selected = dict(part.split("=") for part in import_job.selector("mediaimport").split(","))
+    assert selected.items() <= job["metadata"]["labels"].items()
     assert job["metadata"]["labels"].items() <= job["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_the_task_carries_settled_limits(build: Build) -> None:
     item = build.mediaimport(limits={"deadlineSeconds": 60}, run="again")
-    job = made(build, item, attempt=3)
+    job = job_of(build, item, attempt=3)
     task = Task.model_validate_json(variables(containers(job)[1])["MEDIAIMPORT_TASK"])
     assert (task.deadline_seconds, task.max_size_bytes) == (60, 5 * 1024**3)
     assert (task.attempt, task.run, task.asset_id) == (3, "again", build.uid)
@@ -112,7 +112,7 @@ def test_the_task_carries_settled_limits(build: Build) -> None:
 
 @pytest.mark.parametrize(("more", "memory"), [(False, "256Mi"), (True, str(512 * 1024**2))])
 def test_an_attempt_after_out_of_memory_gets_twice_as_much(build: Build, more: bool, memory: str) -> None:  # noqa: FBT001  pytest's parameters
-    _, importer = containers(made(build, more_memory=more))
+    _, importer = containers(job_of(build, more_memory=more))
     assert importer["resources"]["limits"]["memory"] == importer["resources"]["requests"]["memory"] == memory
 
 
@@ -129,13 +129,13 @@ def test_a_private_ca_is_mounted_and_named(build: Build) -> None:
 
 def test_the_largest_source_fits_into_an_environment_variable(build: Build) -> None:
     item = build.mediaimport(source={"url": "data:" + "x" * 65_000}, metadata={"text": "é" * 4000})
-    _, importer = containers(made(build, item))
+    _, importer = containers(job_of(build, item))
     assert len(variables(importer)["MEDIAIMPORT_TASK"].encode()) < 128 * 1024
 
 
 def test_only_the_importer_gets_the_headers_secret(build: Build) -> None:
     source = {"url": "https://example.com/a.mp4", "headersSecretRef": {"name": "to-example"}}
-    job = made(build, build.mediaimport(source=source))
+    job = job_of(build, build.mediaimport(source=source))
     prober, importer = containers(job)
     mount = {"name": "source-headers", "mountPath": "/etc/mediaimport/source-headers", "readOnly": True}
     assert mount in importer["volumeMounts"]

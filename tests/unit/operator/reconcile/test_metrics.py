@@ -12,7 +12,7 @@ from mediaimport_operator.reconcile.metrics import Metrics, api_resource
 from mediaimport_runtime.metrics_server import serving_metrics
 
 if TYPE_CHECKING:
-    from tests.unit.operator.conftest import Build
+    from tests.support.operator_fakes import Build
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
@@ -23,11 +23,11 @@ def test_an_import_that_ends_is_counted_once_with_its_bytes_and_margin(build: Bu
     metrics = Metrics()
     item = build.mediaimport(source={"expiresAt": "2030-01-01T12:30:00Z"})
     pods = [build.ended_pod(message=build.imported().encode())]
-    made = plan(build.observed(item, jobs=[build.job()], pods=pods))
-    assert made.status is not None
+    planned = plan(build.observed(item, jobs=[build.job()], pods=pods))
+    assert planned.status is not None
     before = resource.read(item)
-    metrics.written(before, made.status)
-    metrics.written(resource.read(item | {"status": made.status.to_wire()}), made.status)
+    metrics.status_written(before, planned.status)
+    metrics.status_written(resource.read(item | {"status": planned.status.to_wire()}), planned.status)
     assert value(metrics, "imports_completed_total", result="ready", reason="Imported") == 1
     assert value(metrics, "attempts_total", reason="Imported") == 1
     assert value(metrics, "stored_bytes_total", kind="video") == 1_500_000
@@ -38,10 +38,10 @@ def test_an_import_that_ends_is_counted_once_with_its_bytes_and_margin(build: Bu
 
 def test_a_failed_attempt_is_no_import_yet(build: Build) -> None:
     metrics = Metrics()
-    told = build.failure(Reason.SOURCE_UNAVAILABLE).encode()
-    made = plan(build.observed(jobs=[build.job()], pods=[build.ended_pod(exit_code=20, message=told)]))
-    assert made.status is not None
-    metrics.written(resource.read(build.mediaimport()), made.status)
+    message = build.failure(Reason.SOURCE_UNAVAILABLE).encode()
+    planned = plan(build.observed(jobs=[build.job()], pods=[build.ended_pod(exit_code=20, message=message)]))
+    assert planned.status is not None
+    metrics.status_written(resource.read(build.mediaimport()), planned.status)
     assert value(metrics, "attempts_total", reason="SourceUnavailable") == 1
     assert value(metrics, "imports_completed_total", result="failed", reason="SourceUnavailable") == 0
 
@@ -53,9 +53,9 @@ def test_a_new_run_is_timed_from_its_own_start(build: Build) -> None:
     pods = [build.ended_pod(message=build.imported().encode())]
     for pod in pods:
         pod["metadata"]["labels"] = build.labels(1, "again")
-    made = plan(build.observed(item, jobs=[build.job(run="again")], pods=pods))
-    assert made.status is not None
-    metrics.written(resource.read(item), made.status)
+    planned = plan(build.observed(item, jobs=[build.job(run="again")], pods=pods))
+    assert planned.status is not None
+    metrics.status_written(resource.read(item), planned.status)
     assert 0 < value(metrics, "import_duration_seconds_sum", result="ready") < timedelta(minutes=2).total_seconds()
 
 
@@ -85,7 +85,7 @@ def test_a_watch_is_counted_as_such() -> None:
 
 def test_metrics_are_served_and_the_server_ends() -> None:
     metrics = Metrics()
-    metrics.show("slots", "Slots.", lambda: 7)
+    metrics.gauge("slots", "Slots.", lambda: 7)
     with serving_metrics(metrics.registry, 0) as off:
         assert off == 0
     with (

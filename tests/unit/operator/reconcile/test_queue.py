@@ -12,21 +12,21 @@ async def take(queue: WorkQueue) -> str | None:
     return await asyncio.wait_for(queue.get(), 5)
 
 
-async def test_a_key_waits_once_however_often_it_is_added() -> None:
+async def test_key_waits_once_however_often_it_is_added() -> None:
     queue = WorkQueue()
     queue.add_all(["a", "b", "a"])
     assert [await take(queue), await take(queue), len(queue)] == ["a", "b", 0]
 
 
-async def test_what_is_put_first_comes_first_and_once() -> None:
+async def test_keys_added_first_come_first_and_once() -> None:
     queue = WorkQueue()
     queue.add_all(["a", "b", "c"])
-    queue.put_first(["c", "d", "a"])
+    queue.add_all_first(["c", "d", "a"])
     assert [await take(queue) for _ in range(4)] == ["c", "d", "a", "b"]
     assert len(queue) == 0
 
 
-async def test_a_key_added_during_its_pass_gets_another_one_after_it() -> None:
+async def test_key_added_during_its_reconcile_is_requeued() -> None:
     queue = WorkQueue()
     queue.add("a")
     await take(queue)
@@ -36,19 +36,19 @@ async def test_a_key_added_during_its_pass_gets_another_one_after_it() -> None:
     assert await take(queue) == "a"
 
 
-async def test_a_wish_to_wake_is_met() -> None:
+async def test_done_key_is_requeued_after_its_time() -> None:
     queue = WorkQueue()
     queue.add("a")
     await take(queue)
-    queue.done("a", wake_in_s=0.01)
+    queue.done("a", requeue_in_s=0.01)
     assert await take(queue) == "a"
 
 
-async def test_a_new_wish_replaces_the_former() -> None:
+async def test_new_requeue_replaces_the_former() -> None:
     queue = WorkQueue()
     queue.add("a")
     await take(queue)
-    queue.done("a", wake_in_s=0.02)
+    queue.done("a", requeue_in_s=0.02)
     queue.add("a")
     await take(queue)
     queue.done("a")
@@ -58,7 +58,7 @@ async def test_a_new_wish_replaces_the_former() -> None:
         await asyncio.wait_for(queue.get(), 0.05)
 
 
-async def test_failing_passes_back_off_until_one_succeeds() -> None:
+async def test_failed_reconciles_back_off_until_one_succeeds() -> None:
     queue = WorkQueue()
     waits = []
     for _ in range(9):
@@ -75,7 +75,7 @@ async def test_failing_passes_back_off_until_one_succeeds() -> None:
     queue.close()
 
 
-async def test_closing_wakes_all_who_wait_and_hands_out_nothing() -> None:
+async def test_closing_ends_all_waits_and_returns_no_key() -> None:
     queue = WorkQueue()
     waiting = [asyncio.create_task(queue.get()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -84,7 +84,7 @@ async def test_closing_wakes_all_who_wait_and_hands_out_nothing() -> None:
     assert await asyncio.gather(*waiting) == [None, None, None]
 
 
-async def test_the_age_of_the_first_key_is_known() -> None:
+async def test_age_of_the_first_key_is_known() -> None:
     queue = WorkQueue()
     assert queue.oldest_age_s == 0
     queue.add("a")

@@ -4,12 +4,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_operator.reconcile.store_check import StoreCheck
+from mediaimport_operator.reconcile.events import StoreCheck
 
 if TYPE_CHECKING:
     from mediaimport_operator.decide.observed import Observed
 
-    from tests.unit.operator.conftest import Build, FakeCluster
+    from tests.support.operator_fakes import Build, FakeCluster
 
 pytestmark = pytest.mark.anyio
 
@@ -19,30 +19,30 @@ def ended(build: Build, found: bool | None) -> Observed:  # noqa: FBT001  what t
     return build.observed(jobs=[build.job()], pods=[build.ended_pod(message=result.encode())])
 
 
-async def test_importers_are_asked_until_one_says_yes(build: Build, cluster: FakeCluster) -> None:
+async def test_importers_check_the_store_until_one_succeeds(build: Build, cluster: FakeCluster) -> None:
     check = StoreCheck(cluster)
-    assert check.wanted
-    await check.learn(ended(build, found=None))
-    assert check.wanted
-    await check.learn(ended(build, found=True))
-    assert not check.wanted
+    assert check.needed
+    await check.read_result(ended(build, found=None))
+    assert check.needed
+    await check.read_result(ended(build, found=True))
+    assert not check.needed
     assert cluster.events == []
 
 
-async def test_store_that_overwrites_is_told_of_aloud(
+async def test_store_that_overwrites_is_reported_in_log_and_event(
     build: Build, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     check = StoreCheck(cluster)
-    await check.learn(ended(build, found=False))
-    (told,) = cluster.events
-    assert (told["reason"], told["type"]) == ("StoreOverwrites", "Warning")
-    assert "does not honour conditional writes" in told["message"]
+    await check.read_result(ended(build, found=False))
+    (event,) = cluster.events
+    assert (event["reason"], event["type"]) == ("StoreOverwrites", "Warning")
+    assert "does not honour conditional writes" in event["message"]
     assert "does not honour conditional writes" in caplog.text
-    assert check.wanted
+    assert check.needed
 
 
-async def test_an_import_that_goes_on_says_nothing(build: Build, cluster: FakeCluster) -> None:
+async def test_running_import_reports_nothing_about_the_store(build: Build, cluster: FakeCluster) -> None:
     check = StoreCheck(cluster)
-    await check.learn(build.observed(jobs=[build.job()]))
-    assert check.wanted
+    await check.read_result(build.observed(jobs=[build.job()]))
+    assert check.needed
     assert json.dumps(cluster.events) == "[]"

@@ -4,7 +4,7 @@ import kopf
 from mediaimport_operator.run.kopf_app import NullDiffBaseStorage
 
 
-def test_nothing_of_an_object_is_copied_or_kept() -> None:
+def test_null_storage_copies_and_stores_nothing() -> None:
     storage, body = NullDiffBaseStorage(), kopf.Body({"spec": {"url": "x"}, "metadata": {"labels": {"a": "b"}}})
     patch = kopf.Patch()
     storage.store(body=body, patch=patch, essence=storage.build(body=body))

@@ -4,10 +4,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_operator.run.lease import Lease, Sighting, lease_name, sighting
+from mediaimport_operator.run.lease import Lease, ObservedLease, lease_name, observe
 
 if TYPE_CHECKING:
-    from tests.unit.operator.conftest import FakeCluster
+    from tests.support.operator_fakes import FakeCluster
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ def holder(cluster: FakeCluster) -> str:
     return str(spec["holderIdentity"])
 
 
-async def test_a_free_lease_is_taken(cluster: FakeCluster) -> None:
+async def test_free_lease_is_acquired(cluster: FakeCluster) -> None:
     ours = lease(cluster, "a")
     await ours.acquire()
     assert (holder(cluster), ours.held.is_set()) == ("a", True)
@@ -35,7 +35,7 @@ async def test_a_second_operator_waits(cluster: FakeCluster) -> None:
     second.cancel()
 
 
-async def test_a_released_lease_goes_to_the_next_at_once(cluster: FakeCluster) -> None:
+async def test_released_lease_is_acquired_at_once_by_the_next_operator(cluster: FakeCluster) -> None:
     first = lease(cluster, "a")
     await first.acquire()
     await first.release()
@@ -44,20 +44,20 @@ async def test_a_released_lease_goes_to_the_next_at_once(cluster: FakeCluster) -
     assert holder(cluster) == "b"
 
 
-async def test_a_renewal_that_was_broken_off_does_not_keep_the_lease_from_being_released(cluster: FakeCluster) -> None:
+async def test_cancelled_renewal_does_not_prevent_the_release(cluster: FakeCluster) -> None:
     ours = lease(cluster, "a")
     await ours.acquire()
-    await lease(cluster, "a").acquire()  # written under our name, and we were not told
+    await lease(cluster, "a").acquire()  # written under our name, without an answer to us
     await ours.release()
     assert holder(cluster) == ""
 
 
-async def test_a_restarted_container_takes_its_own_lease_back(cluster: FakeCluster) -> None:
+async def test_restarted_container_acquires_its_own_lease_at_once(cluster: FakeCluster) -> None:
     await lease(cluster, "a").acquire()
     await asyncio.wait_for(lease(cluster, "a").acquire(), 1)
 
 
-async def test_releasing_takes_nothing_from_a_successor(cluster: FakeCluster) -> None:
+async def test_release_leaves_a_successors_lease_alone(cluster: FakeCluster) -> None:
     first = lease(cluster, "a")
     await first.acquire()
     cluster.objects["leases"].clear()
@@ -66,21 +66,21 @@ async def test_releasing_takes_nothing_from_a_successor(cluster: FakeCluster) ->
     assert holder(cluster) == "b"
 
 
-def seen(holder: str, renewed: str, at_s: float) -> Sighting:
-    return Sighting(holder=holder, renewed=renewed, duration_s=15, seen_at_s=at_s)
+def observed(holder: str, renewed: str, at_s: float) -> ObservedLease:
+    return ObservedLease(holder=holder, renewed=renewed, duration_s=15, observed_at_s=at_s)
 
 
-async def test_a_holder_is_given_its_time_by_our_own_clock() -> None:
-    last = seen("a", "any time at all", 100)
-    assert not last.free_for("b", now_s=115)
-    assert last.free_for("b", now_s=115.1)
-    assert last.free_for("a", now_s=100)
+async def test_lease_expires_by_our_own_clock() -> None:
+    last = observed("a", "any time at all", 100)
+    assert not last.available_to("b", now_s=115)
+    assert last.available_to("b", now_s=115.1)
+    assert last.available_to("a", now_s=100)
 
 
-async def test_a_lease_that_says_nothing_is_free() -> None:
-    assert sighting({"metadata": {}}, now_s=0).free_for("a", now_s=0)
+async def test_empty_lease_is_free() -> None:
+    assert observe({"metadata": {}}, now_s=0).available_to("a", now_s=0)
 
 
 @pytest.mark.parametrize(("instance", "name"), [("media.Prod_1", "media-prod-1-operator"), ("x", "x-operator")])
-async def test_the_name_is_one_that_kubernetes_takes(instance: str, name: str) -> None:
+async def test_lease_name_is_valid(instance: str, name: str) -> None:
     assert lease_name(instance) == name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_operator.observe import resource
-from mediaimport_operator.pods import deletion_job, import_job
+from mediaimport_operator.pods import cleanup_job, import_job
 from mediaimport_operator.settings.extras import Extras
 from mediaimport_runtime.environment import BadSettingError, Environment
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mediaimport_operator.settings.operator import Settings
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from tests.unit.operator.conftest import Build
+    from tests.support.operator_fakes import Build
 
 GIVEN = {
     "labels": {"team": "media", "mediaimport.dev/uid": "forged"},
@@ -40,7 +40,7 @@ def pod_of(job: Object) -> Object:
     return template
 
 
-def test_the_importer_has_them_and_the_prober_none(build: Build) -> None:
+def test_importer_has_the_extras_and_the_prober_none(build: Build) -> None:
     pod = pod_of(import_job.job(resource.read(build.mediaimport()), settings(build), attempt=1))["spec"]
     (importer,), (prober,) = pod["containers"], pod["initContainers"]
     assert GIVEN["volumes"][0] in pod["volumes"]
@@ -49,7 +49,7 @@ def test_the_importer_has_them_and_the_prober_none(build: Build) -> None:
         assert GIVEN[field][0] not in prober.get(field, [])
 
 
-def test_what_the_operator_says_wins(build: Build) -> None:
+def test_operators_own_values_win(build: Build) -> None:
     job = import_job.job(resource.read(build.mediaimport()), settings(build), attempt=1)
     metadata, importer = pod_of(job)["metadata"], pod_of(job)["spec"]["containers"][0]
     assert metadata["labels"]["team"] == "media"
@@ -61,8 +61,8 @@ def test_what_the_operator_says_wins(build: Build) -> None:
     assert importer["envFrom"] == [*GIVEN["envFrom"], *ours]
 
 
-def test_the_deletions_have_them_too(build: Build) -> None:
-    template = pod_of(deletion_job.job(resource.read(build.mediaimport()), settings(build)))
+def test_cleanup_jobs_have_the_extras_too(build: Build) -> None:
+    template = pod_of(cleanup_job.job(resource.read(build.mediaimport()), settings(build)))
     (container,) = template["spec"]["containers"]
     assert template["metadata"]["labels"]["mediaimport.dev/uid"] == build.uid
     assert template["metadata"]["labels"]["team"] == "media"
@@ -76,7 +76,7 @@ def test_nothing_is_added_unless_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         ([], "JSON object"),
         ({"env": {}}, "env is no list"),
@@ -87,14 +87,14 @@ def test_nothing_is_added_unless_asked() -> None:
         ({"volumes": [{"name": "scratch", "emptyDir": {}}]}, "volume scratch"),
     ],
 )
-def test_what_would_not_work_ends_the_start_with_a_line(given: object, words: str) -> None:
-    with pytest.raises(BadSettingError, match=words) as caught:
+def test_invalid_extras_end_the_start_with_one_line(given: object, message: str) -> None:
+    with pytest.raises(BadSettingError, match=message) as caught:
         read(given)
     assert str(caught.value).startswith("IMPORTER_EXTRAS")
     assert "\n" not in str(caught.value)
 
 
-def test_uids_are_left_to_the_namespace_if_asked(build: Build) -> None:
+def test_uids_are_left_to_the_namespace_on_request(build: Build) -> None:
     job = import_job.job(resource.read(build.mediaimport()), settings(build, uid=None, prober_uid=None), attempt=1)
     assert not {"runAsUser", "fsGroup"} & set(json.dumps(job).replace('"', " ").split())
     assert '"runAsNonRoot": true' in json.dumps(job)

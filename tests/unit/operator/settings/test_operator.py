@@ -11,14 +11,14 @@ def read(**variables: str) -> Settings:
     return Settings.read(Environment(NEEDED | variables))
 
 
-def test_what_is_needed_is_enough() -> None:
+def test_required_variables_are_enough() -> None:
     settings = read()
     assert settings.namespaces == ("media",)
     assert (settings.caps, settings.retry_wait_s, settings.metrics_port) == (Caps(10), 10, 0)
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
-def test_what_is_missing_is_named(name: str) -> None:
+def test_missing_variable_is_named(name: str) -> None:
     with pytest.raises(BadSettingError, match=f"{name} is not set"):
         read(**{name: ""})
 

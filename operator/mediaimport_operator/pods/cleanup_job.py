@@ -1,4 +1,7 @@
-"""The Job of `deletionPolicy: Delete`: in the operator's namespace, and nobody's, so that nothing takes it along."""
+"""The cleanup Job of `deletionPolicy: Delete`: it deletes the stored objects and leaves a tombstone.
+
+The Job runs in the operator's namespace and has no ownerReference, so the garbage collector never deletes it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api import names
 from mediaimport_api.status import MAX_MESSAGE
-from mediaimport_api.task import DELETION_VARIABLE, ERASER_CONTAINER, Deletion
+from mediaimport_api.task import CLEANUP_CONTAINER, DELETION_VARIABLE, Deletion
 from mediaimport_runtime.kubernetes import objects
 from mediaimport_runtime.text import public
 
-from mediaimport_operator.decide.deletion import PATIENCE
-from mediaimport_operator.decide.observed import Eraser
-from mediaimport_operator.observe import job as jobs
+from mediaimport_operator.decide.deletion import CLEANUP_TIMEOUT
+from mediaimport_operator.decide.observed import CleanupJob
+from mediaimport_operator.observe.job import read_job
 from mediaimport_operator.pods import base, import_job
 
 if TYPE_CHECKING:
@@ -24,30 +27,28 @@ if TYPE_CHECKING:
     from mediaimport_operator.settings.importer import ImporterSettings
     from mediaimport_operator.settings.operator import Settings
 
-_KEPT_S = 3600
-"""A Job that failed may be read; one whose operator is gone must not stay for ever."""
-_TRIES = 30
+_TTL_S = 3600
+"""The time in which people can read a failed Job; without it a Job would outlive an uninstalled operator."""
+_BACKOFF_LIMIT = 30
+_MANAGER = "mediaimport-deletion"
+"""A value of its own: watches and resyncs of import Jobs do not select it."""
 
 
 def name(resource: Resource) -> str:
-    """Return the Job's name, the same each time."""
+    """Return the Job's deterministic name."""
     return names.job_name(name=f"delete-{resource.name}", uid=resource.uid, run="deletionPolicy", attempt=1)
 
 
 def selector(resource: Resource) -> str:
-    """Return the label selector of its pods."""
+    """Return the label selector of the Job's pods."""
     return f"{names.MANAGED_BY}={_MANAGER},{names.LABEL_UID}={resource.uid}"
 
 
-_MANAGER = "mediaimport-deletion"
-"""Not the importers': the watches and sweeps for those pass over it."""
-
-
 def job(resource: Resource, settings: Settings) -> Object:
-    """Return the Job."""
+    """Return the Job, with retries of its own until CLEANUP_TIMEOUT."""
     labels = {
         "app.kubernetes.io/name": import_job.MANAGER,
-        "app.kubernetes.io/component": ERASER_CONTAINER,
+        "app.kubernetes.io/component": CLEANUP_CONTAINER,
         names.MANAGED_BY: _MANAGER,
         names.LABEL_INSTANCE: settings.instance,
         names.LABEL_UID: resource.uid,
@@ -57,16 +58,16 @@ def job(resource: Resource, settings: Settings) -> Object:
         "kind": "Job",
         "metadata": {"name": name(resource), "namespace": settings.operator_namespace, "labels": labels},
         "spec": {
-            # Its own tries, with the Job controller's growing waits, until our patience ends.
-            "backoffLimit": _TRIES,
-            "activeDeadlineSeconds": int(PATIENCE.total_seconds()),
-            "ttlSecondsAfterFinished": _KEPT_S,
+            # The Job controller retries with its own backoff until the deadline.
+            "backoffLimit": _BACKOFF_LIMIT,
+            "activeDeadlineSeconds": int(CLEANUP_TIMEOUT.total_seconds()),
+            "ttlSecondsAfterFinished": _TTL_S,
             "template": {
                 "metadata": {
                     "labels": base.labels(settings.importer) | labels,
                     "annotations": settings.importer.extras.annotations,
                 },
-                "spec": base.base(settings.importer)
+                "spec": base.pod_spec(settings.importer)
                 | {
                     "containers": [_container(resource, settings.importer)],
                     "volumes": [
@@ -80,20 +81,20 @@ def job(resource: Resource, settings: Settings) -> Object:
 
 
 def _container(resource: Resource, importer: ImporterSettings) -> Object:
-    variables = {DELETION_VARIABLE: deletion(resource).model_dump_json(by_alias=True)}
+    variables = {DELETION_VARIABLE: cleanup_task(resource).model_dump_json(by_alias=True)}
     mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  a volume of the container's own
-    made = base.container(
-        importer, name=ERASER_CONTAINER, module="mediaimport_importer.deletion", variables=variables, mounts=mounts
+    container = base.container(
+        importer, name=CLEANUP_CONTAINER, module="mediaimport_importer.deletion", variables=variables, mounts=mounts
     )
     resources = {
         "requests": {"cpu": importer.cpu_request, "memory": importer.memory},
         "limits": {"memory": importer.memory},
     }
-    return made | {"resources": resources}
+    return container | {"resources": resources}
 
 
-def deletion(resource: Resource) -> Deletion:
-    """Return what the Job is told."""
+def cleanup_task(resource: Resource) -> Deletion:
+    """Return the Job's task: whose asset to delete."""
     spec, fingerprint = resource.spec, resource.fingerprint
     if spec is None or fingerprint is None:
         raise ValueError("an import without a valid spec has stored nothing")
@@ -105,20 +106,20 @@ def deletion(resource: Resource) -> Deletion:
     )
 
 
-def read(item: Object, pods: Iterable[Object]) -> Eraser:
-    """Return how the Job stands, with the last words of its pods."""
-    seen = jobs.read(item)
-    said = [words for pod in sorted(pods, key=_created) if (words := _words(pod))]
-    return Eraser(
-        created_at=seen.created_at,
-        complete=seen.complete,
-        failed=seen.failure_reason is not None,
-        words=said[-1] if said else None,
+def read(item: Object, pods: Iterable[Object]) -> CleanupJob:
+    """Return the Job's state, with the error of its newest pod that failed."""
+    job = read_job(item)
+    errors = [error for pod in sorted(pods, key=_created) if (error := _error(pod))]
+    return CleanupJob(
+        created_at=job.created_at,
+        complete=job.complete,
+        failed=job.failure_reason is not None,
+        last_error=errors[-1] if errors else None,
     )
 
 
 def has_failed_once(item: Object) -> bool:
-    """Tell whether there are last words to read."""
+    """Return whether a pod of the Job has failed: then there is an error to read."""
     return bool((item.get("status") or {}).get("failed"))
 
 
@@ -126,7 +127,7 @@ def _created(pod: Object) -> str:
     return str(pod["metadata"].get("creationTimestamp"))
 
 
-def _words(pod: Object) -> str | None:
+def _error(pod: Object) -> str | None:
     for each in (pod.get("status") or {}).get("containerStatuses") or []:
         ended = (each.get("state") or {}).get("terminated") or {}
         if ended.get("exitCode"):
@@ -135,5 +136,5 @@ def _words(pod: Object) -> str | None:
 
 
 def is_ours(item: Object, resource: Resource) -> bool:
-    """Tell whether a Job of that name is this resource's."""
+    """Return whether the labels show that the Job is this resource's."""
     return objects.label(item, names.LABEL_UID) == resource.uid and objects.label(item, names.MANAGED_BY) == _MANAGER

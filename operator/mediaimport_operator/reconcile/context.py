@@ -1,0 +1,63 @@
+"""The state that all reconciles of one operator share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mediaimport_operator.decide.limits import Slots
+from mediaimport_operator.observe.cache import ClusterCache
+from mediaimport_operator.progress.log_follower import LogFollowers
+from mediaimport_operator.reconcile.metrics import Metrics
+from mediaimport_operator.reconcile.queue import WorkQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from mediaimport_operator.cluster import Cluster
+    from mediaimport_operator.decide.observed import Refusal
+    from mediaimport_operator.settings.operator import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """Settings, API client, clock, and what the operator keeps in memory.
+
+    `refusals` holds, by import, the newest refusal of a Job.
+    """
+
+    settings: Settings
+    cluster: Cluster
+    clock: Callable[[], datetime]
+    metrics: Metrics
+    queue: WorkQueue
+    cache: ClusterCache
+    slots: Slots
+    followers: LogFollowers
+    refusals: dict[str, Refusal]
+
+    @classmethod
+    def create(
+        cls, settings: Settings, cluster: Cluster, *, clock: Callable[[], datetime], metrics: Metrics | None = None
+    ) -> Context:
+        """Return the state of an operator that has seen nothing yet."""
+        metrics, queue = metrics or Metrics(), WorkQueue()
+        return cls(
+            settings=settings,
+            cluster=cluster,
+            clock=clock,
+            metrics=metrics,
+            queue=queue,
+            cache=ClusterCache(),
+            slots=Slots(settings.caps, on_grant=queue.add),
+            followers=LogFollowers(cluster, on_progress=queue.add, on_step=metrics.step),
+            refusals={},
+        )
+
+    def forget(self, key: str) -> None:
+        """Forget an import that no longer exists, and release its slot."""
+        self.slots.release(key)
+        self.followers.unfollow(key)
+        self.refusals.pop(key, None)
+        self.cache.deleted_pods.pop(key, None)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from mediaimport_api.sidecar import source_fingerprint
+from mediaimport_api.task import Deletion
+from mediaimport_operator.observe import resource
+from mediaimport_operator.pods import cleanup_job, import_job
+
+if TYPE_CHECKING:
+    from mediaimport_runtime.kubernetes.objects import Object
+
+    from tests.support.operator_fakes import Build
+
+
+def job_of(build: Build) -> Object:
+    return cleanup_job.job(resource.read(build.mediaimport()), build.settings(operator_namespace="operators"))
+
+
+def test_job_has_no_owner_and_is_in_the_operators_namespace(build: Build) -> None:
+    meta = job_of(build)["metadata"]
+    assert meta["namespace"] == "operators"
+    assert "ownerReferences" not in meta
+    assert meta["name"] == cleanup_job.name(resource.read(build.mediaimport()))
+
+
+def test_watches_and_resyncs_of_import_jobs_do_not_select_it(build: Build) -> None:
+    labels = job_of(build)["metadata"]["labels"]
+    selected = dict(each.split("=") for each in import_job.selector(build.settings().instance).split(","))
+    assert not selected.items() <= labels.items()
+
+
+def test_task_names_the_asset_and_not_the_url(build: Build) -> None:
+    container = job_of(build)["spec"]["template"]["spec"]["containers"][0]
+    task = Deletion.model_validate_json(
+        {each["name"]: each["value"] for each in container["env"]}["MEDIAIMPORT_DELETION"]
+    )
+    assert (task.owner.name, task.user_id, task.asset_id) == ("film", "ada", build.uid)
+    assert "signature" not in json.dumps(container)
+
+
+def test_recreated_resource_names_the_source_by_its_fingerprint(build: Build) -> None:
+    item, url = build.mediaimport(), "https://gone.invalid/"
+    for annotated, expected in (
+        ("ab" * 32, "ab" * 32),
+        ("no hash", source_fingerprint(url)),
+        ("", source_fingerprint(url)),
+    ):
+        item["metadata"]["annotations"] = {"mediaimport.dev/source-fingerprint": annotated}
+        item["spec"]["source"] = {"url": url}
+        assert cleanup_job.cleanup_task(resource.read(item)).source_fingerprint == expected
+
+
+def test_its_pod_is_as_confined_as_an_importers(build: Build) -> None:
+    spec = job_of(build)["spec"]["template"]["spec"]
+    importers = import_job.job(resource.read(build.mediaimport()), build.settings(), attempt=1)["spec"]["template"][
+        "spec"
+    ]
+    for name in ("automountServiceAccountToken", "enableServiceLinks", "securityContext", "restartPolicy"):
+        assert spec[name] == importers[name]
+    assert spec["containers"][0]["securityContext"] == importers["containers"][0]["securityContext"]
+    assert "initContainers" not in spec
+
+
+def test_last_error_is_that_of_the_newest_pod_that_failed(build: Build) -> None:
+    pods = [
+        build.ended_pod(
+            1,
+            exit_code=1,
+            message="newer https://s3.example/?sig=x",
+            meta={"creationTimestamp": "2030-01-01T12:01:00Z"},
+        ),
+        build.ended_pod(2, exit_code=1, message="older", meta={"creationTimestamp": "2030-01-01T12:00:00Z"}),
+        build.running_pod(3),
+    ]
+    job = cleanup_job.read(build.job(failed=2), pods)
+    assert job.last_error == "newer https://s3.example/"
+    assert (job.complete, job.failed) == (False, False)
+    assert cleanup_job.read(build.failed_job(), []).failed
+    assert cleanup_job.read(build.complete_job(), []).complete
+    assert cleanup_job.has_failed_once(build.job(failed=1))
+    assert not cleanup_job.has_failed_once(build.job())
