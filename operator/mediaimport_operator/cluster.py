@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api import names
 from mediaimport_runtime.kubernetes import client
-from mediaimport_runtime.kubernetes.client import Call
+from mediaimport_runtime.kubernetes.client import Call, Client, OnRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mediaimport_runtime.kubernetes.client import Client, OnRequest
     from mediaimport_runtime.kubernetes.clock import Clock
     from mediaimport_runtime.kubernetes.objects import Object
 

@@ -183,7 +183,8 @@ def _terminated(state: dict[str, Any]) -> Terminated:
 class ResultValidator:
     """Validates results: one counts only if it is about the very asset that the import's spec leads to.
 
-    The message is written in a pod that handles hostile media.
+    The message is written in a pod that handles hostile media. The checksum in it (SHA-256) is the importer's: the
+    operator has no keys of the store to compare it.
     """
 
     bucket: str

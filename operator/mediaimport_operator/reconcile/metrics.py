@@ -6,14 +6,13 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from mediaimport_api.status import Phase
+from mediaimport_api.status import Attempt, Phase, Status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediaimport_api.reasons import Reason
-    from mediaimport_api.status import Attempt, Status
 
     from mediaimport_operator.observe.resource import Resource
 

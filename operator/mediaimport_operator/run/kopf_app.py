@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import aiohttp
 import kopf
 from mediaimport_api import names
-from mediaimport_runtime.kubernetes.client import PAGE
+from mediaimport_runtime.kubernetes.client import PAGE, OnRequest
 from mediaimport_runtime.kubernetes.config import configuration
 
 from mediaimport_operator.observe.cache import import_uid
@@ -17,7 +17,6 @@ from mediaimport_operator.pods.import_job import selector
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from mediaimport_runtime.kubernetes.client import OnRequest
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.reconcile.context import Context

@@ -7,13 +7,12 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.environment import BadSettingError, Environment
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mediaimport_runtime.environment import Environment
     from mediaimport_runtime.kubernetes.objects import Object
 
 VARIABLE = "IMPORTER_EXTRAS"

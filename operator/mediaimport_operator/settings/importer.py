@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.kubernetes import quantity
 
 from mediaimport_operator.settings.extras import Extras
-
-if TYPE_CHECKING:
-    from mediaimport_runtime.environment import Environment
 
 _PLACEMENT = frozenset({"nodeSelector", "tolerations", "affinity", "priorityClassName", "topologySpreadConstraints"})
 _PULL_POLICIES = ("IfNotPresent", "Always", "Never")

@@ -5,14 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.environment import BadSettingError, Environment
 
 from mediaimport_operator.settings.importer import ImporterSettings
-
-if TYPE_CHECKING:
-    from mediaimport_runtime.environment import Environment
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _MAX_SIZE_BYTES = 5 * 1024**3

@@ -1,0 +1,83 @@
+"""The whole operator over an API server in memory, without kopf."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_operator.reconcile.context import Context
+from mediaimport_operator.run import kopf_app
+from mediaimport_operator.run.operator import Operator
+from mediaimport_runtime.kubernetes.clock import Clock
+
+if TYPE_CHECKING:
+    from tests.support.operator_fakes import Build, FakeCluster
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def operator(build: Build, cluster: FakeCluster) -> Operator:
+    context = Context.create(build.settings(), cluster, clock=lambda: build.now)
+    return Operator(context, Clock())
+
+
+def gauge(operator: Operator, name: str) -> float | None:
+    value: float | None = operator.context.metrics.registry.get_sample_value(f"mediaimport_operator_{name}")
+    return value
+
+
+async def test_operator_reconciles_what_exists_and_releases_the_lease(
+    build: Build, cluster: FakeCluster, operator: Operator
+) -> None:
+    cluster.put("imports", build.mediaimport())
+
+    await operator.start()
+    (job,) = cluster.objects["jobs"].values()
+    (lease,) = cluster.objects["leases"].values()
+    assert job["metadata"]["labels"]["mediaimport.dev/uid"] == build.uid
+    assert lease["spec"]["holderIdentity"] == build.settings().pod_uid
+    assert [gauge(operator, each) for each in ("lease_held", "slots_held", "workqueue_depth")] == [1, 1, 0]
+    assert operator.unhealthy_reason() is None
+
+    await operator.stop()
+    assert cluster.objects["leases"].popitem()[1]["spec"]["holderIdentity"] == ""
+    assert operator.stopped.is_set()
+
+
+async def test_operator_without_the_lease_reconciles_nothing(
+    build: Build, cluster: FakeCluster, operator: Operator
+) -> None:
+    cluster.put("imports", build.mediaimport())
+    spec = {"holderIdentity": "another", "leaseDurationSeconds": 15, "renewTime": "2030-01-01T12:00:00Z"}
+    cluster.put("leases", {"metadata": {"name": "mediaimport-operator"}, "spec": spec})
+
+    started = asyncio.create_task(operator.start())
+    done, _ = await asyncio.wait([started], timeout=0.2)
+    assert (done, cluster.objects["jobs"], gauge(operator, "lease_held")) == (set(), {}, 0)
+
+    started.cancel()
+    await operator.stop()
+
+
+async def test_error_outside_a_reconcile_ends_the_operator(
+    build: Build, cluster: FakeCluster, operator: Operator
+) -> None:
+    cluster.put("imports", build.mediaimport(meta={"resourceVersion": "no number"}))
+    del cluster.objects["imports"]["film"]["metadata"]["namespace"]
+
+    await operator.start()
+
+    assert isinstance(operator.failure, BaseException)
+    assert operator.stopped.is_set()
+    await operator.stop()
+
+
+async def test_kopf_gets_handlers_for_each_kind(operator: Operator) -> None:
+    handlers = kopf_app.registry(
+        context=operator.context, start=operator.start, stop=operator.stop, unhealthy_reason=operator.unhealthy_reason
+    )
+
+    watched = {str(each.id) for each in handlers._watching.get_all_handlers()}
+    assert watched == {"mediaimports-changed", "jobs-changed", "pods-changed"}
