@@ -1,4 +1,4 @@
-"""The MediaImport resource and all that the three programs agree on: types, names, reasons, settings they share."""
+"""The MediaImport resource and the contract between the programs: types, names, reasons, source policy."""
 
 __version__ = "0.1.0"
-"""The project's version: the wheel's, the images', the chart's. `make generate` carries it to them."""
+"""The version of the wheel, the images and the chart. `make generate` writes it into the chart."""

@@ -23,7 +23,7 @@ _KEPT = frozenset({
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """Return the model's schema in the form that Kubernetes wants: no references, no unions, no nulls."""
+    """Return the model's structural schema, as Kubernetes requires: no references, no unions, no nulls."""
     whole = model.model_json_schema(by_alias=True)
     return _convert(whole, whole.get("$defs", {}))
 
@@ -48,7 +48,7 @@ def _convert(node: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _resolve(node: Schema, definitions: dict[str, Schema]) -> Schema:
-    """Follow the reference; of a union with null keep the other side: an absent field is Kubernetes' null."""
+    """Return the node without references and without `null` in unions: in Kubernetes an absent field is null."""
     if "anyOf" in node:
         (other,) = [each for each in node["anyOf"] if each.get("type") != "null"]
         outside = {key: value for key, value in node.items() if key not in {"anyOf", "default"}}
@@ -60,7 +60,7 @@ def _resolve(node: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _immutable(field: str) -> dict[str, str]:
-    """Return the rule that holds `field` still, for optional fields too: it can be neither added nor removed."""
+    """Return the rule that makes a field immutable; an optional one can be neither added nor removed."""
     rule = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
     message = f"{field} cannot change after creation; create a new MediaImport"
     return {"rule": rule, "message": message, "fieldPath": f".{field}", "reason": "FieldValueForbidden"}
@@ -97,7 +97,7 @@ def definition() -> Schema:
     """Return the CustomResourceDefinition."""
     schema = {
         "type": "object",
-        "description": "MediaImport saves the media behind a URL in S3 and tells what it is.",
+        "description": "MediaImport stores the media behind a URL in S3 and describes it.",
         "required": ["spec"],
         "properties": {"spec": _spec_schema(), "status": structural(Status)},
     }
@@ -127,5 +127,5 @@ def definition() -> Schema:
 
 
 def render() -> str:
-    """Return the definition as YAML, the same text every time."""
+    """Return the definition as deterministic YAML."""
     return _HEADER + yaml.safe_dump(definition(), sort_keys=False, width=120)

@@ -1,4 +1,4 @@
-"""What every type of the resource has in common."""
+"""Base classes and value types of the resource."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Model(BaseModel):
         populate_by_name=True,
         extra="forbid",
         frozen=True,
-        # A type is made ready at its first use: the importer has asked for the media before it needs most of them.
+        # A validator is built at its first use: the importer sends its request before it needs most of them.
         defer_build=True,
     )
 
     def to_wire(self) -> dict[str, Any]:
-        """Return plain JSON data under the wire's names; what is absent stays absent."""
+        """Return plain JSON data with camelCase names; None is left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class Lenient(Model):
-    """A value that others write too: fields of another version are passed over, not refused."""
+    """A value that other versions write too: unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -43,12 +43,12 @@ def _rfc3339(moment: datetime) -> str:
 Timestamp = Annotated[
     AwareDatetime, AfterValidator(_whole_second_utc), PlainSerializer(_rfc3339, return_type=str, when_used="json")
 ]
-"""A moment in UTC, whole seconds, RFC 3339 on the wire: Kubernetes' own form."""
+"""A time in UTC in whole seconds, RFC 3339 in JSON, as in Kubernetes."""
 
 MAX_COUNT = 2**53 - 1
-"""What every reader of JSON holds exactly."""
+"""The largest integer that every JSON reader represents exactly."""
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN, description="SHA-256, 64 lower-case hex digits")]
 Word = Annotated[str, Field(max_length=128)]
-"""A short name that came out of a media file: bounded, since its author may be hostile."""
+"""A short name from a media file: of bounded length, since the file may be hostile."""

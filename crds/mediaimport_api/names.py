@@ -1,4 +1,4 @@
-"""Names that more than one program derives: labels, object names, asset ids, S3 keys. All pure."""
+"""Names that several programs derive: labels, object names, asset ids, S3 keys. Pure."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ SHORT = "mi"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_INSTANCE = f"{GROUP}/instance"
-"""Which operator a Job is of: two releases beside each other keep their hands off each other's Jobs."""
+"""The operator's release of a Job: two releases in one cluster leave each other's Jobs alone."""
 LABEL_UID = f"{GROUP}/uid"
 LABEL_RUN = f"{GROUP}/run"
-"""A hash of the run's name, which is free text."""
+"""A hash of `spec.run`, which is free text."""
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_USER = f"{GROUP}/user"
 LABEL_SOURCE = f"{GROUP}/source"
-"""The provider that generated it; set by the webhook."""
+"""The provider that generated the media; set by the webhook."""
 LABEL_PREDICTION = f"{GROUP}/prediction"
 LABEL_ASSET = f"{GROUP}/asset"
-"""The asset id; set by the webhook, which finds by it what another replica wrote."""
+"""The asset id; set by the webhook, which finds the resources of its other replicas by it."""
 LABEL_RECOVERED = f"{GROUP}/recovered"
-"""On imports that the recovery of missed predictions created."""
+"""The mark of imports that the recovery of missed predictions created."""
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
-"""Kueue's own: https://kueue.sigs.k8s.io/docs/tasks/run/jobs."""
+"""Kueue's labels: https://kueue.sigs.k8s.io/docs/tasks/run/jobs."""
 
 ANNOTATION_FINGERPRINT = f"{GROUP}/source-fingerprint"
-"""Of the source, where the resource stands in for one that is gone and its URL with it: it is there to be deleted."""
+"""The source's fingerprint on a resource that is created only to delete the objects of one that no longer exists."""
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
-"""Holds a resource with deletionPolicy Delete until its stored objects are gone; on no other."""
+"""The finalizer of resources with deletionPolicy Delete, until their stored objects are deleted."""
 
 _ASSET_NAMESPACE = UUID("6f0e6b58-2d0c-5a58-9d1c-5d0b8f6e2a41")
 _ORIGINAL = re.compile(r"(video|image|audio)\.[a-z0-9]{2,5}")
@@ -49,24 +49,24 @@ def _digest(*parts: str, length: int) -> str:
 
 
 def run_hash(run: str) -> str:
-    """Return a label value for a run's name."""
+    """Return a label value for `spec.run`."""
     return _digest(run, length=10)
 
 
 def job_name(*, name: str, uid: str, run: str, attempt: int) -> str:
-    """Return the one name that the Job of this attempt can have, at most 63 characters."""
+    """Return the deterministic name of an attempt's Job, at most 63 characters."""
     tail = f"-{_digest(uid, run, length=10)}-{attempt}"
     head = re.sub(r"[^a-z0-9-]", "-", name)[: _MAX_NAME - len(tail)].strip("-")
     return head + tail
 
 
 def prediction_asset_id(provider: str, prediction: str, pointer: str) -> UUID:
-    """Return the asset id of one output of a prediction, the same however it arrives."""
+    """Return the deterministic asset id of one output of a prediction."""
     return uuid5(_ASSET_NAMESPACE, f"{provider}\0{prediction}\0{pointer}")
 
 
 def prediction_resource_name(provider: str, prediction: str, pointer: str) -> str:
-    """Return the MediaImport's name for one output of a prediction, the same however it arrives."""
+    """Return the deterministic name of the MediaImport for one output of a prediction."""
     tail = f"-{_digest(provider, prediction, pointer, length=10)}"
     head = re.sub(r"[^a-z0-9-]", "-", f"{provider}-{prediction}".lower())[: _MAX_NAME - len(tail)].strip("-")
     return head + tail
@@ -95,9 +95,9 @@ class AssetKeys:
         return f"{self.prefix}asset.json"
 
     def original(self, *, kind: str, extension: str) -> str:
-        """Return the original's key: named by what it is, `video` and `mp4`, never by the source's name."""
+        """Return the original's key, from kind (`video`) and extension (`mp4`), never from the source's name."""
         return f"{self.prefix}{kind}.{extension}"
 
     def is_original(self, key: str) -> bool:
-        """Tell whether that can be the key of this asset's original."""
+        """Tell whether a key can be that of this asset's original."""
         return key.startswith(self.prefix) and _ORIGINAL.fullmatch(key.removeprefix(self.prefix)) is not None

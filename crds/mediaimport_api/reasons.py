@@ -1,4 +1,4 @@
-"""Every reason that an import can have for its state: one enum for conditions, Events, exit codes and docs."""
+"""Reasons for the state of an import: one enum for conditions, Events, exit codes and docs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from enum import Enum, IntEnum, StrEnum, auto
 
 
 class Retry(Enum):
-    """What the operator does after an attempt that ended so."""
+    """The operator's reaction to an attempt that ended with a reason."""
 
     NEVER = auto()
     COUNTED = auto()
     UNCOUNTED = auto()
-    """Not counted against `limits.attempts`; at most MAX_UNCOUNTED in one run."""
+    """A retry that does not count against `limits.attempts`; at most MAX_UNCOUNTED in one run."""
     MORE_MEMORY = auto()
-    """Once, with more memory."""
+    """One retry, with more memory."""
 
 
 MAX_UNCOUNTED = 5
 
 
 class ExitCode(IntEnum):
-    """How an importer's process ends. Named by what went wrong; the result names the reason itself."""
+    """Exit codes of the importer, one for each group of reasons; the result has the reason itself."""
 
     IMPORTED = 0
     SPEC = 10
@@ -37,9 +37,9 @@ class ExitCode(IntEnum):
 
 
 class Reason(StrEnum):
-    """The closed set. `facts` says what each means, whether it is retried and with which code the importer exits."""
+    """The closed set of reasons. `facts` has the meaning, the remedy, the retry and the exit code of each."""
 
-    # an attempt's end, as the importer tells it
+    # the end of an attempt, reported by the importer
     IMPORTED = "Imported"
     SPEC_INVALID = "SpecInvalid"
     SOURCE_NOT_FOUND = "SourceNotFound"
@@ -64,12 +64,12 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "StoreUnavailable"
     INTERRUPTED = "Interrupted"
     UNEXPECTED = "Unexpected"
-    # an attempt's end, as the pod's status tells it
+    # the end of an attempt, read from the pod's status
     OUT_OF_MEMORY = "OutOfMemory"
     DISRUPTED = "Disrupted"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     RESULT_LOST = "ResultLost"
-    # on the way
+    # the states before the end
     QUEUED = "Queued"
     STARTING = "Starting"
     IMPORTING = "Importing"
@@ -83,18 +83,18 @@ class Reason(StrEnum):
     POD_REFUSED = "PodRefused"
     OPERATOR_FAILED = "OperatorFailed"
     DELETING = "Deleting"
-    # an Event's only: the resource is gone by then
+    # only in an Event: the resource is deleted by then
     STORED_OBJECTS_ORPHANED = "StoredObjectsOrphaned"
-    # an Event's only: it is about the store, not the import
+    # only in an Event: it concerns the store, not one import
     STORE_OVERWRITES = "StoreOverwrites"
-    # the thumbnail's own
+    # of the thumbnail
     THUMBNAIL_STORED = "ThumbnailStored"
     THUMBNAIL_FAILED = "ThumbnailFailed"
     NO_PICTURE = "NoPicture"
 
     @property
     def facts(self) -> Facts:
-        """Return what is fixed about this reason."""
+        """Return the meaning, the remedy, the retry and the exit code."""
         return _FACTS[self]
 
     @property
@@ -105,7 +105,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """`sentence` says what it means, `remedy` what a person can do; `exit_code` only where the importer says it."""
+    """`sentence` is the meaning, `remedy` is for people; `exit_code` is set for reasons of the importer."""
 
     sentence: str
     remedy: str
@@ -120,19 +120,20 @@ _NOTHING = "Nothing."
 _FACTS: dict[Reason, Facts] = {
     Reason.IMPORTED: Facts("The media is stored, with its sidecar.", _NOTHING, _N, _X.IMPORTED),
     Reason.SPEC_INVALID: Facts(
-        "The spec asks for something that cannot be done.", "Create a new resource as the message says.", _N, _X.SPEC
+        "The spec is invalid, or asks for something impossible.",
+        "Create a new resource as the message says.",
+        _N,
+        _X.SPEC,
     ),
-    Reason.SOURCE_NOT_FOUND: Facts(
-        "The source answered that there is nothing under this URL.", "Check the URL.", _N, _X.SOURCE_REFUSED
-    ),
+    Reason.SOURCE_NOT_FOUND: Facts("The source has nothing under this URL.", "Check the URL.", _N, _X.SOURCE_REFUSED),
     Reason.SOURCE_EXPIRED: Facts(
-        "The source's URL is no longer valid.",
+        "The source's URL has expired.",
         "Generate the media again.",
         _N,
         _X.SOURCE_REFUSED,
     ),
     Reason.SOURCE_UNAUTHORIZED: Facts(
-        "The source wants credentials that it did not get.", "Use a signed URL.", _N, _X.SOURCE_REFUSED
+        "The source requires credentials.", "Use a signed URL or source.headersSecretRef.", _N, _X.SOURCE_REFUSED
     ),
     Reason.SOURCE_BLOCKED: Facts(
         "The source's address, port or redirect is not allowed.",
@@ -144,16 +145,16 @@ _FACTS: dict[Reason, Facts] = {
         "The source is larger than the limit.", "Raise limits.maxSizeBytes in a new resource.", _N, _X.SOURCE_REFUSED
     ),
     Reason.NOT_MEDIA: Facts(
-        "The bytes are no video, image or audio.", "Look at what the URL serves; it may be an error page.", _N, _X.MEDIA
+        "The bytes are no video, image or audio.", "Check what the URL serves; it may be an error page.", _N, _X.MEDIA
     ),
     Reason.UNSUPPORTED_FORMAT: Facts(
-        "The bytes are media of a kind that is not taken.", "Convert it to a common format.", _N, _X.MEDIA
+        "The media has an unsupported format.", "Convert it to a common format.", _N, _X.MEDIA
     ),
     Reason.PIXEL_LIMIT_EXCEEDED: Facts(
         "A picture has more pixels than are safe to decode.", "Use a smaller picture.", _N, _X.MEDIA
     ),
     Reason.PROBE_FAILED: Facts(
-        "ffprobe could not read the media, or did not come to an end.",
+        "ffprobe could not read the media, or did not finish in time.",
         "Check the file for damage.",
         _N,
         _X.MEDIA,
@@ -171,7 +172,7 @@ _FACTS: dict[Reason, Facts] = {
         "The size is not the expected one.", "Check expected.sizeBytes and the source.", _N, _X.EXPECTED
     ),
     Reason.STORE_DENIED: Facts(
-        "The store refused to write.", "Check the S3 access key, its secret and its policy.", _N, _X.STORE_REFUSED
+        "The store denied the access.", "Check the S3 access key, its secret and its policy.", _N, _X.STORE_REFUSED
     ),
     Reason.STORE_MISSING: Facts(
         "The bucket does not exist.",
@@ -180,14 +181,14 @@ _FACTS: dict[Reason, Facts] = {
         _X.STORE_REFUSED,
     ),
     Reason.ASSET_TAKEN: Facts(
-        "Another resource's asset is stored under this user and asset id.",
+        "An asset of another resource is stored under this user and asset id.",
         "Use another assetId.",
         _N,
         _X.STORE_REFUSED,
     ),
     Reason.ASSET_DELETED: Facts(
-        "The asset under this user and asset id was deleted; what was deleted does not come back.",
-        "Use another assetId; or delete the asset.json that says so.",
+        "The asset under this user and asset id was deleted, and a deleted asset is not imported again.",
+        "Use another assetId, or delete the tombstone, asset.json.",
         _N,
         _X.STORE_REFUSED,
     ),
@@ -198,77 +199,84 @@ _FACTS: dict[Reason, Facts] = {
         _X.SCRATCH,
     ),
     Reason.SOURCE_UNAVAILABLE: Facts(
-        "The source did not answer, or answered that it cannot now.",
-        "Nothing: it is tried again.",
+        "The source did not answer, or is temporarily unavailable.",
+        "Nothing: the operator retries.",
         _C,
         _X.SOURCE_UNAVAILABLE,
     ),
     Reason.TRUNCATED: Facts(
-        "The source ended before the media did.", "Nothing: it is tried again.", _C, _X.SOURCE_UNAVAILABLE
+        "The media is incomplete: the source ended too early.",
+        "Nothing: the operator retries.",
+        _C,
+        _X.SOURCE_UNAVAILABLE,
     ),
     Reason.STORE_UNAVAILABLE: Facts(
-        "The store did not answer, or answered that it cannot now.",
-        "Nothing: it is tried again.",
+        "The store did not answer, or is temporarily unavailable.",
+        "Nothing: the operator retries.",
         _C,
         _X.STORE_UNAVAILABLE,
     ),
-    Reason.INTERRUPTED: Facts("The importer was told to stop.", "Nothing: it is tried again.", _U, _X.INTERRUPTED),
+    Reason.INTERRUPTED: Facts(
+        "The importer was stopped (SIGTERM).", "Nothing: the operator retries.", _U, _X.INTERRUPTED
+    ),
     Reason.UNEXPECTED: Facts(
-        "The importer ended in a way that it should not.",
+        "The importer ended with an unexpected error.",
         "Read the attempt's log tail, and report it.",
         _C,
         _X.UNEXPECTED,
     ),
     Reason.OUT_OF_MEMORY: Facts(
-        "The importer was killed for its memory.",
-        "Nothing the first time: it is tried once with more memory.",
+        "The importer exceeded its memory limit.",
+        "Nothing the first time: the operator retries once with more memory.",
         Retry.MORE_MEMORY,
     ),
     Reason.DISRUPTED: Facts(
-        "The pod was removed from outside: a drain, an eviction, a deletion.", "Nothing: it is tried again.", _U
+        "The pod was removed by a drain, an eviction or a deletion.", "Nothing: the operator retries.", _U
     ),
     Reason.DEADLINE_EXCEEDED: Facts(
-        "The attempt took longer than its deadline.", "Raise limits.deadlineSeconds in a new resource.", _C
+        "The attempt exceeded its deadline.", "Raise limits.deadlineSeconds in a new resource.", _C
     ),
     Reason.RESULT_LOST: Facts(
-        "The attempt ended well, but its result did not arrive.",
-        "Nothing: one more attempt reads it from what is stored.",
+        "The attempt succeeded, but its result was lost.",
+        "Nothing: one more attempt reads it from the stored sidecar.",
         _U,
     ),
-    Reason.QUEUED: Facts("The import waits for a slot.", "Nothing, or raise the operator's cap.", _C),
-    Reason.STARTING: Facts("The Job is created; its pod does not run yet.", _NOTHING, _C),
-    Reason.IMPORTING: Facts("The importer is at work.", _NOTHING, _C),
-    Reason.RETRY_SCHEDULED: Facts("The last attempt failed; the next one has its time.", _NOTHING, _C),
-    Reason.SUSPENDED: Facts("spec.suspend is true.", "Set it to false.", _C),
+    Reason.QUEUED: Facts("The import waits for a slot.", "Nothing, or raise the operator's limit.", _C),
+    Reason.STARTING: Facts("The Job exists; its pod does not run yet.", _NOTHING, _C),
+    Reason.IMPORTING: Facts("The importer is running.", _NOTHING, _C),
+    Reason.RETRY_SCHEDULED: Facts("The last attempt failed; the next one is scheduled.", _NOTHING, _C),
+    Reason.SUSPENDED: Facts("spec.suspend is true.", "Set spec.suspend to false.", _C),
     Reason.IMAGE_PULL_FAILED: Facts(
         "The node cannot pull the importer's image.", "Check the image's name and its pull secret.", _C
     ),
     Reason.UNSCHEDULABLE: Facts("No node has room for the importer's pod.", "Add room, or lower its requests.", _C),
     Reason.CONTAINER_CONFIG_INVALID: Facts(
-        "The kubelet cannot make the container.", "Check that the Secrets and ConfigMaps that it names exist.", _C
+        "The kubelet cannot create the container.", "Check that its Secrets and ConfigMaps exist.", _C
     ),
     Reason.JOB_REFUSED: Facts(
         "The API server refused the Job.", "Check quota, admission policies and the operator's role.", _C
     ),
     Reason.JOB_NAME_TAKEN: Facts(
-        "A Job of this import's name belongs to something else.", "Delete or rename that Job.", _C
+        "A Job with the name of this import's Job has another owner.", "Delete or rename that Job.", _C
     ),
     Reason.POD_REFUSED: Facts(
-        "The Job is there, but the API server refuses its pod.",
-        "Check quota, admission policies and the importer's service account: the pod is tried again.",
+        "The Job exists, but the API server refuses its pod.",
+        "Check quota, admission policies and the importer's service account. The Job controller retries.",
         _C,
     ),
     Reason.OPERATOR_FAILED: Facts(
-        "The operator itself failed at this import.", "Read the operator's log, and report it: it tries again.", _C
+        "The operator failed to reconcile this import.",
+        "Read the operator's log, and report it. The operator retries.",
+        _C,
     ),
     Reason.DELETING: Facts(
-        "The resource is being deleted, and its stored objects with it.",
-        "Nothing; after ten minutes in vain the resource goes and the objects stay.",
+        "The resource and its stored objects are being deleted.",
+        "Nothing. After ten minutes without success the resource is removed and the objects stay.",
         _C,
     ),
     Reason.STORED_OBJECTS_ORPHANED: Facts(
-        "The resource was deleted, but its stored objects could not be.",
-        "Delete them by hand: the message names their prefix.",
+        "The resource was deleted, but its stored objects were not.",
+        "Delete them in the store: the message has their prefix.",
     ),
     Reason.STORE_OVERWRITES: Facts(
         "The store does not honour conditional writes: two importers of one asset could overwrite each other.",
@@ -276,7 +284,8 @@ _FACTS: dict[Reason, Facts] = {
     ),
     Reason.THUMBNAIL_STORED: Facts("The thumbnail is stored.", _NOTHING),
     Reason.THUMBNAIL_FAILED: Facts(
-        "No thumbnail could be made; the media itself is stored.", "Look at the media: its first frame may be damaged."
+        "No thumbnail could be rendered; the media itself is stored.",
+        "Check the media: its first frame may be damaged.",
     ),
-    Reason.NO_PICTURE: Facts("The media has no picture to make a thumbnail of.", _NOTHING),
+    Reason.NO_PICTURE: Facts("The media has no picture for a thumbnail.", _NOTHING),
 }

@@ -1,4 +1,4 @@
-"""What an importer tells the operator: its result in the termination message, its progress in log lines."""
+"""Messages from importer to operator: the result in the termination message, the progress in log lines."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, Media, Message, Progress, Thumbnail
 
 MAX_RESULT_BYTES = 4096
-"""The kubelet keeps no more of a termination message, and cuts off the head of a longer one."""
+"""The kubelet's limit for a termination message; it cuts off the head of a longer one."""
 
 MAX_LOG_LINE_BYTES = 8 * 1024
 
 
 class ThumbnailOutcome(Lenient):
-    """How the thumbnail fared; `thumbnail` exactly when the reason is ThumbnailStored."""
+    """The outcome of the thumbnail; `thumbnail` is set exactly if the reason is ThumbnailStored."""
 
     reason: Literal[Reason.THUMBNAIL_STORED, Reason.THUMBNAIL_FAILED, Reason.NO_PICTURE]
     message: Message
@@ -27,12 +27,12 @@ class ThumbnailOutcome(Lenient):
     @model_validator(mode="after")
     def _thumbnail_iff_stored(self) -> ThumbnailOutcome:
         if (self.thumbnail is not None) != (self.reason is Reason.THUMBNAIL_STORED):
-            raise ValueError("thumbnail is there exactly when reason is ThumbnailStored")
+            raise ValueError("thumbnail must be set exactly if reason is ThumbnailStored")
         return self
 
 
 class Result(Lenient):
-    """The end of one attempt: what was imported, or why not."""
+    """The result of one attempt: the imported asset, or the reason for the failure."""
 
     version: Literal[1] = 1
     reason: Reason
@@ -43,15 +43,15 @@ class Result(Lenient):
     media: Media | None = None
     thumbnail: ThumbnailOutcome | None = None
     conditional_writes: bool | None = None
-    """Whether the store honours them, where the task asks for it and it can be told."""
+    """True if the store honours them; None if the task did not ask, or the test gave no result."""
 
     @model_validator(mode="after")
     def _whole_iff_imported(self) -> Result:
         parts = (self.asset is not None, self.media is not None, self.thumbnail is not None)
         if any(parts) != (self.reason is Reason.IMPORTED) or len(set(parts)) != 1:
-            raise ValueError("asset, media and thumbnail are there exactly when reason is Imported")
+            raise ValueError("asset, media and thumbnail must be set exactly if reason is Imported")
         if self.reason.facts.exit_code is None:
-            raise ValueError(f"{self.reason} is not an importer's to say")
+            raise ValueError(f"{self.reason} is not a reason of the importer")
         return self
 
     def encode(self) -> bytes:
@@ -63,7 +63,7 @@ class Result(Lenient):
 
     @classmethod
     def decode(cls, message: str | bytes | None) -> Result | None:
-        """Return the result in a termination message, None if there is no valid one."""
+        """Return the result in a termination message, None if it is invalid."""
         try:
             return cls.model_validate_json(message or b"")
         except ValidationError:
@@ -71,7 +71,7 @@ class Result(Lenient):
 
 
 class LogLine(Lenient):
-    """One line of the importer's log. `seq` grows by one: a reader that reconnects passes over what it has seen."""
+    """One line of the importer's log. `seq` grows by one, so that a reader that reconnects skips lines it has read."""
 
     ts: Annotated[str, Field(max_length=32)]
     level: Literal["debug", "info", "warning", "error"]

@@ -1,4 +1,4 @@
-"""`asset.json`: the permanent record beside a stored asset. Where it is, the asset is whole."""
+"""The sidecar, `asset.json`: the permanent record next to a stored asset. If it exists, the asset is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mediaimport_api.status import Asset, Media, Thumbnail
 
 
 def source_fingerprint(url: str) -> str:
-    """Return what tells one source from another without giving its URL away: SHA-256 of the whole URL, in hex."""
+    """Return the SHA-256 of a source's whole URL in hex, which identifies it without revealing the URL."""
     return hashlib.sha256(url.encode()).hexdigest()
 
 
@@ -26,7 +26,7 @@ class Owner(Lenient):
 
 
 class Provenance(Lenient):
-    """What the spec said about the media's origin and use."""
+    """The spec's fields about the media's origin and use."""
 
     source_host: str | None = None
     provider: Provider | None = None
@@ -38,7 +38,7 @@ class Provenance(Lenient):
 
 
 class Sidecar(Lenient):
-    """The whole record. `ffprobe` is ffprobe's own JSON, complete."""
+    """The complete record. `ffprobe` is ffprobe's own JSON."""
 
     version: Literal[1] = 1
     owner: Owner
@@ -52,16 +52,16 @@ class Sidecar(Lenient):
     ffprobe: dict[str, Any]
 
     def belongs_to(self, owner: Owner, fingerprint: str) -> bool:
-        """Tell whether this is the asset of that resource: of the same namespace, name and source.
+        """Tell whether the asset belongs to a resource, by namespace, name and source.
 
-        The uid may differ: a reinstalled resource finds its own asset again.
+        The uid may differ, so that a reinstalled resource finds its own asset again.
         """
         same_name = (self.owner.namespace, self.owner.name) == (owner.namespace, owner.name)
         return same_name and self.source_fingerprint == fingerprint
 
 
 class Tombstone(Lenient):
-    """What lies in a sidecar's place once its objects were deleted: what was deleted does not come back."""
+    """The record that replaces a deleted asset's sidecar and prevents a new import of it."""
 
     version: Literal[1] = 1
     deleted: Literal[True] = True
@@ -75,5 +75,5 @@ _RECORD: TypeAdapter[Sidecar | Tombstone] = TypeAdapter(Record)
 
 
 def read_record(body: bytes | str) -> Sidecar | Tombstone:
-    """Return what `asset.json` holds; pydantic.ValidationError if it is neither."""
+    """Return the sidecar or tombstone in `asset.json`; pydantic.ValidationError if it is neither."""
     return _RECORD.validate_json(body)

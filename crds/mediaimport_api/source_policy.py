@@ -1,4 +1,7 @@
-"""Which URLs and addresses a source may have. Pure: who resolves and connects asks here, for every address."""
+"""Source policy, against SSRF: allowed URLs, ports and addresses. Pure.
+
+The importer, which resolves and connects, checks every address with it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-"""Of the schemes that a source may have."""
+"""The ports of the allowed schemes."""
 
 _DENIED = tuple(
     ipaddress.ip_network(net)
@@ -23,13 +26,13 @@ _DENIED = tuple(
         "fc00::/7", "fe80::/9", "ff00::/8",
     )
 )  # fmt: skip
-"""The IANA special-purpose registries, with 6to4, its relay, site-local and the rest that `is_global` lets pass."""
+"""The IANA special-purpose registries, with 6to4, its relay, site-local and others that `is_global` does not cover."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def _embedded(address: Address) -> Address:
-    """Return the IPv4 address inside a mapped or NAT64 one: that is where its packets go."""
+    """Return the IPv4 address inside an IPv4-mapped or NAT64 one: packets go there."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -40,13 +43,13 @@ def _embedded(address: Address) -> Address:
 
 @dataclass(frozen=True)
 class SourcePolicy:
-    """What configuration allows: ports, and networks that would otherwise be refused as not public."""
+    """The configured exceptions: allowed ports, and allowed networks that are not public."""
 
     allowed_networks: tuple[Network, ...] = ()
     ports: frozenset[int] = frozenset(DEFAULT_PORTS.values())
 
     def address_refusal(self, address: Address) -> str | None:
-        """Return why no connection may go to that address; None if it may."""
+        """Return the reason why an address is not allowed; None if it is."""
         target = _embedded(address)
         if any(target in net for net in self.allowed_networks if net.version == target.version):
             return None
@@ -55,7 +58,7 @@ class SourcePolicy:
         return None
 
     def url_refusal(self, url: str) -> str | None:
-        """Return why that http(s) URL is refused before anything is resolved; None if nothing speaks against it."""
+        """Return the reason why an http(s) URL is not allowed, without resolving its name; None if it is."""
         try:
             parts = urlsplit(url)
             port = parts.port or DEFAULT_PORTS.get(parts.scheme, 80)

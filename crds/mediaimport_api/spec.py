@@ -1,4 +1,4 @@
-"""`spec` of a MediaImport: what its author asks for."""
+"""The `spec` of a MediaImport: the request of its author."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _rule(rule: str, message: str, field: str) -> Rule:
 
 
 class MediaType(StrEnum):
-    """What the author expects the source to be."""
+    """The kind of media that the author expects."""
 
     AUTO = "auto"
     VIDEO = "video"
@@ -32,37 +32,39 @@ class MediaType(StrEnum):
 
 
 class ThumbnailFrame(StrEnum):
-    """Which frame becomes the thumbnail."""
+    """The frame that becomes the thumbnail."""
 
     FIRST = "first"
     SKIP_BLACK = "skipBlack"
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of the stored objects when the resource is deleted."""
+    """The fate of the stored objects when the resource is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
 
 
 class SecretRef(Model):
-    """A Secret in the resource's own namespace."""
+    """A Secret in the namespace of the MediaImport."""
 
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 
 
 class Provider(Model):
-    """Which generator made the media, and where in its output the URL stood."""
+    """The generator of the media, and the position of the URL in its output."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
-    id: Annotated[str, Field(min_length=1, max_length=128, description="the prediction's id")]
-    pointer: Annotated[str, Field(max_length=256, description="JSON Pointer into the prediction's output")] = ""
+    id: Annotated[str, Field(min_length=1, max_length=128, description="id of the prediction")]
+    pointer: Annotated[str, Field(max_length=256, description="JSON Pointer to the URL in the prediction's output")] = (
+        ""
+    )
     model: Annotated[str, Field(max_length=256)] | None = None
     version: Annotated[str, Field(max_length=128)] | None = None
 
 
 class Source(Model):
-    """Where the media is fetched from."""
+    """The source of the media."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -86,14 +88,13 @@ class Source(Model):
         ),
     ]
     expires_at: (
-        Annotated[
-            Timestamp, Field(description="an estimate of when the URL dies: it orders the queue and ends retries")
-        ]
+        Annotated[Timestamp, Field(description="estimated expiry of the URL; it orders the queue and ends retries")]
         | None
     ) = None
     headers_secret_ref: (
         Annotated[
-            SecretRef, Field(description="request headers; the Secret's key `host` names the only host that gets them")
+            SecretRef,
+            Field(description="Secret with request headers; its key `host` names the only host that gets them"),
         ]
         | None
     ) = None
@@ -101,42 +102,51 @@ class Source(Model):
 
 
 class Expected(Model):
-    """What the author knows about the media; a mismatch is a permanent failure."""
+    """Properties of the media that the author knows; a mismatch is a permanent failure."""
 
     sha256: Sha256 | None = None
     size_bytes: Annotated[int, Field(ge=1)] | None = None
 
 
 class ThumbnailSpec(Model):
-    """How the thumbnail is made."""
+    """Size and frame of the thumbnail."""
 
-    width_pixels: Annotated[int, Field(ge=16, le=1920, description="greatest width; never enlarged")] = 320
+    width_pixels: Annotated[
+        int, Field(ge=16, le=1920, description="maximum width; a smaller picture is not enlarged")
+    ] = 320
     frame: ThumbnailFrame = ThumbnailFrame.FIRST
 
 
 class Limits(Model):
-    """What one import may cost."""
+    """Limits of one import."""
 
     max_size_bytes: Annotated[int, Field(ge=1, description="default: the operator's setting")] | None = None
     deadline_seconds: (
-        Annotated[int, Field(ge=10, le=86400, description="of one attempt; default: the operator's setting")] | None
+        Annotated[int, Field(ge=10, le=86400, description="deadline of one attempt; default: the operator's setting")]
+        | None
     ) = None
-    attempts: Annotated[int, Field(ge=1, le=10, description="attempts that count, in all")] = 4
+    attempts: Annotated[
+        int, Field(ge=1, le=10, description="maximum number of attempts; interrupted ones do not count")
+    ] = 4
 
 
 class Spec(Model):
-    """What to import, for whom, under which limits.
+    """The import to run: its source, its owner, its limits.
 
     Immutable except `suspend`, `run`, `deletionPolicy` and `ttlSecondsAfterFinished`.
     """
 
     source: Source
-    asset_id: Annotated[UUID, Field(description="default: the resource's uid")] | None = None
+    asset_id: Annotated[UUID, Field(description="id of the asset; default: the uid of the resource")] | None = None
     name: Annotated[str, Field(min_length=1, max_length=255, description="display name")] | None = None
     type: MediaType = MediaType.AUTO
     user_id: Annotated[
         str,
-        Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", description="owner; part of the S3 key"),
+        Field(
+            max_length=63,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            description="owner of the asset; part of the S3 key",
+        ),
     ] = "default"
     tags: (
         Annotated[
@@ -148,20 +158,27 @@ class Spec(Model):
     metadata: (
         Annotated[
             dict[str, Any],
-            Field(max_length=256, description="free-form JSON, at most 8 KiB; kept and answered as it is"),
+            Field(max_length=256, description="free-form JSON of at most 8 KiB, stored and returned unchanged"),
         ]
         | None
     ) = None
     expected: Expected | None = None
     thumbnail: ThumbnailSpec = ThumbnailSpec()
     limits: Limits = Limits()
-    suspend: Annotated[bool, Field(description="true: start nothing, stop what runs")] = False
-    run: Annotated[str, Field(max_length=63, description="any new value: run again")] = ""
+    suspend: Annotated[bool, Field(description="true stops a running attempt and starts no other")] = False
+    run: Annotated[str, Field(max_length=63, description="a new value starts another run")] = ""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     ttl_seconds_after_finished: (
-        Annotated[int, Field(ge=MIN_TTL_SECONDS, description="removal of the resource; the stored objects stay")] | None
+        Annotated[
+            int,
+            Field(
+                ge=MIN_TTL_SECONDS,
+                description="seconds until the finished resource is removed; its stored objects stay",
+            ),
+        ]
+        | None
     ) = None
 
 
 MUTABLE = frozenset({"suspend", "run", "deletionPolicy", "ttlSecondsAfterFinished"})
-"""The wire names of the fields of `spec` that may change after creation."""
+"""The fields of `spec`, by their JSON names, that may change after creation."""

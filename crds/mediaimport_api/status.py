@@ -1,6 +1,6 @@
-"""`status` of a MediaImport: what became of it.
+"""The `status` of a MediaImport: its state, its attempts and the stored asset.
 
-Absent means unknown. Never holds a presigned URL, a token or a URL's query.
+An absent field is unknown. The status never holds a presigned URL, a token or a URL's query.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 
 
 class Phase(StrEnum):
-    """The state in one word, derived for people; nothing decides by it."""
+    """The state in one word, for people; no decision depends on it."""
 
     PENDING = "Pending"
     QUEUED = "Queued"
@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
 
 class Kind(StrEnum):
-    """What the media is, by its bytes."""
+    """The kind of media, detected from its bytes."""
 
     VIDEO = "video"
     IMAGE = "image"
@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 
 class Step(StrEnum):
-    """What an importer is at, in order."""
+    """The steps of an import, in order."""
 
     CONNECT = "connect"
     DOWNLOAD = "download"
@@ -53,7 +53,7 @@ class Step(StrEnum):
 
 
 class DurationSource(StrEnum):
-    """Where a duration was read: in the container, in a stream, from the last packet, or by decoding."""
+    """The origin of a duration: the container, a stream, the last packet, or decoding."""
 
     CONTAINER = "container"
     STREAM = "stream"
@@ -71,7 +71,7 @@ class ConditionType(StrEnum):
 
 
 class Condition(Lenient):
-    """Kubernetes' metav1.Condition."""
+    """A condition, as metav1.Condition of Kubernetes."""
 
     type: Annotated[str, Field(max_length=316)]
     status: Literal["True", "False", "Unknown"]
@@ -82,7 +82,7 @@ class Condition(Lenient):
 
 
 class Progress(Lenient):
-    """How far the running attempt is."""
+    """Progress of the running attempt."""
 
     step: Step
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
@@ -92,7 +92,7 @@ class Progress(Lenient):
 
 
 class Attempt(Lenient):
-    """One Job. `reason` is absent while it runs."""
+    """One attempt, in a Job of its own. `reason` is absent while it runs."""
 
     number: Annotated[int, Field(ge=1)]
     job_name: Annotated[str, Field(max_length=253)]
@@ -102,17 +102,20 @@ class Attempt(Lenient):
     reason: Reason | None = None
     exit_code: int | None = None
     message: Message | None = None
-    log_tail: Annotated[str, Field(max_length=MAX_LOG_TAIL, description="on the newest failed attempt only")] | None = (
-        None
-    )
+    log_tail: (
+        Annotated[str, Field(max_length=MAX_LOG_TAIL, description="end of the log; only of the newest failed attempt")]
+        | None
+    ) = None
 
 
 class Tally(Lenient):
-    """Attempts of this run by how they ended; more than `attempts` can show."""
+    """Numbers of attempts of this run by their end, including those no longer in `attempts`."""
 
     started: Count = 0
-    counted: Annotated[Count, Field(description="ended and counted against limits.attempts")] = 0
-    disrupted: Annotated[Count, Field(description="interrupted from outside; not counted, at most 5")] = 0
+    counted: Annotated[Count, Field(description="attempts that count against limits.attempts")] = 0
+    disrupted: Annotated[
+        Count, Field(description="attempts that were interrupted, by a drain for example; they do not count, at most 5")
+    ] = 0
     out_of_memory: Count = 0
     result_lost: Count = 0
 
@@ -131,14 +134,16 @@ class Asset(Lenient):
 
 
 class VideoMedia(Lenient):
-    """The picture: of a video's first video stream, or of a still image."""
+    """The first video stream of a video, or a still image."""
 
     codec_name: Word
     profile: Word | None = None
     pix_fmt: Word | None = None
     coded_width: Count | None = None
     coded_height: Count | None = None
-    rotation: Annotated[int, Field(ge=0, le=359, description="degrees clockwise that a viewer applies")] | None = None
+    rotation: (
+        Annotated[int, Field(ge=0, le=359, description="rotation in degrees clockwise that a viewer applies")] | None
+    ) = None
     sample_aspect_ratio: Word | None = None
     avg_frame_rate: Annotated[Word, Field(description='a fraction, "24/1"')] | None = None
     variable_frame_rate: bool | None = None
@@ -157,14 +162,14 @@ class AudioMedia(Lenient):
 
 
 class MediaWarning(StrEnum):
-    """What a viewer may stumble over, though the asset is whole."""
+    """A property of a complete asset that may surprise its viewers."""
 
     BLACK_FIRST_FRAME = "BlackFirstFrame"
     DURATION_UNKNOWN = "DurationUnknown"
 
 
 class Media(Lenient):
-    """What the media is. `width` and `height` in pixels as a viewer sees them: rotated, with square pixels."""
+    """Description of the media. `width` and `height` are the display size in pixels: rotated, with square pixels."""
 
     format_name: Word
     duration_ms: Annotated[Count, Field(description="absent for still images")] | None = None
@@ -172,7 +177,7 @@ class Media(Lenient):
     bit_rate_bps: Count | None = None
     width: Count | None = None
     height: Count | None = None
-    aspect_ratio: Annotated[Word, Field(description='"16:9", of width and height')] | None = None
+    aspect_ratio: Annotated[Word, Field(description='ratio of width and height, "16:9"')] | None = None
     video: VideoMedia | None = None
     audio: AudioMedia | None = None
     warnings: list[MediaWarning] | None = None
@@ -189,7 +194,7 @@ class Thumbnail(Lenient):
 
 
 class ErrorInfo(Lenient):
-    """Why the newest attempt failed."""
+    """The failure of the newest attempt."""
 
     reason: Reason
     message: Message
@@ -198,7 +203,7 @@ class ErrorInfo(Lenient):
 
 
 class Status(Lenient):
-    """The whole status, at most 8 KiB of JSON."""
+    """The status, at most 8 KiB of JSON."""
 
     observed_generation: Count | None = None
     run: Annotated[str, Field(max_length=63)] | None = None
@@ -227,5 +232,5 @@ class Status(Lenient):
         return next((each for each in self.conditions if each.type == kind), None)
 
     def to_wire(self) -> dict[str, Any]:
-        """Return plain JSON data; an empty list is left out like anything else that is absent."""
+        """Return plain JSON data without empty lists."""
         return {name: value for name, value in super().to_wire().items() if value != []}

@@ -1,4 +1,4 @@
-"""What the operator hands to a Job: one environment variable of JSON."""
+"""The task of a Job: one environment variable of JSON, written by the operator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLEANUP_CONTAINER = "cleanup"
 
 
 class Deletion(Model):
-    """What a Job of `deletionPolicy: Delete` is told: whose asset is to go."""
+    """The task of a cleanup Job for `deletionPolicy: Delete`: the asset to delete, and its owner."""
 
     owner: Owner
     user_id: str
@@ -27,7 +27,7 @@ class Deletion(Model):
 
 
 class Task(Model):
-    """One attempt. The limits are settled: the spec's, or the operator's defaults."""
+    """One attempt, with its limits: the spec's, or the operator's defaults."""
 
     owner: Owner
     asset_id: str
@@ -35,6 +35,6 @@ class Task(Model):
     run: str
     attempt: int = Field(ge=1)
     look_at_store: bool = False
-    """Find out whether the store honours conditional writes, and tell it in the result."""
+    """Test whether the store honours conditional writes, and report it in the result."""
     max_size_bytes: int = Field(ge=1)
     deadline_seconds: int = Field(ge=10)

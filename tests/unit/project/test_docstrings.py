@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 FORBIDDEN = re.compile(r"(What|Which|Whether|Who|Whom|Whose|How|Where|When|Why)\b")
 FOLDERS = (
-    *("checks", "dev", "tests/e2e", "tests/support"),
-    *(f"tests/unit/{folder}" for folder in ("checks", "dev", "project", "support")),
+    *("checks", "crds", "dev", "importer", "prober", "tests/e2e", "tests/support"),
+    *(f"tests/unit/{folder}" for folder in ("api", "checks", "dev", "importer", "prober", "project", "support")),
 )
 
 
