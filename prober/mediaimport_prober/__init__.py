@@ -1,1 +1,1 @@
-"""ffprobe and ffmpeg behind a Unix socket: what reads hostile media holds no secret and no network."""
+"""The prober, ffprobe and ffmpeg behind a Unix socket: no secret and no network where hostile media is read."""

@@ -1,4 +1,4 @@
-"""The prober's process: `python -m mediaimport_prober`."""
+"""The prober's entry point: `python -m mediaimport_prober`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _DATA = tuple(Path(each) for each in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/e
 
 
 def confine(directory: Path) -> None:
-    """Leave a child the programs, and the scratch directory to read: no secret, no socket, no network."""
+    """Restrict a child by Landlock to the programs and to reading the scratch directory: no secret, no network."""
     landlock.confine(
-        readable=(directory, Path(sys.base_prefix), *_DATA), runnable=_PROGRAMS, writable=(Path("/dev/null"),)
+        readable=(directory, Path(sys.base_prefix), *_DATA), executable=_PROGRAMS, writable=(Path("/dev/null"),)
     )
 
 
 def main() -> int:
-    """Listen until SIGTERM; 1 if a setting is missing or wrong."""
+    """Listen until SIGTERM; return 1 if a setting is missing or invalid."""
     env = Environment(os.environ)
     try:
         directory, path = Path(env.text("SCRATCH_DIRECTORY")), Path(env.text("PROBER_SOCKET"))

@@ -1,4 +1,4 @@
-"""The command lines of ffprobe and ffmpeg. Pure. Every flag here holds off an attack that was tried."""
+"""Command lines of ffprobe and ffmpeg, each flag against an attack that a test repeats. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ MAX_PIXELS = 100_000_000
 MAX_ALLOC_BYTES = 1024 * 1024 * 1024
 MAX_STREAMS = 64
 MAX_HEIGHT_TO_WIDTH = 4
-"""A thumbnail is at most so many times as high as it may be wide."""
+"""Maximum height of a thumbnail, as a multiple of its maximum width."""
 
-# Without it HLS, DASH and concat files, whatever their name, read other local files; playlists eat memory.
+# Format whitelist: without it HLS, DASH and concat files of any name read other local files, and playlists exhaust
+# the memory. `ffmpeg -demuxers` lists the names.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mp3,wav,w64,flac,aac,asf,"
     "jpeg_pipe,png_pipe,apng,webp_pipe,gif"
 )
+# Codec whitelist: fewer decoders for hostile files. `ffmpeg -decoders` lists the names.
 CODECS = (
     "h264,hevc,av1,libdav1d,libaom-av1,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4,msmpeg4v1,"
     "msmpeg4v2,h263,h263i,h263p,flv,vp6,vp6a,vp6f,theora,prores,dnxhd,cfhd,mjpeg,png,apng,gif,webp,wmv1,wmv2,wmv3,"
@@ -53,7 +55,7 @@ ENTRIES = f"{_FORMAT_ENTRIES}:{_FORMAT_TAGS}:{_STREAM_ENTRIES}:{_STREAM_MORE}"
 
 
 def _input(file: Path, *, still: bool = False) -> list[str]:
-    """Return what opens a file; `still`: a WebP in its place, on standard input."""
+    """Return the input options for a file; `still`: read a WebP from standard input instead."""
     return [
         "-protocol_whitelist", "pipe" if still else "file",
         *(("-f", "webp_pipe") if still else ()),
@@ -76,7 +78,7 @@ def probe(file: Path) -> list[str]:
 
 
 def first_frame(file: Path) -> list[str]:
-    """Return the command that describes its first frame: an image keeps there how it is turned."""
+    """Return the command that describes the first frame: an image has its EXIF rotation there."""
     entries = "frame=width,height,pix_fmt:frame_side_data=side_data_type,rotation"
     return [
         *_tool("ffprobe", verbosity="error"), "-select_streams", "v:0", "-read_intervals", "%+#1",
@@ -85,7 +87,7 @@ def first_frame(file: Path) -> list[str]:
 
 
 def packets(file: Path, request: PacketsRequest) -> list[str]:
-    """Return the command that lists stream, time and length of packets, from a moment on, one a line."""
+    """Return the command that lists stream, time and duration of packets from `from_s` on, one a line."""
     interval = ["-read_intervals", f"{request.from_s:.3f}%"] if request.from_s > 0 else []
     return [
         *_tool("ffprobe", verbosity="error"), *interval,
@@ -100,7 +102,7 @@ def thumbnail(file: Path, request: ThumbnailRequest, still: Still | None = None)
     """
     stream = "0:V:0" if request.picture is Picture.MAIN else "0:v:0"
     return [
-        # A packet that the end of a growing file cuts in two is no picture.
+        # The end of a growing file may cut a packet in two.
         *_tool("ffmpeg", verbosity="info"), "-nostdin", "-nostats", "-fflags", "+discardcorrupt",
         *_input(file, still=still is not None),
         "-map", stream, "-an", "-sn", "-dn", "-map_metadata", "-1",
@@ -110,9 +112,9 @@ def thumbnail(file: Path, request: ThumbnailRequest, still: Still | None = None)
 
 
 def filters(request: ThumbnailRequest, still: Still | None = None) -> str:
-    """Return the filter chain: ffmpeg has turned the picture upright before it."""
+    """Return the filter chain; ffmpeg rotates the picture upright before it."""
     width, height = request.width_pixels, request.width_pixels * MAX_HEIGHT_TO_WIDTH
-    # The sample aspect ratio makes square pixels; min(1, …) never enlarges.
+    # `sar` makes the pixels square; min(1, …) never enlarges.
     factor = f"min(1,min({width}/(iw*sar),{height}/ih))"
     return ",".join((
         *(_on_canvas(still) if still is not None and not still.fills else ()),

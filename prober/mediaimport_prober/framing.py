@@ -1,4 +1,4 @@
-"""Reading from a socket whose other side may be slow, silent or lying."""
+"""Reads from a socket whose peer may be slow, silent or hostile. Apart from `protocol`, which does no I/O."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def receive_exactly(connection: socket.socket, size: int, *, deadline: float) -> bytes:
-    """Return that many bytes; ProtocolError if the other side ends before, or takes longer than the deadline."""
+    """Return exactly `size` bytes; ProtocolError if the peer closes before, or at the deadline."""
     received = bytearray()
     while len(received) < size:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise ProtocolError("the other side took too long")
+            raise ProtocolError("the peer took too long")
         connection.settimeout(left_s)
         try:
             part = connection.recv(min(size - len(received), 1024 * 1024))
         except TimeoutError as error:
-            raise ProtocolError("the other side took too long") from error
+            raise ProtocolError("the peer took too long") from error
         if not part:
-            raise ProtocolError("the other side ended before its message did")
+            raise ProtocolError("the peer closed the connection within a message")
         received += part
     return bytes(received)

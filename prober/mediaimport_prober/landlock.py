@@ -1,4 +1,7 @@
-"""Landlock: a process gives up, for itself and all that it starts, every path but a few. https://docs.kernel.org/userspace-api/landlock.html."""
+"""Landlock: a process and its children give up every path but a few, TCP and signals to others.
+
+https://docs.kernel.org/userspace-api/landlock.html
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _FIRST_RIGHTS = (1 << 13) - 1
-"""What the first version of the ABI can take away."""
+"""The rights that version 1 of the ABI can take away."""
 _LATER_RIGHTS = {2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
 _TCP_RIGHTS = 0b11
 _TCP_SINCE = 4
 _SCOPES = 0b11
-"""Abstract Unix sockets, and signals to processes outside."""
+"""Abstract Unix sockets, and signals to processes outside the domain."""
 _SCOPES_SINCE = 6
 
 
@@ -37,26 +40,26 @@ class _PathBeneath(ctypes.Structure):
 
 
 class LandlockError(Exception):
-    """The kernel refused a step."""
+    """The kernel refused a system call."""
 
 
 def version() -> int:
-    """Return the kernel's version of Landlock, 0 if it has none or it is not to be used here."""
+    """Return the version of the kernel's Landlock ABI, 0 if it is missing or disabled."""
     libc = ctypes.CDLL(None, use_errno=True)
     return max(0, int(libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)))
 
 
-def confine(*, readable: Iterable[Path], runnable: Iterable[Path], writable: Iterable[Path] = ()) -> None:
-    """Leave this process and what it starts only those paths, no TCP and no signals to others; for ever."""
+def confine(*, readable: Iterable[Path], executable: Iterable[Path], writable: Iterable[Path] = ()) -> None:
+    """Restrict this process and its children to those paths, without TCP and signals to others; irrevocably."""
     abi = version()
     if abi == 0:
-        raise LandlockError("the kernel has no Landlock")
+        raise LandlockError("the kernel does not support Landlock")
     libc = ctypes.CDLL(None, use_errno=True)
-    ruleset = _checked(libc.syscall(_CREATE_RULESET, *_everything(abi), 0))
+    ruleset = _checked(libc.syscall(_CREATE_RULESET, *_full_ruleset(abi), 0))
     try:
         for paths, rights in (
             (readable, _READ_FILE | _READ_DIR),
-            (runnable, _READ_FILE | _READ_DIR | _EXECUTE),
+            (executable, _READ_FILE | _READ_DIR | _EXECUTE),
             (writable, _READ_FILE | _WRITE_FILE),
         ):
             for path in paths:
@@ -67,8 +70,8 @@ def confine(*, readable: Iterable[Path], runnable: Iterable[Path], writable: Ite
         os.close(ruleset)
 
 
-def _everything(abi: int) -> tuple[object, int]:
-    """Return a ruleset that takes away all that this version can, and its size in that version."""
+def _full_ruleset(abi: int) -> tuple[object, int]:
+    """Return a ruleset that takes away every right of this ABI version, and its size in that version."""
     files = _FIRST_RIGHTS | sum(right for since, right in _LATER_RIGHTS.items() if since <= abi)
     ruleset = _Ruleset(files, _TCP_RIGHTS if abi >= _TCP_SINCE else 0, _SCOPES if abi >= _SCOPES_SINCE else 0)
     fields = 3 if abi >= _SCOPES_SINCE else 2 if abi >= _TCP_SINCE else 1
@@ -89,7 +92,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
         os.close(descriptor)
 
 
-def _checked(answer: int) -> int:
-    if answer < 0:
+def _checked(result: int) -> int:
+    if result < 0:
         raise LandlockError(os.strerror(ctypes.get_errno()))
-    return answer
+    return result

@@ -1,7 +1,7 @@
-"""What importer and prober say to each other over their socket. docs/prober-protocol.md tells it in words.
+"""The protocol between importer and prober, documented in docs/prober-protocol.md.
 
 A message is a length of 4 bytes (big-endian), that many bytes of JSON, then `payloadBytes` of payload. One request,
-one response, one connection. Either side takes the other for hostile: every length is bounded before it is believed.
+one response, one connection. Neither side trusts the other: every length is checked before it is used.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _LENGTH = struct.Struct("!I")
 
 
 class ProtocolError(Exception):
-    """The other side does not keep to the protocol."""
+    """The peer violated the protocol."""
 
 
 class Picture(StrEnum):
-    """What a thumbnail is made of: the main video stream, or the cover attached to it."""
+    """The picture of a thumbnail: the main video stream, or the attached cover."""
 
     MAIN = "main"
     ATTACHED = "attached"
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-"""Of a file in the scratch directory: no path, no suffix, nothing that ffmpeg reads a meaning into."""
+"""The name of a file in the scratch directory, without path, suffix and characters that ffmpeg interprets."""
 
 
 class ProbeRequest(Model):
-    """Asks what is in the file."""
+    """Request for ffprobe's description of a file."""
 
     version: Literal[1] = 1
     operation: Literal["probe"] = "probe"
@@ -49,7 +49,7 @@ class ProbeRequest(Model):
 
 
 class PacketsRequest(Model):
-    """Asks which packets it has, from `from_s` on."""
+    """Request for the number and the end of a file's packets, from `from_s` on."""
 
     version: Literal[1] = 1
     operation: Literal["packets"] = "packets"
@@ -58,7 +58,7 @@ class PacketsRequest(Model):
 
 
 class ThumbnailRequest(Model):
-    """Asks for a JPEG of it, no wider than that."""
+    """Request for a JPEG of a file, at most `width_pixels` wide."""
 
     version: Literal[1] = 1
     operation: Literal["thumbnail"] = "thumbnail"
@@ -78,35 +78,35 @@ _REQUESTS: dict[str, type[ProbeRequest | PacketsRequest | ThumbnailRequest]] = {
 
 
 class Failure(StrEnum):
-    """Why there is no answer."""
+    """The reason for a response without an answer."""
 
     BAD_REQUEST = "badRequest"
     NO_FILE = "noFile"
     NOT_ALLOWED = "notAllowed"
-    """A container or codec that is not on the list."""
+    """A container or codec that is not on the whitelist."""
     TOO_MANY_PIXELS = "tooManyPixels"
     TOOL_FAILED = "toolFailed"
-    """ffprobe or ffmpeg ended with an error; `message` is the last of what it said."""
+    """ffprobe or ffmpeg ended with an error; `message` is its last line."""
     TOO_LONG = "tooLong"
-    """It did not end within its clock."""
+    """The tool exceeded its time limit."""
     TOO_MUCH = "tooMuch"
-    """It said more than it may."""
+    """The tool exceeded its output limit."""
 
 
 class Response(Model):
-    """The answer. `document` for probe and packets, a payload for thumbnail, `failure` when there is neither."""
+    """The response: `document` for probe and packets, a payload for thumbnail, otherwise `failure`."""
 
     version: Literal[1] = 1
     failure: Failure | None = None
     message: Annotated[str, Field(max_length=512)] = ""
     document: dict[str, Any] | None = None
     luma: Annotated[float, Field(ge=0, le=65535)] | None = None
-    """Mean brightness of the picture that the thumbnail was made of, 0 to 255."""
+    """Mean brightness of the thumbnail's frame, 0 to 255."""
     payload_bytes: Annotated[int, Field(ge=0, le=MAX_PAYLOAD_BYTES)] = 0
 
 
 def encode(message: Request | Response, payload: bytes = b"") -> bytes:
-    """Return the message as it goes over the socket."""
+    """Return the message as it is sent."""
     text = json.dumps(message.to_wire(), separators=(",", ":")).encode()
     return _LENGTH.pack(len(text)) + text + payload
 
@@ -114,12 +114,12 @@ def encode(message: Request | Response, payload: bytes = b"") -> bytes:
 def _read_json(read_exactly: Callable[[int], bytes], max_bytes: int) -> bytes:
     (length,) = _LENGTH.unpack(read_exactly(_LENGTH.size))
     if not len(b"{}") <= length <= max_bytes:
-        raise ProtocolError(f"a message of {length} bytes")
+        raise ProtocolError(f"a message of {length} bytes, the limit is {max_bytes}")
     return read_exactly(length)
 
 
 def read_request(read_exactly: Callable[[int], bytes]) -> Request:
-    """Return the request; ProtocolError if it is none."""
+    """Return the request; ProtocolError if it is invalid."""
     text = _read_json(read_exactly, MAX_REQUEST_BYTES)
     try:
         fields = json.loads(text)
@@ -130,7 +130,7 @@ def read_request(read_exactly: Callable[[int], bytes]) -> Request:
 
 
 def read_response(read_exactly: Callable[[int], bytes]) -> tuple[Response, bytes]:
-    """Return the response and its payload; ProtocolError if it is none."""
+    """Return the response and its payload; ProtocolError if it is invalid."""
     text = _read_json(read_exactly, MAX_RESPONSE_BYTES)
     try:
         response = Response.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""Runs one tool on one hostile file: bounded in memory, time, output and reach."""
+"""Sandbox for one run of a tool on a hostile file: rlimits for memory and CPU time, a timeout, limited output."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
-"""No variable of ours reaches a tool; one malloc arena, since each reserves address space."""
+"""The tools' whole environment. One malloc arena, since each reserves address space."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may take."""
+    """Limits of one run."""
 
-    clock_s: float = 30.0
+    timeout_s: float = 30.0
     cpu_s: int = 30
     address_space_bytes: int = 1536 * MIB
     stdout_bytes: int = 512 * 1024
@@ -33,7 +33,7 @@ class Limits:
 
 
 class Ending(Enum):
-    """How a run ended."""
+    """The end of a run."""
 
     EXITED = auto()
     TOO_LONG = auto()
@@ -42,7 +42,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Run:
-    """The outcome: `exit_code` is negative for a signal. stderr is cut at its limit, stdout is never cut silently."""
+    """The outcome: `exit_code` is negative for a signal. stderr is cut at its limit, stdout never."""
 
     ending: Ending
     exit_code: int
@@ -51,7 +51,7 @@ class Run:
 
 
 def run(command: Sequence[str], limits: Limits, *, stdin: int = subprocess.DEVNULL) -> Run:
-    """Run the command to its end, or end it. Call from a process with one thread: it forks."""
+    """Run the command, and kill it at a limit. The process must have one thread, because this forks."""
     process = subprocess.Popen(  # noqa: S603 - no shell; the command is fixed but for a checked file name
         command,
         stdin=stdin,
@@ -70,15 +70,15 @@ def run(command: Sequence[str], limits: Limits, *, stdin: int = subprocess.DEVNU
 
 
 def confine(limits: Limits) -> None:
-    """Limit this process and all that it starts."""
-    for what, most in (
+    """Set the rlimits of this process and its children: memory, CPU time, no written file, no core dump."""
+    for limit, value in (
         (resource.RLIMIT_AS, limits.address_space_bytes),
         (resource.RLIMIT_CPU, limits.cpu_s),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
     ):
-        resource.setrlimit(what, (most, most))
+        resource.setrlimit(limit, (value, value))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -94,11 +94,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 class _Capture:
     process: subprocess.Popen[bytes]
     limits: Limits
-    _taken: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
+    _captured: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
 
     def collect(self) -> tuple[Ending, bytes, bytes]:
-        """Read both streams until the process is over, within clock and limits."""
-        deadline = time.monotonic() + self.limits.clock_s
+        """Read both streams until the process ends, within the timeout and the output limits."""
+        deadline = time.monotonic() + self.limits.timeout_s
         with selectors.DefaultSelector() as selector:
             for name, stream in (("stdout", self.process.stdout), ("stderr", self.process.stderr)):
                 if stream is not None:
@@ -106,7 +106,7 @@ class _Capture:
             ending = self._read(selector, deadline)
         if ending is Ending.EXITED:
             ending = self._wait(deadline)
-        return ending, bytes(self._taken["stdout"]), bytes(self._taken["stderr"])
+        return ending, bytes(self._captured["stdout"]), bytes(self._captured["stderr"])
 
     def _read(self, selector: selectors.BaseSelector, deadline: float) -> Ending:
         while selector.get_map():
@@ -118,18 +118,18 @@ class _Capture:
                 data = os.read(stream.fileno(), 65536)
                 if not data:
                     selector.unregister(stream)
-                elif not self._take(key.data, data):
+                elif not self._keep(key.data, data):
                     return Ending.TOO_MUCH
         return Ending.EXITED
 
-    def _take(self, name: str, data: bytes) -> bool:
-        """Keep it; stderr beyond its limit is dropped, stdout beyond its limit is the end."""
-        taken = self._taken[name]
+    def _keep(self, name: str, data: bytes) -> bool:
+        """Store the data and return True; drop stderr beyond its limit, return False for stdout beyond its limit."""
+        captured = self._captured[name]
         if name == "stderr":
-            taken += data[: self.limits.stderr_bytes - len(taken)]
+            captured += data[: self.limits.stderr_bytes - len(captured)]
             return True
-        taken += data
-        return len(taken) <= self.limits.stdout_bytes
+        captured += data
+        return len(captured) <= self.limits.stdout_bytes
 
     def _wait(self, deadline: float) -> Ending:
         try:

@@ -1,4 +1,4 @@
-"""The prober's socket: one process for each connection, so that none can disturb another or the next."""
+"""Server of the prober's socket: one process for each connection, so that none can disturb another."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ REQUEST_S = 10.0
 
 
 class Server:
-    """Listens until it is told to stop."""
+    """A Unix socket, served until the process ends."""
 
     def __init__(self, path: Path, tools: Tools, *, prepare: Callable[[], None] = lambda: None) -> None:
-        """Bind the socket. `prepare` runs in each child before it looks at the request: what it may still reach."""
+        """Bind the socket. `prepare` runs in each child before it reads the request, to restrict the child."""
         self._tools = tools
         self._prepare = prepare
         self._children: set[int] = set()
@@ -38,7 +38,7 @@ class Server:
         self._socket.listen(16)
 
     def serve(self) -> None:
-        """Answer until the process is ended."""
+        """Accept connections for ever."""
         while True:
             connection, _ = self._socket.accept()
             self._reap(wait=len(self._children) >= MAX_CHILDREN)
@@ -49,7 +49,7 @@ class Server:
             self._children.add(child)
 
     def _reap(self, *, wait: bool) -> None:
-        """Take leave of children that have ended; wait for one if there must be room."""
+        """Reap the children that have ended; `wait`: for at least one."""
         while self._children:
             ended, _ = os.waitpid(-1, 0 if wait else os.WNOHANG)
             if ended == 0:

@@ -1,4 +1,4 @@
-"""Answers a request by running ffprobe or ffmpeg on a file of the scratch directory."""
+"""Responses to requests, by ffprobe or ffmpeg on a file of the scratch directory."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 _LUMA = re.compile(rb"lavfi\.signalstats\.YAVG=([0-9.]{1,12})")
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 PACKETS_BYTES = 64 * 1024 * 1024
-"""Two hours at 60 frames and 47 sounds a second are 20 MB of lines; nothing of them is kept but sums."""
+"""Enough for 20 MB of lines, two hours at 60 frames and 47 audio packets a second; only sums are kept."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a request may touch: plain files of one directory."""
+    """ffprobe and ffmpeg on the plain files of one directory."""
 
     directory: Path
     limits: Limits = field(default_factory=Limits)
@@ -43,23 +43,25 @@ class Tools:
         """Return the response and its payload."""
         file = self.directory / request.file
         if not _is_plain(file):
-            return Response(failure=Failure.NO_FILE, message=f"{request.file} is no file of the scratch directory"), b""
+            return Response(
+                failure=Failure.NO_FILE, message=f"{request.file} is not a plain file of the scratch directory"
+            ), b""
         if isinstance(request, ThumbnailRequest):
             return self._thumbnail(file, request)
         if isinstance(request, PacketsRequest):
             return self._packets(file, request), b""
         return self._probe(file, request), b""
 
-    def _run(self, command: Sequence[str], *, stdout_bytes: int | None = None, given: bytes = b"") -> Run:
+    def _run(self, command: Sequence[str], *, stdout_bytes: int | None = None, stdin: bytes = b"") -> Run:
         limits = self.limits
         if stdout_bytes is not None:
             limits = replace(limits, stdout_bytes=stdout_bytes)
-        if not given:
+        if not stdin:
             return sandbox.run(command, limits)
-        with os.fdopen(os.memfd_create("given"), "w+b") as stdin:
-            stdin.write(given)
-            stdin.seek(0)
-            return sandbox.run(command, limits, stdin=stdin.fileno())
+        with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
+            file.write(stdin)
+            file.seek(0)
+            return sandbox.run(command, limits, stdin=file.fileno())
 
     def _probe(self, file: Path, _request: ProbeRequest) -> Response:
         ran = self._run(commands.probe(file))
@@ -70,7 +72,7 @@ class Tools:
         if str(document.get("format", {}).get("format_name")).endswith("_pipe"):
             document["frames"] = _json(self._run(commands.first_frame(file)).stdout).get("frames", [])[:1]
         with file.open("rb") as opened:
-            return Response(document=_amended(document, animation(opened)))
+            return Response(document=_with_animation(document, animation(opened)))
 
     def _packets(self, file: Path, request: PacketsRequest) -> Response:
         ran = self._run(commands.packets(file, request), stdout_bytes=PACKETS_BYTES)
@@ -84,19 +86,19 @@ class Tools:
         ran = self._run(
             commands.thumbnail(file, request, still),
             stdout_bytes=MAX_PAYLOAD_BYTES,
-            given=still.webp if still is not None else b"",
+            stdin=still.webp if still is not None else b"",
         )
         failure = _failure(ran)
         if failure is not None:
             return failure, b""
         if not (ran.stdout.startswith(_JPEG_START) and ran.stdout.endswith(_JPEG_END)):
-            return Response(failure=Failure.TOOL_FAILED, message="ffmpeg found no picture to write"), b""
+            return Response(failure=Failure.TOOL_FAILED, message="ffmpeg rendered no picture"), b""
         luma = _LUMA.search(ran.stderr)
         return Response(luma=float(luma[1]) if luma else None, payload_bytes=len(ran.stdout)), ran.stdout
 
 
-def _amended(document: dict[str, Any], found: Animation | None) -> dict[str, Any]:
-    """Add what ffprobe does not see in an animated WebP."""
+def _with_animation(document: dict[str, Any], found: Animation | None) -> dict[str, Any]:
+    """Add size, frames and duration of an animated WebP, which ffprobe cannot read."""
     if found is None or not document.get("streams"):
         return document
     first, *rest = document["streams"]
@@ -117,33 +119,33 @@ def _is_plain(file: Path) -> bool:
 
 def _failure(ran: Run) -> Response | None:
     if ran.ending is Ending.TOO_LONG:
-        return Response(failure=Failure.TOO_LONG, message="it did not come to an end within its clock")
+        return Response(failure=Failure.TOO_LONG, message="the tool exceeded its time limit")
     if ran.ending is Ending.TOO_MUCH:
-        return Response(failure=Failure.TOO_MUCH, message="it said more than it may")
+        return Response(failure=Failure.TOO_MUCH, message="the tool exceeded its output limit")
     if b"exceeds specified max pixel count" in ran.stderr:
         return _too_many_pixels()
     if b"not on whitelist" in ran.stderr:
-        return Response(failure=Failure.NOT_ALLOWED, message=_refused_name(ran.stderr))
+        return Response(failure=Failure.NOT_ALLOWED, message=_refused_codec(ran.stderr))
     if ran.exit_code == 0:
         return None
     ended = f"signal {-ran.exit_code}" if ran.exit_code < 0 else f"exit code {ran.exit_code}"
-    return Response(failure=Failure.TOOL_FAILED, message=f"{last_words(ran.stderr)} ({ended})")
+    return Response(failure=Failure.TOOL_FAILED, message=f"{last_line(ran.stderr)} ({ended})")
 
 
 def _too_many_pixels() -> Response:
-    return Response(failure=Failure.TOO_MANY_PIXELS, message="a picture has more pixels than are decoded")
+    return Response(failure=Failure.TOO_MANY_PIXELS, message=f"a picture has more than {commands.MAX_PIXELS} pixels")
 
 
-def _refused_name(stderr: bytes) -> str:
-    """Return which codec the list refused; of a container ffmpeg does not say the name."""
+def _refused_codec(stderr: bytes) -> str:
+    """Return the name of the refused codec; ffmpeg does not name a refused container."""
     codec = re.search(rb"Codec \(([a-z0-9_]{1,64})\) not on whitelist", stderr)
-    return codec[1].decode() if codec else "a container that is not on the list"
+    return codec[1].decode() if codec else "a container that is not on the whitelist"
 
 
-def last_words(stderr: bytes) -> str:
-    """Return the last line that a tool said, without the path, printable and short."""
+def last_line(stderr: bytes) -> str:
+    """Return the last line of a tool's stderr, without paths, printable and short."""
     lines = [line.strip() for line in stderr.decode("ascii", "replace").splitlines() if line.strip()]
-    line = lines[-1] if lines else "nothing said"
+    line = lines[-1] if lines else "no message"
     plain = "".join(char if char.isascii() and char.isprintable() else "?" for char in line)
     return re.sub(r"file:\S*/", "", plain)[:400]
 
@@ -157,7 +159,7 @@ def _json(text: bytes) -> dict[str, Any]:
 
 
 def _sums(lines: bytes) -> dict[str, Any]:
-    """Return for each stream how many packets there are and when the last one ends, in seconds."""
+    """Return for each stream the number of packets and the end of the last one in seconds."""
     streams: dict[str, dict[str, Any]] = {}
     for line in lines.splitlines():
         index, _, times = line.decode("ascii", "replace").partition(",")

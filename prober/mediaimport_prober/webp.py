@@ -1,4 +1,7 @@
-"""What ffmpeg cannot read: the canvas and the frames of an animated WebP. https://developers.google.com/speed/webp/docs/riff_container."""
+"""Reader of animated WebP (canvas, frames, durations), which ffmpeg cannot read.
+
+https://developers.google.com/speed/webp/docs/riff_container
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _PICTURE = frozenset({b"ALPH", b"VP8 ", b"VP8L"})
 
 @dataclass(frozen=True)
 class Animation:
-    """An animated WebP."""
+    """Size, frame count and duration of an animated WebP."""
 
     width: int
     height: int
@@ -29,7 +32,7 @@ class Animation:
 
 @dataclass(frozen=True)
 class Still:
-    """Its first frame as a WebP of its own, and where that stands on the canvas."""
+    """The first frame of an animation as a WebP file, and its offset on the canvas."""
 
     webp: bytes
     width: int
@@ -37,11 +40,11 @@ class Still:
     x: int
     y: int
     fills: bool
-    """The frame is as large as the canvas."""
+    """True if the frame is as large as the canvas."""
 
 
 def animation(file: BinaryIO) -> Animation | None:
-    """Return the animation in a file, None if it is none. Reads chunk headers only; bounded by _MAX_FRAMES."""
+    """Return the animation in a file, None if there is none. Reads at most _MAX_FRAMES chunk headers."""
     canvas = _canvas(file)
     if canvas is None:
         return None
@@ -54,20 +57,20 @@ def animation(file: BinaryIO) -> Animation | None:
 
 
 def first_still(file: BinaryIO) -> Still | None:
-    """Return the first frame of an animation, None if it is none or the frame is larger than any that is decoded."""
+    """Return the first frame of an animation; None without one, or if it exceeds _MAX_FRAME_BYTES."""
     canvas = _canvas(file)
     start, length = next(_frames(file), (b"", 0)) if canvas is not None else (b"", 0)
     if canvas is None or not start or length > _MAX_FRAME_BYTES:
         return None
     width, height = _size(canvas[4:7]), _size(canvas[7:10])
-    # Half of each offset is written down.
+    # The file has half of each offset.
     x, y = 2 * int.from_bytes(start[0:3], "little"), 2 * int.from_bytes(start[3:6], "little")
     fills = (_size(start[6:9]), _size(start[9:12])) == (width, height)
     return Still(_still(start[6:12], file.read(length)), width, height, x, y, fills)
 
 
 def _still(size: bytes, data: bytes) -> bytes:
-    """Return a WebP file of a frame's chunks; only one with an alpha channel of its own needs a header more."""
+    """Return a WebP file of a frame's chunks; a frame with a separate alpha channel needs a VP8X header."""
     chunks = [(name, body) for name, body in _parts(data) if name in _PICTURE]
     if any(name == b"ALPH" for name, _ in chunks):
         chunks.insert(0, (b"VP8X", bytes([_ALPHA, 0, 0, 0]) + size))
@@ -84,7 +87,7 @@ def _parts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _canvas(file: BinaryIO) -> bytes | None:
-    """Return the header of an animation, its reader behind it; None if the file is none."""
+    """Return the header of an animation and read past it; None if the file is none."""
     head = file.read(_HEADER)
     if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
         return None
@@ -95,7 +98,7 @@ def _canvas(file: BinaryIO) -> bytes | None:
 
 
 def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield each frame's header and the length of what follows, which the caller has to read or pass over."""
+    """Yield each frame's header and the length of its data, which the caller has to read or skip."""
     for _ in range(_MAX_FRAMES):
         name, length = _chunk(file)
         while name and name != b"ANMF":

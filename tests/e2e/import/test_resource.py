@@ -74,7 +74,7 @@ def test_imports_are_selected_by_phase_and_user(world: World, suspended: str) ->
 
 def test_explain_describes_a_field(world: World) -> None:
     explanation = world.kubectl("explain", "mi.spec.source")
-    assert "Where the media is fetched from." in explanation
+    assert "The source of the media." in explanation
     assert "http, https, or a data: URI of at most 64 KiB" in explanation
 
 

@@ -35,17 +35,17 @@ def test_a_result_survives_the_termination_message() -> None:
 
 
 def test_an_import_without_its_asset_is_no_result() -> None:
-    with pytest.raises(ValidationError, match="exactly when reason is Imported"):
+    with pytest.raises(ValidationError, match="exactly if reason is Imported"):
         imported(asset=None)
 
 
 def test_a_failure_with_an_asset_is_no_result() -> None:
-    with pytest.raises(ValidationError, match="exactly when reason is Imported"):
+    with pytest.raises(ValidationError, match="exactly if reason is Imported"):
         imported(reason=Reason.TRUNCATED)
 
 
-def test_an_importer_cannot_claim_what_only_the_pods_status_tells() -> None:
-    with pytest.raises(ValidationError, match="not an importer's to say"):
+def test_importer_cannot_report_a_reason_of_the_pods_status() -> None:
+    with pytest.raises(ValidationError, match="not a reason of the importer"):
         Result(reason=Reason.OUT_OF_MEMORY, message="so it says")
 
 
@@ -69,5 +69,5 @@ def test_a_result_that_the_kubelet_would_cut_is_refused_before_it_is_written() -
 
 
 def test_thumbnail_and_its_reason_agree() -> None:
-    with pytest.raises(ValidationError, match="exactly when reason is ThumbnailStored"):
+    with pytest.raises(ValidationError, match="exactly if reason is ThumbnailStored"):
         ThumbnailOutcome(reason=Reason.THUMBNAIL_STORED, message="stored")

@@ -28,7 +28,8 @@ def refused_in_child(confined_to: Path, act: Callable[[], object]) -> bool:
         code = 2
         try:
             landlock.confine(
-                readable=[confined_to, Path("/etc/ld.so.cache")], runnable=[Path("/usr"), Path("/lib"), Path("/lib64")]
+                readable=[confined_to, Path("/etc/ld.so.cache")],
+                executable=[Path("/usr"), Path("/lib"), Path("/lib64")],
             )
             act()
             code = 0

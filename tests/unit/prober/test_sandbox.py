@@ -30,7 +30,7 @@ def test_both_streams_and_the_exit_code_are_captured() -> None:
 def test_clock_ends_what_hangs() -> None:
     begun = time.monotonic()
 
-    ending, code, *_ = python("import time; time.sleep(60)", Limits(clock_s=0.5))
+    ending, code, *_ = python("import time; time.sleep(60)", Limits(timeout_s=0.5))
 
     assert (ending, code) == (Ending.TOO_LONG, -9)
     assert time.monotonic() - begun < 5
@@ -40,7 +40,7 @@ def test_clock_ends_what_hangs() -> None:
 def test_clock_ends_its_children_too() -> None:
     begun = time.monotonic()
 
-    ending, *_ = python("import os, time; os.fork(); time.sleep(60)", Limits(clock_s=0.5))
+    ending, *_ = python("import os, time; os.fork(); time.sleep(60)", Limits(timeout_s=0.5))
 
     assert ending is Ending.TOO_LONG
     assert time.monotonic() - begun < 5

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, ThumbnailRequest
 from mediaimport_prober.sandbox import Limits
-from mediaimport_prober.tools import Tools, last_words
+from mediaimport_prober.tools import Tools, last_line
 
 if TYPE_CHECKING:
     from mediaimport_prober.protocol import Request, Response
@@ -120,7 +120,7 @@ def test_megabytes_of_empty_boxes_end_with_the_clock(scratch: Path) -> None:
     (scratch / "attack").write_bytes(ftyp + ((8).to_bytes(4, "big") + b"free") * 12_000_000)
     begun = time.monotonic()
 
-    response, _ = Tools(scratch, Limits(clock_s=1.0)).answer(ProbeRequest(file="attack"))
+    response, _ = Tools(scratch, Limits(timeout_s=1.0)).answer(ProbeRequest(file="attack"))
 
     assert response.failure in {Failure.TOO_LONG, Failure.TOOL_FAILED}
     assert time.monotonic() - begun < 5
@@ -164,5 +164,5 @@ def test_packets_are_summed_by_stream(scratch: Path, studio: Studio) -> None:
     assert response.document["streams"]["0"]["endS"] == pytest.approx(2, abs=0.05)
 
 
-def test_last_words_hold_no_path_and_no_control_characters() -> None:
-    assert last_words(b"first\nfile:/scratch/secret/name: Invalid \x1b[31mdata\n") == "name: Invalid ?[31mdata"
+def test_last_line_hold_no_path_and_no_control_characters() -> None:
+    assert last_line(b"first\nfile:/scratch/secret/name: Invalid \x1b[31mdata\n") == "name: Invalid ?[31mdata"

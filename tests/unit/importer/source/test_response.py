@@ -1,4 +1,4 @@
-"""What HTTP answers mean."""
+"""HTTP responses and their meaning for the import."""
 
 from __future__ import annotations
 

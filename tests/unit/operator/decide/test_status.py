@@ -57,7 +57,7 @@ def test_a_condition_keeps_its_time_while_its_status_stays(build: Build) -> None
     ready, stalled = failed.conditions
     assert ready.last_transition_time == build.now
     assert stalled.last_transition_time == later.now
-    assert ready.message == "It is text. Look at what the URL serves; it may be an error page."
+    assert ready.message == "It is text. Check what the URL serves; it may be an error page."
 
 
 def test_status_with_four_byte_characters_stays_within_the_limit(build: Build) -> None:
