@@ -66,7 +66,7 @@ def idle(kube: Kube, *, empty_mib: float) -> list[Figure]:
 
 def empty_pod(image: str) -> list[dict[str, object]]:
     """Return a pod of the same image that does nothing: the lower limit of time and memory."""
-    probe = {"exec": {"command": ["test", "-f", "/tmp/ready"]}, "periodSeconds": 1}  # noqa: S108  the pod's own
+    probe = {"exec": {"command": ["test", "-f", "/tmp/ready"]}, "periodSeconds": 1}  # noqa: S108 - the pod's own
     container = {"name": "empty", "image": image, "command": ["python", "-c", EMPTY], "startupProbe": probe}
     confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     spec = {

@@ -17,8 +17,8 @@ Schema = dict[str, Any]
 
 _INTRODUCTION = """# MediaImport
 
-`mediaimport.dev/v1alpha1`, namespaced, short name `mi`. One resource is one file to save: `spec` says what and for
-whom, `status` what became of it.
+`mediaimport.dev/v1alpha1`, namespaced, short name `mi`. One resource is one file to save: `spec` says what to
+save for which user, `status` what has become of it.
 
 ```yaml
 apiVersion: mediaimport.dev/v1alpha1

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DESCRIPTION = (
-    "asset.json beside a stored asset, the permanent record; it is written last: where it is, the asset is whole. "
-    "After a deletion a tombstone lies in its place. Other versions may add fields."
+    "asset.json next to a stored asset, the permanent record; it is written last: if it exists, the asset is complete. "
+    "After a deletion a tombstone replaces it. Other versions may add fields."
 )
 
 

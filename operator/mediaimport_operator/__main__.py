@@ -23,7 +23,7 @@ def main() -> int:
     logs.configure(settings.log_level)
     try:
         asyncio.run(run(settings))
-    except Exception as error:  # noqa: BLE001  the log ends with the cause
+    except Exception as error:  # noqa: BLE001 - the log ends with the cause
         print(f"operator ended: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

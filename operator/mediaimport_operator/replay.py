@@ -136,7 +136,7 @@ def _attempt(observed: Observed) -> dict[str, Any]:
     return {"number": observed.history.number, "state": _plain(observed.history.state)}
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401  # JSON
+def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
     """Return a value as JSON data; a dataclass with the name of its class."""
     if isinstance(value, Model):
         return value.to_wire()

@@ -1,4 +1,4 @@
-"""Where assets are stored, and how to reach it: the S3_… variables, shared by importer and shim."""
+"""Settings of the store: the S3_… variables, shared by importer, webhook and checks."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ def size_text(size_bytes: int) -> str:
 def duration_text(duration_ms: int) -> str:
     """Return `5.2s`, `1m05s` or `2h03m`: how long the media plays."""
     seconds = duration_ms / 1000
-    if seconds < 59.95:  # noqa: PLR2004  what rounds to 60.0 is a minute
+    if seconds < 59.95:  # noqa: PLR2004 - what rounds to 60.0 is a minute
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004  minutes of an hour
+    if minutes < 60:  # noqa: PLR2004 - minutes of an hour
         return f"{minutes}m{rest:02d}s"
     return f"{minutes // 60}h{minutes % 60:02d}m"
 

@@ -1,4 +1,4 @@
-"""Whether an answer is one that the OpenAPI document promises."""
+"""Validation of answers against the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Build:
     now: datetime = NOW
     uid: str = UID
 
-    def settings(self, **changes: Any) -> Settings:  # noqa: ANN401  any field
+    def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - any field
         variables = {
             "OPERATOR_NAMESPACE": "media",
             "IMPORTER_IMAGE": "importer:1",
@@ -55,7 +55,7 @@ class Build:
         }
         return replace(Settings.read(Environment(variables)), **changes)
 
-    def mediaimport(self, *, status: Status | None = None, meta: Object | None = None, **spec: Any) -> Object:  # noqa: ANN401  JSON
+    def mediaimport(self, *, status: Status | None = None, meta: Object | None = None, **spec: Any) -> Object:  # noqa: ANN401 - JSON
         source = {"url": URL} | spec.pop("source", {})
         return {
             "metadata": {
@@ -122,7 +122,7 @@ class Build:
         message: str | bytes | None = None,
         reason: str = "Error",
         meta: Object | None = None,
-        **status: Any,  # noqa: ANN401  JSON
+        **status: Any,  # noqa: ANN401 - JSON
     ) -> Object:
         text_message = message.decode() if isinstance(message, bytes) else message
         ended = {
@@ -195,12 +195,12 @@ class Build:
         }
         return Observed(**(whole | changes))
 
-    def after(self, plan: Plan, **spec: Any) -> Object:  # noqa: ANN401  JSON
+    def after(self, plan: Plan, **spec: Any) -> Object:  # noqa: ANN401 - JSON
         """Return the resource once a plan's status is written."""
         assert plan.status is not None
         return self.after_status(plan.status, **spec)
 
-    def after_status(self, status: Status, **spec: Any) -> Object:  # noqa: ANN401  JSON
+    def after_status(self, status: Status, **spec: Any) -> Object:  # noqa: ANN401 - JSON
         """Return the resource with that status."""
         return self.mediaimport(status=status, **spec)
 

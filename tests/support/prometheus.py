@@ -55,7 +55,7 @@ class Prometheus:
         series = self.query(f'count by (alertname) (count_over_time(ALERTS{{alertstate="firing"}}{window}))')
         return {each["metric"]["alertname"] for each in series}
 
-    def _data(self, path: str, **parameters: str) -> Any:  # noqa: ANN401  # JSON
+    def _data(self, path: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON
         answer = self.http.get(path, params=parameters).json()
         if answer["status"] != "success":
             raise ValueError(f"{parameters}: {answer['error']}")

@@ -155,7 +155,7 @@ def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
     if settings.fal_user_id is None:
         return UnconfiguredProvider("fal", setting="FAL_USER_ID")
     # cryptography takes 8 MB, so only a configured fal loads it.
-    from mediaimport_webhook.generation.providers.fal import Fal  # noqa: PLC0415
+    from mediaimport_webhook.generation.providers.fal import Fal  # noqa: PLC0415 - loaded only where fal.ai is configured
 
     return Fal(settings, http, user_id=settings.fal_user_id)
 

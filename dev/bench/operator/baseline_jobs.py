@@ -53,7 +53,7 @@ class _Loop:
             for _ in range(_CREATORS):
                 tasks.create_task(self._create(numbers))
 
-    async def _create(self, numbers: Any) -> None:  # noqa: ANN401  an iterator that creators share
+    async def _create(self, numbers: Any) -> None:  # noqa: ANN401 - an iterator that creators share
         for number in numbers:
             await self._slots.acquire()
             await self._api.request(Call("POST", self._path, body=_job(number, self._settings)))

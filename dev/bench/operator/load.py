@@ -83,10 +83,10 @@ def remove_namespace(kube: Kube, name: str) -> None:
         print(f"the deletion of {name} is still in progress: {error}", file=sys.stderr, flush=True)
 
 
-def run(work: Callable[[Client], Any]) -> Any:  # noqa: ANN401  whatever the work returns
+def run(work: Callable[[Client], Any]) -> Any:  # noqa: ANN401 - whatever the work returns
     """Run work on a connection of its own."""
 
-    async def connected() -> Any:  # noqa: ANN401
+    async def connected() -> Any:  # noqa: ANN401 - as above
         async with connect("mediaimport-bench", connections=CONNECTIONS) as api:
             return await work(api)
 

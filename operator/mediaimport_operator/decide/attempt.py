@@ -75,7 +75,7 @@ class Ended:
     confirmed: bool = True
 
 
-def attempt_state(  # noqa: PLR0911  each return is one state
+def attempt_state(  # noqa: PLR0911 - each return is one state
     *, job: Job | None, pods: Sequence[Pod], validator: ResultValidator, now: datetime
 ) -> Running | Ended:
     """Return the attempt's state at that time."""

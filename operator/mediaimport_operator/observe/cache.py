@@ -110,10 +110,10 @@ class Cache:
     def _insert(self, item: Object) -> None:
         self._items[_uid(item)] = objects.pack(item) if self._is_inactive(item.get("status") or {}) else item
 
-    def _discard(self, uid: str, key: str) -> None:  # noqa: ARG002  OwnedCache needs it
+    def _discard(self, uid: str, key: str) -> None:  # noqa: ARG002 - OwnedCache needs it
         del self._items[uid]
 
-    def _is_inactive(self, status: Object) -> bool:  # noqa: ARG002  the other caches need it
+    def _is_inactive(self, status: Object) -> bool:  # noqa: ARG002 - the other caches need it
         return False
 
 

@@ -82,7 +82,7 @@ def job(resource: Resource, settings: Settings) -> Object:
 
 def _container(resource: Resource, importer: ImporterSettings) -> Object:
     variables = {DELETION_VARIABLE: cleanup_task(resource).model_dump_json(by_alias=True)}
-    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  a volume of the container's own
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a volume of the container's own
     container = base.container(
         importer, name=CLEANUP_CONTAINER, module="mediaimport_importer.deletion", variables=variables, mounts=mounts
     )

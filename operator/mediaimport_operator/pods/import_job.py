@@ -142,7 +142,7 @@ def _importer(importer_task: Task, importer: ImporterSettings, *, more_memory: b
     mounts = [
         {"name": "scratch", "mountPath": SCRATCH},
         {"name": "prober", "mountPath": SOCKET_DIRECTORY},
-        {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+        {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the container's own
         *_headers_mount(importer_task),
     ]
     resources = {
@@ -184,7 +184,7 @@ def _prober(importer: ImporterSettings) -> Object:
         "volumeMounts": [
             {"name": "scratch", "mountPath": SCRATCH, "readOnly": True},
             {"name": "prober", "mountPath": SOCKET_DIRECTORY},
-            {"name": "prober-tmp", "mountPath": "/tmp"},  # noqa: S108  a volume of the container's own
+            {"name": "prober-tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the container's own
         ],
     }
 

@@ -69,7 +69,7 @@ def _warning(resource: Resource, reason: Reason, message: str, *, now: datetime)
     return _object(resource, name, warning=True, reason=reason, message=message, now=now)
 
 
-def _object(  # noqa: PLR0913  an Event has as many parts
+def _object(  # noqa: PLR0913 - an Event has as many parts
     resource: Resource, name: str, *, warning: bool, reason: str, message: str, now: datetime
 ) -> Object:
     about = Regarding(

@@ -37,9 +37,9 @@ class Backoffs:
     def __iter__(self) -> Iterator[float]:
         """Yield 0.5, 1, 2, then about 3 for ever; with jitter, so that watches do not reconnect all at once."""
         for wait_s in (0.5, 1.0, 2.0):
-            yield wait_s * random.uniform(0.8, 1.2)  # noqa: S311  jitter is no secret
+            yield wait_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret
         while True:
-            yield random.uniform(2.5, 3.5)  # noqa: S311  jitter is no secret
+            yield random.uniform(2.5, 3.5)  # noqa: S311 - jitter is no secret
 
 
 class NullDiffBaseStorage(kopf.DiffBaseStorage):
@@ -48,11 +48,11 @@ class NullDiffBaseStorage(kopf.DiffBaseStorage):
     By default kopf copies each object four times to find its changes, which takes 15 ms an import.
     """
 
-    def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:  # noqa: ARG002  kopf's own signature
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:  # noqa: ARG002 - kopf's own signature
         """Return an empty essence, which never differs."""
         return kopf.BodyEssence()
 
-    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002 - kopf's signature
         """Return None: nothing is stored."""
         return None
 
@@ -117,7 +117,7 @@ def registry(
     return handlers
 
 
-def _watch(  # noqa: PLR0913  one line for each kind above
+def _watch(  # noqa: PLR0913 - one line for each kind above
     handlers: kopf.OperatorRegistry,
     queue: WorkQueue,
     kind: tuple[str, str, str],

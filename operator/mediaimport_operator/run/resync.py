@@ -34,7 +34,7 @@ class Resync:
 
     async def first(self) -> None:
         """Fill the caches, retrying until it succeeds; give slots to running imports; queue all, most urgent first."""
-        while await self._try() is None:  # noqa: ASYNC110  the API server's return has no asyncio.Event
+        while await self._try() is None:  # noqa: ASYNC110 - the API server's return has no asyncio.Event
             await asyncio.sleep(_RETRY_S)
         self._occupy_slots()
         cache = self._context.cache
@@ -43,7 +43,7 @@ class Resync:
 
     async def forever(self) -> None:
         """Resync every INTERVAL_S."""
-        while True:  # noqa: ASYNC110  a clock, not a condition
+        while True:  # noqa: ASYNC110 - a clock, not a condition
             await asyncio.sleep(_RETRY_S if await self.once() is None else INTERVAL_S)
 
     async def once(self) -> int | None:

@@ -54,7 +54,7 @@ class Extras:
         )
 
 
-def _part(given: Any, name: str) -> Any:  # noqa: ANN401  # JSON
+def _part(given: Any, name: str) -> Any:  # noqa: ANN401 - JSON
     """Return a map of strings or a tuple of objects; ValueError for anything else."""
     if name in {"labels", "annotations"}:
         whole = {} if given is None else given

@@ -8,4 +8,4 @@ from tests.support.replicate.app import application
 from tests.support.replicate.settings import Settings
 
 settings = Settings.read(os.environ)
-uvicorn.run(application(settings), host="0.0.0.0", port=settings.port, access_log=False)  # noqa: S104  # a pod's only port
+uvicorn.run(application(settings), host="0.0.0.0", port=settings.port, access_log=False)  # noqa: S104 - a pod's only port

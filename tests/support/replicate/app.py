@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 RESET_S = 1
 
 
-def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:  # noqa: ANN401  # JSON
+def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:  # noqa: ANN401 - JSON
     """Return an error in Replicate's form."""
     return JSONResponse({"title": title, "detail": detail, "status": status, **more}, status)
 

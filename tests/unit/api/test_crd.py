@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def defaults(node: Any) -> Iterator[Any]:  # noqa: ANN401  # JSON
+def defaults(node: Any) -> Iterator[Any]:  # noqa: ANN401 - JSON
     if isinstance(node, dict):
         yield from [node["default"]] if "type" in node and "default" in node else []
         for each in node.values():

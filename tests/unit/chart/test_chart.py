@@ -62,7 +62,7 @@ def test_every_property_of_the_schema_is_a_value() -> None:
     schema, values = load("values.schema.json"), load("values.yaml")
     theirs = {"resources", "affinity"}
 
-    def missing(node: dict[str, Any], given: Any, path: str) -> list[str]:  # noqa: ANN401  # YAML
+    def missing(node: dict[str, Any], given: Any, path: str) -> list[str]:  # noqa: ANN401 - YAML
         properties = {} if path.rpartition(".")[2] in theirs else resolved(schema, node).get("properties", {})
         absent = [f"{path}.{key}" for key in properties if not isinstance(given, dict) or key not in given]
         present = [key for key in properties if isinstance(given, dict) and key in given]
@@ -75,7 +75,7 @@ def test_every_property_of_the_schema_is_a_value() -> None:
 def test_every_object_of_the_schema_refuses_unknown_properties() -> None:
     schema = load("values.schema.json")
 
-    def lax(node: Any, path: str) -> list[str]:  # noqa: ANN401  # JSON
+    def lax(node: Any, path: str) -> list[str]:  # noqa: ANN401 - JSON
         if not isinstance(node, dict):
             return []
         # Kubernetes defines volumes; the schema only reserves names.

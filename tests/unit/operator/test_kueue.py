@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LABELS = {names.LABEL_QUEUE: "media", names.LABEL_QUEUE_PRIORITY: "high", "team": "film"}
 
 
-def labelled(build: Build, *, kueue: bool = True, **observed: Any) -> Observed:  # noqa: ANN401
+def labelled(build: Build, *, kueue: bool = True, **observed: Any) -> Observed:  # noqa: ANN401 - arguments of the factory
     item = build.mediaimport(meta={"labels": LABELS})
     return build.observed(item, settings=build.settings(kueue=kueue), **observed)
 

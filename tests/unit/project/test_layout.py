@@ -30,3 +30,11 @@ def test_end_to_end_tests_can_be_imported() -> None:
     command = (sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-m", "", "tests/e2e")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("folder", ["runtime", "operator", "webhook", "checks", "dev", "tests/e2e", "tests/support"])
+def test_every_ignored_rule_has_a_reason(folder: str) -> None:
+    """The form is `# noqa: CODE - reason`."""
+    lines = [line for file in (ROOT / folder).rglob("*.py") for line in file.read_text().splitlines()]
+    ignored = [line for line in lines if "# noqa" in line]
+    assert [line for line in ignored if not re.search(r"# noqa: [A-Z0-9]+(, [A-Z0-9]+)* - \S", line)] == []

@@ -140,6 +140,6 @@ def _without_rate_limit(settings: Settings, http: httpx.AsyncClient) -> Authenti
 
 def _issuer(settings: Oidc, http: httpx.AsyncClient) -> Issuer:
     # cryptography takes 8 MB, so only a configured issuer loads it.
-    from mediaimport_webhook.access.oidc import Issuer  # noqa: PLC0415
+    from mediaimport_webhook.access.oidc import Issuer  # noqa: PLC0415 - loaded only where OIDC is configured
 
     return Issuer.of(settings, http)

@@ -65,7 +65,7 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
         if allowed is not None and name in values and values[name] not in allowed:
             errors.append(FieldError(f"?{name}", f"must be one of {', '.join(sorted(allowed))}"))
     limit = values.get("limit", str(_DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= _MAX_LIMIT):  # noqa: PLR2004
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= _MAX_LIMIT):  # noqa: PLR2004 - digits of the maximum
         errors.append(FieldError("?limit", f"must be a whole number from 1 to {_MAX_LIMIT}"))
     if errors:
         raise invalid(errors)

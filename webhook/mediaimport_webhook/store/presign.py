@@ -97,7 +97,7 @@ class Presigner:
     def _credentials_end(self, now: datetime) -> datetime:
         """Return when temporary credentials expire, and their signatures with them."""
         # botocore shows it nowhere else.
-        credentials = self._client._request_signer._credentials  # noqa: SLF001
+        credentials = self._client._request_signer._credentials  # noqa: SLF001 - botocore has no public access to them
         end: datetime | None = getattr(credentials, "_expiry_time", None)
         return end or now + timedelta(seconds=self._lifetime_s)
 

@@ -32,7 +32,7 @@ def test_output_is_returned_without_the_last_newline() -> None:
     assert output(["echo", "hello"]) == "hello"
 
 
-def test_complaint_of_a_short_program_is_told() -> None:
+def test_error_output_of_a_short_program_is_told() -> None:
     with pytest.raises(CommandFailedError, match="not here"):
         output(["sh", "-c", "echo not here >&2; exit 1"])
 

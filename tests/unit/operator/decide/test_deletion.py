@@ -27,7 +27,7 @@ HELD = {"finalizers": ["someone.example/else", names.STORED_OBJECTS_FINALIZER]}
 GONE_AT = {"deletionTimestamp": "2030-01-01T11:59:00Z"}
 
 
-def deleted(build: Build, *, policy: str = "Delete", meta: Object | None = None, **observed: Any) -> Observed:  # noqa: ANN401
+def deleted(build: Build, *, policy: str = "Delete", meta: Object | None = None, **observed: Any) -> Observed:  # noqa: ANN401 - arguments of the factory
     return build.observed(build.mediaimport(deletionPolicy=policy, meta=HELD | GONE_AT | (meta or {})), **observed)
 
 

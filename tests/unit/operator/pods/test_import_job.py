@@ -111,7 +111,7 @@ def test_the_task_carries_settled_limits(build: Build) -> None:
 
 
 @pytest.mark.parametrize(("more", "memory"), [(False, "256Mi"), (True, str(512 * 1024**2))])
-def test_an_attempt_after_out_of_memory_gets_twice_as_much(build: Build, more: bool, memory: str) -> None:  # noqa: FBT001  pytest's parameters
+def test_an_attempt_after_out_of_memory_gets_twice_as_much(build: Build, more: bool, memory: str) -> None:  # noqa: FBT001 - pytest's parameters
     _, importer = containers(job_of(build, more_memory=more))
     assert importer["resources"]["limits"]["memory"] == importer["resources"]["requests"]["memory"] == memory
 

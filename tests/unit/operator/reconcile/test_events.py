@@ -55,7 +55,7 @@ def test_unchanged_reason_has_no_second_event(build: Build) -> None:
 # --- StoreCheck ---
 
 
-def ended(build: Build, found: bool | None) -> Observed:  # noqa: FBT001  what the importer found
+def ended(build: Build, found: bool | None) -> Observed:  # noqa: FBT001 - what the importer found
     result = build.imported().model_copy(update={"conditional_writes": found})
     return build.observed(jobs=[build.job()], pods=[build.ended_pod(message=result.encode())])
 

@@ -98,7 +98,7 @@ def test_metrics_are_served_and_the_server_ends() -> None:
 
 
 def _free_port() -> int:
-    import socket  # noqa: PLC0415
+    import socket  # noqa: PLC0415 - for this test alone
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
