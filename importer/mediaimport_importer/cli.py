@@ -128,7 +128,7 @@ def _prober(folder: Path) -> Iterator[Path]:
     scratch.mkdir()
     environment = {"SCRATCH_DIRECTORY": str(scratch), "PROBER_SOCKET": str(socket), "PATH": os.environ.get("PATH", "")}
     command = [sys.executable, "-m", "mediaimport_prober"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own program
     try:
         yield socket
     finally:

@@ -243,12 +243,12 @@ def _mp3_frame_bytes(data: Bytes, at: int) -> int:
     rate_index, bitrate_index, padding = head >> 10 & 3, head >> 12 & 15, head >> 9 & 1
     if head >> 21 != 0x7FF or version == 1 or layer == 4 or rate_index == 3 or bitrate_index in {0, 15}:  # noqa: PLR2004 - reserved values
         return 0
-    mpeg1 = version == 3  # noqa: PLR2004
+    mpeg1 = version == 3  # noqa: PLR2004 - the code of MPEG-1
     bitrate = _BITRATES[1 if mpeg1 else 2, layer][bitrate_index - 1] * 1000
     rate = _RATES[version][rate_index]
     if layer == 1:
         return (12 * bitrate // rate + padding) * 4
-    return (144 if mpeg1 or layer == 2 else 72) * bitrate // rate + padding  # noqa: PLR2004
+    return (144 if mpeg1 or layer == 2 else 72) * bitrate // rate + padding  # noqa: PLR2004 - the number of the layer
 
 
 def _xing_frames(data: Bytes, at: int) -> int | None:

@@ -95,7 +95,7 @@ class Attempt:
     def _restore_thumbnail(self, sidecar: Sidecar) -> None:
         """Render a lost thumbnail from the stored original: the source may be gone by now."""
         from mediaimport_importer.store.asset import Location, put_thumbnail, stored  # noqa: PLC0415 - see _open_session
-        from mediaimport_importer.store.bucket import connect  # noqa: PLC0415
+        from mediaimport_importer.store.bucket import connect  # noqa: PLC0415 - see _open_session
 
         self.report.step(Step.THUMBNAIL, "restoring a lost thumbnail")
         limits = Limits(sidecar.asset.size_bytes, self.settings.scratch_bytes, Expected(sha256=sidecar.asset.sha256))
@@ -177,6 +177,6 @@ class Attempt:
 
     def _open_session(self) -> Session:
         """Open the session. The import is lazy: boto3 takes longer to import than a source to answer."""
-        from mediaimport_importer.store.asset import open_session  # noqa: PLC0415
+        from mediaimport_importer.store.asset import open_session  # noqa: PLC0415 - boto3 is slow to import
 
         return open_session(self.settings.store, self.task)

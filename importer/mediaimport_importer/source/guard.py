@@ -98,7 +98,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         self._peer = peer
         self._network = httpcore.SyncBackend()
 
-    def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:  # noqa: ARG002
+    def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:  # noqa: ARG002 - the interface of Network
         """Return a pool whose connections are checked when they are made."""
         return httpcore.ConnectionPool(ssl_context=tls, network_backend=self)
 
@@ -124,8 +124,8 @@ class GuardedBackend(httpcore.NetworkBackend):
     def connect_unix_socket(
         self,
         path: str,  # noqa: ARG002 - every path is refused
-        timeout: float | None = None,  # noqa: ARG002
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+        timeout: float | None = None,  # noqa: ARG002 - the pace decides
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - the interface of httpcore
     ) -> httpcore.NetworkStream:
         """Raise SourceBlocked: no source listens on a Unix socket."""
         raise RefusedError(Reason.SOURCE_BLOCKED, "a source cannot be a Unix socket")

@@ -117,7 +117,7 @@ def test_refusal_of_the_store_is_reported(stored: Task, store_settings: Callable
     ("changes", "code", "words"),
     [({}, 0, "the stored objects are deleted"), ({"S3_SECRET_ACCESS_KEY": "wrong"}, 1, "credentials")],
 )
-def test_process_reports_its_outcome(  # noqa: PLR0913, PLR0917  two cases of one thing
+def test_process_reports_its_outcome(  # noqa: PLR0913, PLR0917 - two cases of one thing
     imports: Imports, stored: Task, tmp_path: Path, changes: dict[str, str], code: int, words: str
 ) -> None:
     variables = imports.variables(stored) | {"MEDIAIMPORT_DELETION": json.dumps(deletion(stored).to_wire())} | changes

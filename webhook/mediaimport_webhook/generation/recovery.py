@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 _CALLBACK_WITHIN = timedelta(minutes=3)
 """The last of a generator's quick retries comes about a minute after completion."""
 _DEFAULT_LIFETIME = timedelta(hours=1)
-"""How far to look back where files do not expire soon."""
+"""Period to look back if files do not expire soon."""
 _MAX_RUNTIME = timedelta(hours=6)
 """The list is by creation: a prediction created before this cannot have completed within the hour."""
 _MAX_PAGES = 200
