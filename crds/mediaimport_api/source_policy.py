@@ -16,19 +16,26 @@ Network = IPv4Network | IPv6Network
 DEFAULT_PORTS = {"http": 80, "https": 443}
 """The ports of the allowed schemes."""
 
-_DENIED = tuple(
-    ipaddress.ip_network(net)
-    for net in (
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-        "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
-        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
-        "::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
-        "fc00::/7", "fe80::/9", "ff00::/8",
+DENIED_IPV4 = tuple(
+    IPv4Network(each)
+    for each in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16",
+        "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+        "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
     )
 )  # fmt: skip
-"""The IANA special-purpose registries, with 6to4, its relay, site-local and others that `is_global` does not cover."""
+"""IANA's special-purpose registry, the 6to4 relay, and Azure's wire server, which has a public address.
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+The metadata servers of other clouds are link-local, or in 100.64.0.0/10 (Alibaba) or 192.0.0.0/24 (Oracle).
+"""
+
+_PUBLIC_IPV6 = IPv6Network("2000::/3")
+"""The allocated part of IPv6: loopback, ULA, link-local and every translated form of IPv4 are outside."""
+
+DENIED_IPV6 = tuple(IPv6Network(each) for each in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
+"""Special-purpose networks inside: Teredo and other protocols, documentation, 6to4."""
+
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def _embedded(address: Address) -> Address:
@@ -39,6 +46,12 @@ def _embedded(address: Address) -> Address:
         if address in _NAT64:
             return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return address.is_global and not any(address in each for each in DENIED_IPV4)
+    return address in _PUBLIC_IPV6 and not any(address in each for each in DENIED_IPV6)
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,7 @@ class SourcePolicy:
         target = _embedded(address)
         if any(target in net for net in self.allowed_networks if net.version == target.version):
             return None
-        if not target.is_global or any(target in net for net in _DENIED if net.version == target.version):
-            return f"{address} is not a public address"
-        return None
+        return None if _is_public(target) else f"{address} is not a public address"
 
     def url_refusal(self, url: str) -> str | None:
         """Return the reason why an http(s) URL is not allowed, without resolving its name; None if it is."""

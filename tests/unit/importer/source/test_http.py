@@ -140,10 +140,12 @@ def test_name_with_one_bad_address_among_good_ones_is_blocked(sources: Sources) 
     "address",
     ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0",  # noqa: S104 - an address to refuse
      "224.0.0.1", "::1", "fe80::1", "fc00::1",
-     "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "fec0::1", "192.88.99.1"],
+     "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "fec0::1", "192.88.99.1",
+     "::ffff:0:127.0.0.1", "168.63.129.16", "64:ff9b::a83f:8110", "fd00:ec2::254"],
 )  # fmt: skip
 @pytest.mark.attack(
-    "SSRF: names that resolve to loopback, private, link-local, CGNAT, multicast, mapped, NAT64, 6to4 addresses",
+    "SSRF: names that resolve to loopback, private, link-local, CGNAT, multicast, mapped, SIIT, NAT64, 6to4 addresses"
+    " and to the clouds' metadata and wire servers",
     "SourceBlocked",
 )
 def test_name_that_resolves_to_a_bad_address_is_blocked(sources: Sources, address: str) -> None:
