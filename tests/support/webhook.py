@@ -31,8 +31,7 @@ from mediaimport_runtime.kubernetes.errors import (
 )
 from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store import StoreUnavailableError
-from mediaimport_webhook.store.presign import SignedUrl
+from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
 
 from tests.support.openapi import breach
 

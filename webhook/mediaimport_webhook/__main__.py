@@ -18,13 +18,13 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_webhook.app import Dependencies, build
-from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import OwnerRecords
 from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
 from mediaimport_webhook.generation.recovery import recover
-from mediaimport_webhook.http.problems import Problem
+from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store.presign import Presigner
@@ -78,7 +78,7 @@ async def recover_missed(settings: Settings) -> int:
         )
         try:
             recovered = await recover(Replicate(settings, http), intake, datetime.now(UTC))
-        except Problem as problem:
+        except problems.Problem as problem:
             _LOG.error("the recovery failed", extra={"error": problem.detail})
             return 1
         except KubernetesError as error:

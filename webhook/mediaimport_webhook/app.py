@@ -17,26 +17,18 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from mediaimport_webhook.access.authenticator import authenticator_of
-from mediaimport_webhook.catalogue.entry import Presenter
-from mediaimport_webhook.catalogue.index import Catalogue
-from mediaimport_webhook.catalogue.lookup import AssetLookup
-from mediaimport_webhook.catalogue.reflector import Reflector
+from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import OwnerRecords
 from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvider
 from mediaimport_webhook.generation.providers.replicate import Replicate
-from mediaimport_webhook.http import problems
-from mediaimport_webhook.http.access_log import AccessLog
-from mediaimport_webhook.http.openapi import OpenApiRoute
+from mediaimport_webhook.http import access_log, openapi, problems
 from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes.events import EventRoutes
-from mediaimport_webhook.routes.generation import CallbackRoute, GenerationRoutes, callback_path
-from mediaimport_webhook.routes.health import HealthRoutes
-from mediaimport_webhook.routes.media import MediaRoutes
-from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.routes import events, generation, health, media
+from mediaimport_webhook.store import SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.viewer.routes import Viewer
 
 if TYPE_CHECKING:
@@ -49,8 +41,6 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.settings import Settings
-    from mediaimport_webhook.store.presign import UrlSigner
-    from mediaimport_webhook.store.sidecars import SidecarReader
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,7 +84,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
     presenter = Presenter(dependencies.signer)
     lookup = AssetLookup(catalogue, cluster, sidecars)
     imports, owners = Imports(cluster, catalogue, sidecars), OwnerRecords(cluster)
-    media = MediaRoutes(
+    media_routes = media.MediaRoutes(
         authenticator=authenticator,
         sources=settings.sources,
         imports=imports,
@@ -105,7 +95,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         reflector=reflector,
         metrics=metrics,
     )
-    events = EventRoutes(
+    event_routes = events.EventRoutes(
         authenticator=authenticator,
         catalogue=catalogue,
         lookup=lookup,
@@ -115,8 +105,10 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
     )
     replicate = Replicate(settings, dependencies.http)
     intake = Intake(cluster=cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id)
-    callback_routes = [CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))]
-    generation = GenerationRoutes(
+    callback_routes = [
+        generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))
+    ]
+    generation_routes = generation.GenerationRoutes(
         generator=replicate,
         authenticator=authenticator,
         public_base_url=settings.public_base_url,
@@ -124,20 +116,20 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         catalogue=catalogue,
         presenter=presenter,
     )
-    health = HealthRoutes(reflector, catalogue)
+    health_routes = health.HealthRoutes(reflector, catalogue)
     return [
-        route("/api/v1/media/import-from-url", POST=media.import_from_url),
-        route("/api/v1/media/{id}", GET=media.show, DELETE=media.delete),
-        route("/api/v1/media/", GET=media.list_assets),
-        route("/api/v1/media/{id}/retry", POST=media.retry),
-        route("/api/v1/media/{id}/events", GET=events.follow),
-        *(route(callback_path(each.provider), POST=each.receive) for each in callback_routes),
-        route("/api/v1/replicate/predictions/{id}", GET=generation.show),
-        route("/api/v1/replicate/{alias}", POST=generation.generate),
-        route("/api/v1/stats", GET=media.stats),
-        route("/healthz", GET=health.alive),
-        route("/readyz", GET=health.ready),
-        route("/openapi.json", GET=OpenApiRoute().show),
+        route("/api/v1/media/import-from-url", POST=media_routes.import_from_url),
+        route("/api/v1/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),
+        route("/api/v1/media/", GET=media_routes.list_assets),
+        route("/api/v1/media/{id}/retry", POST=media_routes.retry),
+        route("/api/v1/media/{id}/events", GET=event_routes.follow),
+        *(route(generation.callback_path(each.provider), POST=each.receive) for each in callback_routes),
+        route("/api/v1/replicate/predictions/{id}", GET=generation_routes.show),
+        route("/api/v1/replicate/{alias}", POST=generation_routes.generate),
+        route("/api/v1/stats", GET=media_routes.stats),
+        route("/healthz", GET=health_routes.alive),
+        route("/readyz", GET=health_routes.ready),
+        route("/openapi.json", GET=openapi.OpenApiRoute().show),
         *Viewer(settings.api_viewer_folder).routes(),
     ]
 
@@ -162,8 +154,8 @@ def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
 
 def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middleware]:
     is_logged = settings.log_level in {"debug", "info"}
-    lines = Lines(dependencies.access_log, AccessLog.__module__, "request") if is_logged else None
-    middleware = [Middleware(AccessLog, metrics=dependencies.metrics, lines=lines)]
+    lines = Lines(dependencies.access_log, access_log.__name__, "request") if is_logged else None
+    middleware = [Middleware(access_log.AccessLog, metrics=dependencies.metrics, lines=lines)]
     if settings.cors_origins:
         middleware.append(
             Middleware(

@@ -12,7 +12,7 @@ from mediaimport_runtime.environment import BadSettingError
 from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
-from mediaimport_webhook.http.problems import first_error
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
@@ -108,7 +108,7 @@ def user_id_refusal(text: str) -> str | None:
     try:
         Spec.model_validate({"source": {"url": "https://example.com/"}, "userId": text})
     except ValidationError as error:
-        return first_error(error)
+        return problems.first_error(error)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from mediaimport_webhook.http.problems import Problem
+from mediaimport_webhook.http import problems
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class Caller:
         return None if self.admin else self.user_id
 
 
-def unauthorized(detail: str) -> Problem:
+def unauthorized(detail: str) -> problems.Problem:
     """Return 401."""
-    return Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+    return problems.Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})

@@ -11,7 +11,7 @@ import httpx
 from jwt import PyJWKSet
 from jwt.exceptions import PyJWTError
 
-from mediaimport_webhook.http.problems import unavailable
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,7 +51,7 @@ class KeySet:
         if self._monotonic() - self._fetched_at > _REFRESH_AFTER_S:
             await self.refresh()
         if self._monotonic() - self._fetched_at > _EXPIRE_AFTER_S:
-            raise unavailable(f"The server with the keys of {self._publisher}")
+            raise problems.unavailable(f"The server with the keys of {self._publisher}")
         return self._keys
 
     async def refresh(self) -> bool:

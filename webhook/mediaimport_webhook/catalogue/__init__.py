@@ -1,1 +1,20 @@
-"""The read side: a cache of MediaImports fed by a watch, and what the API shows of them."""
+"""Read side: a cache of MediaImports that a watch feeds, and the assets that the API shows of it."""
+
+from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of, is_deleted
+from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.catalogue.lookup import AssetLookup
+from mediaimport_webhook.catalogue.query import Query, encode_cursor, parse_query
+from mediaimport_webhook.catalogue.reflector import Reflector
+
+__all__ = [
+    "AssetLookup",
+    "Catalogue",
+    "Entry",
+    "Presenter",
+    "Query",
+    "Reflector",
+    "encode_cursor",
+    "entry_of",
+    "is_deleted",
+    "parse_query",
+]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.cluster import Resource
     from mediaimport_webhook.http import schemas
-    from mediaimport_webhook.store.presign import SignedUrl, UrlSigner
+    from mediaimport_webhook.store import SignedUrl, UrlSigner
 
 _STATUS: dict[Phase, schemas.AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
 """Of a finished import; every other phase is `uploading`."""

@@ -13,7 +13,7 @@ from mediaimport_api.sidecar import Tombstone
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 
 from mediaimport_webhook.catalogue.entry import Entry, entry_of_sidecar
-from mediaimport_webhook.http.problems import deleted, not_found
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.cluster import Cluster
-    from mediaimport_webhook.store.sidecars import SidecarReader
+    from mediaimport_webhook.store import SidecarReader
 
 _NEGATIVE_CACHE_S = 2.0
 _MAX_NEGATIVE = 10_000
@@ -53,9 +53,9 @@ class AssetLookup:
         if entry is None:
             entry = await self._find_uncached(AssetKeys(caller.sees or "", asset_id), caller)
         if entry is None:
-            raise not_found("asset")
+            raise problems.not_found("asset")
         if entry.deleted:
-            raise deleted("asset")
+            raise problems.deleted("asset")
         return entry
 
     async def _find_uncached(self, keys: AssetKeys, caller: Caller) -> Entry | None:
@@ -86,7 +86,7 @@ class AssetLookup:
     async def _in_store(self, keys: AssetKeys) -> Entry | None:
         record = await self._sidecars.read(keys)
         if isinstance(record, Tombstone):
-            raise deleted("asset")
+            raise problems.deleted("asset")
         return None if record is None else entry_of_sidecar(record)
 
     def _is_known_absent(self, keys: AssetKeys) -> bool:
@@ -105,4 +105,4 @@ def _asset_id(text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise not_found("asset") from None
+        raise problems.not_found("asset") from None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from mediaimport_api.status import Kind
 
-from mediaimport_webhook.http.problems import FieldError, Problem, invalid
-from mediaimport_webhook.http.schemas import AssetStatus
+from mediaimport_webhook.http import problems, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +22,7 @@ _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 200
 _MAX_CURSOR = 1024
 _FILTERS: Mapping[str, frozenset[str] | None] = {
-    "status": frozenset(get_args(AssetStatus)),
+    "status": frozenset(get_args(schemas.AssetStatus)),
     "type": frozenset(each.value for each in Kind),
     "tag": None,
     "job_id": None,
@@ -58,17 +57,19 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> Query:
     """Return the query; a 422 Problem names every wrong parameter."""
     given = list(parameters)
     names = [name for name, _ in given]
-    errors = [FieldError(f"?{name}", "is not a parameter of this route") for name in names if name not in _PARAMETERS]
-    errors += [FieldError(f"?{name}", "is given twice") for name in _PARAMETERS if names.count(name) > 1]
+    errors = [
+        problems.FieldError(f"?{name}", "is not a parameter of this route") for name in names if name not in _PARAMETERS
+    ]
+    errors += [problems.FieldError(f"?{name}", "is given twice") for name in _PARAMETERS if names.count(name) > 1]
     values = dict(given)
     for name, allowed in _FILTERS.items():
         if allowed is not None and name in values and values[name] not in allowed:
-            errors.append(FieldError(f"?{name}", f"must be one of {', '.join(sorted(allowed))}"))
+            errors.append(problems.FieldError(f"?{name}", f"must be one of {', '.join(sorted(allowed))}"))
     limit = values.get("limit", str(_DEFAULT_LIMIT))
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= _MAX_LIMIT):  # noqa: PLR2004 - digits of the maximum
-        errors.append(FieldError("?limit", f"must be a whole number from 1 to {_MAX_LIMIT}"))
+        errors.append(problems.FieldError("?limit", f"must be a whole number from 1 to {_MAX_LIMIT}"))
     if errors:
-        raise invalid(errors)
+        raise problems.invalid(errors)
     after = decode_cursor(values["cursor"]) if "cursor" in values else None
     return Query(limit=int(limit), after=after, **{name: values.get(name) for name in _FILTERS})
 
@@ -89,5 +90,7 @@ def decode_cursor(cursor: str) -> Order:
             raise ValueError  # noqa: TRY301 - one refusal for all
     except (ValueError, TypeError, RecursionError):
         detail = "The cursor is not from this service; start without one."
-        raise Problem(HTTPStatus.BAD_REQUEST, "invalid-cursor", detail, [FieldError("?cursor", detail)]) from None
+        raise problems.Problem(
+            HTTPStatus.BAD_REQUEST, "invalid-cursor", detail, [problems.FieldError("?cursor", detail)]
+        ) from None
     return created_at, asset_id, name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from mediaimport_runtime.environment import BadSettingError
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from mediaimport_webhook.http.problems import FieldError, first_error, invalid, pointer_of
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,20 +93,23 @@ class ModelAlias(BaseModel):
 
     def model_input(self, body: Mapping[str, object]) -> dict[str, JsonValue]:
         """Return the model's own input; a 422 Problem names every wrong field."""
-        errors = [FieldError(pointer_of([name]), "is not a field of this model") for name in body.keys() - self.input]
+        errors = [
+            problems.FieldError(problems.pointer_of([name]), "is not a field of this model")
+            for name in body.keys() - self.input
+        ]
         converted = dict(self.fixed)
         for name, rule in self.input.items():
             value = body.get(name, rule.default)
             if value is None:
                 if rule.required:
-                    errors.append(FieldError(pointer_of([name]), "is required"))
+                    errors.append(problems.FieldError(problems.pointer_of([name]), "is required"))
                 continue
             try:
                 converted[rule.to or name] = rule.convert(value)
             except ValueError as error:
-                errors.append(FieldError(pointer_of([name]), str(error)))
+                errors.append(problems.FieldError(problems.pointer_of([name]), str(error)))
         if errors:
-            raise invalid(sorted(errors, key=lambda each: each.pointer))
+            raise problems.invalid(sorted(errors, key=lambda each: each.pointer))
         return converted
 
 
@@ -121,7 +124,7 @@ def read_models_file(path: Path) -> Mapping[str, ModelAlias]:
         for alias, model in models.items():
             _check_defaults(alias, model)
     except ValidationError as error:
-        raise BadSettingError(f"REPLICATE_MODELS_FILE: {first_error(error)}") from None
+        raise BadSettingError(f"REPLICATE_MODELS_FILE: {problems.first_error(error)}") from None
     except (OSError, ValueError) as error:
         raise BadSettingError(f"REPLICATE_MODELS_FILE: {error}") from None
     return models

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from mediaimport_webhook.generation.outputs import Output, generated_manifest, media_outputs
 from mediaimport_webhook.generation.owner import Owner, OwnerRecords
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
-from mediaimport_webhook.http.problems import first_error
+from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Intake:
         try:
             resource = manifest(output)
         except ValidationError as error:
-            created = CreationResult(CreationOutcome.REFUSED, message=first_error(error))
+            created = CreationResult(CreationOutcome.REFUSED, message=problems.first_error(error))
         else:
             async with self._creations:
                 created = await self._imports.create(resource)

@@ -10,8 +10,7 @@ from urllib.parse import unquote, urlsplit
 from mediaimport_api import names
 from mediaimport_api.spec import Provider, Source, Spec
 
-from mediaimport_webhook.http.problems import pointer_of
-from mediaimport_webhook.http.schemas import MAX_TAGS
+from mediaimport_webhook.http import problems, schemas
 from mediaimport_webhook.imports.manifest import label_value, manifest_of
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def _walk(node: JsonValue, location: tuple[int | str, ...]) -> Iterator[Output]:
         return
     if isinstance(node, str):
         if _is_media(node):
-            yield Output(pointer_of(location), node)
+            yield Output(problems.pointer_of(location), node)
     elif isinstance(node, dict):
         for key, value in node.items():
             yield from _walk(value, (*location, key))
@@ -93,7 +92,7 @@ def _may_be_media(url: str) -> bool:
 
 def generated_tags(tags: Sequence[str]) -> list[str]:
     """Return the tags after the one of every generated asset."""
-    return list(dict.fromkeys([GENERATED, *tags]))[:MAX_TAGS]
+    return list(dict.fromkeys([GENERATED, *tags]))[: schemas.MAX_TAGS]
 
 
 def generated_manifest(

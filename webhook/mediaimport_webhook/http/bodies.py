@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from mediaimport_webhook.http.problems import Problem, field_errors, invalid
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ async def read_model(request: Request, kind: type[_B]) -> _B:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise invalid(field_errors(error)) from None
+        raise problems.invalid(problems.field_errors(error)) from None
 
 
 class JsonResponse(Response):
@@ -85,10 +85,12 @@ class JsonResponse(Response):
         super().__init__(to_json(content), int(status), headers, background=background)
 
 
-def _invalid_json(detail: str) -> Problem:
-    return Problem(HTTPStatus.BAD_REQUEST, "invalid-json", detail)
+def _invalid_json(detail: str) -> problems.Problem:
+    return problems.Problem(HTTPStatus.BAD_REQUEST, "invalid-json", detail)
 
 
-def _too_large(limit_bytes: int) -> Problem:
+def _too_large(limit_bytes: int) -> problems.Problem:
     detail = f"The body is longer than {limit_bytes} bytes."
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail, headers={"Connection": "close"})
+    return problems.Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail, headers={"Connection": "close"}
+    )

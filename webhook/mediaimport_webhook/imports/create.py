@@ -13,13 +13,11 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Tombstone
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, InvalidError, UnavailableError
 
-from mediaimport_webhook.catalogue.entry import Entry, is_deleted
-from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.catalogue import Catalogue, Entry, is_deleted
+from mediaimport_webhook.store import SidecarReader, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.cluster import Cluster, Resource
-    from mediaimport_webhook.store.sidecars import SidecarReader
 
 _LOG = logging.getLogger(__name__)
 _TOMBSTONE_TIMEOUT_S = 2.0

@@ -14,14 +14,13 @@ from mediaimport_api.sidecar import Sidecar, Tombstone
 from mediaimport_api.spec import DeletionPolicy, Source, Spec
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, InvalidError
 
-from mediaimport_webhook.catalogue.entry import Entry, entry_of
-from mediaimport_webhook.http.problems import Problem, deleted, not_found, unavailable
+from mediaimport_webhook.catalogue import Catalogue, Entry, entry_of
+from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.manifest import manifest_of
 
 if TYPE_CHECKING:
-    from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.cluster import Cluster, Resource
-    from mediaimport_webhook.store.sidecars import SidecarReader
+    from mediaimport_webhook.store import SidecarReader
 
 _UNKNOWN_URL = "https://gone.invalid/"
 _MAX_ATTEMPTS = 5
@@ -49,7 +48,7 @@ class Deletions:
                 continue
             except InvalidError as error:
                 raise _not_available(error.message) from None
-        raise unavailable("The API server")
+        raise problems.unavailable("The API server")
 
     async def _delete(self, resource: Resource) -> None:
         """Patch and delete one version of the resource: a change in between is a ConflictError."""
@@ -72,9 +71,9 @@ class Deletions:
         """
         record = await self.sidecars.read(AssetKeys(entry.user_id, entry.asset_id))
         if record is None:
-            raise not_found("asset")
+            raise problems.not_found("asset")
         if isinstance(record, Tombstone):
-            raise deleted("asset")
+            raise problems.deleted("asset")
         if record.owner.namespace != self.namespace:
             raise _other_namespace(record.owner.namespace)
         return await self.cluster.create_import(_manifest(record))
@@ -104,15 +103,17 @@ def _deletion_patch(resource: Resource) -> Resource:
     }
 
 
-def _other_namespace(namespace: str) -> Problem:
+def _other_namespace(namespace: str) -> problems.Problem:
     detail = f"The asset is of an import in the namespace {namespace}, which is gone; delete it by the service there."
-    return Problem(HTTPStatus.CONFLICT, "import-gone", detail)
+    return problems.Problem(HTTPStatus.CONFLICT, "import-gone", detail)
 
 
-def _name_taken() -> Problem:
+def _name_taken() -> problems.Problem:
     detail = "Another import has the name of the one that made this asset; delete that one first."
-    return Problem(HTTPStatus.CONFLICT, "import-gone", detail)
+    return problems.Problem(HTTPStatus.CONFLICT, "import-gone", detail)
 
 
-def _not_available(message: str) -> Problem:
-    return Problem(HTTPStatus.NOT_IMPLEMENTED, "deletion-not-available", f"The cluster refuses deletion: {message}")
+def _not_available(message: str) -> problems.Problem:
+    return problems.Problem(
+        HTTPStatus.NOT_IMPLEMENTED, "deletion-not-available", f"The cluster refuses deletion: {message}"
+    )

@@ -11,13 +11,13 @@ from mediaimport_api.spec import Source, Spec
 
 if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Resource
-    from mediaimport_webhook.http.schemas import ImportRequest
+    from mediaimport_webhook.http import schemas
 
 _IDEMPOTENCY_NAMESPACE = UUID("0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54")
 _MAX_LABEL = 63
 
 
-def requested_manifest(request: ImportRequest, *, user_id: str, idempotency_key: str | None) -> Resource:
+def requested_manifest(request: schemas.ImportRequest, *, user_id: str, idempotency_key: str | None) -> Resource:
     """Return the import that a caller requests: one for each user and Idempotency-Key, without a key a new one."""
     key = f"{user_id}\0{idempotency_key}"
     asset_id = uuid4() if idempotency_key is None else uuid5(_IDEMPOTENCY_NAMESPACE, key)

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mediaimport_webhook.access.authenticator import Authenticator
-    from mediaimport_webhook.catalogue.entry import Entry, Presenter
-    from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.catalogue.lookup import AssetLookup
+    from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Entry, Presenter
     from mediaimport_webhook.metrics import Metrics
 
 _HEARTBEAT_S = 15.0

@@ -11,20 +11,11 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError
 from pydantic import ValidationError
 from starlette.background import BackgroundTask
 
-from mediaimport_webhook.catalogue.query import Query
+from mediaimport_webhook.catalogue import Catalogue, Entry, Presenter, Query
 from mediaimport_webhook.generation.outputs import generated_tags
 from mediaimport_webhook.generation.owner import Owner, OwnerRecords
 from mediaimport_webhook.generation.providers import Generator, Prediction, PredictionOutcome, Provider
-from mediaimport_webhook.http.bodies import MAX_CALLBACK_BYTES, JsonResponse, read_body, read_json_object
-from mediaimport_webhook.http.problems import (
-    Problem,
-    field_errors,
-    invalid,
-    not_found,
-    setting_missing,
-    unavailable,
-)
-from mediaimport_webhook.http.schemas import GenerationTags, JobStatus
+from mediaimport_webhook.http import bodies, problems, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +25,6 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
-    from mediaimport_webhook.catalogue.entry import Entry, Presenter
-    from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.generation.aliases import ModelAlias
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
     from mediaimport_webhook.metrics import Metrics
@@ -59,10 +48,10 @@ class CallbackRoute:
 
     async def receive(self, request: Request) -> Response:
         """Import the outputs of a callback: 2xx once all imports are persisted."""
-        body = await read_body(request, limit_bytes=MAX_CALLBACK_BYTES)
+        body = await bodies.read_body(request, limit_bytes=bodies.MAX_CALLBACK_BYTES)
         try:
             result = await self.intake.accept(await self._verified(request, body))
-        except Problem as problem:
+        except problems.Problem as problem:
             refused = problem.status == HTTPStatus.UNAUTHORIZED
             self.metrics.callback(self.provider.name, "refused" if refused else "failed")
             raise
@@ -71,7 +60,7 @@ class CallbackRoute:
             raise
         self._count(result)
         content: dict[str, Any] = {"status": result.status, "assets": [_output_json(each) for each in result.outputs]}
-        return JsonResponse(content | ({"reason": result.reason} if result.reason else {}))
+        return bodies.JsonResponse(content | ({"reason": result.reason} if result.reason else {}))
 
     async def _verified(self, request: Request, body: bytes) -> Prediction:
         await self.provider.verify(request.headers, body)
@@ -109,14 +98,14 @@ class GenerationRoutes:
         models, callback_url = self._models_and_callback_url()
         alias = models.get(request.path_params["alias"])
         if alias is None:
-            raise not_found("model alias")
-        tags, fields = _split(await read_json_object(request), alias)
+            raise problems.not_found("model alias")
+        tags, fields = _split(await bodies.read_json_object(request), alias)
         prediction = await self.generator.create(alias, alias.model_input(fields), callback_url=callback_url)
         await self._record_owner(prediction, Owner(caller.user_id, tuple(tags)))
         content = {"job_id": prediction.id, "status": _job_status(prediction, [])}
         location = {"Location": f"/api/v1/{self.generator.name}/predictions/{prediction.id}"}
         clean_up = BackgroundTask(self.owners.delete_expired)
-        return JsonResponse(content, HTTPStatus.ACCEPTED, location, background=clean_up)
+        return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, location, background=clean_up)
 
     async def show(self, request: Request) -> Response:
         """Return the state and the assets of a prediction of the caller."""
@@ -124,7 +113,7 @@ class GenerationRoutes:
         prediction_id = request.path_params["id"]
         entries = self._entries(prediction_id, caller)
         if not entries and not await self._may_see(prediction_id, caller):
-            raise not_found("prediction")
+            raise problems.not_found("prediction")
         # The assets say all that matters, and outlive the prediction at the generator.
         prediction = None if entries else await self.generator.fetch_state(prediction_id)
         content: dict[str, Any] = {
@@ -135,12 +124,12 @@ class GenerationRoutes:
             "tags": list(entries[0].tags) if entries else generated_tags(()),
             "assets": [await self.presenter.present(each) for each in entries],
         }
-        return JsonResponse(content)
+        return bodies.JsonResponse(content)
 
     def _models_and_callback_url(self) -> tuple[Mapping[str, ModelAlias], str]:
         missing = self.generator.missing_settings()
         if self.public_base_url is None or missing:
-            raise setting_missing(*missing, *(["PUBLIC_BASE_URL"] if self.public_base_url is None else []))
+            raise problems.setting_missing(*missing, *(["PUBLIC_BASE_URL"] if self.public_base_url is None else []))
         return self.generator.models, self.public_base_url + callback_path(self.generator)
 
     async def _record_owner(self, prediction: Prediction, owner: Owner) -> None:
@@ -151,9 +140,9 @@ class GenerationRoutes:
             _LOG.warning("the owner could not be recorded, the prediction is canceled", extra={"error": str(error)})
             try:
                 await self.generator.cancel(prediction.id)
-            except Problem:
+            except problems.Problem:
                 _LOG.warning("the prediction could not be canceled", extra={"prediction": prediction.id})
-            raise unavailable("The API server") from None
+            raise problems.unavailable("The API server") from None
 
     def _entries(self, prediction_id: str, caller: Caller) -> list[Entry]:
         query = Query(job_id=prediction_id)
@@ -170,13 +159,13 @@ def _split(body: dict[str, Any], alias: ModelAlias) -> tuple[list[str], dict[str
     if "tags" in alias.input or "tags" not in body:
         return [], body
     try:
-        tags = GenerationTags.model_validate(body).tags
+        tags = schemas.GenerationTags.model_validate(body).tags
     except ValidationError as error:
-        raise invalid(field_errors(error)) from None
+        raise problems.invalid(problems.field_errors(error)) from None
     return tags, {name: value for name, value in body.items() if name != "tags"}
 
 
-def _job_status(prediction: Prediction | None, entries: list[Entry]) -> JobStatus:
+def _job_status(prediction: Prediction | None, entries: list[Entry]) -> schemas.JobStatus:
     if entries:
         statuses = {each.status for each in entries}
         return "uploading" if "uploading" in statuses else "failed" if "failed" in statuses else "ready"

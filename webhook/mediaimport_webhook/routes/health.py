@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from mediaimport_webhook.http.bodies import JsonResponse
+from mediaimport_webhook.http import bodies
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.catalogue.reflector import Reflector
+    from mediaimport_webhook.catalogue import Catalogue, Reflector
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class HealthRoutes:
 
     async def alive(self, _: Request) -> Response:
         """Return 200 as long as the event loop runs."""
-        return JsonResponse({"status": "ok"})
+        return bodies.JsonResponse({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
         """Return 200 once the cache is synced, also without an API server: reads go on, with their age."""
@@ -35,4 +34,4 @@ class HealthRoutes:
             "last_event_age_s": None if age_s is None else round(age_s, 1),
             "imports": len(self.catalogue),
         }
-        return JsonResponse(content, HTTPStatus.OK if synced else HTTPStatus.SERVICE_UNAVAILABLE)
+        return bodies.JsonResponse(content, HTTPStatus.OK if synced else HTTPStatus.SERVICE_UNAVAILABLE)

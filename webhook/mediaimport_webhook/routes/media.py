@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from mediaimport_webhook.catalogue.query import encode_cursor, parse_query
-from mediaimport_webhook.http.bodies import JsonResponse, read_model
-from mediaimport_webhook.http.problems import FieldError, Problem, deleted, invalid, unavailable
-from mediaimport_webhook.http.schemas import ImportRequest, Stats
+from mediaimport_webhook.catalogue import (
+    AssetLookup,
+    Catalogue,
+    Entry,
+    Presenter,
+    Reflector,
+    encode_cursor,
+    parse_query,
+)
+from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 from mediaimport_webhook.imports.manifest import requested_manifest
 
@@ -23,10 +29,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from mediaimport_webhook.access.authenticator import Authenticator
-    from mediaimport_webhook.catalogue.entry import Entry, Presenter
-    from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.catalogue.lookup import AssetLookup
-    from mediaimport_webhook.catalogue.reflector import Reflector
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
 
@@ -52,10 +54,10 @@ class MediaRoutes:
         """Create an import for the caller: 202, before anything is downloaded."""
         caller = await self.authenticator.caller(request)
         key = _idempotency_key(request)
-        body = await read_model(request, ImportRequest)
+        body = await bodies.read_model(request, schemas.ImportRequest)
         refusal = self.sources.url_refusal(body.url)
         if refusal is not None:
-            raise invalid([FieldError("/url", refusal)])
+            raise problems.invalid([problems.FieldError("/url", refusal)])
         manifest = requested_manifest(body, user_id=caller.user_id, idempotency_key=key)
         created = await self.imports.create(manifest, is_new=key is None)
         self.metrics.requested_import("url", str(created.outcome))
@@ -70,21 +72,23 @@ class MediaRoutes:
         page = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, matches=query.matches)
         assets = [await self.presenter.present(each) for each in page.entries]
         content = {"assets": assets, "next": encode_cursor(page.last) if page.last else None}
-        return JsonResponse(content, headers=self._age())
+        return bodies.JsonResponse(content, headers=self._age())
 
     async def show(self, request: Request) -> Response:
         """Return one asset of the caller."""
         caller = await self.authenticator.caller(request)
         entry = await self.lookup.find(request.path_params["id"], caller)
         download = _boolean_parameter(request, "download")
-        return JsonResponse(await self.presenter.present(entry, download=download), headers=self._age())
+        return bodies.JsonResponse(await self.presenter.present(entry, download=download), headers=self._age())
 
     async def retry(self, request: Request) -> Response:
         """Request another run of a finished import: 202."""
         caller = await self.authenticator.caller(request)
         entry = await self.lookup.find(request.path_params["id"], caller)
         if entry.status == "uploading":
-            raise Problem(HTTPStatus.CONFLICT, "still-running", "The import is still running; wait for its end.")
+            raise problems.Problem(
+                HTTPStatus.CONFLICT, "still-running", "The import is still running; wait for its end."
+            )
         return _accepted(await self.imports.retry(entry))
 
     async def delete(self, request: Request) -> Response:
@@ -98,12 +102,12 @@ class MediaRoutes:
         """Return counts, bytes and the newest failures of the caller's assets."""
         caller = await self.authenticator.caller(request)
         self._require_synced()
-        return JsonResponse(_stats(list(self.catalogue.entries_of(caller.sees))))
+        return bodies.JsonResponse(_stats(list(self.catalogue.entries_of(caller.sees))))
 
     def _require_synced(self) -> None:
         """Raise the 503 Problem while the first list is incomplete."""
         if not self.reflector.synced.is_set():
-            raise unavailable("The API server")
+            raise problems.unavailable("The API server")
 
     def _age(self) -> dict[str, str]:
         """Return the Age header while the API server does not answer."""
@@ -114,7 +118,7 @@ class MediaRoutes:
 def _boolean_parameter(request: Request, name: str) -> bool:
     value = request.query_params.get(name, "false")
     if value not in {"true", "false"}:
-        raise invalid([FieldError(f"?{name}", "must be true or false")])
+        raise problems.invalid([problems.FieldError(f"?{name}", "must be true or false")])
     return value == "true"
 
 
@@ -122,31 +126,31 @@ def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and _IDEMPOTENCY_KEY.fullmatch(key) is None:
         detail = "Idempotency-Key must be 1 to 255 visible ASCII characters."
-        raise Problem(HTTPStatus.BAD_REQUEST, "invalid-idempotency-key", detail)
+        raise problems.Problem(HTTPStatus.BAD_REQUEST, "invalid-idempotency-key", detail)
     return key
 
 
 def _accepted(created: CreationResult) -> Response:
     if created.outcome is CreationOutcome.REFUSED:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
+        raise problems.Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
     if created.outcome is CreationOutcome.DELETED:
-        raise deleted("asset")
+        raise problems.deleted("asset")
     if created.outcome is CreationOutcome.GONE:
         detail = "The import's resource is gone; only the stored asset is left. Import it anew."
-        raise Problem(HTTPStatus.CONFLICT, "import-gone", detail)
+        raise problems.Problem(HTTPStatus.CONFLICT, "import-gone", detail)
     if created.entry is None:
         detail = "This Idempotency-Key was used for another import; use a new one."
-        raise Problem(HTTPStatus.CONFLICT, "idempotency-key-reused", detail)
+        raise problems.Problem(HTTPStatus.CONFLICT, "idempotency-key-reused", detail)
     entry = created.entry
     content: dict[str, Any] = {
         "asset_id": entry.asset_id,
         "import_job_id": entry.resource_name,
         "status": entry.status,
     }
-    return JsonResponse(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})
+    return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})
 
 
-def _stats(entries: list[Entry]) -> Stats:
+def _stats(entries: list[Entry]) -> schemas.Stats:
     statuses = Counter[str](each.status for each in entries)
     failed = (each for each in entries if each.status == "failed")
     return {

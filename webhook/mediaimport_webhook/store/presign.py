@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,26 +20,6 @@ if TYPE_CHECKING:
     from mediaimport_runtime.store_settings import StoreSettings
 
 _MAX_SIGNED = 20_000
-
-
-@dataclass(frozen=True)
-class SignedUrl:
-    """URL that anybody may read until it expires."""
-
-    url: str
-    expires_at: datetime
-
-    @cached_property
-    def expires_at_text(self) -> str:
-        """Return the time as responses have it. A URL is shown many times, so the text is kept."""
-        return self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class UrlSigner(Protocol):
-    """Signs URLs."""
-
-    async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
-        """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError."""
 
 
 class Presigner:

@@ -7,7 +7,7 @@ import re
 import ssl
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
 from mediaimport_api.names import AssetKeys
@@ -31,13 +31,6 @@ _ABSENT = frozenset({"NoSuchKey", "AccessDenied"})
 
 Fetch: TypeAlias = "Callable[[str], Awaitable[tuple[int, bytes]]]"
 """Returns the status and the body of a GET; StoreUnavailableError."""
-
-
-class SidecarReader(Protocol):
-    """Reads sidecars."""
-
-    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
-        """Return the record of that user's asset, None if there is none; StoreUnavailableError."""
 
 
 class Sidecars:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from mediaimport_webhook.http.problems import not_found, setting_missing
-from mediaimport_webhook.http.routing import route
+from mediaimport_webhook.http import problems, routing
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,12 +39,12 @@ class Viewer:
 
     def routes(self) -> list[Route]:
         """Return the routes. The page links by relative paths, so a path prefix in front of it works."""
-        return [route("/docs", GET=self.page), route("/docs/{file}", GET=self.file)]
+        return [routing.route("/docs", GET=self.page), routing.route("/docs/{file}", GET=self.file)]
 
     async def page(self, request: Request) -> Response:
         """Return the page; a 503 Problem without Swagger UI."""
         if not self._vendored:
-            raise setting_missing("API_VIEWER_DIRECTORY")
+            raise problems.setting_missing("API_VIEWER_DIRECTORY")
         return _file_response(request, "page.html", self._own["page.html"])
 
     async def file(self, request: Request) -> Response:
@@ -54,7 +53,7 @@ class Viewer:
         if name in self._own:
             return _file_response(request, name, self._own[name])
         if name not in self._vendored:
-            raise not_found("file")
+            raise problems.not_found("file")
         return _file_response(request, name, self._vendored[name].read_bytes())
 
 

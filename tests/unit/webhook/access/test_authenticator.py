@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_runtime.environment import BadSettingError
-from mediaimport_webhook.access.authenticator import RateLimiter
-from mediaimport_webhook.access.tokens import TokensFile
+from mediaimport_webhook.access.authenticator import RateLimiter, TokensFile
 
 if TYPE_CHECKING:
     from pathlib import Path

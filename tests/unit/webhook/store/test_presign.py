@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
-from mediaimport_webhook.store.presign import Presigner, SignedUrl
+from mediaimport_webhook.store.presign import Presigner
+
+if TYPE_CHECKING:
+    from mediaimport_webhook.store import SignedUrl
 
 KEY = "media/alice/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54/video.mp4"
 

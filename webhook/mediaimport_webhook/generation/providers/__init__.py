@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from mediaimport_webhook.http.problems import setting_missing
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,11 +109,11 @@ class UnconfiguredProvider:
 
     async def verify(self, _: Mapping[str, str], __: bytes) -> NoReturn:
         """Raise the 503 Problem that names the setting."""
-        raise setting_missing(self.setting)
+        raise problems.setting_missing(self.setting)
 
     async def parse(self, _: bytes) -> NoReturn:
         """Raise the 503 Problem that names the setting."""
-        raise setting_missing(self.setting)
+        raise problems.setting_missing(self.setting)
 
     async def complete(self, prediction: Prediction, _: Mapping[str, str]) -> Prediction:
         """Return the prediction."""

@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mediaimport_webhook.access.jwks import KeySet
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
 from mediaimport_webhook.generation.signatures import TOLERANCE_S
-from mediaimport_webhook.http.bodies import parse_json_object
-from mediaimport_webhook.http.problems import Problem, unavailable
+from mediaimport_webhook.http import bodies, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -75,14 +74,18 @@ class Fal:
         if refusal is None and not await self._is_signed(headers, body):
             refusal = "no signature matches"
         if refusal is not None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}.")
+            raise problems.Problem(
+                HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}."
+            )
 
     async def parse(self, body: bytes) -> Prediction:
         """Return the finished request as a prediction; a 400 Problem if the body has none."""
-        content = parse_json_object(body)
+        content = bodies.parse_json_object(body)
         request, state = content.get("request_id"), content.get("status")
         if not isinstance(request, str) or _ID.fullmatch(request) is None or state not in {"OK", "ERROR"}:
-            raise Problem(HTTPStatus.BAD_REQUEST, "not-a-prediction", "The body has no usable request_id and status.")
+            raise problems.Problem(
+                HTTPStatus.BAD_REQUEST, "not-a-prediction", "The body has no usable request_id and status."
+            )
         error = content.get("error") or content.get("payload_error")
         return Prediction(
             provider=_NAME,
@@ -113,9 +116,9 @@ class Fal:
             response = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
             content = response.json() if response.is_success else None
         except (httpx.HTTPError, ValueError):
-            raise unavailable("fal.ai") from None
+            raise problems.unavailable("fal.ai") from None
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise unavailable("fal.ai")
+            raise problems.unavailable("fal.ai")
         if content is None:
             return None
         return Prediction(_NAME, path["id"], "OK", PredictionOutcome.SUCCEEDED, model=path["model"], output=content)

@@ -15,8 +15,7 @@ from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 from mediaimport_webhook.generation import signatures
 from mediaimport_webhook.generation.aliases import ModelAlias, read_models_file
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage
-from mediaimport_webhook.http.bodies import parse_json_object
-from mediaimport_webhook.http.problems import Problem, setting_missing, unavailable
+from mediaimport_webhook.http import bodies, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,11 +73,13 @@ class Replicate:
         if refusal is not None and self._may_be_rotated(now):
             refusal = signatures.refusal(headers, body, (await self._fetch_secret(now),), now)
         if refusal is not None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}.")
+            raise problems.Problem(
+                HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}."
+            )
 
     async def parse(self, body: bytes) -> Prediction:
         """Return the prediction; a 400 Problem if the body has none."""
-        return _prediction(parse_json_object(body))
+        return _prediction(bodies.parse_json_object(body))
 
     async def complete(self, prediction: Prediction, _: Mapping[str, str]) -> Prediction:
         """Return the prediction: Replicate's callbacks leave nothing out."""
@@ -138,7 +139,7 @@ class Replicate:
         if self._secrets:
             return self._secrets
         if self._token is None:
-            raise setting_missing("REPLICATE_WEBHOOK_SECRETS")
+            raise problems.setting_missing("REPLICATE_WEBHOOK_SECRETS")
         return (self._fetched_secret or await self._fetch_secret(now),)
 
     def _may_be_rotated(self, now: datetime) -> bool:
@@ -147,18 +148,18 @@ class Replicate:
     async def _fetch_secret(self, now: datetime) -> str:
         key = _content(await self._send("GET", "/v1/webhooks/default/secret")).get("key")
         if not isinstance(key, str) or not signatures.usable_secret(key):
-            raise unavailable("Replicate's webhook secret")
+            raise problems.unavailable("Replicate's webhook secret")
         self._fetched_secret, self._fetched_at = key, now
         return key
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         if self._token is None:
-            raise setting_missing("REPLICATE_API_TOKEN")
+            raise problems.setting_missing("REPLICATE_API_TOKEN")
         url = self._base_url + path
         try:
             return await self._http.request(method, url, json=body, headers=self.auth_for(urlsplit(url).netloc))
         except httpx.HTTPError:
-            raise unavailable("Replicate") from None
+            raise problems.unavailable("Replicate") from None
 
 
 def _usable(secrets: tuple[str, ...]) -> tuple[str, ...]:
@@ -179,30 +180,32 @@ def _content(response: httpx.Response) -> dict[str, Any]:
     raise _refusal(response, detail if isinstance(detail, str) else "")
 
 
-def _refusal(response: httpx.Response, reason: str) -> Problem:
+def _refusal(response: httpx.Response, reason: str) -> problems.Problem:
     because = f": {reason[:_MAX_ERROR]}" if reason else ""
     match response.status_code:
         case 400 | 422:
-            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "input-refused", f"Replicate refuses the input{because}")
+            return problems.Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "input-refused", f"Replicate refuses the input{because}"
+            )
         case 401 | 403:
             detail = "Replicate refuses the token of this service; its operator should check REPLICATE_API_TOKEN."
-            return Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
+            return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
         case 429:
             wait = response.headers.get("retry-after", response.headers.get("ratelimit-reset", ""))
             headers = {"Retry-After": wait if wait.isdecimal() else "10"}
             detail = "Replicate accepts no more requests for now; try again later."
-            return Problem(HTTPStatus.TOO_MANY_REQUESTS, "provider-busy", detail, headers=headers)
+            return problems.Problem(HTTPStatus.TOO_MANY_REQUESTS, "provider-busy", detail, headers=headers)
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return unavailable("Replicate")
+            return problems.unavailable("Replicate")
     detail = f"Replicate answers {response.status_code}{because}"
-    return Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
+    return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
 
 
 def _prediction(content: dict[str, Any]) -> Prediction:
     """Return the prediction in Replicate's JSON. Only `id` and `status` are required."""
     prediction, state = content.get("id"), content.get("status")
     if not isinstance(prediction, str) or _ID.fullmatch(prediction) is None or not isinstance(state, str):
-        raise Problem(HTTPStatus.BAD_REQUEST, "not-a-prediction", "The body has no usable id and status.")
+        raise problems.Problem(HTTPStatus.BAD_REQUEST, "not-a-prediction", "The body has no usable id and status.")
     return Prediction(
         provider=_NAME,
         id=prediction,
@@ -221,7 +224,7 @@ def _prediction(content: dict[str, Any]) -> Prediction:
 def _prediction_or_none(content: object) -> Prediction | None:
     try:
         return _prediction(content) if isinstance(content, dict) else None
-    except Problem:
+    except problems.Problem:
         return None
 
 
