@@ -3,6 +3,8 @@
 A tool of its own, documented in docs/development-cluster.md: it imports no package of this project.
 """
 
+from __future__ import annotations
+
 from dev.cluster.exports import environment
 
 __all__ = ["environment"]

@@ -1,5 +1,7 @@
 """The commands: up, down and env; build, start and stop for benchmarks and tests."""
 
+from __future__ import annotations
+
 import os
 import sys
 

@@ -1,5 +1,7 @@
 """The addresses of the cluster: constants, because there is one cluster on a machine."""
 
+from __future__ import annotations
+
 HOST = "10.99.0.1"
 NODE = "10.99.0.2"
 LINK_PREFIX = 24

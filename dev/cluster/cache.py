@@ -1,12 +1,17 @@
 """The cache folder: it is outside the checkout, so that a fresh clone finds what another one built."""
 
+from __future__ import annotations
+
 import fcntl
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +23,7 @@ class Cache:
     root: Path
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> "Cache":
+    def of(cls, environ: Mapping[str, str]) -> Cache:
         """Return the folder below ${XDG_CACHE_HOME:-~/.cache}."""
         base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "/root"), ".cache")
         return cls(Path(base).resolve() / "mediaimport")

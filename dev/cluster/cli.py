@@ -1,5 +1,7 @@
 """Command line of the cluster: up, down, env, stop, start, tools, build."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import shutil

@@ -1,11 +1,16 @@
 """Programs run to their end: none outlives this process, and an error carries the end of their output."""
 
+from __future__ import annotations
+
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster.errors import CommandFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 TAIL_LINES = 25
 

@@ -1,11 +1,13 @@
 """Control of single processes of the node, for tests: stop and start them, or add one such as a second store."""
 
+from __future__ import annotations
+
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
 from dev.cluster.cache import Cache
@@ -14,6 +16,9 @@ from dev.cluster.exports import is_foreign
 from dev.cluster.node.node import Node, find
 from dev.cluster.node.processes import Process, plan
 from dev.cluster.programs import go
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 # A random port: several runs may each have a second store.
 _STORE_PORTS = range(17000, 18000)

@@ -1,5 +1,7 @@
 """Errors of the cluster; each message says what happened, to what, and what to do."""
 
+from __future__ import annotations
+
 
 class ClusterError(Exception):
     """Base of all errors that a command prints."""

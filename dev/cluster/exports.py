@@ -1,15 +1,20 @@
 """Environment variables that point a shell, a test or the demo at the cluster."""
 
+from __future__ import annotations
+
 import os
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
 from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.errors import ClusterError
 from dev.cluster.images.project import recorded
 from dev.cluster.node.s3 import BUCKET, REGION, S3Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 IMAGE_VARIABLES = {
     "mediaimport": "MEDIAIMPORT_IMAGE",

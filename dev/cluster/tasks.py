@@ -1,10 +1,14 @@
 """Parallel tasks of one command, each with a line of progress when it starts and when it is done."""
 
+from __future__ import annotations
+
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -23,7 +27,7 @@ class Tasks:
         self._began = time.monotonic()
         self._lock = threading.Lock()
 
-    def start(self, name: str, work: Callable[[], T], *, after: tuple[Future[Any], ...] = ()) -> "Future[T]":
+    def start(self, name: str, work: Callable[[], T], *, after: tuple[Future[Any], ...] = ()) -> Future[T]:
         """Run the work once all tasks in `after` have succeeded."""
         future = self._pool.submit(self._run, name, work, after)
         self._futures.append(future)

@@ -1,11 +1,11 @@
 """`up`: from a bare machine to a running cluster with the project's images; existing parts are reused."""
 
+from __future__ import annotations
+
 import shutil
 import sys
-from collections.abc import Mapping
-from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.images import base, project, prune
@@ -15,8 +15,14 @@ from dev.cluster.node import certificates
 from dev.cluster.node.lifecycle import boot
 from dev.cluster.node.processes import plan
 from dev.cluster.programs import debian, go
-from dev.cluster.programs.go import Module
 from dev.cluster.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from dev.cluster.programs.go import Module
 
 
 def up(cache: Cache) -> None:
@@ -60,7 +66,7 @@ def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
     return homes
 
 
-def start_node(cache: Cache, homes: Mapping[str, "Future[Path]"]) -> None:
+def start_node(cache: Cache, homes: Mapping[str, Future[Path]]) -> None:
     """Start the node, or repair the running one."""
     boot(cache, plan(cache, {name: home.result() for name, home in homes.items() if name != go.HELM.name}))
 
@@ -76,7 +82,7 @@ def build_images(cache: Cache, context: Context) -> list[str]:
     return project.build_all(cache, context, buildah)
 
 
-def push_images(cache: Cache, built: "Future[list[str]]") -> None:
+def push_images(cache: Cache, built: Future[list[str]]) -> None:
     """Push what was built."""
     if built.result():
         project.push_all(cache, built.result(), Buildah.at(cache))
@@ -91,7 +97,7 @@ def prune_images(cache: Cache, context: Context) -> None:
         prune.prune(cache, buildah)
 
 
-def link_programs(cache: Cache, homes: Mapping[str, "Future[Path]"]) -> None:
+def link_programs(cache: Cache, homes: Mapping[str, Future[Path]]) -> None:
     """Link kubectl and helm into the folder for PATH."""
     cache.bin.mkdir(parents=True, exist_ok=True)
     for program in (homes["kubernetes"].result() / "kubectl", homes["helm"].result() / "helm"):

@@ -1,9 +1,14 @@
 """Polling of a condition."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dev.cluster.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INTERVAL_S = 0.05
 

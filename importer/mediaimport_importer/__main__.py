@@ -1,5 +1,7 @@
 """The importer's entry point: `python -m mediaimport_importer`."""
 
+from __future__ import annotations
+
 import gc
 import os
 import sys

@@ -1,12 +1,18 @@
 """Base images, built here without a registry: Debian, and the pause container of pods."""
 
+from __future__ import annotations
+
 import hashlib
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dev.cluster.cache import Cache
 from dev.cluster.commands import run_enclosed
 from dev.cluster.images.buildah import SETTINGS, Buildah
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dev.cluster.cache import Cache
 
 DEBIAN = "docker.io/library/debian:trixie-slim"
 PAUSE = "localhost/pause:1"

@@ -1,15 +1,21 @@
 """buildah with its own images and settings, apart from any other on this machine."""
 
+from __future__ import annotations
+
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
-from dev.cluster.cache import Cache
 from dev.cluster.commands import output, run_enclosed
 from dev.cluster.errors import CommandFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dev.cluster.cache import Cache
 
 SETTINGS = Path(__file__).parent / "settings"
 MACHINE_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -24,7 +30,7 @@ class Buildah:
     log: Path
 
     @classmethod
-    def at(cls, cache: Cache) -> "Buildah":
+    def at(cls, cache: Cache) -> Buildah:
         """Write the settings; return a runner that uses them."""
         cache.buildah.mkdir(parents=True, exist_ok=True)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

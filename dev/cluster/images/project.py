@@ -1,19 +1,25 @@
 """Images of this checkout, named by the content of their sources: nothing is built or pushed twice."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
 from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.commands import output
 from dev.cluster.errors import CommandFailedError
 from dev.cluster.images.base import PAUSE
-from dev.cluster.images.buildah import Buildah
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from dev.cluster.images.buildah import Buildah
 
 _PACKAGES = (
     "crds/mediaimport_api",
@@ -72,7 +78,7 @@ class Context:
     folder: Path
 
     @classmethod
-    def copy(cls, checkout: Path, folder: Path) -> "Context":
+    def copy(cls, checkout: Path, folder: Path) -> Context:
         """Copy all that any image needs."""
         for file in source_files(checkout, _DEV):
             target = folder / file.relative_to(checkout)

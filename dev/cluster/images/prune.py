@@ -1,13 +1,19 @@
 """Removal of old project images: each changed line adds three."""
 
+from __future__ import annotations
+
 import shutil
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
-from dev.cluster.cache import Cache
 from dev.cluster.commands import run
-from dev.cluster.images.buildah import Buildah
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from dev.cluster.cache import Cache
+    from dev.cluster.images.buildah import Buildah
 
 KEPT = 6
 """Tags of each image that stay: a few checkouts in turn find theirs."""

@@ -1,13 +1,17 @@
 """Client of the API server for health checks; starting kubectl would take longer than the answer."""
 
+from __future__ import annotations
+
 import http.client
 import json
 import ssl
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dev.cluster import addresses
-from dev.cluster.cache import Cache
+
+if TYPE_CHECKING:
+    from dev.cluster.cache import Cache
 
 TIMEOUT_S = 2.0
 
@@ -19,7 +23,7 @@ class Api:
     tls: ssl.SSLContext
 
     @classmethod
-    def at(cls, cache: Cache) -> "Api":
+    def at(cls, cache: Cache) -> Api:
         """Return a client with the administrator's certificate."""
         tls = ssl.create_default_context(cafile=cache.pki / "ca.crt")
         tls.load_cert_chain(cache.pki / "admin.crt", cache.pki / "admin.key")

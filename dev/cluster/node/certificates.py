@@ -1,13 +1,15 @@
 """Certificates, keys and kubeconfigs of the cluster, signed by its own certificate authorities."""
 
+from __future__ import annotations
+
 import base64
 import datetime as dt
 import json
 import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,7 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dev.cluster import addresses
-from dev.cluster.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dev.cluster.cache import Cache
 
 # Nothing renews them, and clocks differ by seconds.
 LIFETIME = dt.timedelta(days=3650)

@@ -3,11 +3,16 @@
 Version 1 is tested. Version 2 is written from its documentation and untested.
 """
 
+from __future__ import annotations
+
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAME = "mediaimport-node"
 MOUNT = Path("/sys/fs/cgroup")
@@ -49,7 +54,7 @@ class Cgroups:
     hierarchies: tuple[Hierarchy, ...]
 
     @classmethod
-    def of_this_process(cls) -> "Cgroups":
+    def of_this_process(cls) -> Cgroups:
         """Return those below the groups of this process."""
         return cls(tuple(parse(Path("/proc/self/cgroup").read_text())))
 

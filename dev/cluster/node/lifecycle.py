@@ -1,25 +1,31 @@
 """Start and end of the node: `boot` leaves one that is ready, `end` removes all that any run left behind."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
-from dev.cluster.cache import Cache
 from dev.cluster.errors import ClusterError, NotReadyError
 from dev.cluster.images.base import pause_program
 from dev.cluster.node import cgroups, network, s3
 from dev.cluster.node.api_server import Api
 from dev.cluster.node.cgroups import Cgroups
 from dev.cluster.node.node import INIT, Node, find, groups_to_live_in, launcher_record, script
-from dev.cluster.node.processes import Plan
 from dev.cluster.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dev.cluster.cache import Cache
+    from dev.cluster.node.processes import Plan
 
 # A new node takes five seconds, on a busy machine twenty. A running one that does not answer is broken.
 FRESH_TIMEOUT_S = 60.0

@@ -1,5 +1,7 @@
 """Network link between this machine and the node, with routes to pods and Services."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from pathlib import Path
 

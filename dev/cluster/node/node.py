@@ -1,12 +1,17 @@
 """Running node, seen from the machine: its processes, and how to start and stop one."""
 
+from __future__ import annotations
+
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dev.cluster.cache import Cache
-from dev.cluster.node.processes import Process
 from dev.cluster.waiting import until
+
+if TYPE_CHECKING:
+    from dev.cluster.cache import Cache
+    from dev.cluster.node.processes import Process
 
 INIT = "node-init.sh"
 STOP_TIMEOUT_S = 10.0

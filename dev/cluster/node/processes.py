@@ -1,14 +1,20 @@
 """Processes of the node: names, command lines and settings."""
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
-from dev.cluster.cache import Cache
 from dev.cluster.node.s3 import S3Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dev.cluster.cache import Cache
 
 TEMPLATES = Path(__file__).parent / "settings" / "templates"
 # Paths of the templates that do not keep their own name.

@@ -1,15 +1,18 @@
 """Client of the node's S3 server."""
 
+from __future__ import annotations
+
 import json
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
-from dev.cluster.cache import Cache
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from dev.cluster.cache import Cache
 
 BUCKET = "media"
 REGION = "us-east-1"
@@ -23,12 +26,12 @@ class S3Keys:
     secret_access_key: str = field(repr=False)
 
     @classmethod
-    def read(cls, cache: Cache) -> "S3Keys":
+    def read(cls, cache: Cache) -> S3Keys:
         """Return the keys that `certificates.make` generated."""
         return cls(**json.loads((cache.pki / "s3-keys.json").read_text()))
 
 
-def client(cache: Cache) -> "S3Client":
+def client(cache: Cache) -> S3Client:
     """Return a client of the node's S3 server."""
     import boto3  # noqa: PLC0415 - takes half a second, which an `up` with nothing to do saves
     from botocore.config import Config  # noqa: PLC0415 - as above

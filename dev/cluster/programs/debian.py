@@ -1,14 +1,20 @@
 """Programs of the cluster from Debian packages."""
 
+from __future__ import annotations
+
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dev.cluster.cache import Cache
 from dev.cluster.commands import output, run
 from dev.cluster.errors import CannotRunHereError, CommandFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dev.cluster.cache import Cache
 
 # Not among them: kubernetes-client (it conflicts with a kubectl that may be there) and etcd (3.4 lacks the
 # RequestWatchProgress that the API server's watch cache asks for).

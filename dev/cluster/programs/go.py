@@ -1,15 +1,20 @@
 """Programs of the cluster, compiled from Go modules and cached by a hash of all that they depend on."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster.cache import Cache
 from dev.cluster.commands import output, run_enclosed
 from dev.cluster.errors import CannotRunHereError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MODULES = Path(__file__).parent / "modules"
 KUBERNETES_VERSION = "v1.36.4"

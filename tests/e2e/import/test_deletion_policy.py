@@ -1,11 +1,15 @@
 """`deletionPolicy: Delete`: the asset is deleted with its resource, and does not come back."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api import names
 
-from tests.support.installation.world import World
+if TYPE_CHECKING:
+    from tests.support.installation.world import World
 
 
 def gone(world: World, name: str) -> bool:

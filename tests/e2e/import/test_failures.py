@@ -1,8 +1,13 @@
 """Bad sources: the import is Failed with a reason, and nothing is in the store."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.support.installation.world import World
+if TYPE_CHECKING:
+    from tests.support.installation.world import World
 
 
 @pytest.mark.parametrize(

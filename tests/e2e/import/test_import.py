@@ -1,5 +1,7 @@
 """Import from a source's URL to three objects in the store."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from uuid import uuid4

@@ -1,11 +1,15 @@
 """Processes killed during an import: it is Ready, once, with one object."""
 
+from __future__ import annotations
+
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api import names
 
-from tests.support.installation.world import World
+if TYPE_CHECKING:
+    from tests.support.installation.world import World
 
 SLOW = {"size_bytes": 20_000_000, "bytes_per_second": 2_500_000}
 

@@ -1,5 +1,7 @@
 """5 GB through a pod of 256 MiB, ended in three ways. Takes minutes: `make e2e-slow`."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -8,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.installation.world import Resource, World
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.support.installation.world import Resource, World
 
 pytestmark = pytest.mark.slow
 

@@ -1,13 +1,19 @@
 """Validation of the resource by the API server, with its messages."""
 
+from __future__ import annotations
+
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from tests.support.installation.helm import CHART, ownership
-from tests.support.installation.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.installation.world import World
 
 URL = "https://example.com/video.mp4"
 

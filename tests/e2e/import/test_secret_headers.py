@@ -1,12 +1,16 @@
 """Source that requires a header, which is in a Secret."""
 
+from __future__ import annotations
+
 import json
 import secrets
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.installation.world import Resource, World
+if TYPE_CHECKING:
+    from tests.support.installation.world import Resource, World
 
 TOKEN = "hush-hush"
 

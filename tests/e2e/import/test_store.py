@@ -1,6 +1,11 @@
 """Refusals of the store, with the remedy in the message."""
 
-from tests.support.installation.world import World
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.support.installation.world import World
 
 
 def test_a_wrong_secret_is_store_denied(world: World) -> None:

@@ -1,13 +1,18 @@
 """Routes of the webhook, as a frontend and Replicate use them."""
 
+from __future__ import annotations
+
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.support.installation.world import World
 from tests.support.replicate.callbacks import finished_prediction, signed
+
+if TYPE_CHECKING:
+    from tests.support.installation.world import World
 
 PROBLEM = "application/problem+json"
 

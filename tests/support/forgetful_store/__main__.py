@@ -1,5 +1,7 @@
 """Serve `python -m tests.support.forgetful_store`; the S3_… variables name the real store."""
 
+from __future__ import annotations
+
 import os
 
 import uvicorn

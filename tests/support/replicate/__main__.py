@@ -1,5 +1,7 @@
 """Serve the stand-in: `python -m tests.support.replicate`."""
 
+from __future__ import annotations
+
 import os
 
 import uvicorn

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 from mediaimport_api.sidecar import Owner, Tombstone, read_record
 from pydantic import ValidationError

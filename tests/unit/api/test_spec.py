@@ -1,4 +1,6 @@
-from collections.abc import Iterator
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api.crd import Schema, definition
@@ -6,6 +8,9 @@ from mediaimport_api.sidecar import Owner, Provenance, Sidecar, source_fingerpri
 from mediaimport_api.spec import Spec
 from mediaimport_api.status import Status
 from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 URL = "https://replicate.delivery/x/out.mp4?sig=abc"
 

@@ -1,5 +1,7 @@
 """Rules of the tree."""
 
+from __future__ import annotations
+
 import re
 import subprocess
 import sys

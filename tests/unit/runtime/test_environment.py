@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 from botocore.config import Config
 from mediaimport_runtime.environment import BadSettingError, Environment

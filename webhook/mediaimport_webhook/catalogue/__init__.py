@@ -1,5 +1,7 @@
 """Read side: a cache of MediaImports that a watch feeds, and the assets that the API shows of it."""
 
+from __future__ import annotations
+
 from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of, is_deleted
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.lookup import AssetLookup

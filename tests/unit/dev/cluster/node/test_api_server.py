@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from dev.cluster.node.api_server import is_ready

@@ -1,7 +1,12 @@
+from __future__ import annotations
+
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dev.cluster.programs.debian import missing, no_service_started
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUERY = """\
 runc installed
