@@ -88,7 +88,7 @@ def test_every_object_of_the_schema_refuses_unknown_properties() -> None:
 
 def test_every_value_has_a_sentence_in_its_comment() -> None:
     read = values.read((CHART / "values.yaml").read_text())
-    assert [".".join(each.path) for each in read if not re.search(r"^[A-Z`].+[.)]$", each.words)] == []
+    assert [".".join(each.path) for each in read if not re.search(r"^[A-Z`].+[.)]$", each.meaning)] == []
 
 
 @pytest.mark.parametrize("path", leaves(load("values.yaml")), ids=".".join)

@@ -23,7 +23,7 @@ _REFRESH_AFTER_S = 3600.0
 _EXPIRE_AFTER_S = 24 * 3600.0
 """Limit of use for keys whose refresh fails."""
 _REFRESH_INTERVAL_S = 10.0
-"""Least time between two requests: tokens with made-up key ids cause no more."""
+"""Least time between two requests, so that tokens with made-up key ids do not each cause one."""
 _TIMEOUT_S = 5.0
 
 
@@ -76,5 +76,5 @@ class KeySet:
         answer.raise_for_status()
         content = answer.json()
         if not isinstance(content, dict):
-            raise ValueError("not a key set")  # noqa: TRY004 - bad data, not a bad type of ours
+            raise ValueError("not a key set")  # noqa: TRY004 - the data is bad, not an argument's type
         return PyJWKSet.from_dict(content).keys

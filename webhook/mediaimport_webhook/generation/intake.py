@@ -153,7 +153,7 @@ class Intake:
         return IntakeResult("ignored", reason=detail)
 
     async def _report(self, prediction: Prediction, reason: str, detail: str) -> None:
-        """Log the reason and post an Event. A failure to post is logged, and no more."""
+        """Log the reason and post an Event. A failure to post is only logged."""
         fields = {"provider": prediction.provider, "prediction": prediction.id, "reason": reason, "detail": detail}
         _LOG.warning("a prediction was not imported, or not whole", extra=fields)
         message = f"{prediction.provider} {prediction.id}: {detail}"

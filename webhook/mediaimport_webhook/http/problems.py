@@ -60,7 +60,7 @@ def not_found(what: str) -> Problem:
 
 
 def deleted(what: str) -> Problem:
-    """Return 410: somebody deleted it for good."""
+    """Return 410: somebody deleted it, and it does not come back."""
     return Problem(HTTPStatus.GONE, "deleted", f"This {what} was deleted.")
 
 
@@ -73,7 +73,7 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
 def setting_missing(*settings: str) -> Problem:
     """Return 503 for a route that lacks settings."""
     named = " and ".join(settings)
-    detail = f"This route needs {named}; whoever runs this service can set it."
+    detail = f"This route needs {named}; the operator of this service can set it."
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "setting-missing", detail, members={"setting": ", ".join(settings)})
 
 

@@ -37,7 +37,7 @@ class Deletions:
     namespace: str
 
     async def delete(self, entry: Entry) -> None:
-        """Delete the asset's resource, after making it anew if it is gone; Problems, UnavailableError."""
+        """Delete the asset's resource, recreated first if it is gone; Problems, UnavailableError."""
         for _ in range(_MAX_ATTEMPTS):
             try:
                 resource = await self.cluster.get_import(entry.resource_name) or await self._recreate(entry)
@@ -64,7 +64,7 @@ class Deletions:
             self.catalogue.insert(resource)
 
     async def _recreate(self, entry: Entry) -> Resource:
-        """Create the resource that is gone anew, suspended, so that the operator deletes its stored objects.
+        """Create the missing resource again, suspended, so that the operator deletes its stored objects.
 
         The webhook may only read the store, and the operator deletes only the objects of a resource that their
         sidecar names.

@@ -136,7 +136,7 @@ def _accepted(created: CreationResult) -> Response:
     if created.outcome is CreationOutcome.DELETED:
         raise problems.deleted("asset")
     if created.outcome is CreationOutcome.GONE:
-        detail = "The import's resource is gone; only the stored asset is left. Import it anew."
+        detail = "The import's resource is gone; only the stored asset is left. Import it again."
         raise problems.Problem(HTTPStatus.CONFLICT, "import-gone", detail)
     if created.entry is None:
         detail = "This Idempotency-Key was used for another import; use a new one."

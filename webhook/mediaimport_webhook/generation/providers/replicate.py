@@ -31,7 +31,7 @@ _MAX_ERROR = 512
 _FILES_LIFETIME = timedelta(hours=1)
 """Of predictions made by API: Replicate deletes them with their files."""
 _SECRET_REFRESH_INTERVAL = timedelta(minutes=1)
-"""Least age of a fetched secret before it is fetched again: unsigned callbacks cause no more requests."""
+"""Least age of a fetched secret before a refresh, so that unsigned callbacks do not each cause a request."""
 
 
 def http_client() -> httpx.AsyncClient:
