@@ -1,12 +1,8 @@
-<<<<<<< HEAD
+from __future__ import annotations
+
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-=======
-from __future__ import annotations
-
-from ipaddress import ip_address, ip_network
->>>>>>> 3f1d7d2 (project: require deferred annotations in every module)
 
 import pytest
 import yaml
