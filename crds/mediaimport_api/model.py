@@ -32,12 +32,23 @@ class Lenient(Model):
     model_config = ConfigDict(extra="ignore")
 
 
+MAX_YEAR = 9000
+"""Times after it are refused: a program that adds a wait to one in 9999 fails."""
+
+
 def _whole_second_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
+    try:
+        utc = moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        utc = datetime.max.replace(tzinfo=UTC)
+    if utc.year > MAX_YEAR:
+        raise ValueError(f"is not a time between the years 1 and {MAX_YEAR} in UTC")
+    return utc
 
 
 def _rfc3339(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # strftime writes the year 1 as "1".
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 Timestamp = Annotated[

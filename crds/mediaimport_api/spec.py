@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
-from mediaimport_api.model import Model, Sha256, Timestamp
+from mediaimport_api.json_depth import storable
+from mediaimport_api.model import MAX_YEAR, Model, Sha256, Timestamp
 
 MAX_DATA_URI_BYTES = 64 * 1024
 MAX_URL_BYTES = 8 * 1024
 MAX_METADATA_BYTES = 8 * 1024
 MIN_TTL_SECONDS = 7200
+MAX_TTL_SECONDS = 100 * 366 * 24 * 3600
+_MAX_QUOTED_URL_BYTES = 96 * 1024
+"""The spec goes to the importer as JSON in one environment variable, and Linux takes no more than 128 KiB in one."""
 
 Rule = dict[str, JsonValue]
 
@@ -63,6 +69,29 @@ class Provider(Model):
     version: Annotated[str, Field(max_length=128)] | None = None
 
 
+def _valid_url(url: str) -> str:
+    """Return the URL; ValueError if nothing can be fetched from it, or if it is too long for the importer's task."""
+    size_bytes = len(url.encode())
+    if size_bytes > MAX_DATA_URI_BYTES:
+        raise ValueError(f"has {size_bytes} bytes; at most {MAX_DATA_URI_BYTES} are possible")
+    quoted_bytes = len(json.dumps(url, ensure_ascii=False).encode())
+    if quoted_bytes > _MAX_QUOTED_URL_BYTES:
+        raise ValueError(f"has {quoted_bytes} bytes as JSON; at most {_MAX_QUOTED_URL_BYTES} are possible")
+    if not url.startswith("data:"):
+        _check_host_and_port(url)
+    return url
+
+
+def _check_host_and_port(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError("is not a URL with a valid host and port")
+
+
 class Source(Model):
     """The source of the media."""
 
@@ -73,6 +102,12 @@ class Source(Model):
                     f"self.url.startsWith('data:') || size(self.url) <= {MAX_URL_BYTES}",
                     f"source.url is longer than {MAX_URL_BYTES} characters; only a data: URI may be",
                     ".url",
+                ),
+                _rule(
+                    "!has(self.expiresAt) || (self.expiresAt >= timestamp('1970-01-01T00:00:00Z')"
+                    f" && self.expiresAt < timestamp('{MAX_YEAR}-01-01T00:00:00Z'))",
+                    f"source.expiresAt is not between the years 1970 and {MAX_YEAR}",
+                    ".expiresAt",
                 ),
             ]
         }
@@ -86,6 +121,7 @@ class Source(Model):
             pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+|data:)\S*$",
             description="http, https, or a data: URI of at most 64 KiB",
         ),
+        AfterValidator(_valid_url),
     ]
     expires_at: (
         Annotated[Timestamp, Field(description="estimated expiry of the URL; it orders the queue and ends retries")]
@@ -158,7 +194,11 @@ class Spec(Model):
     metadata: (
         Annotated[
             dict[str, Any],
-            Field(max_length=256, description="free-form JSON of at most 8 KiB, stored and returned unchanged"),
+            Field(
+                max_length=256,
+                description="free-form JSON of at most 8 KiB and 32 levels, stored and returned unchanged",
+            ),
+            AfterValidator(storable),
         ]
         | None
     ) = None
@@ -173,6 +213,7 @@ class Spec(Model):
             int,
             Field(
                 ge=MIN_TTL_SECONDS,
+                le=MAX_TTL_SECONDS,
                 description="seconds until the finished resource is removed; its stored objects stay",
             ),
         ]

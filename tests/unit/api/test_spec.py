@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.crd import Schema, definition
+from mediaimport_api.json_depth import MAX_METADATA_DEPTH, depth
 from mediaimport_api.sidecar import Owner, Provenance, Sidecar, source_fingerprint
 from mediaimport_api.spec import Spec
 from mediaimport_api.status import Status
@@ -13,6 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 URL = "https://replicate.delivery/x/out.mp4?sig=abc"
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
 
 
 def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
@@ -72,6 +81,58 @@ def test_a_spec_needs_a_source_and_nothing_else() -> None:
 def test_a_bad_field_is_refused_by_its_name(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
         Spec.model_validate({"source": {"url": URL}, field: value})
+
+
+@pytest.mark.parametrize(
+    "moment", ["9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59Z", "9001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00"]
+)
+def test_a_time_at_the_end_of_the_calendar_is_refused_by_its_field(moment: str) -> None:
+    with pytest.raises(ValidationError, match=r"source.expiresAt\n.*not a time between the years 1 and 9000"):
+        Spec.model_validate({"source": {"url": URL, "expiresAt": moment}})
+
+
+def test_the_year_1_has_four_digits_on_the_wire() -> None:
+    spec = Spec.model_validate({"source": {"url": URL, "expiresAt": "0001-01-01T00:00:00Z"}})
+    assert spec.to_wire()["source"]["expiresAt"] == "0001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://[::1/video.mp4", "valid host and port"),
+        ("https://source.example:99999/video.mp4", "valid host and port"),
+        ("https://@/video.mp4", "valid host and port"),
+        ("data:" + "\U0001f600" * 65_000, "260005 bytes; at most 65536"),
+        ("data:" + '"' * 65_000, "130007 bytes as JSON; at most 98304"),
+    ],
+)
+def test_a_url_that_no_importer_can_be_given_is_refused(url: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Spec.model_validate({"source": {"url": url}})
+
+
+def test_a_ttl_beyond_a_century_is_refused() -> None:
+    with pytest.raises(ValidationError, match="ttlSecondsAfterFinished"):
+        Spec.model_validate({"source": {"url": URL}, "ttlSecondsAfterFinished": 2**63 - 1})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (nested(33), "nested 33 levels deep; at most 32"),
+        (nested(300), "nested 300 levels deep"),
+        (nested(9000), "nested 9000 levels deep"),
+        ({"a": "\ud800"}, "half a surrogate pair"),
+    ],
+)
+def test_metadata_that_cannot_be_written_as_json_are_refused(metadata: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Spec.model_validate({"source": {"url": URL}, "metadata": metadata})
+
+
+def test_metadata_of_the_greatest_depth_are_written_as_json() -> None:
+    spec = Spec.model_validate({"source": {"url": URL}, "metadata": nested(MAX_METADATA_DEPTH)})
+    assert depth(json.loads(spec.model_dump_json())["metadata"]) == MAX_METADATA_DEPTH
 
 
 def test_a_status_of_a_later_version_is_read() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, NotRequired
 
+from mediaimport_api.json_depth import storable
 from mediaimport_api.model import Count, Sha256  # noqa: TC002 - pydantic reads the annotations at run time
 from mediaimport_api.spec import MAX_METADATA_BYTES, MAX_URL_BYTES, MediaType
 from mediaimport_api.status import Phase, Step  # noqa: TC002 - the same
@@ -53,7 +54,9 @@ class ImportRequest(BaseModel):
     url: Annotated[str, Field(min_length=6, max_length=MAX_URL_BYTES, pattern=r"^[^\s\x00-\x1f\x7f]*$")]
     name: Annotated[str, Field(min_length=1, max_length=_MAX_NAME)] | None = None
     type: MediaType = MediaType.AUTO
-    metadata: Annotated[dict[str, Any], Field(max_length=256), AfterValidator(_small)] | None = None
+    metadata: (
+        Annotated[dict[str, Any], Field(max_length=256), AfterValidator(storable), AfterValidator(_small)] | None
+    ) = None
     tags: Tags | None = None
 
 

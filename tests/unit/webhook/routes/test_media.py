@@ -110,6 +110,7 @@ def test_odd_idempotency_key_is_400(webhook: RunningWebhook, key: str) -> None:
         ({"url": URL, "tags": ["t"] * 33}, "/tags"),
         ({"url": URL, "metadata": []}, "/metadata"),
         ({"url": URL, "metadata": {"a": "x" * 8192}}, "/metadata"),
+        ({"url": URL, "metadata": json.loads('{"a":' * 33 + "1" + "}" * 33)}, "/metadata"),
     ],
 )
 def test_bad_field_is_422_and_named(webhook: RunningWebhook, body: dict[str, object], pointer: str) -> None:
