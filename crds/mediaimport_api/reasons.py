@@ -81,6 +81,8 @@ class Reason(StrEnum):
     JOB_REFUSED = "JobRefused"
     JOB_NAME_TAKEN = "JobNameTaken"
     POD_REFUSED = "PodRefused"
+    CREDENTIALS_REFUSED = "CredentialsRefused"
+    CREDENTIALS_UNAVAILABLE = "CredentialsUnavailable"
     OPERATOR_FAILED = "OperatorFailed"
     DELETING = "Deleting"
     # only in an Event: the resource is deleted by then
@@ -263,6 +265,14 @@ _FACTS: dict[Reason, Facts] = {
         "The Job exists, but the API server refuses its pod.",
         "Check quota, admission policies and the importer's service account. The Job controller retries.",
         _C,
+    ),
+    Reason.CREDENTIALS_REFUSED: Facts(
+        "STS refuses temporary credentials for the attempt.",
+        "Do what the message says: to the role, the operator's own keys or the deadline. STS is asked again.",
+        _C,
+    ),
+    Reason.CREDENTIALS_UNAVAILABLE: Facts(
+        "STS does not answer, or answers that it cannot now.", "Nothing: it is asked again.", _C
     ),
     Reason.OPERATOR_FAILED: Facts(
         "The operator failed to reconcile this import.",

@@ -85,6 +85,16 @@ class Cluster:
         page = await self._client.get(_events(namespace), query={"fieldSelector": selector})
         return list(page["items"])
 
+    # --- Secrets: never read ---
+
+    async def create_secret(self, namespace: str, secret: Object) -> None:
+        """Create a Secret."""
+        await self._client.create(_secrets(namespace), secret)
+
+    async def delete_secret(self, namespace: str, name: str) -> None:
+        """Delete a Secret."""
+        await self._client.delete(f"{_secrets(namespace)}/{name}")
+
     # --- logs, Events, Leases ---
 
     async def log_tail(self, namespace: str, pod: str, *, container: str, lines: int, limit_bytes: int) -> bytes:
@@ -125,6 +135,10 @@ def _jobs(namespace: str) -> str:
 
 def _events(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/events"
+
+
+def _secrets(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets"
 
 
 def _leases(namespace: str) -> str:

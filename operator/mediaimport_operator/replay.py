@@ -1,6 +1,7 @@
 """`python -m mediaimport_operator.replay`: the plan for one import, from JSON as kubectl prints it.
 
-The command reads no cluster and writes nothing. It plans without progress, log tail and refusals: no JSON has them.
+The command reads no cluster and writes nothing. It plans without progress, log tail, refusals and credentials: no JSON
+has them.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def observe(items: Sequence[Object], settings: Settings, *, now: datetime, slot:
     attempts = [each for each in ours if each not in cleanup]
     observed = Observed(
         now=now,
-        settings=settings,
+        settings=replace(settings, session=None),
         resource=owner,
         jobs=tuple(read_job(each) for each in attempts if each.get("kind") == "Job"),
         pods=tuple(read_pod(each) for each in attempts if each.get("kind") == "Pod"),

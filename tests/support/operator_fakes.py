@@ -17,8 +17,9 @@ from mediaimport_operator.decide.observed import Observed, SlotState
 from mediaimport_operator.observe import resource
 from mediaimport_operator.observe.job import read_job, read_pod
 from mediaimport_operator.settings.operator import Settings
+from mediaimport_operator.settings.session import SessionSettings
 from mediaimport_runtime.environment import Environment
-from mediaimport_runtime.kubernetes.errors import ConflictError, NotFoundError, UnavailableError
+from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError, UnavailableError
 from mediaimport_runtime.kubernetes.objects import pack
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ class Build:
             "RETRY_WAIT_SECONDS": "5",
         }
         return replace(Settings.read(Environment(variables)), **changes)
+
+    def session(self, role: str = "arn:aws:iam::111122223333:role/importer", **variables: str) -> SessionSettings:
+        """Settings of `s3.sessionRole`, for AWS unless the variables name another store."""
+        environment = Environment({"S3_BUCKET_NAME": "bucket", "S3_SESSION_ROLE": role} | variables)
+        session = SessionSettings.read(environment, deadline_s=1800)
+        assert session is not None
+        return session
 
     def mediaimport(self, *, status: Status | None = None, meta: Object | None = None, **spec: Any) -> Object:  # noqa: ANN401 - JSON
         source = {"url": URL} | spec.pop("source", {})
@@ -210,12 +218,14 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.version = 100
-        self.objects: dict[str, dict[str, Object]] = {"imports": {}, "jobs": {}, "pods": {}, "leases": {}}
+        kinds = ("imports", "jobs", "pods", "leases", "secrets")
+        self.objects: dict[str, dict[str, Object]] = {kind: {} for kind in kinds}
         self.events: list[Object] = []
         self.job_events: list[Object] = []
         self.log = b""
         self.writes: list[str] = []
         self.refusing: Exception | None = None
+        self.refusing_secrets: Exception | None = None
         self.down = False
         self.refused_while_down = asyncio.Event()
         self.event_created = asyncio.Event()
@@ -280,6 +290,23 @@ class FakeCluster:
             raise ConflictError("409: another uid")
         self.writes.append(f"delete {name}")
         del self.objects["jobs"][name]
+
+    async def create_secret(self, namespace: str, secret: Object) -> None:
+        assert namespace == "media"
+        self._check()
+        if self.refusing_secrets is not None:
+            raise self.refusing_secrets
+        name = secret["metadata"]["name"]
+        if name in self.objects["secrets"]:
+            raise AlreadyExistsError(f"409: {name} already exists")
+        self.writes.append(f"secret {name}")
+        self.put("secrets", secret)
+
+    async def delete_secret(self, namespace: str, name: str) -> None:
+        assert namespace == "media"
+        self._get("secrets", name)
+        self.writes.append(f"delete {name}")
+        del self.objects["secrets"][name]
 
     async def patch_import(self, namespace: str, name: str, patch: Object) -> Object:
         assert namespace == "media"

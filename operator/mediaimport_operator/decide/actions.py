@@ -21,6 +21,14 @@ class CreateJob:
 
 
 @dataclass(frozen=True)
+class HandOutCredentials:
+    """Give the existing Job with that name and uid temporary credentials; it has none of this operator."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class DeleteJob:
     """Delete the Job with that name and uid, and its pod with it."""
 
@@ -55,7 +63,7 @@ class RemoveFinalizer:
     orphan_reason: str | None = None
 
 
-Action = CreateJob | DeleteJob | DeleteResource | SetFinalizer | CreateCleanupJob | RemoveFinalizer
+Action = CreateJob | HandOutCredentials | DeleteJob | DeleteResource | SetFinalizer | CreateCleanupJob | RemoveFinalizer
 
 
 class SlotRequest(Enum):

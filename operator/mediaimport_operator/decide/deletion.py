@@ -9,7 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mediaimport_operator.decide.actions import CreateCleanupJob, DeleteJob, Plan, RemoveFinalizer, SlotRequest
+from mediaimport_operator.decide.actions import (
+    CreateCleanupJob,
+    DeleteJob,
+    HandOutCredentials,
+    Plan,
+    RemoveFinalizer,
+    SlotRequest,
+)
 from mediaimport_operator.decide.attempt import NODE_LOST_AFTER
 from mediaimport_operator.decide.history import recorded_history
 from mediaimport_operator.decide.status import StatusBuilder
@@ -65,9 +72,23 @@ def _cleanup_job_exists(o: Observed) -> Plan | None:
     timed_out = job.created_at is not None and o.now > job.created_at + CLEANUP_TIMEOUT + NODE_LOST_AFTER
     if job.failed or timed_out:
         return Plan(actions=(RemoveFinalizer(orphan_reason=job.last_error or "the cleanup Job did not complete"),))
+    if (plan := _credentials_missing(o)) is not None:
+        return plan
     last = f"; the last try failed: {job.last_error}" if job.last_error else ""
     status = _status(o, f"its stored objects are being deleted{last}")
     return Plan(status=status, slot=SlotRequest.USED, requeue_at=o.now + _CLEANUP_POLL)
+
+
+def _credentials_missing(o: Observed) -> Plan | None:
+    """Hand out credentials to a cleanup Job of an operator that has restarted since."""
+    job, refusal = o.cleanup_job_without_credentials, o.refusal
+    if job is None:
+        return None
+    if refusal is not None and o.now < refusal.retry_at:
+        status = _status(o, f"its stored objects cannot be deleted yet: {refusal.message}")
+        return Plan(status=status, slot=SlotRequest.USED, requeue_at=refusal.retry_at)
+    action = HandOutCredentials(job.name, job.uid)
+    return Plan(actions=(action,), slot=SlotRequest.USED, requeue_at=o.now + _CLEANUP_POLL)
 
 
 def _cleanup_job_refused(o: Observed) -> Plan | None:

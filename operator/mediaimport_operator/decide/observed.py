@@ -54,6 +54,8 @@ class CleanupJob:
     complete: bool
     failed: bool
     last_error: str | None = None
+    name: str = ""
+    uid: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Observed:
     pod_refusal: str | None = None
     """The Job controller's reason for not creating the pod of `job_missing_pod`."""
     cleanup_job: CleanupJob | None = None
+    has_credentials: str = ""
+    """The uid of the Job to which this operator, since its start, has handed out credentials last."""
 
     @cached_property
     def spec(self) -> Spec:
@@ -105,6 +109,23 @@ class Observed:
         if not isinstance(state, Running) or state.pod_name is not None or self.now < self.start_grace_ends_at:
             return None
         return next((each for each in self.jobs if self.is_current(each) and not each.suspended), None)
+
+    @property
+    def job_without_credentials(self) -> Job | None:
+        """The newest attempt's Job if its importer has not started and waits for credentials."""
+        state = self.history.state
+        if self.settings.session is None or not isinstance(state, Running) or state.importing_since is not None:
+            return None
+        waiting = (each for each in self.jobs if not (each.suspended or each.deleting or each.finished))
+        return next((each for each in waiting if self.is_current(each) and each.uid != self.has_credentials), None)
+
+    @property
+    def cleanup_job_without_credentials(self) -> CleanupJob | None:
+        """The cleanup Job if its pod waits for credentials."""
+        job = self.cleanup_job
+        if self.settings.session is None or job is None or job.complete or job.failed:
+            return None
+        return None if job.uid == self.has_credentials else job
 
     def is_current(self, job: Job) -> bool:
         """Return whether the Job is the newest attempt's."""

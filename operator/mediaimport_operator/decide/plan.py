@@ -22,6 +22,7 @@ from mediaimport_operator.decide.actions import (
     CreateJob,
     DeleteJob,
     DeleteResource,
+    HandOutCredentials,
     Plan,
     SetFinalizer,
     SlotRequest,
@@ -41,6 +42,7 @@ _POD_POLL = timedelta(seconds=30)
 """The Job controller reports pods that it cannot create by Events, which are not watched."""
 _SHOWN_QUEUED = timedelta(seconds=10)
 """The time for which an import that has left the queue is still shown there, unless its importer runs earlier."""
+_PERSISTENT_REFUSALS = frozenset({Reason.JOB_NAME_TAKEN, Reason.CREDENTIALS_REFUSED})
 _SUSPENDED = "someone has suspended the Job; set its spec.suspend to false, or delete the Job to get another one"
 _IGNORED = f"its label {LABEL_QUEUE} is ignored, since the operator runs without Kueue (kueue.enabled)"
 
@@ -115,6 +117,17 @@ def suspend_requested(o: Observed) -> Plan | None:
     return Plan(status=StatusBuilder(o, stopped).suspended(), actions=deletions)
 
 
+def credentials_missing(o: Observed) -> Plan | None:
+    """Hand out credentials to a Job that has none: the operator has restarted, or Kueue has just resumed the Job."""
+    job, refusal = o.job_without_credentials, o.refusal
+    if job is None:
+        return None
+    if refusal is not None and o.now < refusal.retry_at:
+        status = StatusBuilder(o, o.history).pending(refusal.reason, refusal.message)
+        return Plan(status=status, slot=_slot_in_use(o), requeue_at=refusal.retry_at)
+    return Plan(actions=(HandOutCredentials(job.name, job.uid),), slot=_slot_in_use(o), requeue_at=o.now)
+
+
 def attempt_running(o: Observed) -> Plan | None:
     """Show how far a running attempt is, or the reason that keeps it from starting."""
     state = o.history.state
@@ -182,17 +195,18 @@ def retry_not_due(o: Observed) -> Plan | None:
 def job_refused(o: Observed) -> Plan | None:
     """Wait before a refused Job is created again; show the refusal after the grace.
 
-    A Job's name that is taken is shown at once and holds no slot: it does not become free by itself, as a quota does.
+    A Job's name that is taken and credentials that are refused are shown at once and hold no slot: they do not become
+    free by themselves, as a quota does, and other imports may have others.
     """
     refusal = o.refusal
     if refusal is None or o.now >= refusal.retry_at:
         return None
-    name_taken = refusal.reason is Reason.JOB_NAME_TAKEN
-    if name_taken or o.now >= refusal.since + START_GRACE:
+    persistent = refusal.reason in _PERSISTENT_REFUSALS
+    if persistent or o.now >= refusal.since + START_GRACE:
         status = StatusBuilder(o, o.history).pending(refusal.reason, refusal.message)
     else:
         status = StatusBuilder(o, o.history).pending(Reason.STARTING, _starting(o, o.history.number + 1))
-    return Plan(status=status, slot=SlotRequest.NONE if name_taken else _slot_in_use(o), requeue_at=refusal.retry_at)
+    return Plan(status=status, slot=SlotRequest.NONE if persistent else _slot_in_use(o), requeue_at=refusal.retry_at)
 
 
 def attempt_due(o: Observed) -> Plan | None:
@@ -216,6 +230,7 @@ POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (
     run_completed,  # nothing to do until the TTL ends
     attempt_ended,  # record the end: Ready, Failed, or a retry with backoff
     suspend_requested,  # stop the running attempt
+    credentials_missing,  # hand them out to the Job
     attempt_running,  # show progress, or the reason that keeps the pod from starting
     retry_not_due,  # wait for the backoff
     job_refused,  # wait before the Job is created again

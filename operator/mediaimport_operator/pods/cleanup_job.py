@@ -16,7 +16,7 @@ from mediaimport_runtime.text import public
 from mediaimport_operator.decide.deletion import CLEANUP_TIMEOUT
 from mediaimport_operator.decide.observed import CleanupJob
 from mediaimport_operator.observe.job import read_job
-from mediaimport_operator.pods import base, import_job
+from mediaimport_operator.pods import base, import_job, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +46,7 @@ def selector(resource: Resource) -> str:
 
 def job(resource: Resource, settings: Settings) -> Object:
     """Return the Job, with retries of its own until CLEANUP_TIMEOUT."""
+    importer = session.importer_settings(settings, job_name=name(resource))
     labels = {
         "app.kubernetes.io/name": import_job.MANAGER,
         "app.kubernetes.io/component": CLEANUP_CONTAINER,
@@ -64,15 +65,15 @@ def job(resource: Resource, settings: Settings) -> Object:
             "ttlSecondsAfterFinished": _TTL_S,
             "template": {
                 "metadata": {
-                    "labels": base.labels(settings.importer) | labels,
-                    "annotations": settings.importer.extras.annotations,
+                    "labels": base.labels(importer) | labels,
+                    "annotations": importer.extras.annotations,
                 },
-                "spec": base.pod_spec(settings.importer)
+                "spec": base.pod_spec(importer)
                 | {
-                    "containers": [_container(resource, settings.importer)],
+                    "containers": [_container(resource, importer)],
                     "volumes": [
                         {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
-                        *base.volumes(settings.importer),
+                        *base.volumes(importer),
                     ],
                 },
             },
@@ -115,6 +116,8 @@ def read(item: Object, pods: Iterable[Object]) -> CleanupJob:
         complete=job.complete,
         failed=job.failure_reason is not None,
         last_error=errors[-1] if errors else None,
+        name=job.name,
+        uid=job.uid,
     )
 
 

@@ -15,7 +15,7 @@ from mediaimport_api.task import (
 from mediaimport_runtime.kubernetes import quantity
 
 from mediaimport_operator.observe.job import attempt_labels
-from mediaimport_operator.pods import base
+from mediaimport_operator.pods import base, session
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
@@ -69,13 +69,15 @@ def job(
 ) -> Object:
     """Return the Job of that attempt. Its name is deterministic, so a second create is a conflict and no second Job."""
     importer_task = task(resource, settings, attempt=attempt, look_at_store=look_at_store)
+    name = names.job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=attempt)
+    importer = session.importer_settings(settings, job_name=name)
     labels = _labels(resource, settings, attempt=attempt)
     queue = resource.queue_labels if settings.kueue else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": names.job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=attempt),
+            "name": name,
             "namespace": resource.namespace,
             "labels": labels | queue,
             "ownerReferences": [_owner(resource)],
@@ -89,10 +91,10 @@ def job(
             "activeDeadlineSeconds": importer_task.deadline_seconds,
             "template": {
                 "metadata": {
-                    "labels": base.labels(settings.importer) | labels,
-                    "annotations": settings.importer.extras.annotations | _POD_ANNOTATIONS,
+                    "labels": base.labels(importer) | labels,
+                    "annotations": importer.extras.annotations | _POD_ANNOTATIONS,
                 },
-                "spec": _pod_spec(importer_task, settings.importer, more_memory=more_memory),
+                "spec": _pod_spec(importer_task, importer, more_memory=more_memory),
             },
         },
     }

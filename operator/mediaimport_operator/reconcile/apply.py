@@ -18,6 +18,7 @@ from mediaimport_operator.decide.actions import (
     CreateJob,
     DeleteJob,
     DeleteResource,
+    HandOutCredentials,
     Plan,
     RemoveFinalizer,
     SetFinalizer,
@@ -29,6 +30,8 @@ from mediaimport_operator.observe.job import owned_by
 from mediaimport_operator.observe.resource import Resource, read
 from mediaimport_operator.pods import cleanup_job, import_job
 from mediaimport_operator.reconcile import events
+from mediaimport_operator.reconcile.sessions import Sessions
+from mediaimport_operator.reconcile.sts import SessionError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,7 +45,17 @@ _INITIAL_BACKOFF = timedelta(seconds=2)
 _MAX_BACKOFF = timedelta(seconds=60)
 _NAME_TAKEN_BACKOFF = timedelta(seconds=30)
 
+Creation = CreateJob | CreateCleanupJob | HandOutCredentials
+"""The actions that the API server or STS can refuse."""
+
 log = logging.getLogger(__name__)
+
+
+class ForeignJobError(Exception):
+    """A Job of the desired one's name exists, and is not ours."""
+
+    def __init__(self, desired: Object) -> None:
+        super().__init__(f"the Job {desired['metadata']['name']} exists and belongs to something else")
 
 
 class Applier:
@@ -55,6 +68,7 @@ class Applier:
         self._metrics = context.metrics
         self._settings = context.settings
         self._store_check = events.StoreCheck(context.cluster)
+        self._sessions = Sessions(context)
 
     async def apply(self, observed: Observed, plan: Plan) -> Refusal | None:
         """Carry out the plan in an order that loses nothing; return the refusal of a Job, which ends it.
@@ -67,7 +81,7 @@ class Applier:
             if isinstance(action, SetFinalizer):
                 observed = await self._set_finalizer(observed, present=action.present)
         for action in plan.actions:
-            if isinstance(action, CreateJob | CreateCleanupJob) and (refusal := await self._create(observed, action)):
+            if isinstance(action, Creation) and (refusal := await self._create(observed, action)):
                 return refusal
         if plan.status is not None:
             await self._write_status(observed, plan.status)
@@ -91,6 +105,9 @@ class Applier:
 
     def _update_slot_and_follower(self, observed: Observed, plan: Plan) -> None:
         resource, slots, followers = observed.resource, self._context.slots, self._context.followers
+        if any(job.suspended for job in observed.jobs):
+            # They may have expired by the time when the Job is resumed.
+            self._context.sessions.pop(resource.uid, None)
         if observed.all_attempts_recorded:
             self._cache.deleted_pods.pop(resource.uid, None)
         match plan.slot:
@@ -107,17 +124,25 @@ class Applier:
 
     # --- Jobs ---
 
-    async def _create(self, observed: Observed, action: CreateJob | CreateCleanupJob) -> Refusal | None:
-        if isinstance(action, CreateJob):
-            return await self._create_job(observed, action)
+    async def _create(self, observed: Observed, action: Creation) -> Refusal | None:
         try:
-            await self._create_cleanup_job(observed.resource)
-        except (RefusedError, ConflictError) as error:
+            match action:
+                case CreateJob():
+                    await self._create_job(observed, action)
+                case CreateCleanupJob():
+                    await self._create_cleanup_job(observed.resource)
+                case HandOutCredentials():
+                    await self._hand_out_credentials(observed.resource, action)
+        except SessionError as error:
+            return self._refused(observed, error.reason, str(error))
+        except ForeignJobError as error:
+            return self._refused(observed, Reason.JOB_NAME_TAKEN, str(error))
+        except RefusedError as error:
             return self._refused(observed, Reason.JOB_REFUSED, str(error))
         self._context.refusals.pop(observed.resource.uid, None)
         return None
 
-    async def _create_job(self, observed: Observed, action: CreateJob) -> Refusal | None:
+    async def _create_job(self, observed: Observed, action: CreateJob) -> None:
         owner = observed.resource
         desired = import_job.job(
             owner,
@@ -127,20 +152,28 @@ class Applier:
             look_at_store=self._store_check.needed,
         )
         name = desired["metadata"]["name"]
+        credentials = await self._sessions.request(owner, desired)
         try:
             existing = await self._cluster.create_job(owner.namespace, desired)
         except ConflictError:
             existing = await self._cluster.get_job(owner.namespace, name)
             if not (owned_by(existing, owner.uid) and _has_labels_of(existing, desired)):
-                message = f"the Job {name} exists and belongs to something else"
-                return self._refused(observed, Reason.JOB_NAME_TAKEN, message)
-        except RefusedError as error:
-            return self._refused(observed, Reason.JOB_REFUSED, str(error))
-        self._context.refusals.pop(owner.uid, None)
+                raise ForeignJobError(desired) from None
         self._cache.jobs.update(existing)
         self._count_start(observed, action)
         log.info("job created", extra={"import": owner.name, "namespace": owner.namespace, "job": name})
-        return None
+        await self._sessions.hand_out(owner, existing, credentials)
+
+    async def _hand_out_credentials(self, owner: Resource, action: HandOutCredentials) -> None:
+        """Repeat what the creation of the Job could not do: the operator stopped, or the Job was suspended."""
+        namespace = self._settings.operator_namespace if owner.deleting else owner.namespace
+        try:
+            job = await self._cluster.get_job(namespace, action.name)
+        except NotFoundError:
+            log.debug("job already deleted", extra={"job": action.name})
+            return
+        if job["metadata"]["uid"] == action.uid:
+            await self._sessions.hand_out(owner, job, await self._sessions.request(owner, job))
 
     def _count_start(self, observed: Observed, action: CreateJob) -> None:
         owner, now = observed.resource, observed.now
@@ -168,7 +201,7 @@ class Applier:
 
     async def _delete(self, observed: Observed, action: Action) -> None:
         match action:
-            case CreateJob() | CreateCleanupJob() | SetFinalizer():
+            case CreateJob() | CreateCleanupJob() | HandOutCredentials() | SetFinalizer():
                 return
             case DeleteJob(name, uid):
                 await self._delete_job(observed.resource, name, uid)
@@ -214,13 +247,15 @@ class Applier:
 
     async def _create_cleanup_job(self, owner: Resource) -> None:
         desired = cleanup_job.job(owner, self._settings)
+        credentials = await self._sessions.request(owner, desired)
         try:
-            await self._cluster.create_job(self._settings.operator_namespace, desired)
+            existing = await self._cluster.create_job(self._settings.operator_namespace, desired)
         except ConflictError:
             existing = await self._cluster.get_job(self._settings.operator_namespace, desired["metadata"]["name"])
             if not cleanup_job.is_ours(existing, owner):
-                raise
+                raise ForeignJobError(desired) from None
         log.info("cleanup job created", extra={"import": owner.name, "namespace": owner.namespace})
+        await self._sessions.hand_out(owner, existing, credentials)
 
     async def _remove_finalizer(self, observed: Observed, orphan_reason: str | None) -> None:
         """Remove our finalizer; report orphaned objects first, while the resource still exists."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.decide.observed import Refusal
+    from mediaimport_operator.reconcile.sts import Sts
     from mediaimport_operator.settings.operator import Settings
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Context:
     """Settings, API client, clock, and what the operator keeps in memory.
 
-    `refusals` holds, by import, the newest refusal of a Job.
+    `refusals` holds, by import, the newest refusal of a Job; `sessions` the uid of the newest Job that has credentials.
     """
 
     settings: Settings
@@ -36,10 +37,18 @@ class Context:
     slots: Slots
     followers: LogFollowers
     refusals: dict[str, Refusal]
+    sts: Sts | None
+    sessions: dict[str, str]
 
     @classmethod
     def create(
-        cls, settings: Settings, cluster: Cluster, *, clock: Callable[[], datetime], metrics: Metrics | None = None
+        cls,
+        settings: Settings,
+        cluster: Cluster,
+        *,
+        clock: Callable[[], datetime],
+        metrics: Metrics | None = None,
+        sts: Sts | None = None,
     ) -> Context:
         """Return the state of an operator that has seen nothing yet."""
         metrics, queue = metrics or Metrics(), WorkQueue()
@@ -53,6 +62,8 @@ class Context:
             slots=Slots(settings.caps, on_grant=queue.add),
             followers=LogFollowers(cluster, on_progress=queue.add, on_step=metrics.step),
             refusals={},
+            sts=sts,
+            sessions={},
         )
 
     def forget(self, key: str) -> None:
@@ -60,4 +71,5 @@ class Context:
         self.slots.release(key)
         self.followers.unfollow(key)
         self.refusals.pop(key, None)
+        self.sessions.pop(key, None)
         self.cache.deleted_pods.pop(key, None)

@@ -69,6 +69,7 @@ class Gatherer:
             slot=SlotState(held=held, wait_reason="" if held else slots.wait_reason(resource.claim)),
             progress=self._context.followers.progress(key),
             refusal=self._context.refusals.get(key),
+            has_credentials=self._context.sessions.get(key, ""),
         )
 
     # --- deletion ---

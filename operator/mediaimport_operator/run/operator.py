@@ -15,6 +15,7 @@ from mediaimport_runtime.metrics_server import serving_metrics
 from mediaimport_operator.cluster import Cluster
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.reconcile.metrics import Metrics
+from mediaimport_operator.reconcile.sts import connect
 from mediaimport_operator.reconcile.worker import WORKERS, Reconciler
 from mediaimport_operator.run import kopf_app
 from mediaimport_operator.run.lease import Lease, lease_name
@@ -121,6 +122,8 @@ class Operator:
         self.context.queue.close()
         await self._drain()
         await self.context.followers.close()
+        if self.context.sts is not None:
+            self.context.sts.close()
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
@@ -183,5 +186,6 @@ async def _operator(settings: Settings, metrics: Metrics) -> AsyncIterator[Opera
     """Open the API client with a connection for each worker and each followed log."""
     connections = WORKERS + settings.caps.total + 8
     clock = Clock()
+    sts = None if settings.session is None else connect(settings.session)
     async with Cluster.connect(connections=connections, on_request=metrics.request, clock=clock) as cluster:
-        yield Operator(Context.create(settings, cluster, clock=clock.now, metrics=metrics), clock)
+        yield Operator(Context.create(settings, cluster, clock=clock.now, metrics=metrics, sts=sts), clock)

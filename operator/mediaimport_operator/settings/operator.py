@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mediaimport_runtime.environment import BadSettingError, Environment
 
 from mediaimport_operator.settings.importer import ImporterSettings
+from mediaimport_operator.settings.session import SessionSettings
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _MAX_SIZE_BYTES = 5 * 1024**3
@@ -35,6 +36,8 @@ class Settings:
     instance: str
     bucket: str
     importer: ImporterSettings
+    session: SessionSettings | None
+    """None: all importers use the store's own keys, or their identity."""
     caps: Caps
     kueue: bool
     max_size_bytes: int
@@ -51,6 +54,7 @@ class Settings:
         """Return the settings; BadSettingError names the variable that is missing or wrong."""
         namespace = env.text("OPERATOR_NAMESPACE")
         pod_name = env.text("POD_NAME", "mediaimport-operator")
+        deadline_s = env.integer("DEADLINE_SECONDS", 1800, least=10)
         return cls(
             namespaces=env.words("WATCH_NAMESPACES") or (namespace,),
             operator_namespace=namespace,
@@ -59,6 +63,7 @@ class Settings:
             instance=_label_value(env, "INSTANCE", "mediaimport"),
             bucket=env.text("S3_BUCKET_NAME"),
             importer=ImporterSettings.read(env),
+            session=SessionSettings.read(env, deadline_s=deadline_s),
             caps=Caps(
                 total=env.integer("MAX_IN_FLIGHT", 10, least=1),
                 per_user=env.integer("MAX_IN_FLIGHT_PER_USER", 0),
@@ -66,7 +71,7 @@ class Settings:
             ),
             kueue=env.boolean("KUEUE_ENABLED", default=False),
             max_size_bytes=env.integer("MAX_SIZE_BYTES", _MAX_SIZE_BYTES, least=1),
-            deadline_s=env.integer("DEADLINE_SECONDS", 1800, least=10),
+            deadline_s=deadline_s,
             retry_wait_s=env.integer("RETRY_WAIT_SECONDS", 10),
             successful_job_s=env.integer("SUCCESSFUL_JOB_SECONDS", 300),
             failed_job_s=env.integer("FAILED_JOB_SECONDS", 86400),

@@ -19,6 +19,8 @@ from tests.support.loopback.store import ACCESS, BUCKET, SECRET, Store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mypy_boto3_s3 import S3Client
+
     from tests.support.loopback.certificate import Certificate
 
 ROLE = "arn:aws:iam::000000000000:role/importer"
@@ -50,20 +52,26 @@ def running_seaweed(folder: Path, *, certificate: Certificate | None, roles: boo
 
     With `roles` its STS, on the same port, gives sessions of ROLE.
     """
+    store = Store(free_port(), certificate)
+    log = folder / "seaweed.log"
+    with serving(command(folder, port=store.port, certificate=certificate, roles=roles), port=store.port, log=log):
+        make_bucket(store.client(), log)
+        yield store
+
+
+def command(
+    folder: Path, *, port: int, certificate: Certificate | None, roles: bool, address: str = "127.0.0.1"
+) -> list[str]:
+    """Return the command line of a server; its configuration and its objects lie below the folder."""
     for name in ("data", "tmp"):
         (folder / name).mkdir()
     (folder / "s3.json").write_text(json.dumps(_identities()))
-    store = Store(free_port(), certificate)
     program = Path(sys.executable).parent / "weed"
-    command = [
-        sys.executable, "-c", _PROCESS, str(folder), str(program), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+    return [
+        sys.executable, "-c", _PROCESS, str(folder), str(program), "server", f"-ip={address}", f"-ip.bind={address}",
         "-dir=data", "-volume.max=20", "-master.volumeSizeLimitMB=256", "-filer", "-s3", "-s3.config=s3.json",
-        "-iam=false", *_ports(), f"-s3.port={store.port}", *_tls(folder, certificate), *_roles(folder, enabled=roles),
+        "-iam=false", *_ports(), f"-s3.port={port}", *_tls(folder, certificate), *_roles(folder, enabled=roles),
     ]  # fmt: skip
-    log = folder / "seaweed.log"
-    with serving(command, port=store.port, log=log):
-        _make_bucket(store, log)
-        yield store
 
 
 def _tls(folder: Path, certificate: Certificate | None) -> list[str]:
@@ -118,9 +126,9 @@ def _ports() -> list[str]:
     return [f"-{name}={free_port()}" for name in names]
 
 
-def _make_bucket(store: Store, log: Path) -> None:
+def make_bucket(client: S3Client, log: Path) -> None:
     """Make the bucket and its first object: the server listens some time before it can do either."""
-    deadline, client = time.monotonic() + START_TIMEOUT_S, store.client()
+    deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
             with suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):

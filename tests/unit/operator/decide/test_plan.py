@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Phase, Progress, Status, Step
-from mediaimport_operator.decide.actions import CreateJob, DeleteJob, DeleteResource, SlotRequest
+from mediaimport_operator.decide.actions import CreateJob, DeleteJob, DeleteResource, HandOutCredentials, SlotRequest
 from mediaimport_operator.decide.observed import Observed, Refusal
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe.job import read_pod
@@ -397,6 +397,36 @@ def test_a_refused_job_is_shown_after_the_grace_and_keeps_its_slot(build: Build)
 def test_a_taken_name_is_shown_at_once_and_holds_no_slot(build: Build) -> None:
     planned = plan(build.observed(refusal=refusal(build, Reason.JOB_NAME_TAKEN, age_s=0)))
     assert (ready_reason(planned), planned.slot) == ("JobNameTaken", SlotRequest.NONE)
+
+
+def test_refused_credentials_are_shown_at_once_and_hold_no_slot(build: Build) -> None:
+    planned = plan(build.observed(refusal=refusal(build, Reason.CREDENTIALS_REFUSED, age_s=0)))
+    assert (ready_reason(planned), planned.slot) == ("CredentialsRefused", SlotRequest.NONE)
+
+
+def test_sts_that_is_away_is_shown_after_the_grace_and_keeps_the_slot(build: Build) -> None:
+    early = plan(build.observed(refusal=refusal(build, Reason.CREDENTIALS_UNAVAILABLE, age_s=3)))
+    assert (ready_reason(early), early.slot) == ("Starting", SlotRequest.USED)
+    late = plan(build.observed(refusal=refusal(build, Reason.CREDENTIALS_UNAVAILABLE, age_s=30)))
+    assert (ready_reason(late), late.slot) == ("CredentialsUnavailable", SlotRequest.USED)
+
+
+def test_job_without_credentials_gets_them(build: Build) -> None:
+    job = build.job()
+    observed = build.observed(started(build), jobs=[job], settings=build.settings(session=build.session()))
+    handed_out = HandOutCredentials(job["metadata"]["name"], job["metadata"]["uid"])
+    assert plan(observed).actions == (handed_out,)
+    assert plan(replace(observed, has_credentials=job["metadata"]["uid"])).actions == ()
+    assert plan(replace(observed, has_credentials="an earlier attempt's Job")).actions == (handed_out,)
+    assert plan(replace(observed, settings=build.settings())).actions == ()
+
+
+def test_job_that_runs_ends_or_is_suspended_needs_no_credentials(build: Build) -> None:
+    settings = build.settings(session=build.session())
+    running = build.observed(started(build), jobs=[build.job()], pods=[build.running_pod()], settings=settings)
+    assert plan(running).actions == ()
+    held = build.job() | {"spec": {"suspend": True}}
+    assert plan(build.observed(started(build), jobs=[held], settings=settings)).actions == ()
 
 
 def test_a_refused_job_is_tried_again_in_its_time(build: Build) -> None:

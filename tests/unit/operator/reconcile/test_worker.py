@@ -19,6 +19,7 @@ from mediaimport_runtime.kubernetes.errors import ConflictError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from mediaimport_operator.reconcile.sts import Sts
     from mediaimport_runtime.kubernetes.objects import Object
 
     from tests.support.operator_fakes import Build, FakeCluster
@@ -34,10 +35,14 @@ class Operator:
     cluster: FakeCluster
     now: datetime
     cap: int = 10
+    sts: Sts | None = None
+    """With it, every Job gets credentials of its own."""
+    kueue: bool = False
 
     def __post_init__(self) -> None:
-        settings = self.build.settings(namespaces=("media",), caps=Caps(self.cap))
-        self.context = Context.create(settings, self.cluster, clock=lambda: self.now)
+        session = None if self.sts is None else self.build.session()
+        settings = self.build.settings(namespaces=("media",), caps=Caps(self.cap), session=session, kueue=self.kueue)
+        self.context = Context.create(settings, self.cluster, clock=lambda: self.now, sts=self.sts)
         self.queue, self.cache = self.context.queue, self.context.cache
         self.slots, self.metrics = self.context.slots, self.context.metrics
         self.reconciler = Reconciler(self.context)

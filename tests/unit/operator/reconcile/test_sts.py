@@ -1,0 +1,181 @@
+"""Asking STS for credentials, of a client that is told what to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, NoCredentialsError, SSLError
+from mediaimport_api.reasons import Reason
+from mediaimport_operator.pods.session import SessionRequest
+from mediaimport_operator.reconcile.sts import SessionError, Sts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+GIVEN = {"AccessKeyId": "ASIA1", "SecretAccessKey": "s3cr3t", "SessionToken": "t0k3n"}
+AWAY = ConnectTimeoutError(endpoint_url="https://sts.example")
+
+
+def request(deadline_s: int = 1800) -> SessionRequest:
+    return SessionRequest(role="arn:aws:iam::1:role/importer", name="film-1", policy="{}", deadline_s=deadline_s)
+
+
+def answered(code: str, message: str = "no", status: int = 403) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, "AssumeRole"
+    )
+
+
+@dataclass
+class Client:
+    """Gives credentials, or raises what it is told to."""
+
+    failure: ClientError | BotoCoreError | None = None
+    asked: list[dict[str, object]] = field(default_factory=list)
+
+    def assume_role(self, **arguments: object) -> dict[str, Any]:
+        self.asked.append(arguments)
+        if self.failure is not None:
+            raise self.failure
+        return {"Credentials": GIVEN}
+
+
+@dataclass
+class World:
+    """An Sts with a clock that a test moves."""
+
+    client: Client = field(default_factory=Client)
+    now_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.sts = Sts(self.client, clock=lambda: self.now_s)
+
+    async def failure(self, deadline_s: int = 1800) -> SessionError:
+        with pytest.raises(SessionError) as raised:
+            await self.sts.credentials(request(deadline_s))
+        return raised.value
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    made.sts.close()
+
+
+async def test_role_policy_and_duration_reach_sts(world: World) -> None:
+    given = await world.sts.credentials(request())
+    assert (given.access_key_id, given.secret_access_key, given.session_token) == ("ASIA1", "s3cr3t", "t0k3n")
+    assert world.client.asked == [
+        {
+            "RoleArn": "arn:aws:iam::1:role/importer",
+            "RoleSessionName": "film-1",
+            "Policy": "{}",
+            "DurationSeconds": 2100,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "says"),
+    [
+        (answered("AccessDenied"), Reason.CREDENTIALS_REFUSED, "check s3.sessionRole and its trust policy"),
+        (answered("InvalidClientTokenId"), Reason.CREDENTIALS_REFUSED, "the operator's own keys are valid"),
+        (answered("MalformedPolicyDocument", status=400), Reason.CREDENTIALS_REFUSED, "unset s3.sessionRole"),
+        (NoCredentialsError(), Reason.CREDENTIALS_REFUSED, "give the operator's service account an identity"),
+        (answered("Throttling", status=400), Reason.CREDENTIALS_UNAVAILABLE, "it is asked again"),
+        (answered("whatever it is", status=503), Reason.CREDENTIALS_UNAVAILABLE, "HTTP 503 (?)"),
+        (AWAY, Reason.CREDENTIALS_UNAVAILABLE, "check s3.stsEndpointUrl"),
+        (SSLError(endpoint_url="https://sts.example", error="bad"), Reason.CREDENTIALS_UNAVAILABLE, "set s3.caBundle"),
+    ],
+)
+async def test_failure_says_what_to_do(
+    world: World, error: ClientError | BotoCoreError, reason: Reason, says: str
+) -> None:
+    world.client.failure = error
+    failure = await world.failure()
+    assert failure.reason is reason
+    assert says in str(failure)
+
+
+async def test_session_beyond_the_roles_longest_says_what_to_do(world: World) -> None:
+    world.client.failure = answered(
+        "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", 400
+    )
+    failure = await world.failure(7200)
+    assert failure.reason is Reason.CREDENTIALS_REFUSED
+    assert "a deadline of 7200 s needs credentials for 7500 s" in str(failure)
+    assert "raise the role's longest session" in str(failure)
+
+
+async def test_session_beyond_any_roles_longest_is_not_asked_for(world: World) -> None:
+    failure = await world.failure(43_000)
+    assert failure.reason is Reason.CREDENTIALS_REFUSED
+    assert "STS gives none for longer than 43200 s: lower limits.deadlineSeconds" in str(failure)
+    assert world.client.asked == []
+
+
+async def test_what_sts_says_is_in_the_log_and_not_in_the_message(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.client.failure = answered("AccessDenied", "User: arn:aws:sts::42:someone is not authorized")
+    with caplog.at_level(logging.WARNING):
+        failure = await world.failure()
+    assert "42" not in str(failure)
+    assert [vars(each)["error"] for each in caplog.records] == ["User: arn:aws:sts::42:someone is not authorized"]
+
+
+async def test_while_sts_is_away_one_request_finds_out_whether_it_is_back(world: World) -> None:
+    world.client.failure = AWAY
+    for _ in range(3):
+        await world.failure()
+    assert len(world.client.asked) == 1
+    world.now_s = 10.0
+    for _ in range(3):
+        await world.failure()
+    assert len(world.client.asked) == 2
+    world.now_s, world.client.failure = 20.0, None
+    await world.sts.credentials(request())
+    await world.sts.credentials(request())
+    assert len(world.client.asked) == 4
+
+
+async def test_refusal_of_one_import_does_not_keep_another_from_asking(world: World) -> None:
+    world.client.failure = answered("AccessDenied")
+    await world.failure()
+    world.client.failure = None
+    await world.sts.credentials(request())
+    assert len(world.client.asked) == 2
+
+
+async def test_only_a_few_requests_are_made_at_a_time() -> None:
+    most, now, lock, go, full = 0, 0, threading.Lock(), threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Slow(Client):
+        def assume_role(self, **arguments: object) -> dict[str, Any]:
+            nonlocal most, now
+            with lock:
+                now += 1
+                most = max(most, now)
+            if now == 4:
+                loop.call_soon_threadsafe(full.set)
+            go.wait(5)
+            with lock:
+                now -= 1
+            return super().assume_role(**arguments)
+
+    sts = Sts(Slow())
+    asked = [asyncio.create_task(sts.credentials(request())) for _ in range(12)]
+    await full.wait()
+    go.set()
+    await asyncio.gather(*asked)
+    sts.close()
+    assert most == 4
