@@ -75,6 +75,20 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret that the chart makes of the keys; `metadata` is its last key. Call with (list $ namespace). */}}
+{{- define "mediaimport.storeSecretIn" -}}
+{{- $root := index . 0 -}}
+apiVersion: v1
+kind: Secret
+stringData:
+  S3_ACCESS_KEY_ID: {{ $root.Values.s3.accessKeyId | quote }}
+  S3_SECRET_ACCESS_KEY: {{ $root.Values.s3.secretAccessKey | quote }}
+metadata:
+  name: {{ include "mediaimport.storeSecret" $root }}
+  namespace: {{ index . 1 }}
+  labels: {{- include "mediaimport.labels" (list $root "importer") | nindent 4 }}
+{{- end -}}
+
 {{- define "mediaimport.storeCa" -}}
 {{- if .Values.s3.caBundle -}}{{ include "mediaimport.fullname" . }}-store-ca{{- end -}}
 {{- end -}}

@@ -36,12 +36,12 @@ crds/mediaimport_api/source_policy.py, the first once more behind NAT64's prefix
 {{- if $port }}{{ trimPrefix ":" $port }}{{ else }}{{ eq $url.scheme "http" | ternary "80" "443" }}{{ end -}}
 {{- end -}}
 
-{{/* The NetworkPolicy peers of a store in a private network. Empty for a store on the internet. */}}
+{{/* The NetworkPolicy peers of a store, or its STS, in a private network. Empty for one on the internet. Call with (list $ url). */}}
 {{- define "mediaimport.storePeers" -}}
-{{- range .Values.s3.networks }}
+{{- range (index . 0).Values.s3.networks }}
 - ipBlock: {cidr: {{ . }}}
 {{- end }}
-{{- with .Values.s3.endpointUrl }}
+{{- with index . 1 }}
 {{- $host := regexReplaceAll ":[0-9]+$" (urlParse .).host "" }}
 {{- if regexMatch "^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$" $host }}
 - ipBlock: {cidr: {{ $host }}/32}
@@ -64,13 +64,26 @@ crds/mediaimport_api/source_policy.py, the first once more behind NAT64's prefix
 {{- end }}
 {{- end -}}
 
-{{/* Egress to the store: its port on the internet, any port inside (a Service's port differs from its pods'). */}}
+{{/* Egress to the store. */}}
 {{- define "mediaimport.egressStore" -}}
+{{ include "mediaimport.egressUrl" (list $ .Values.s3.endpointUrl) }}
+{{- include "mediaimport.egressIdentity" . }}
+{{- end -}}
+
+{{/* Egress to STS, which the operator asks for credentials if there is a role. */}}
+{{- define "mediaimport.egressSts" -}}
+{{- if .Values.s3.sessionRole -}}
+{{ include "mediaimport.egressUrl" (list $ (default .Values.s3.endpointUrl .Values.s3.stsEndpointUrl)) }}
+{{- include "mediaimport.egressIdentity" . }}
+{{- end -}}
+{{- end -}}
+
+{{/* Egress to a URL, or AWS: its port on the internet, any port inside (a Service's port differs from its pods'). Call with (list $ url). */}}
+{{- define "mediaimport.egressUrl" -}}
 - to: {{- include "mediaimport.internet" . | nindent 4 }}
   ports:
-    - {protocol: TCP, port: {{ include "mediaimport.port" (default "https://aws" .Values.s3.endpointUrl) }}}
+    - {protocol: TCP, port: {{ include "mediaimport.port" (default "https://aws" (index . 1)) }}}
 {{- with include "mediaimport.storePeers" . | trim }}
 - to: {{- . | nindent 4 }}
 {{- end }}
-{{- include "mediaimport.egressIdentity" . }}
 {{- end -}}

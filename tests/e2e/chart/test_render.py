@@ -71,6 +71,7 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["importer.podLabels.mediaimport\\.dev/uid=x"], "importer.podLabels has mediaimport.dev/uid"),
         (["importer.proberRunAsUser=65532"], "importer.runAsUser and importer.proberRunAsUser are the same"),
         (["s3.identityAddress=metadata"], "/s3/identityAddress"),
+        (["s3.sessionRole=importer"], "/s3/sessionRole"),
     ],
 )
 def test_bad_value_is_refused_by_name(chart: Chart, settings: list[str], sentence: str) -> None:
@@ -97,6 +98,72 @@ def test_every_watched_namespace_gets_every_object_that_imports_need(chart: Char
     there = {each["kind"] for each in chart.objects(*settings) if each["metadata"].get("namespace") == "other"}
     assert there == {"Role", "RoleBinding", "ServiceAccount", "Secret", "ConfigMap", "NetworkPolicy"}
     assert chart.variables("operator", *settings)["WATCH_NAMESPACES"] == "own,other"
+
+
+ROLE = "arn:aws:iam::111122223333:role/importer"
+SESSION = (f"s3.sessionRole={ROLE}", "s3.accessKeyId=k", "s3.secretAccessKey=s")
+
+
+def test_without_a_role_the_operator_has_no_key_of_the_store(chart: Chart) -> None:
+    names = chart.variables("operator", "s3.accessKeyId=k", "s3.secretAccessKey=s")
+    assert not [name for name in names if name in {"S3_SESSION_ROLE", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}]
+
+
+def test_with_a_role_the_stores_keys_leave_the_releases_namespace_for_no_import(chart: Chart) -> None:
+    secrets = chart.of("Secret", *SESSION, "watchNamespaces={own,other}")
+    holders = [
+        each["metadata"]["namespace"] for each in secrets if "S3_ACCESS_KEY_ID" in (each.get("stringData") or {})
+    ]
+    assert holders == ["own"]
+
+
+def test_with_a_role_the_keys_are_where_helm_test_imports_for_as_long_as_it_takes(chart: Chart) -> None:
+    secrets = chart.of("Secret", *SESSION, "watchNamespaces={other}", "webhook.enabled=false")
+    (copy,) = [each["metadata"] for each in secrets if each["metadata"]["namespace"] == "other"]
+    assert copy["annotations"]["helm.sh/hook"] == "test"
+    assert "hook-succeeded" in copy["annotations"]["helm.sh/hook-delete-policy"]
+
+
+def test_with_a_role_import_pods_have_no_identity(chart: Chart) -> None:
+    annotated = "importer.serviceAccount.annotations.role=x"
+    assert [each for each in chart.of("ServiceAccount", annotated) if is_importers(each) and annotations(each)]
+    assert not [
+        each for each in chart.of("ServiceAccount", annotated, *SESSION) if is_importers(each) and annotations(each)
+    ]
+
+
+def is_importers(account: Object) -> bool:
+    return str(account["metadata"]["name"]).endswith("-importer")
+
+
+def annotations(item: Object) -> Object:
+    found: Object = item["metadata"].get("annotations") or {}
+    return found
+
+
+@pytest.mark.parametrize("watched", ["own,other", "other"])
+def test_with_a_role_the_operator_creates_and_deletes_secrets_and_reads_none(chart: Chart, watched: str) -> None:
+    # Import Jobs run in the watched namespaces, cleanup Jobs in the release's own.
+    rules = [
+        (role["metadata"]["namespace"], rule["verbs"])
+        for role in chart.of("Role", *SESSION, f"watchNamespaces={{{watched}}}", "webhook.enabled=false")
+        for rule in role["rules"]
+        if "secrets" in rule["resources"]
+    ]
+    assert sorted(rules) == [("other", ["create", "delete"]), ("own", ["create", "delete"])]
+
+
+def test_with_a_role_the_operator_reaches_sts(chart: Chart) -> None:
+    settings = (*SESSION, "s3.endpointUrl=https://s3.store.svc:9000")
+    assert egress_ports(chart, *settings, "s3.stsEndpointUrl=https://sts.store.svc:7480") >= {7480}
+    assert egress_ports(chart, *settings) >= {9000}
+
+
+def egress_ports(chart: Chart, *settings: str) -> set[int]:
+    """Return the TCP ports that the operator may connect to."""
+    policies = chart.of("NetworkPolicy", *settings)
+    (policy,) = [each["spec"] for each in policies if each["metadata"]["name"].endswith("-operator")]
+    return {port["port"] for rule in policy["egress"] for port in rule.get("ports", []) if port["protocol"] == "TCP"}
 
 
 def pods(chart: Chart, *settings: str) -> dict[str, Object]:

@@ -32,6 +32,7 @@
 {{- end }}
 - name: S3_BUCKET_NAME
   value: {{ .Values.s3.bucket | quote }}
+{{- include "mediaimport.sessionVariables" . }}
 {{- with .Values.importer }}
 - name: IMPORTER_MEMORY
   value: {{ .memory | quote }}
@@ -77,6 +78,32 @@
   value: "8080"
 - name: METRICS_PORT
   value: "9090"
+{{- end }}
+{{- end -}}
+
+{{/* The operator's own way to STS, if there is a role: it assumes the role with these keys, or with its identity. */}}
+{{- define "mediaimport.sessionVariables" -}}
+{{- with .Values.s3 }}
+{{- if .sessionRole }}
+- name: S3_SESSION_ROLE
+  value: {{ .sessionRole | quote }}
+- name: S3_REGION
+  value: {{ .region | quote }}
+- name: S3_ENDPOINT_URL
+  value: {{ .endpointUrl | quote }}
+- name: S3_STS_ENDPOINT_URL
+  value: {{ .stsEndpointUrl | quote }}
+{{- with include "mediaimport.storeSecret" $ }}
+- name: S3_ACCESS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: S3_ACCESS_KEY_ID}}
+- name: S3_SECRET_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: S3_SECRET_ACCESS_KEY}}
+{{- end }}
+{{- if .caBundle }}
+- name: S3_CA_BUNDLE
+  value: /etc/mediaimport/store-ca/ca.crt
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
