@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from mediaimport_runtime.kubernetes.client import Client
 
-_LOG = logging.getLogger("mediaimport_webhook")
+log = logging.getLogger("mediaimport_webhook")
 _DRAIN_S = 25
 _CONNECTIONS = 64
 _API_TIMEOUT_S = 10
@@ -79,12 +79,12 @@ async def recover_missed(settings: Settings) -> int:
         try:
             recovered = await recover(Replicate(settings, http), intake, datetime.now(UTC))
         except problems.Problem as problem:
-            _LOG.error("the recovery failed", extra={"error": problem.detail})
+            log.error("the recovery failed", extra={"error": problem.detail})  # noqa: TRY400 - expected: no traceback
             return 1
         except KubernetesError as error:
-            _LOG.error("the recovery failed", extra={"error": str(error)})
+            log.error("the recovery failed", extra={"error": str(error)})  # noqa: TRY400 - expected: no traceback
             return 1
-    _LOG.info("the recovery finished", extra={"checked": recovered.checked, "imported": recovered.imported})
+    log.info("the recovery finished", extra={"checked": recovered.checked, "imported": recovered.imported})
     return 0
 
 

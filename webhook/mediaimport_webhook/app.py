@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.settings import Settings
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -182,11 +182,11 @@ async def _reflecting(reflector: Reflector) -> AsyncIterator[None]:
 
 
 async def _cluster_unavailable(_: Request, error: Exception) -> Response:
-    _LOG.warning("a request to the API server failed", extra={"error": str(error)})
+    log.warning("a request to the API server failed", extra={"error": str(error)})
     retry_after_s = error.retry_after_s if isinstance(error, UnavailableError) else problems.RETRY_AFTER_S
     return problems.unavailable("The API server", retry_after_s=retry_after_s).response()
 
 
 async def _store_unavailable(_: Request, error: Exception) -> Response:
-    _LOG.warning("a request to the store failed", extra={"error": str(error)})
+    log.warning("a request to the store failed", extra={"error": str(error)})
     return problems.unavailable("The store").response()

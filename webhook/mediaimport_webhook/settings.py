@@ -67,7 +67,7 @@ class Settings:
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     api_viewer_folder: Path
-    """The folder of Swagger UI, which our image has beside Python's own files."""
+    """The folder of Swagger UI, next to Python in the image."""
     log_level: str
 
     @classmethod

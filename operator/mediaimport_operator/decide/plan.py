@@ -239,7 +239,7 @@ POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (
 """The policies, in the order in which they are asked."""
 
 
-# --- beside the policy's own answer ---
+# --- finalizer and expired Jobs ---
 
 
 def _finalizer_actions(o: Observed) -> tuple[Action, ...]:

@@ -30,7 +30,7 @@ SOCKET_DIRECTORY = "/run/prober"
 SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
 HEADERS_DIRECTORY = "/etc/mediaimport/source-headers"
 _PROBER_MEMORY_REQUEST_BYTES = 128 * 1024**2
-_DISK_BESIDE_SCRATCH_BYTES = 256 * 1024**2
+_DISK_BESIDES_SCRATCH_BYTES = 256 * 1024**2
 """The room for logs and the small /tmp volumes."""
 _POD_ANNOTATIONS = {
     "linkerd.io/inject": "disabled",
@@ -140,7 +140,7 @@ def _importer(importer_task: Task, importer: ImporterSettings, *, more_memory: b
         "PROBER_SOCKET": SOCKET,
         **({HEADERS_VARIABLE: HEADERS_DIRECTORY} if importer_task.spec.source.headers_secret_ref else {}),
     }
-    disk = str(scratch_bytes + _DISK_BESIDE_SCRATCH_BYTES)
+    disk = str(scratch_bytes + _DISK_BESIDES_SCRATCH_BYTES)
     mounts = [
         {"name": "scratch", "mountPath": SCRATCH},
         {"name": "prober", "mountPath": SOCKET_DIRECTORY},
@@ -181,7 +181,7 @@ def _prober(importer: ImporterSettings) -> Object:
                 "memory": str(memory_bytes),
                 "ephemeral-storage": "16Mi",
             },
-            "limits": {"memory": importer.prober_memory, "ephemeral-storage": str(_DISK_BESIDE_SCRATCH_BYTES)},
+            "limits": {"memory": importer.prober_memory, "ephemeral-storage": str(_DISK_BESIDES_SCRATCH_BYTES)},
         },
         "volumeMounts": [
             {"name": "scratch", "mountPath": SCRATCH, "readOnly": True},

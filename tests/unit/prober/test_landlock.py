@@ -14,7 +14,7 @@ from mediaimport_prober import landlock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Newer Pythons warn of forks beside threads; the prober has none, the test run has.
+# Newer Pythons warn of forks in a process with threads; the prober has none, the test run has.
 pytestmark = [
     pytest.mark.skipif(landlock.version() == 0, reason="the kernel has no Landlock"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),

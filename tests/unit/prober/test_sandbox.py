@@ -12,7 +12,7 @@ from mediaimport_prober.sandbox import Ending, Limits, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Newer Pythons warn of forks beside threads; the prober has none, the test run has.
+# Newer Pythons warn of forks in a process with threads; the prober has none, the test run has.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 

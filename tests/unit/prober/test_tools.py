@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.media_studio import Studio
 
 
-# Newer Pythons warn of forks beside threads; the prober has none, the test run has.
+# Newer Pythons warn of forks in a process with threads; the prober has none, the test run has.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.access.oidc import Issuer
     from mediaimport_webhook.metrics import Metrics
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _BURST_S = 2
 """Seconds' worth of requests that a user may send at once."""
 _MAX_USERS = 10_000
@@ -201,11 +201,11 @@ class TokensFile:
         try:
             self._grants = _read_tokens(self._path)
         except BadSettingError as error:
-            _LOG.error(
+            log.error(  # noqa: TRY400 - expected: no traceback
                 "the tokens file could not be reloaded; the former tokens stay valid", extra={"error": str(error)}
             )
         else:
-            _LOG.info("the tokens file was reloaded", extra={"tokens": len(self._grants)})
+            log.info("the tokens file was reloaded", extra={"tokens": len(self._grants)})
 
     def _file_state(self) -> tuple[int, int, int] | None:
         """Return inode, time and size. A mounted Secret swaps a link, which changes the inode."""
@@ -232,7 +232,7 @@ def authenticator_of(settings: Settings, http: httpx.AsyncClient, metrics: Metri
 
 def _without_rate_limit(settings: Settings, http: httpx.AsyncClient) -> Authenticator:
     if settings.auth_mode == "none":
-        _LOG.warning("AUTH_MODE is none: everybody who reaches this port reads, and writes, everything")
+        log.warning("AUTH_MODE is none: everybody who reaches this port reads, and writes, everything")
         return AnonymousAuthenticator(settings.default_user_id)
     tokens = None if settings.auth_tokens_file is None else TokensFile(settings.auth_tokens_file)
     issuer = None if settings.oidc is None else _issuer(settings.oidc, http)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jwt import PyJWK
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _REFRESH_AFTER_S = 3600.0
 _EXPIRE_AFTER_S = 24 * 3600.0
 """Limit of use for keys whose refresh fails."""
@@ -64,7 +64,7 @@ class KeySet:
             try:
                 self._keys = await self._fetch()
             except (httpx.HTTPError, ValueError, PyJWTError) as error:
-                _LOG.warning(
+                log.warning(
                     "the JWKS could not be fetched", extra={"publisher": self._publisher, "error": type(error).__name__}
                 )
                 return False

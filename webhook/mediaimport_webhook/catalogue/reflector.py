@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.cluster import Cluster
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _PAGE = 500
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 30.0
@@ -71,15 +71,15 @@ class Reflector:
             try:
                 await self._list_and_watch()
             except ExpiredError:
-                _LOG.info("the watch expired, listing again")
+                log.info("the watch expired, listing again")
                 self._version = None
                 await self._back_off()
             except KubernetesError as error:
                 self._failing = True
-                _LOG.warning("the cluster cannot be read", extra={"error": str(error)})
+                log.warning("the cluster cannot be read", extra={"error": str(error)})
                 await self._back_off()
-            except Exception:  # noqa: BLE001 - a defect must not stop the cache for ever
-                _LOG.exception("the reflector failed")
+            except Exception:
+                log.exception("the reflector failed")
                 self._version = None
                 await self._back_off()
 

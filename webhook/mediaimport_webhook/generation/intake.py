@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.cluster import Cluster, Resource
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _MAX_CONCURRENCY = 8
 """Of callbacks, and of creations. More make each slower (measured: 215 creations/s with 8, 90/s with 32)."""
 _MAX_WAIT_S = 8.0
@@ -155,10 +155,10 @@ class Intake:
     async def _report(self, prediction: Prediction, reason: str, detail: str) -> None:
         """Log the reason and post an Event. A failure to post is only logged."""
         fields = {"provider": prediction.provider, "prediction": prediction.id, "reason": reason, "detail": detail}
-        _LOG.warning("a prediction was not imported, or not whole", extra=fields)
+        log.warning("a prediction was not imported, or not whole", extra=fields)
         message = f"{prediction.provider} {prediction.id}: {detail}"
         try:
             async with asyncio.timeout(_EVENT_TIMEOUT_S):
                 await self._cluster.post_event(reason=reason, message=message)
         except (KubernetesError, TimeoutError):
-            _LOG.warning("the Event could not be posted", extra={"reason": reason})
+            log.warning("the Event could not be posted", extra={"reason": reason})

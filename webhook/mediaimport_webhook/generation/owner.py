@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.cluster import Cluster, Resource
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _LABEL_RECORD = f"{names.GROUP}/record"
 _LABEL_DAY = f"{names.GROUP}/record-day"
 _CLEANUP_INTERVAL = timedelta(hours=1)
@@ -67,7 +67,7 @@ class OwnerRecords:
             for name in await self._cluster.list_record_names(selector):
                 await self._cluster.delete_record(name)
         except KubernetesError as error:
-            _LOG.warning("expired owner records could not be deleted", extra={"error": str(error)})
+            log.warning("expired owner records could not be deleted", extra={"error": str(error)})
 
 
 def _name(provider: str, prediction: str) -> str:

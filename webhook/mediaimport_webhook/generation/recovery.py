@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.generation.intake import Intake
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _CALLBACK_WITHIN = timedelta(minutes=3)
 """The last of a generator's quick retries comes about a minute after completion."""
 _DEFAULT_LIFETIME = timedelta(hours=1)
@@ -64,5 +64,5 @@ async def _recover(prediction: Prediction, intake: Intake, now: datetime) -> int
     result = await intake.accept(prediction, recovered=True)
     created = sum(each.created.outcome is CreationOutcome.CREATED for each in result.outputs)
     if created:
-        _LOG.warning("a missed prediction was recovered", extra={"prediction": prediction.id, "imports": created})
+        log.warning("a missed prediction was recovered", extra={"prediction": prediction.id, "imports": created})
     return created

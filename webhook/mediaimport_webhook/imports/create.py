@@ -19,7 +19,7 @@ from mediaimport_webhook.store import SidecarReader, StoreUnavailableError
 if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Cluster, Resource
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _TOMBSTONE_TIMEOUT_S = 2.0
 
 
@@ -99,7 +99,7 @@ class Imports:
             async with asyncio.timeout(_TOMBSTONE_TIMEOUT_S):
                 return isinstance(await self.sidecars.read(keys), Tombstone)
         except (StoreUnavailableError, TimeoutError):
-            _LOG.warning("the store does not say whether an asset was deleted", extra={"resource": name})
+            log.warning("the store does not say whether an asset was deleted", extra={"resource": name})
             return False
 
     async def _existing(self, manifest: Resource) -> CreationResult:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
     from mediaimport_webhook.metrics import Metrics
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _MAX_ASSETS = 200
 
 
@@ -137,11 +137,11 @@ class GenerationRoutes:
         try:
             await self.owners.record(provider=prediction.provider, prediction=prediction.id, owner=owner)
         except KubernetesError as error:
-            _LOG.warning("the owner could not be recorded, the prediction is canceled", extra={"error": str(error)})
+            log.warning("the owner could not be recorded, the prediction is canceled", extra={"error": str(error)})
             try:
                 await self.generator.cancel(prediction.id)
             except problems.Problem:
-                _LOG.warning("the prediction could not be canceled", extra={"prediction": prediction.id})
+                log.warning("the prediction could not be canceled", extra={"prediction": prediction.id})
             raise problems.unavailable("The API server") from None
 
     def _entries(self, prediction_id: str, caller: Caller) -> list[Entry]:

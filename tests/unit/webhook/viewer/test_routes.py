@@ -89,5 +89,5 @@ def test_page_that_is_not_installed_names_the_setting(start: Start, tmp_path: Pa
     assert (answer.status_code, answer.json()["setting"]) == (503, "API_VIEWER_DIRECTORY")
 
 
-def test_licence_is_kept_beside_the_files() -> None:
+def test_licence_is_kept_next_to_the_files() -> None:
     assert "Apache License" in (SWAGGER_UI / "LICENSE").read_text()
