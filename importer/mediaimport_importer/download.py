@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
 
-from mediaimport_importer import classify
 from mediaimport_importer.errors import RefusedError, UnavailableError
+from mediaimport_importer.media import classify
 from mediaimport_importer.spool import Content, Spool, scratch_exceeded
 
 if TYPE_CHECKING:

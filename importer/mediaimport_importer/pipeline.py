@@ -17,13 +17,13 @@ from mediaimport_api.status import Step
 from mediaimport_importer import background
 from mediaimport_importer.download import Downloaded, DownloadObserver, Limits, download
 from mediaimport_importer.errors import AlreadyStoredError, AttemptError
-from mediaimport_importer.inspection import inspect
+from mediaimport_importer.media.inspection import inspect
+from mediaimport_importer.media.thumbnail import Previewer, Thumbnail, final_thumbnail, provisional, refined, render
 from mediaimport_importer.prober import Prober
 from mediaimport_importer.record import Original, Record, already_stored, sidecar_body
 from mediaimport_importer.source.guard import Pace
 from mediaimport_importer.source.open import Access, MediaSource, opened
 from mediaimport_importer.spool import Spool
-from mediaimport_importer.thumbnail import Previewer, Thumbnail, final_thumbnail, provisional, refined, render
 from mediaimport_importer.upload import Upload
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from mediaimport_api.result import Result
     from mediaimport_api.sidecar import Sidecar
 
-    from mediaimport_importer.classify import Format
-    from mediaimport_importer.media import Inspection
+    from mediaimport_importer.media.classify import Format
+    from mediaimport_importer.media.streams import Inspection
     from mediaimport_importer.report import Report
     from mediaimport_importer.settings import Settings
     from mediaimport_importer.store.asset import Session

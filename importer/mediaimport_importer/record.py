@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mediaimport_api.task import Task
 
-    from mediaimport_importer.media import Inspection
+    from mediaimport_importer.media.streams import Inspection
 
 _BLACK_LUMA = 8.0
 """Of 255: black as films have it, with a little noise."""

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from mediaimport_api.spec import MediaType, ThumbnailFrame, ThumbnailSpec
-from mediaimport_importer.classify import HEAD_BYTES, classify
-from mediaimport_importer.inspection import inspect
+from mediaimport_importer.media.classify import HEAD_BYTES, classify
+from mediaimport_importer.media.inspection import inspect
+from mediaimport_importer.media.thumbnail import Thumbnail, final_thumbnail, provisional, render
 from mediaimport_importer.prober import Prober
-from mediaimport_importer.thumbnail import Thumbnail, final_thumbnail, provisional, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mediaimport_importer.media import Inspection
+    from mediaimport_importer.media.streams import Inspection
 
 
 @dataclass(frozen=True)

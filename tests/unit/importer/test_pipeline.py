@@ -338,26 +338,6 @@ def test_media_of_another_type_leaves_nothing(imports: Imports, sources: Sources
     assert imports.stored(task) == {}
 
 
-def test_wrong_secret_is_denied_and_says_what_to_check(imports: Imports, sources: Sources, studio: Studio) -> None:
-    result = imports.run(imports.task(sources.file(studio.video())), S3_SECRET_ACCESS_KEY="wrong-secret")
-
-    assert result.reason is Reason.STORE_DENIED
-    assert "S3_SECRET_ACCESS_KEY" in result.message
-
-
-def test_missing_bucket_says_what_to_check(imports: Imports, sources: Sources, studio: Studio) -> None:
-    result = imports.run(imports.task(sources.file(studio.video())), S3_BUCKET_NAME="nowhere")
-
-    assert result.reason is Reason.STORE_MISSING
-    assert "nowhere" in result.message
-
-
-def test_store_that_is_not_there_is_unavailable(imports: Imports, sources: Sources, studio: Studio) -> None:
-    result = imports.run(imports.task(sources.file(studio.video())), S3_ENDPOINT_URL="https://127.0.0.1:1")
-
-    assert result.reason is Reason.STORE_UNAVAILABLE
-
-
 @pytest.mark.attack("SSRF: a private address", "SourceBlocked")
 def test_private_address_is_blocked_unless_allowed(imports: Imports, sources: Sources, studio: Studio) -> None:
     result = imports.run(imports.task(sources.file(studio.video())), SOURCE_ALLOWED_NETWORKS="")

@@ -11,9 +11,9 @@ from mediaimport_api.status import DurationSource, Kind
 from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, Response
 
 from mediaimport_importer import background
-from mediaimport_importer.classify import INDEXED, Format, unsupported
 from mediaimport_importer.errors import RefusedError, UnavailableError
-from mediaimport_importer.media import Inspection, Streams, describe
+from mediaimport_importer.media.classify import INDEXED, Format, unsupported
+from mediaimport_importer.media.streams import Inspection, Streams, describe
 
 if TYPE_CHECKING:
     from mediaimport_importer.prober import Prober

@@ -9,7 +9,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.spec import MediaType
 from mediaimport_api.status import DurationSource, Kind
 from mediaimport_importer.errors import AttemptError
-from mediaimport_importer.thumbnail import jpeg_size, render
+from mediaimport_importer.media.thumbnail import jpeg_size, render
 from mediaimport_prober.protocol import ThumbnailRequest
 
 from tests.support.loopback.store import BUCKET

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.spec import MediaType, ThumbnailFrame
-from mediaimport_importer.classify import MP4, classify
 from mediaimport_importer.errors import AttemptError
-from mediaimport_importer.inspection import inspect
-from mediaimport_importer.thumbnail import PREVIEW_BYTES, Previewer, jpeg_size, render
+from mediaimport_importer.media.classify import MP4, classify
+from mediaimport_importer.media.inspection import inspect
+from mediaimport_importer.media.thumbnail import PREVIEW_BYTES, Previewer, jpeg_size, render
 from mediaimport_prober.protocol import ThumbnailRequest
 
 from tests.support.media_studio import H264, pixels
@@ -19,7 +19,7 @@ from tests.support.media_studio import H264, pixels
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mediaimport_importer.media import Inspection
+    from mediaimport_importer.media.streams import Inspection
 
     from tests.support.media_studio import Studio
     from tests.support.running_prober import RunningProber

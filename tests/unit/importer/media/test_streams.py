@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mediaimport_api.status import DurationSource, Media, MediaWarning, VideoMedia
-from mediaimport_importer import classify
-from mediaimport_importer.media import Streams, describe
+from mediaimport_importer.media import classify
+from mediaimport_importer.media.streams import Streams, describe
 
 
 def document(*, video: dict[str, Any] | None = None, **form: object) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
-from mediaimport_importer import classify
 from mediaimport_importer.errors import RefusedError
+from mediaimport_importer.media import classify
 
 
 def box(brand: bytes, *compatible: bytes) -> bytes:

@@ -15,7 +15,7 @@ from mediaimport_api.status import AudioMedia, DurationSource, Kind, Media, Medi
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mediaimport_importer.classify import Format
+    from mediaimport_importer.media.classify import Format
 
 Document = dict[str, Any]
 

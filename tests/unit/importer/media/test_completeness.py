@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mediaimport_importer.completeness import _WALKS, Ending, ending
+from mediaimport_importer.media.completeness import _WALKS, Ending, ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from mediaimport_api.status import Thumbnail as StoredThumbnail
 from mediaimport_prober.protocol import Picture, ProbeRequest, ThumbnailRequest
 
 from mediaimport_importer import background
-from mediaimport_importer.classify import INDEXED, Format
 from mediaimport_importer.errors import AttemptError
-from mediaimport_importer.media import Inspection, Streams
+from mediaimport_importer.media.classify import INDEXED, Format
+from mediaimport_importer.media.streams import Inspection, Streams
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

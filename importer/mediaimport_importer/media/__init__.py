@@ -1,0 +1,1 @@
+"""Media: its format, its completeness, its description by ffprobe, its thumbnail."""
