@@ -32,7 +32,7 @@ def statements(asked: SessionRequest) -> list[dict[str, Any]]:
     return found
 
 
-def test_policy_allows_the_assets_prefix_and_nothing_beside_it(build: Build) -> None:
+def test_policy_allows_the_assets_prefix_and_nothing_next_to_it(build: Build) -> None:
     asked = request(build, build.session(S3_ENDPOINT_URL="https://store.example"))
     assert statements(asked) == [
         {
