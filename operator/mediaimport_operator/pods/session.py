@@ -107,7 +107,6 @@ def secret(job: Object, credentials: Credentials) -> Object:
             "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"]}],
         },
         "type": "Opaque",
-        "immutable": True,
         "stringData": {
             "S3_ACCESS_KEY_ID": credentials.access_key_id,
             "S3_SECRET_ACCESS_KEY": credentials.secret_access_key,

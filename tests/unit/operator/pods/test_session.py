@@ -81,7 +81,6 @@ def test_secret_goes_with_its_job(build: Build) -> None:
         {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
     ]
     assert made["metadata"]["namespace"] == job["metadata"]["namespace"]
-    assert made["immutable"] is True
 
 
 def test_secret_holds_what_an_importer_reads(build: Build) -> None:
