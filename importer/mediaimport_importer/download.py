@@ -10,17 +10,18 @@ from mediaimport_api.reasons import Reason
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.media import classify
+from mediaimport_importer.media.completeness import Ending, ending
 from mediaimport_importer.spool import Content, Spool, scratch_exceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from mediaimport_api.spec import Expected
 
     from mediaimport_importer.source.open import MediaSource
 
 CHUNK_BYTES = 1024 * 1024
-TAIL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,21 @@ class DownloadObserver:
 
 def download(source: MediaSource, spool: Spool, limits: Limits, observer: DownloadObserver) -> Downloaded:
     """Download the whole source; AttemptError if its size, its checksum, its start or its end is wrong."""
-    digest, head, sniffed = hashlib.sha256(), b"", None
+    digest, sniffed = hashlib.sha256(), None
     for chunk in chunks(source.pieces()):
         limits.check_received(spool.size_bytes + len(chunk))
         digest.update(chunk)
         spool.write(chunk)
         if sniffed is None:
-            head, sniffed = chunk, classify.classify(chunk)
+            sniffed = classify.classify(chunk)
             observer.on_format(sniffed)
         observer.on_progress(spool.size_bytes)
     if sniffed is None:
         raise classify.not_media("an empty answer")
     limits.check_size(spool.size_bytes)
     limits.check_checksum(digest.hexdigest())
-    _check_end(spool, sniffed, head)
+    if not source.delimited:
+        _check_end(spool.path, sniffed)
     return Downloaded(Content(spool.path, spool.size_bytes, digest.hexdigest()), sniffed)
 
 
@@ -114,23 +116,9 @@ def chunks(
         yield bytes(buffer)
 
 
-def _check_end(spool: Spool, sniffed: classify.Format, head: bytes) -> None:
-    with spool.path.open("rb") as file:
-        file.seek(max(0, spool.size_bytes - TAIL_BYTES))
-        tail = file.read()
-    if is_truncated(sniffed.extension, head=head, tail=tail, size_bytes=spool.size_bytes):
+def _check_end(path: Path, sniffed: classify.Format) -> None:
+    """Raise Truncated if the format says that its end is missing; most formats say where they end, some do not."""
+    if ending(path, sniffed.extension) is Ending.CUT:
         raise UnavailableError(
             Reason.TRUNCATED, f"the source served only the beginning of a {sniffed.extension}: its end is missing"
         )
-
-
-def is_truncated(extension: str, *, head: bytes, tail: bytes, size_bytes: int) -> bool:
-    """Return whether an image file lacks its end, which ffprobe does not notice. `tail`: the last TAIL_BYTES."""
-    if extension == "jpg":
-        # Inside the compressed data neither marker can stand; before it an embedded preview has both.
-        return tail.rfind(b"\xff\xd9") <= tail.rfind(b"\xff\xda")
-    if extension == "png":
-        return b"IEND" not in tail
-    if extension == "webp":
-        return int.from_bytes(head[4:8], "little") + 8 > size_bytes
-    return False

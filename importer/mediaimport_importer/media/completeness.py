@@ -314,7 +314,19 @@ def _png(data: Bytes) -> Ending:
 
 def _jpeg(data: Bytes) -> Ending:
     """Find the end marker behind the last scan: in compressed data neither marker can stand."""
-    return _whole_if(data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda"))
+    scan = _first_scan(data)
+    return _whole_if(data.rfind(b"\xff\xd9", scan) > data.rfind(b"\xff\xda"))
+
+
+_MARKER, _SCAN = 0xFF, 0xDA
+
+
+def _first_scan(data: Bytes) -> int:
+    """Return where the first scan starts. The segments before it may hold a whole JPEG of their own, a preview."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == _MARKER and data[at + 1] != _SCAN:
+        at += 2 + _big(data, at + 2, 2) if data[at + 1] != _MARKER else 1
+    return at
 
 
 # --- the rest ---

@@ -58,6 +58,7 @@ class HttpSource:
     def __post_init__(self) -> None:
         self._stack = ExitStack()
         self.size_bytes: int | None = None
+        self.delimited = False
 
     def __enter__(self) -> Self:
         """Send the request, follow redirects, check the response."""
@@ -69,7 +70,7 @@ class HttpSource:
             if refused is not None:
                 raise refused
             on_failure.pop_all()
-        self.size_bytes, self._validator = head.length, head.validator
+        self.size_bytes, self.delimited, self._validator = head.length, head.delimited, head.validator
         return self
 
     def __exit__(
@@ -105,6 +106,8 @@ class HttpSource:
         self._response = self._get({"Range": f"bytes={position}-", "If-Range": self._validator})
         head = _parsed(self._response)
         if head.continues(position, length=self.size_bytes, validator=self._validator):
+            # The first response had no length: from here on the body must reach this one's total.
+            self.size_bytes, self.delimited = head.total, head.total is not None
             return
         mismatch = self._truncated(position, "and did not resume where it stopped")
         raise mismatch if head.status == HTTPStatus.PARTIAL_CONTENT else self._refusal(head) or mismatch

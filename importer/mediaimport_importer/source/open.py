@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 
 class MediaSource(Protocol):
-    """Bytes that arrive in pieces. `size_bytes` is None if the source gave no Content-Length."""
+    """Bytes that arrive in pieces. `size_bytes` is None if the source gave no Content-Length.
+
+    `delimited`, once they have arrived: the transport proves that they are all. A body that ends with its connection
+    (HTTP/1.0, or `Connection: close` without length and chunks), cut short, reads as complete.
+    """
 
     size_bytes: int | None
+    delimited: bool
 
     def pieces(self) -> Iterator[bytes]:
         """Yield all bytes, once; AttemptError if they end early."""
@@ -37,6 +42,7 @@ class _Decoded:
 
     def __post_init__(self) -> None:
         self.size_bytes: int | None = len(self.data)
+        self.delimited = True
 
     def pieces(self) -> Iterator[bytes]:
         yield self.data

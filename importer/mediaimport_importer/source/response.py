@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +29,7 @@ _REFUSED_WHEN_EXPIRED = frozenset({400, 403})
 _UNAUTHORIZED = frozenset({401, 402, 403, 407})
 _RETRYABLE = frozenset({408, 421, 423, 425, 429})
 _GONE = frozenset({404, 410})
+_CONTENT_RANGE = re.compile(r"bytes (?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})/(?P<total>[0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class ResponseHead:
         return int(text) if text.isascii() and text.isdigit() and "transfer-encoding" not in self.headers else None
 
     @property
+    def delimited(self) -> bool:
+        """Return whether the body has an end of its own; without one, a body that is cut short reads as whole."""
+        return self.length is not None or "transfer-encoding" in self.headers
+
+    @property
+    def total(self) -> int | None:
+        """Return the size of the whole entity by Content-Range, None where it is unknown."""
+        found = _CONTENT_RANGE.fullmatch(self.headers.get("content-range", ""))
+        return int(found["total"]) if found and found["total"] != "*" else None
+
+    @property
     def validator(self) -> str | None:
         """Return the value for If-Range: a strong ETag, or Last-Modified; None if the source serves no ranges."""
         if self.headers.get("accept-ranges", "").lower() == "none":
@@ -60,18 +73,18 @@ class ResponseHead:
 
     def continues(self, position: int, *, length: int | None, validator: str | None) -> bool:
         """Tell whether this is the response to a Range request from `position` on, of the same entity."""
-        if self.status != HTTPStatus.PARTIAL_CONTENT or self.validator not in {None, validator}:
+        found = _CONTENT_RANGE.fullmatch(self.headers.get("content-range", ""))
+        if self.status != HTTPStatus.PARTIAL_CONTENT or self.validator not in {None, validator} or found is None:
             return False
-        unit, _, span = self.headers.get("content-range", "").partition(" ")
-        range_, _, total = span.partition("/")
-        ends_well = length is None or (total == str(length) and range_ == f"{position}-{length - 1}")
-        return unit == "bytes" and range_.startswith(f"{position}-") and ends_well
+        first, last, total = int(found["first"]), int(found["last"]), self.total
+        return first == position <= last and length in {None, total} and total in {None, last + 1}
 
     def retry_after_s(self, now: datetime) -> int | None:
         """Return Retry-After in seconds, at most a day; None if it is missing or invalid."""
         text = self.headers.get("retry-after", "").strip()
         if text.isascii() and text.isdigit():
-            return min(int(text), MAX_RETRY_AFTER_S)
+            # int() refuses thousands of digits.
+            return min(int(text[:10]), MAX_RETRY_AFTER_S)
         try:
             moment = parsedate_to_datetime(text)
         except ValueError:

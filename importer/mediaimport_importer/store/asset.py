@@ -248,6 +248,7 @@ class StoredSource:
     bucket: Bucket
     stream: StreamingBody
     size_bytes: int | None
+    delimited: bool = True
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes in pieces."""

@@ -100,6 +100,18 @@ def test_what_others_have_put_behind_the_end_does_no_harm(
     assert ending(longer, name) is Ending.WHOLE
 
 
+def test_a_cut_after_an_embedded_preview_is_a_cut(make: Callable[[str], Path], tmp_path: Path) -> None:
+    """A camera's JPEG has a whole one in its first segment; its end is not the file's."""
+    whole = make("jpg").read_bytes()
+    preview = b"\xff\xe1" + (len(whole) + 2).to_bytes(2, "big") + whole
+    file = tmp_path / "cut"
+    file.write_bytes(whole[:2] + preview + whole[2:])
+    assert ending(file, "jpg") is Ending.WHOLE
+    for share in (2, 20, len(preview) + 2, len(preview) + 100):
+        file.write_bytes((whole[:2] + preview + whole[2:])[:share])
+        assert ending(file, "jpg") is Ending.CUT, share
+
+
 @given(
     name=st.sampled_from(sorted(_WALKS)),
     head=st.sampled_from([b"", b"RIFF", b"fLaC", b"OggS", b"ID3\x04\0\0\x7f\x7f"]),

@@ -249,7 +249,14 @@ def test_changed_entity_is_never_pieced_together(sources: Sources) -> None:
 
 @pytest.mark.parametrize(
     "content_range",
-    ["bytes 999-255999/256000", "bytes 1000-255999/256001", "bytes 1000-1999/256000", "items 1000-", ""],
+    [
+        "bytes 999-255999/256000",
+        "bytes 1000-255999/256001",
+        "bytes 1000-255999/*",
+        "bytes 1000-1999/256000",
+        "items 1000-",
+        "",
+    ],
 )
 @pytest.mark.attack("a Range response with another start", "Truncated")
 def test_wrong_range_is_never_pieced_together(sources: Sources, content_range: str) -> None:
@@ -279,6 +286,61 @@ def test_chunked_body_that_is_cut_short_is_truncated(sources: Sources) -> None:
     )
 
     assert refused(source(url, sources)).reason is Reason.TRUNCATED
+
+
+def unsized(total: str, *, cut_at: int | None = None) -> Callable[[Conversation], None]:
+    """Return a script whose body has chunks and breaks off; ranges have no length but in Content-Range's total."""
+
+    def script(conversation: Conversation) -> None:
+        asked = conversation.header("Range")
+        if asked is None:
+            head = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: "one"\r\n\r\n'
+            return conversation.send(head + b"3e8\r\n" + BODY[:1000])
+        begin = int(asked.removeprefix("bytes=").rstrip("-"))
+        headers = {"Content_Length": "", "Content_Range": f"bytes {begin}-{len(BODY) - 1}/{total}", "ETag": '"one"'}
+        end = cut_at if begin == 1000 and cut_at else len(BODY)
+        return conversation.answer(BODY[begin:end], status="206 Partial Content", **headers)
+
+    return script
+
+
+@pytest.mark.attack("no length, a break, then a Range response that is cut", "resumed up to Content-Range's total")
+def test_resumed_body_of_unknown_length_goes_on_to_content_ranges_total(sources: Sources) -> None:
+    asked = source(sources.add(unsized(str(len(BODY)), cut_at=100_000)), sources)
+
+    assert fetched(asked) == BODY
+    assert (asked.size_bytes, asked.delimited) == (len(BODY), True)
+
+
+def test_content_range_without_a_total_delimits_nothing(sources: Sources) -> None:
+    asked = source(sources.add(unsized("*")), sources)
+
+    assert fetched(asked) == BODY
+    assert (asked.size_bytes, asked.delimited) == (None, False)
+
+
+@pytest.mark.parametrize("total", ["999", "256001", "2560000", "1" * 5000, "-1", "x", ""])
+def test_total_that_does_not_fit_its_range_is_never_believed(sources: Sources, total: str) -> None:
+    assert refused(source(sources.add(unsized(total)), sources)).reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "delimited"),
+    [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5", "hello", True),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n", True),
+        ("HTTP/1.1 200 OK\r\nConnection: close", "hello", False),
+        ("HTTP/1.0 200 OK", "hello", False),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 5", "hello", True),
+    ],
+)
+def test_body_that_ends_with_its_connection_is_not_delimited(
+    sources: Sources, *, head: str, body: str, delimited: bool
+) -> None:
+    asked = source(sources.add(lambda conversation: conversation.send(f"{head}\r\n\r\n{body}".encode())), sources)
+
+    assert fetched(asked) == b"hello"
+    assert asked.delimited is delimited
 
 
 # --- slow -----------------------------------------------------------------------------

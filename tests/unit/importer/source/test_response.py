@@ -38,6 +38,7 @@ def test_refusal_of_an_expiring_url_means_expired(status: int, reason: str) -> N
 @pytest.mark.parametrize(
     ("value", "expected"),
     [("120", 120), ("Tue, 28 Jul 2026 12:02:00 GMT", 120), ("Tue, 28 Jul 2020 12:02:00 GMT", 0), ("999999999", 86400),
+     ("9" * 5000, 86400), ("Fri, 31 Dec 9999 23:59:59 -2359", 86400), ("Mon, 01 Jan 0001 00:00:00 +2359", 0),
      ("soon", None), ("-5", None), ("", None)],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(value: str, expected: int | None) -> None:

@@ -1,0 +1,111 @@
+"""Bodies that end with their connection: the transport cannot prove that they came whole, their format has to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_api.reasons import Reason
+
+from tests.support.import_runner import Imports
+from tests.support.media_studio import H264, TEST_VIDEO, TONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.loopback.store import Store
+    from tests.support.media_studio import Studio
+    from tests.support.running_prober import RunningProber
+    from tests.support.source_server import Conversation, Sources
+
+SOUND = (*TEST_VIDEO, *TONE)
+STILL = (*TEST_VIDEO, "-frames:v", "1")
+FILES: dict[str, tuple[str, ...]] = {
+    "mp4": (*SOUND, *H264),
+    "fast.mp4": (*SOUND, *H264, "-movflags", "+faststart"),
+    "fragmented.mp4": (*SOUND, *H264, "-movflags", "frag_keyframe+empty_moov"),
+    "mp3": TONE,
+    "wav": TONE,
+    "flac": TONE,
+    "avi": SOUND,
+    "ogg": TONE,
+    "gif": TEST_VIDEO,
+    "webm": SOUND,
+    "png": STILL,
+    "jpg": STILL,
+    "webp": STILL,
+}
+
+
+@pytest.fixture
+def imports(stores: Callable[[str], Store], sources: Sources, prober: RunningProber, tmp_path: Path) -> Imports:
+    """Imports into one store: these tests are about sources."""
+    return Imports(stores("versitygw"), sources, prober, tmp_path)
+
+
+def answer(head: str, body: bytes) -> Callable[[Conversation], None]:
+    return lambda conversation: conversation.send(f"{head}\r\n\r\n".encode() + body)
+
+
+@pytest.fixture(params=["HTTP/1.0 200 OK", "HTTP/1.1 200 OK\r\nConnection: close"], ids=["1.0", "1.1"])
+def head(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def cut(whole: bytes, percent: int = 80) -> bytes:
+    return whole[: len(whole) * percent // 100]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.trap(
+    "no length and no chunks, cut at 80 %", ", ".join(FILES), "Truncated by the format's own end; nothing stored"
+)
+def test_cut_body_that_ends_with_its_connection_is_not_imported(
+    imports: Imports, sources: Sources, studio: Studio, head: str, name: str
+) -> None:
+    whole = studio.make(f"close.{name}", *FILES[name]).read_bytes()
+    task = imports.task(sources.add(answer(head, cut(whole))))
+
+    result = imports.run(task)
+
+    assert result.reason is Reason.TRUNCATED, result
+    assert imports.stored(task) == {}
+    assert imports.left_over() == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_whole_body_that_ends_with_its_connection_is_imported(
+    imports: Imports, sources: Sources, studio: Studio, head: str, name: str
+) -> None:
+    whole = studio.make(f"close.{name}", *FILES[name]).read_bytes()
+
+    result = imports.of(sources.add(answer(head, whole)))
+
+    assert result.reason is Reason.IMPORTED, result
+    assert result.asset is not None
+    assert result.asset.size_bytes == len(whole)
+
+
+@pytest.mark.parametrize("name", ["jpg", "png"])
+@pytest.mark.trap(
+    "an image without its end, but with all of its Content-Length", "jpg, png", "imported as it is served"
+)
+def test_image_that_its_transport_proves_complete_is_imported_as_it_is(
+    imports: Imports, sources: Sources, studio: Studio, name: str
+) -> None:
+    file = cut(studio.make(f"close.{name}", *FILES[name]).read_bytes(), 95)
+
+    result = imports.of(sources.add(lambda conversation: conversation.answer(file)))
+
+    assert result.reason is Reason.IMPORTED, result
+    assert result.asset is not None
+    assert result.asset.size_bytes == len(file)
+
+
+def test_format_that_does_not_say_where_it_ends_is_imported(
+    imports: Imports, sources: Sources, studio: Studio, head: str
+) -> None:
+    file = studio.make("close.ts", *SOUND, *H264)
+
+    assert imports.of(sources.add(answer(head, file.read_bytes()))).reason is Reason.IMPORTED
