@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from dev.cluster import control, exports
+from dev.cluster import control, exports, interruption
 from dev.cluster.cache import Cache
 from dev.cluster.errors import CannotRunHereError
 from dev.cluster.node import lifecycle
@@ -70,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 def _up(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
     check_machine(platform=sys.platform, user_id=os.getuid())
     cache = Cache.of(environ)
-    with cache.locked():
-        up(cache)
+    with cache.locked(), interruption.noted() as interrupted:
+        up(cache, interrupted)
 
 
 def _down(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
@@ -102,5 +102,6 @@ def _tools(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
     packages = [package for program, package in TOOLS.items() if not shutil.which(program)]
     if packages:
         print(f"installing {' '.join(packages)}", file=sys.stderr)
-        debian.install(Cache.of(environ), packages)
+        with interruption.noted():
+            debian.install(Cache.of(environ), packages)
     go.built(go.VERSITYGW.name)

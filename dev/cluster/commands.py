@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from dev.cluster.errors import CommandFailedError
 
@@ -19,15 +19,26 @@ def run(
     argv: Sequence[str | Path], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> None:
     """Run a program with its output in `log`; CommandFailedError with the last lines if it fails."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output_file:
+    with _appended(log) as output_file:
         process = subprocess.run(
             argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output_file, stderr=subprocess.STDOUT, check=False
         )
-    if process.returncode:
-        raise CommandFailedError(
-            f"{' '.join(map(str, argv))} failed ({process.returncode}):\n{_tail(log)}\n(all of it: {log})"
+    _check(argv, process.returncode, log)
+
+
+def run_to_its_end(argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> None:
+    """Run a program as `run` does, in a session of its own: neither Ctrl-C nor our end stops it."""
+    with _appended(log) as output_file:
+        process = subprocess.Popen(  # not `run`, which kills it after Ctrl-C
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output_file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        process.wait()
+    _check(argv, process.returncode, log)
 
 
 def run_enclosed(
@@ -47,6 +58,16 @@ def output(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) 
     if process.returncode:
         raise CommandFailedError(f"{' '.join(map(str, argv))} failed ({process.returncode}): {process.stderr.strip()}")
     return process.stdout.strip()
+
+
+def _appended(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab")
+
+
+def _check(argv: Sequence[str | Path], status: int, log: Path) -> None:
+    if status:
+        raise CommandFailedError(f"{' '.join(map(str, argv))} failed ({status}):\n{_tail(log)}\n(all of it: {log})")
 
 
 def _tail(log: Path) -> str:

@@ -17,3 +17,7 @@ class CommandFailedError(ClusterError):
 
 class NotReadyError(ClusterError):
     """Timeout of something that was started."""
+
+
+class StoppedError(ClusterError):
+    """Start of the node that was given up because the command ends."""

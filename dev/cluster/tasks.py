@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 # A shorter task prints no line.
 QUIET_S = 0.5
+_POLL_S = 0.05
 MAX_TASKS = 16
 
 
@@ -26,6 +27,7 @@ class Tasks:
         self._futures: list[Future[Any]] = []
         self._began = time.monotonic()
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
 
     def start(self, name: str, work: Callable[[], T], *, after: tuple[Future[Any], ...] = ()) -> Future[T]:
         """Run the work once all tasks in `after` have succeeded."""
@@ -33,11 +35,25 @@ class Tasks:
         self._futures.append(future)
         return future
 
-    def finish(self) -> None:
-        """Wait for all tasks; raise the first error as soon as there is one."""
-        done, _ = wait(self._futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
+    @property
+    def stopped(self) -> bool:
+        """Tell a task that waits for something that it may give up."""
+        return self._stopped.is_set()
+
+    def finish(self, interrupted: threading.Event) -> None:
+        """Wait for all tasks; raise the first error as soon as there is one, and KeyboardInterrupt when interrupted."""
+        unfinished: set[Future[Any]] = set(self._futures)
+        while unfinished and not interrupted.is_set():
+            done, unfinished = wait(unfinished, timeout=_POLL_S, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    def stop(self, *to_end: Future[Any]) -> None:
+        """Start no task any more, and wait until these have ended; the others may still run."""
+        self._stopped.set()
+        wait(to_end)
 
     def say(self, line: str) -> None:
         """Print a line with the time since the beginning."""
@@ -46,7 +62,7 @@ class Tasks:
 
     def _run(self, name: str, work: Callable[[], T], after: tuple[Future[Any], ...]) -> T:
         for earlier in after:
-            earlier.result()
+            self._await(earlier)
         began = time.monotonic()
         announcement = threading.Timer(QUIET_S, self.say, (f"{name} …",))
         announcement.start()
@@ -58,3 +74,9 @@ class Tasks:
         if took > QUIET_S:
             self.say(f"{name}: done in {took:.1f} s")
         return result
+
+    def _await(self, earlier: Future[Any]) -> None:
+        while wait((earlier,), timeout=_POLL_S).not_done or self.stopped:
+            if self.stopped:
+                raise CancelledError
+        earlier.result()

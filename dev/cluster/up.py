@@ -11,13 +11,14 @@ from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.images import base, project, prune
 from dev.cluster.images.buildah import Buildah
 from dev.cluster.images.project import Context
-from dev.cluster.node import certificates
-from dev.cluster.node.lifecycle import boot
+from dev.cluster.node import certificates, clashes, lifecycle
+from dev.cluster.node.node import find
 from dev.cluster.node.processes import plan
 from dev.cluster.programs import debian, go
 from dev.cluster.tasks import Tasks
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping
     from concurrent.futures import Future
     from pathlib import Path
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
     from dev.cluster.programs.go import Module
 
 
-def up(cache: Cache) -> None:
-    """Start the cluster with this checkout's images in its registry. The caller holds the lock."""
+def up(cache: Cache, interrupted: threading.Event) -> None:
+    """Start the cluster with this checkout's images in its registry. The caller holds the lock.
+
+    An interruption leaves the machine as it was: apt ends first, and the node goes if this run began it.
+    """
+    clashes.check()
+    former = find(cache)
     tasks = Tasks(sys.stderr)
     shutil.rmtree(cache.logs, ignore_errors=True)
     context = Context.copy(CHECKOUT, cache.scratch / "context")
@@ -36,11 +42,20 @@ def up(cache: Cache) -> None:
     pause = tasks.start("compile pause", partial(base.make_pause, cache), after=(packages,))
     built = tasks.start("build images", partial(build_images, cache, context), after=(packages, pause))
     on_node = [home for name, home in homes.items() if name != go.HELM.name]
-    node = tasks.start("start the node", partial(start_node, cache, homes), after=(packages, pki, pause, *on_node))
+    node = tasks.start(
+        "start the node", partial(start_node, cache, homes, tasks), after=(packages, pki, pause, *on_node)
+    )
     pushed = tasks.start("push images", partial(push_images, cache, built), after=(built, node))
     tasks.start("prune images", partial(prune_images, cache, context), after=(pushed,))
     tasks.start("link kubectl and helm", partial(link_programs, cache, homes), after=tuple(homes.values()))
-    tasks.finish()
+    tasks.start("remove old programs", partial(go.prune, cache), after=(node, *homes.values()))
+    try:
+        tasks.finish(interrupted)
+    except BaseException:
+        tasks.stop(packages, node)
+        if interrupted.is_set() and (former is None or find(cache) != former):
+            lifecycle.end(cache)
+        raise
     project.record(project.references(context))
     tasks.say("the cluster is up")
 
@@ -66,9 +81,10 @@ def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
     return homes
 
 
-def start_node(cache: Cache, homes: Mapping[str, Future[Path]]) -> None:
+def start_node(cache: Cache, homes: Mapping[str, Future[Path]], tasks: Tasks) -> None:
     """Start the node, or repair the running one."""
-    boot(cache, plan(cache, {name: home.result() for name, home in homes.items() if name != go.HELM.name}))
+    planned = plan(cache, {name: home.result() for name, home in homes.items() if name != go.HELM.name})
+    lifecycle.boot(cache, planned, stopped=lambda: tasks.stopped)
 
 
 def build_images(cache: Cache, context: Context) -> list[str]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
-from dev.cluster.errors import ClusterError, NotReadyError
+from dev.cluster.errors import ClusterError, NotReadyError, StoppedError
 from dev.cluster.images.base import pause_program
-from dev.cluster.node import cgroups, network, s3
+from dev.cluster.node import cgroups, clashes, network, s3
 from dev.cluster.node.api_server import Api
 from dev.cluster.node.cgroups import Cgroups
 from dev.cluster.node.node import INIT, Node, find, groups_to_live_in, launcher_record, script
@@ -37,15 +37,24 @@ _OF_ONE_RUN = ("etc", "logs", "s3", "var")
 _FORMER_LOGS = "logs-of-the-former-run"
 
 
-def boot(cache: Cache, plan: Plan) -> None:
-    """Leave a ready node: the running one, repaired if need be, or a new one."""
-    if not _repaired(cache, plan):
+def boot(cache: Cache, plan: Plan, *, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Leave a ready node: the running one, repaired if need be, or a new one.
+
+    `stopped`: no longer wanted; StoppedError then, and a new node that is not ready is gone.
+    """
+    if _repaired(cache, plan, stopped):
+        return
+    end(cache)
+    try:
+        _ready(cache, plan, begin(cache, plan), timeout_s=FRESH_TIMEOUT_S, stopped=stopped)
+    except StoppedError:
         end(cache)
-        _ready(cache, plan, begin(cache, plan), timeout_s=FRESH_TIMEOUT_S)
+        raise
 
 
 def begin(cache: Cache, plan: Plan) -> Node:
     """Start a fresh node, without processes yet."""
+    clashes.check()
     _lay_out(cache, plan)
     groups = Cgroups.of_this_process()
     _make_groups(cache, groups)
@@ -75,7 +84,7 @@ def end(cache: Cache) -> bool:
     return node is not None
 
 
-def _repaired(cache: Cache, plan: Plan) -> bool:
+def _repaired(cache: Cache, plan: Plan, stopped: Callable[[], bool]) -> bool:
     """Tell whether the running node has the planned settings and is ready, perhaps after a repair."""
     running = find(cache)
     if not running:
@@ -84,22 +93,24 @@ def _repaired(cache: Cache, plan: Plan) -> bool:
         _report("the running node is incomplete or has other settings: starting a new one")
         return False
     try:
-        _ready(cache, plan, running, timeout_s=REPAIR_TIMEOUT_S)
+        _ready(cache, plan, running, timeout_s=REPAIR_TIMEOUT_S, stopped=stopped)
     except NotReadyError as error:
         _report(f"{error}; starting a new node")
         return False
     return True
 
 
-def _ready(cache: Cache, plan: Plan, running: Node, *, timeout_s: float) -> None:
+def _ready(cache: Cache, plan: Plan, running: Node, *, timeout_s: float, stopped: Callable[[], bool]) -> None:
     """Start the processes that do not run, in order, and wait until all are serving."""
     api = Api.at(cache)
 
     def wait(what: str, condition: Callable[[], bool]) -> None:
         try:
-            until(condition, timeout_s=timeout_s, what=what)
+            until(lambda: stopped() or condition(), timeout_s=timeout_s, what=what)
         except NotReadyError as error:
             raise NotReadyError(f"{error}; {_diagnosis(cache, plan, running)}") from None
+        if stopped():
+            raise StoppedError("the start of the node was given up")
 
     for process in plan.processes:
         if process.needs_api:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dev.cluster.commands import output, run
+from dev.cluster.commands import output, run_to_its_end
 from dev.cluster.errors import CannotRunHereError, CommandFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from dev.cluster.cache import Cache
+
 
 # Not among them: kubernetes-client (it conflicts with a kubectl that may be there) and etcd (3.4 lacks the
 # RequestWatchProgress that the API server's watch cache asks for).
@@ -39,9 +40,13 @@ PACKAGES = (
 )
 
 POLICY = Path("/usr/sbin/policy-rc.d")
+_NO_SERVICES = Path(__file__).parent / "no-services.sh"
 
 # The apt of a killed run may still be running: wait for its lock.
 _APT_GET = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-q", "-y")
+# Docker's containerd.io, for one, conflicts with Debian's containerd: apt would remove it, and Docker with it.
+_INSTALL = (*_APT_GET, "install", "--no-install-recommends", "--no-remove")
+_SIMULATE = ("apt-get", "-q", "--simulate", "install", "--no-install-recommends")
 
 
 def missing(packages: Iterable[str], *, query: str) -> list[str]:
@@ -51,44 +56,52 @@ def missing(packages: Iterable[str], *, query: str) -> list[str]:
     return [package for package in packages if package not in installed]
 
 
-def install(cache: Cache, packages: Sequence[str] = PACKAGES) -> None:
-    """Install the packages that are missing."""
+def removals(simulation: str) -> list[str]:
+    """Return the packages that a simulated apt-get removes."""
+    return [line.split()[1] for line in simulation.splitlines() if line.startswith("Remv ")]
+
+
+def install(cache: Cache, packages: Sequence[str] = PACKAGES, *, policy: Path = POLICY) -> None:
+    """Install the packages that are missing; CannotRunHereError if another package would have to go."""
     if not shutil.which("dpkg-query"):
         raise CannotRunHereError(
             f"this is not Debian or Ubuntu, so {', '.join(packages)} cannot be installed here: install them by hand, "
             "and for a cluster set KUBECONFIG to a running one (kind, k3d, …)"
         )
     to_install = missing(packages, query=_query())
-    if not to_install:
-        return
-    log = cache.logs / "debian.log"
-    # Not enclosed: dpkg must not be killed with this process.
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install_command = (*_APT_GET, "install", "--no-install-recommends", *to_install)
-    with no_service_started():
-        run(("dpkg", "--configure", "-a"), env=env, log=log)
+    if to_install:
+        _Apt(cache.logs / "debian.log", policy).install(to_install)
+
+
+class _Apt:
+    """Debian's package manager, kept from starting services and from removing packages."""
+
+    def __init__(self, log: Path, policy: Path) -> None:
+        self._log = log
+        self._policy = policy
+        self._env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+
+    def install(self, packages: Sequence[str]) -> None:
+        self._run("dpkg", "--configure", "-a")  # what a killed run has left
         try:
-            run(install_command, env=env, log=log)
+            self._install(packages)
         except CommandFailedError:  # no package lists yet, or old ones
-            run((*_APT_GET, "update"), env=env, log=log)
-            run(install_command, env=env, log=log)
+            self._run(*_APT_GET, "update")
+            self._install(packages)
 
+    def _install(self, packages: Sequence[str]) -> None:
+        conflicting = removals(output((*_SIMULATE, *packages), env=self._env))
+        if conflicting:
+            raise CannotRunHereError(
+                f"apt-get would remove {', '.join(conflicting)} to install {', '.join(packages)}, so it has changed "
+                "nothing: set KUBECONFIG to another cluster (kind, k3d, …), or remove the conflicting packages first"
+            )
+        self._run(*_INSTALL, *packages)
 
-@contextmanager
-def no_service_started(policy: Path = POLICY) -> Iterator[None]:
-    """Keep packages from starting their services (Prometheus, containerd, a registry) on this machine.
-
-    https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt. A policy of the machine stays.
-    """
-    if policy.exists():
-        yield
-        return
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
-    try:
-        yield
-    finally:
-        policy.unlink(missing_ok=True)
+    def _run(self, *command: str) -> None:
+        """Run a command to its end: a package that is half installed stays so until somebody repairs it."""
+        guarded: tuple[str | Path, ...] = ("sh", _NO_SERVICES, self._policy, *command)
+        run_to_its_end(guarded, env=self._env, log=self._log)
 
 
 def _query() -> str:

@@ -67,13 +67,17 @@ KUEUE = Module("kueue")
 NEEDED: tuple[Module, ...] = (KUBERNETES, ETCD, VERSITYGW, COREDNS, HELM)
 ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE)
 
+KEY_LENGTH = 16
+KEPT = 2
+"""Folders of one module that `prune` keeps, the last used ones: two checkouts may have two versions."""
+
 
 def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[str]) -> str:
     """Return a hash of all that a compiled program depends on, 16 characters."""
     digest = hashlib.sha256()
     for part in (*module_files, go_version.encode(), *(argument.encode() for argument in arguments)):
         digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:KEY_LENGTH]
 
 
 def home(module: Module, cache: Cache, *, go_version: str) -> Path:
@@ -97,6 +101,7 @@ def build(module: Module, cache: Cache, *, go_version: str) -> Path:
     """Return the folder with the module's programs, compiled unless they are cached."""
     finished = home(module, cache, go_version=go_version)
     if finished.exists():
+        os.utime(finished)
         return finished
     unfinished = cache.scratch / finished.name
     unfinished.mkdir(parents=True)
@@ -111,6 +116,15 @@ def build(module: Module, cache: Cache, *, go_version: str) -> Path:
     return unfinished.rename(finished)
 
 
+def prune(cache: Cache) -> None:
+    """Remove each module's programs but those that were used last."""
+    for module in (*NEEDED, *ON_REQUEST):
+        pattern = f"{module.name}-{'[0-9a-f]' * KEY_LENGTH}"
+        found = sorted(cache.programs.glob(pattern), key=lambda folder: folder.stat().st_mtime, reverse=True)
+        for folder in found[KEPT:]:
+            shutil.rmtree(folder)
+
+
 def homes(cache: Cache) -> dict[str, Path]:
     """Return the folder of each needed module's programs, compiled or not."""
     version = go_version()
@@ -123,6 +137,7 @@ def built(name: str) -> Path:
     cache, version = Cache.of(os.environ), go_version()
     finished = home(module, cache, go_version=version)
     if finished.exists():
+        os.utime(finished)
         return finished
     with cache.locked():  # another holder would empty the scratch folder
         return build(module, cache, go_version=version)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -16,7 +17,7 @@ def test_task_runs_after_those_it_depends_on() -> None:
     first = running.start("first", lambda: (go.wait(5), order.append("first")))
     running.start("second", lambda: order.append("second"), after=(first,))
     go.set()
-    running.finish()
+    running.finish(threading.Event())
     assert order == ["first", "second"]
 
 
@@ -25,7 +26,7 @@ def test_tasks_run_in_parallel() -> None:
     running = Tasks(io.StringIO())
     running.start("one", both.wait)
     running.start("other", both.wait)
-    running.finish()
+    running.finish(threading.Event())
     assert not both.broken
 
 
@@ -40,7 +41,7 @@ def test_first_failure_is_raised_while_others_are_running() -> None:
     failed = running.start("failing", fail)
     running.start("never", lambda: pytest.fail("ran after a failure"), after=(failed,))
     with pytest.raises(ValueError, match="broken"):
-        running.finish()
+        running.finish(threading.Event())
     assert not done.is_set()
     done.set()
 
@@ -56,7 +57,7 @@ def test_long_task_prints_a_line_at_its_start_and_end(monkeypatch: pytest.Monkey
             pause.wait(0.01)
 
     running.start("compile", work)
-    running.finish()
+    running.finish(threading.Event())
     started, done = printed.getvalue().splitlines()
     assert started.endswith("compile …")
     assert "compile: done in" in done
@@ -67,5 +68,20 @@ def test_short_task_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     printed = io.StringIO()
     running = Tasks(printed)
     running.start("compile", lambda: None)
-    running.finish()
+    running.finish(threading.Event())
     assert printed.getvalue() == ""
+
+
+def test_interruption_ends_the_wait_and_starts_nothing_more() -> None:
+    interrupted, go = threading.Event(), threading.Event()
+    running = Tasks(io.StringIO())
+    apt = running.start("apt", lambda: go.wait(5))
+    compiler = running.start("compile", lambda: go.wait(60))
+    node = running.start("node", lambda: pytest.fail("started after the interruption"), after=(compiler,))
+    interrupted.set()
+    with pytest.raises(KeyboardInterrupt):
+        running.finish(interrupted)
+    threading.Timer(0.1, go.set).start()
+    running.stop(apt, node)
+    assert apt.done()
+    assert isinstance(node.exception(), CancelledError)
