@@ -98,6 +98,10 @@ e2e-slow: up  ## import 5 GB while pods are terminated, killed and evicted; test
 faults: up  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)
 	$(VENV)/bin/pytest -q -m faults tests/e2e/faults
 
+.PHONY: interrupted
+interrupted: up  ## stop `make up` at random moments: the machine must be as it was (ends the cluster meanwhile)
+	$(VENV)/bin/pytest -q -m machine tests/e2e/machine
+
 .PHONY: generate
 generate: $(VENV)/ready  ## write all generated files: CRD, OpenAPI document, references
 	@$(PY) -m dev.generate
