@@ -18,6 +18,18 @@ FOLDERS = (UNIT / "importer", UNIT / "prober")
 PAGE = UNIT.parents[1] / "docs" / "importer.md"
 
 
+def written(items: Iterable[pytest.Function]) -> str:
+    """Return the page, which is the same in whatever order the tests run."""
+    ordered = sorted(items, key=_place)
+    return page(media(ordered), rows(ordered))
+
+
+def _place(item: pytest.Function) -> tuple[Path, int, list[int], str]:
+    """Return where a case stands: its file, its line, its places in the lists of parameters."""
+    indices = list(item.callspec.indices.values()) if hasattr(item, "callspec") else []
+    return item.path, item.function.__code__.co_firstlineno, indices, item.name
+
+
 def rows(items: Iterable[pytest.Function]) -> list[Row]:
     """Return a row for each marked test, however many cases it has."""
     found: dict[str, list[tuple[pytest.Mark, pytest.Function]]] = {}
@@ -43,14 +55,24 @@ def media(items: Iterable[pytest.Function]) -> list[Medium]:
     return [Medium(params["name"], *params["expected"]) for params in cases]
 
 
-def test_page_names_exactly_the_tests_that_exist(request: pytest.FixtureRequest) -> None:
+@pytest.fixture
+def functions(request: pytest.FixtureRequest) -> list[pytest.Function]:
+    """All tests of the importer and the prober, in the order in which they run."""
     items = [each for each in request.session.items if any(each.path.is_relative_to(folder) for folder in FOLDERS)]
     files = {file for folder in FOLDERS for file in folder.rglob("test_*.py")}
     if {item.path for item in items} != files or request.config.option.keyword:
         pytest.skip("the page needs all tests of the importer and the prober")
-    functions = [each for each in items if isinstance(each, pytest.Function)]
-    expected = page(media(functions), rows(functions))
+    return [each for each in items if isinstance(each, pytest.Function)]
+
+
+def test_page_names_exactly_the_tests_that_exist(functions: list[pytest.Function]) -> None:
+    expected = written(functions)
     if os.environ.get("WRITE_PAGES"):
         PAGE.write_text(expected)
 
     assert PAGE.read_text() == expected
+
+
+def test_page_does_not_depend_on_the_order_of_the_tests(functions: list[pytest.Function]) -> None:
+    assert written(reversed(functions)) == written(functions)
+    assert written(sorted(functions, key=lambda item: item.name)) == written(functions)
