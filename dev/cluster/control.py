@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dev.cluster import addresses
+from dev.cluster import addresses, ports
 from dev.cluster.cache import Cache
 from dev.cluster.errors import ClusterError
 from dev.cluster.exports import is_foreign
@@ -20,7 +19,7 @@ from dev.cluster.programs import go
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# A random port: several runs may each have a second store.
+# Several runs may each have a second store.
 _STORE_PORTS = range(17000, 18000)
 _STORE_KEYS = {"S3_ACCESS_KEY_ID": "second", "S3_SECRET_ACCESS_KEY": "second-secret"}
 
@@ -59,7 +58,7 @@ def second_store(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     if is_foreign(os.environ, cache):
         yield own
         return
-    address = f"{addresses.NODE}:{secrets.choice(_STORE_PORTS)}"
+    address = f"{addresses.NODE}:{ports.reserve(_STORE_PORTS, host=addresses.NODE)}"
     with (
         tempfile.TemporaryDirectory(prefix="s3-", dir=cache.node) as folder,
         running(_store_process(cache, address=address, folder=folder)),

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import httpx
 from mediaimport_runtime.metrics_server import serving_metrics
 from mediaimport_webhook.metrics import Metrics
+
+from tests.support.loopback.processes import free_port
 
 if TYPE_CHECKING:
     from tests.support.webhook import Make, RunningWebhook
@@ -70,9 +71,3 @@ def test_metrics_are_read_on_a_port_of_their_own() -> None:
     with serving_metrics(metrics.registry, free_port(), host="127.0.0.1") as port:
         answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
     assert 'mediaimport_webhook_callbacks_total{outcome="imported",provider="replicate"} 1.0' in answer.text
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])

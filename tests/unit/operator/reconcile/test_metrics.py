@@ -11,6 +11,8 @@ from mediaimport_operator.observe import resource
 from mediaimport_operator.reconcile.metrics import Metrics, api_resource
 from mediaimport_runtime.metrics_server import serving_metrics
 
+from tests.support.loopback.processes import free_port
+
 if TYPE_CHECKING:
     from tests.support.operator_fakes import Build
 
@@ -89,18 +91,9 @@ def test_metrics_are_served_and_the_server_ends() -> None:
     with serving_metrics(metrics.registry, 0) as off:
         assert off == 0
     with (
-        serving_metrics(metrics.registry, _free_port(), host="127.0.0.1") as port,
+        serving_metrics(metrics.registry, free_port(), host="127.0.0.1") as port,
         urlopen(f"http://127.0.0.1:{port}/metrics") as answer,
     ):
         text = answer.read().decode()
     assert "mediaimport_operator_slots 7.0" in text
     assert "process_resident_memory_bytes" in text
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415 - for this test alone
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
