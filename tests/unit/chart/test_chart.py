@@ -10,6 +10,7 @@ import yaml
 from mediaimport_api import crd
 
 from dev.generate import values
+from tests.support.chart_values import ReadValues, read_values
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "mediaimport"
@@ -24,8 +25,8 @@ def load(name: str) -> dict[str, Any]:
 
 
 @cache
-def templates() -> str:
-    return "".join(each.read_text() for each in (CHART / "templates").rglob("*") if each.is_file())
+def read_by_templates() -> ReadValues:
+    return read_values(each.read_text() for each in sorted((CHART / "templates").rglob("*")) if each.is_file())
 
 
 def leaves(values: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -93,4 +94,4 @@ def test_every_value_has_a_sentence_in_its_comment() -> None:
 
 @pytest.mark.parametrize("path", leaves(load("values.yaml")), ids=".".join)
 def test_every_value_is_used_by_a_template(path: tuple[str, ...]) -> None:
-    assert re.search(rf"\.{path[-1]}\b", templates())
+    assert read_by_templates().has(path)
