@@ -54,8 +54,15 @@ demo: up  ## run one prediction from its callback to presigned URLs
 
 # --- checks ----------------------------------------------------------------------
 
+# Checkouts on one machine share a cluster: the second one says that it waits.
+TURN := $(PY) -m dev.cluster turn
+
 .PHONY: test
-test: lint types verify up tools  ## run all that CI runs
+test: $(VENV)/ready  ## run all that CI runs
+	@$(TURN) $(MAKE) checks
+
+.PHONY: checks
+checks: lint types verify up tools
 	@echo "unit and end-to-end tests run in parallel; each prints its output when it is done" >&2
 	@$(MAKE) --jobs=3 --output-sync=target unit e2e-programs e2e-chart
 
@@ -80,7 +87,8 @@ unit: tools  ## run the tests that need no cluster
 	$(VENV)/bin/pytest -q tests/unit
 
 .PHONY: e2e
-e2e: e2e-programs e2e-chart  ## run the tests on the real cluster
+e2e: $(VENV)/ready  ## run the tests on the real cluster
+	@$(TURN) $(MAKE) e2e-programs e2e-chart
 
 .PHONY: e2e-programs
 e2e-programs: up tools
@@ -91,16 +99,20 @@ e2e-chart: up tools
 	MEDIAIMPORT_E2E_NAMESPACE=mediaimport-chart $(VENV)/bin/pytest -q tests/e2e/chart
 
 .PHONY: e2e-slow
-e2e-slow: up  ## import 5 GB while pods are terminated, killed and evicted; test Kueue, compiled first (minutes)
-	$(VENV)/bin/pytest -q -m slow tests/e2e
+e2e-slow: $(VENV)/ready  ## import 5 GB while pods are terminated, killed and evicted; test Kueue, compiled first (minutes)
+	@$(TURN) $(MAKE) up pytest ARGUMENTS="-m slow tests/e2e"
 
 .PHONY: faults
-faults: up  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)
-	$(VENV)/bin/pytest -q -m faults tests/e2e/faults
+faults: $(VENV)/ready  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)
+	@$(TURN) $(MAKE) up pytest ARGUMENTS="-m faults tests/e2e/faults"
 
 .PHONY: interrupted
-interrupted: up  ## stop `make up` at random moments: the machine must be as it was (ends the cluster meanwhile)
-	$(VENV)/bin/pytest -q -m machine tests/e2e/machine
+interrupted: $(VENV)/ready  ## stop `make up` at random moments: the machine must be as it was (ends the cluster meanwhile)
+	@$(TURN) $(MAKE) pytest ARGUMENTS="-m machine tests/e2e/machine"
+
+.PHONY: pytest
+pytest: $(VENV)/ready
+	$(VENV)/bin/pytest -q $(ARGUMENTS)
 
 .PHONY: generate
 generate: $(VENV)/ready  ## write all generated files: CRD, OpenAPI document, references
@@ -122,8 +134,8 @@ mutants: tools  ## plant one-line faults in a copy of the checkout: each must ma
 
 # --- figures ---------------------------------------------------------------------
 
-bench-%: up  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
-	@$(PY) -m dev.bench $*
+bench-%: $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
+	@$(TURN) sh -c '$(MAKE) up && $(PY) -m dev.bench $*'
 
 .PHONY: shape
 shape: $(VENV)/ready  ## print size and structure of the code: lines, functions, imports, circles

@@ -12,6 +12,6 @@ if __name__ == "__main__":
     try:
         cli.run(sys.argv[1:], os.environ)
     except (ClusterError, KeyboardInterrupt) as error:
-        print(error or "interrupted", file=sys.stderr, flush=True)
+        print(str(error) or "interrupted", file=sys.stderr, flush=True)
         # Exit at once: other threads may still be running programs, which end with this process.
         os._exit(1)

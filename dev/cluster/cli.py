@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from dev.cluster import control, exports, interruption
+from dev.cluster import control, exports, interruption, turn
 from dev.cluster.cache import Cache
 from dev.cluster.errors import CannotRunHereError
 from dev.cluster.node import lifecycle
@@ -60,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     add("stop", _stop, "kill one process of the node").add_argument("process")
     add("start", _start, "start a killed process again").add_argument("process")
     add("tools", _tools, "install the programs that tests need besides a cluster", own_cluster_only=False)
+    turns = add("turn", _turn, "run a command while no other checkout's tests run", own_cluster_only=False)
+    turns.add_argument("arguments", nargs=argparse.REMAINDER)
     modules = [module.name for module in go.ON_REQUEST]
     add("build", _build, "compile a program and print its path", own_cluster_only=False).add_argument(
         "module", choices=modules
@@ -92,6 +94,10 @@ def _stop(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
 
 def _start(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
     control.start(parsed.process)
+
+
+def _turn(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    sys.exit(turn.run(Cache.of(environ), parsed.arguments, environ))
 
 
 def _build(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
