@@ -89,6 +89,8 @@ class Reason(StrEnum):
     STORED_OBJECTS_ORPHANED = "StoredObjectsOrphaned"
     # only in an Event: it concerns the store, not one import
     STORE_OVERWRITES = "StoreOverwrites"
+    # only in an Event: it concerns the operator
+    NAMESPACE_UNAVAILABLE = "NamespaceUnavailable"
     # of the thumbnail
     THUMBNAIL_STORED = "ThumbnailStored"
     THUMBNAIL_FAILED = "ThumbnailFailed"
@@ -291,6 +293,10 @@ _FACTS: dict[Reason, Facts] = {
     Reason.STORE_OVERWRITES: Facts(
         "The store does not honour conditional writes: two importers of one asset could overwrite each other.",
         "Use a store that honours If-None-Match, or set s3.conditionalWrites to false and accept the risk.",
+    ),
+    Reason.NAMESPACE_UNAVAILABLE: Facts(
+        "The operator cannot list a namespace that it watches.",
+        "Check that the namespace has the chart's Role and RoleBinding, or remove it from watchNamespaces.",
     ),
     Reason.THUMBNAIL_STORED: Facts("The thumbnail is stored.", _NOTHING),
     Reason.THUMBNAIL_FAILED: Facts(

@@ -46,7 +46,8 @@ class Cache:
     def __init__(self) -> None:
         self._items: dict[str, Object | bytes] = {}
         self._meta: dict[str, _Meta] = {}
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, str] = {}
+        """The namespace of each deleted object, by uid."""
 
     def __len__(self) -> int:
         return len(self._meta)
@@ -71,31 +72,29 @@ class Cache:
 
     def restore(self, item: Object) -> None:
         """Store an object that a watch has reported as deleted, but that has only left the watch's selector."""
-        self._deleted.discard(_uid(item))
+        self._deleted.pop(_uid(item), None)
         self.update(item)
 
     def remove(self, item: Object) -> bool:
         """Remove a deleted object; return whether it was cached."""
-        self._deleted.add(_uid(item))
+        self._deleted[_uid(item)] = item["metadata"].get("namespace", "")
         return self._drop(_uid(item))
 
-    def replace(self, namespace: str, items: Iterable[Object], version: str) -> list[str]:
-        """Store a namespace's whole list as of that version; return the imports for which something has changed."""
+    def replace(self, namespace: str, items: Iterable[Object], version: str) -> Iterator[str]:
+        """Store a namespace's whole list as of that version; yield the import of each change once it is stored."""
         listed: set[str] = set()
-        changed: list[str] = []
         for item in items:
             listed.add(_uid(item))
             if self.update(item):
-                changed.append(self._key(item))
+                yield self._key(item)
         for uid, meta in list(self._meta.items()):
             if meta.namespace == namespace and uid not in listed and meta.version <= int(version):
-                changed.append(meta.key)
                 self._drop(uid)
-        return changed
+                yield meta.key
 
-    def forget_deletions(self) -> None:
-        """Forget which objects were deleted: before a list that can no longer contain them."""
-        self._deleted.clear()
+    def forget_deletions(self, namespace: str) -> None:
+        """Forget which objects of a namespace were deleted: before a list that can no longer contain them."""
+        self._deleted = {uid: where for uid, where in self._deleted.items() if where != namespace}
 
     def _drop(self, uid: str) -> bool:
         meta = self._meta.pop(uid, None)
@@ -162,6 +161,16 @@ class OwnedCache(Cache):
         return "completionTime" in status or status.get("phase") in _ENDED
 
 
+def check_identity(item: Object) -> None:
+    """Raise ValueError for an object without a name, namespace and uid, or without labels that can be read."""
+    meta = item["metadata"]
+    labels = meta.get("labels") or {}
+    if not isinstance(labels, dict) or not all(
+        isinstance(meta.get(each), str) for each in ("name", "namespace", "uid")
+    ):
+        raise ValueError("the object has no name, namespace, uid or labels")
+
+
 def import_uid(item: Object) -> str:
     """Return the uid of the import of a Job or pod, from its label."""
     return objects.label(item, names.LABEL_UID) or ""
@@ -186,7 +195,7 @@ class ClusterCache:
             self.deleted_pods.setdefault(import_uid(item), {})[_uid(item)] = item | {"spec": {}}
         return self.pods.remove(item)
 
-    def forget_deletions(self) -> None:
-        """Forget in all caches which objects were deleted."""
+    def forget_deletions(self, namespace: str) -> None:
+        """Forget in all caches which objects of a namespace were deleted."""
         for cache in (self.imports, self.jobs, self.pods):
-            cache.forget_deletions()
+            cache.forget_deletions(namespace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mediaimport_operator.decide.observed import Refusal
     from mediaimport_operator.reconcile.sts import Sts
     from mediaimport_operator.settings.operator import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class Context:
             sts=sts,
             sessions={},
         )
+
+    def unreadable(self, kind: str, error: Exception) -> None:
+        """Report an object that a loop over many passes over. The message is left out: it may quote a URL's query."""
+        self.metrics.object_unreadable(kind)
+        log.error("object cannot be read", extra={"kind": kind, "error": type(error).__name__})
 
     def forget(self, key: str) -> None:
         """Forget an import that no longer exists, and release its slot."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.decide.observed import Observed
     from mediaimport_operator.observe.resource import Resource
+    from mediaimport_operator.settings.operator import Settings
 
 _REPORTER = Reporter(COMPONENT, COMPONENT)
 _NO_EVENT = frozenset({Reason.QUEUED, Reason.IMPORTING})
@@ -62,6 +63,16 @@ def store_overwrites(resource: Resource, *, now: datetime) -> Object:
     """Return the Event of an import that found the store without conditional writes."""
     facts = Reason.STORE_OVERWRITES.facts
     return _warning(resource, Reason.STORE_OVERWRITES, f"{facts.sentence} {facts.remedy}", now=now)
+
+
+def namespace_unavailable(settings: Settings, namespace: str, cause: str, *, now: datetime) -> Object:
+    """Return the Event about a watched namespace that refuses its list. It is about the operator's own pod."""
+    about = Regarding("v1", "Pod", settings.operator_namespace, settings.pod_name, settings.pod_uid)
+    facts = Reason.NAMESPACE_UNAVAILABLE.facts
+    message = truncate(f"{namespace}: {cause}. {facts.remedy}", MAX_CONDITION_MESSAGE)
+    return event_body(
+        about, reporter=_REPORTER, warning=True, reason=Reason.NAMESPACE_UNAVAILABLE, message=message, now=now
+    )
 
 
 def _warning(resource: Resource, reason: Reason, message: str, *, now: datetime) -> Object:

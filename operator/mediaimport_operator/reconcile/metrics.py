@@ -117,6 +117,15 @@ class Metrics:
         self._repairs = self._counter(
             "resync_repairs", "Imports that a resync found changed although no watch had reported it."
         )
+        self._unreadable = self._counter(
+            "objects_unreadable", "Objects that a list or a watch has brought and that cannot be read.", "kind"
+        )
+        self._namespaces = Gauge(
+            "mediaimport_operator_namespace_synced",
+            "1 if the newest list of a watched namespace has succeeded.",
+            ("namespace",),
+            registry=self.registry,
+        )
         self._refused = self._counter("jobs_refused", "Jobs that the API server refused, by reason.", "reason")
 
     def reconciled(self, outcome: str, duration_s: float) -> None:
@@ -129,6 +138,14 @@ class Metrics:
     def repaired(self, imports: int) -> None:
         """Count the imports that a resync found changed."""
         self._repairs.inc(imports)
+
+    def object_unreadable(self, kind: str) -> None:
+        """Count an object that cannot be read."""
+        self._unreadable.labels(kind).inc()
+
+    def namespace_synced(self, namespace: str, *, synced: bool) -> None:
+        """Record whether a watched namespace has answered its list. The settings bound the number of series."""
+        self._namespaces.labels(namespace).set(float(synced))
 
     def job_refused(self, reason: Reason) -> None:
         """Count a Job that the API server refused."""

@@ -1,4 +1,4 @@
-"""kopf as a shell: login, watches, probe, signals. Handlers only update the caches and queue the import's key."""
+"""kopf as a shell: login, watches, signals. Handlers only update the caches and queue the import's key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.reconcile.context import Context
-    from mediaimport_operator.reconcile.queue import WorkQueue
     from mediaimport_operator.settings.operator import Settings
 
 
@@ -86,11 +85,10 @@ def registry(
     context: Context,
     start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
-    unhealthy_reason: Callable[[], str | None],
 ) -> kopf.OperatorRegistry:
-    """Return kopf's handlers; `unhealthy_reason` returns why the liveness probe fails, None while it succeeds."""
+    """Return kopf's handlers."""
     handlers = kopf.OperatorRegistry()
-    cache, queue = context.cache, context.queue
+    cache = context.cache
 
     @kopf.on.startup(registry=handlers)
     async def started(**_: object) -> None:
@@ -104,22 +102,15 @@ def registry(
     async def login(**_: object) -> kopf.AiohttpSession:
         return _session(await connection(), context.metrics.request)
 
-    @kopf.on.probe(registry=handlers, id="operator")
-    async def probe(**_: object) -> str:
-        if (reason := unhealthy_reason()) is not None:
-            # kopf retries any other error inside the probe, and the request hangs.
-            raise kopf.PermanentError(reason)
-        return "ok"
-
-    _watch(handlers, queue, _IMPORTS, update=cache.imports.update, remove=cache.imports.remove, key=_uid)
-    _watch(handlers, queue, _JOBS, update=cache.jobs.update, remove=cache.jobs.remove, key=import_uid)
-    _watch(handlers, queue, _PODS, update=cache.pods.update, remove=cache.remove_pod, key=import_uid)
+    _watch(handlers, context, _IMPORTS, update=cache.imports.update, remove=cache.imports.remove, key=_uid)
+    _watch(handlers, context, _JOBS, update=cache.jobs.update, remove=cache.jobs.remove, key=import_uid)
+    _watch(handlers, context, _PODS, update=cache.pods.update, remove=cache.remove_pod, key=import_uid)
     return handlers
 
 
 def _watch(  # noqa: PLR0913 - one line for each kind above
     handlers: kopf.OperatorRegistry,
-    queue: WorkQueue,
+    context: Context,
     kind: tuple[str, str, str],
     *,
     update: Callable[[Object], bool],
@@ -127,12 +118,16 @@ def _watch(  # noqa: PLR0913 - one line for each kind above
     key: Callable[[Object], str],
 ) -> None:
     """Watch a kind: update the cache from each event, and queue the import's key if the object has changed."""
+    queue = context.queue
 
     @kopf.on.event(*kind, registry=handlers, id=f"{kind[2]}-changed")
     async def changed(event: kopf.RawEvent, **_: object) -> None:
         item = cast("Object", event["object"])
-        if (remove if event["type"] == "DELETED" else update)(item):
-            queue.add(key(item))
+        try:
+            if (remove if event["type"] == "DELETED" else update)(item):
+                queue.add(key(item))
+        except Exception as error:  # noqa: BLE001  any field may hold anything; the next object is another's
+            context.unreadable(kind[2], error)
 
 
 def _uid(item: Object) -> str:

@@ -19,10 +19,11 @@ from mediaimport_operator.reconcile.sts import connect
 from mediaimport_operator.reconcile.worker import WORKERS, Reconciler
 from mediaimport_operator.run import kopf_app
 from mediaimport_operator.run.lease import Lease, lease_name
+from mediaimport_operator.run.probes import serving_probes
 from mediaimport_operator.run.resync import INTERVAL_S, Resync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from mediaimport_operator.settings.operator import Settings
 
@@ -143,6 +144,8 @@ class Operator:
 
     def unhealthy_reason(self) -> str | None:
         """Return why the operator is unhealthy: an old resync, or a key that no worker takes; None if it is healthy."""
+        if self.failure is not None:
+            return f"the operator has failed ({type(self.failure).__name__}); see its log"
         last = self._resync.last_at
         if last is not None and self._resync_age_s() > 3 * INTERVAL_S:
             return f"the last resync was at {last:%H:%M:%S} UTC"
@@ -150,6 +153,21 @@ class Operator:
         if self._workers and self._lease.held.is_set() and age_s > _STUCK_S:
             return f"an import has waited {age_s:.0f} s for its reconcile"
         return None
+
+    def not_ready_reason(self) -> str | None:
+        """Return why no import is reconciled: no Lease, or no namespace that has answered; None if imports are."""
+        if self.stopped.is_set() or self.failure is not None:
+            return "the operator stops"
+        if not self._lease.held.is_set():
+            return "the operator does not hold the Lease"
+        if self._resync.last_at is None:
+            return "no watched namespace has answered yet"
+        return None if self._reconciling.is_set() else "the first reconciles are starting"
+
+    @property
+    def unavailable_namespaces(self) -> Mapping[str, str]:
+        """The watched namespaces that do not answer, with the API server's message."""
+        return self._resync.errors
 
 
 async def run(settings: Settings) -> None:
@@ -160,12 +178,11 @@ async def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, metrics: Metrics) -> None:
-    async with _operator(settings, metrics) as operator:
+    async with _operator(settings, metrics) as operator, serving_probes(operator, settings.probe_port):
         handlers = kopf_app.registry(
             context=operator.context,
             start=operator.start,
             stop=operator.stop,
-            unhealthy_reason=operator.unhealthy_reason,
         )
         await kopf.operator(
             registry=handlers,
@@ -174,7 +191,6 @@ async def _run(settings: Settings, metrics: Metrics) -> None:
             identity=cast("Any", settings.pod_name),
             standalone=True,
             namespaces=settings.namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{settings.probe_port}/healthz",
             stop_flag=operator.stopped,
         )
     if operator.failure is not None:

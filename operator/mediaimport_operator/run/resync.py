@@ -1,28 +1,70 @@
-"""Resync: lists of all objects, before the first reconcile and every few minutes, which repair what a watch missed."""
+"""Resync: lists of all objects, before the first reconcile and every few minutes, which repair what a watch missed.
+
+Each namespace is listed by itself: one that does not answer, since it was deleted or since the operator has no rights
+there, stops no other. Each key is queued as soon as its object is cached: no error after it can lose it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mediaimport_runtime.kubernetes.errors import KubernetesError
+from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError
 from mediaimport_runtime.kubernetes.objects import unpack
 
 from mediaimport_operator.decide.limits import order
-from mediaimport_operator.observe.cache import ClusterCache, import_uid
+from mediaimport_operator.observe.cache import Cache, check_identity, import_uid
 from mediaimport_operator.observe.job import read_job
-from mediaimport_operator.observe.resource import read
+from mediaimport_operator.observe.resource import Claim, read
 from mediaimport_operator.pods.import_job import selector
+from mediaimport_operator.reconcile import events
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+    from mediaimport_runtime.kubernetes.objects import Object
+
+    from mediaimport_operator.decide.limits import Order
     from mediaimport_operator.reconcile.context import Context
+
+    Listing = Callable[[], Awaitable[tuple[list[bytes], str]]]
 
 INTERVAL_S = 300.0
 _RETRY_S = 5.0
+_MAX_RETRY_S = 60.0
+_PATIENCE_S = 15.0
+"""The time for which the namespaces that answer wait for the lists of the others."""
+_UNHURRIED_TRIES = 3
+"""Tries of the first resync before those that answer wait no longer for an API server that does not."""
+_LISTS = 4
+"""Namespaces that are listed at once: each list holds two pages in memory."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Namespace:
+    """One watched namespace; `error` is the newest list's, None while the namespace answers."""
+
+    name: str
+    synced_at: datetime | None = None
+    error: KubernetesError | None = None
+    failures: int = 0
+
+    @property
+    def refuses(self) -> bool:
+        """True if a retry alone cannot help: somebody must change something."""
+        return self.error is not None and not isinstance(self.error, UnavailableError)
+
+    @property
+    def wait_s(self) -> float:
+        """The time until the next list."""
+        return INTERVAL_S if self.error is None else float(min(_RETRY_S * 2 ** min(self.failures - 1, 8), _MAX_RETRY_S))
 
 
 class Resync:
@@ -30,67 +72,172 @@ class Resync:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.last_at: datetime | None = None
+        self._namespaces = [Namespace(name) for name in context.settings.namespaces]
+        self._started = False
+        self._lists = asyncio.Semaphore(_LISTS)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """The time of the newest list of a namespace; None before the first."""
+        return max((each.synced_at for each in self._namespaces if each.synced_at is not None), default=None)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The namespaces that do not answer, with the API server's message."""
+        return {each.name: str(each.error) for each in self._namespaces if each.error is not None}
 
     async def first(self) -> None:
-        """Fill the caches, retrying until it succeeds; give slots to running imports; queue all, most urgent first."""
-        while await self._try() is None:  # noqa: ASYNC110 - the API server's return has no asyncio.Event
-            await asyncio.sleep(_RETRY_S)
-        self._occupy_slots()
+        """Fill the caches from the namespaces that answer; give slots to running imports; queue all, urgent first."""
+        tries = 0
+        while not self._may_start(tries):
+            await asyncio.sleep(_RETRY_S if tries else 0)
+            await self._list_patiently([each for each in self._namespaces if each.synced_at is None])
+            tries += 1
+        for each in self._namespaces:
+            self._occupy_slots(each.name)
         cache = self._context.cache
-        self._context.queue.add_all_first(_by_urgency(cache))
+        self._context.queue.add_all_first(self._by_urgency())
+        self._started = True
         log.info("caches synced", extra={"imports": len(cache.imports), "jobs": len(cache.jobs)})
 
     async def forever(self) -> None:
-        """Resync every INTERVAL_S."""
-        while True:  # noqa: ASYNC110 - a clock, not a condition
-            await asyncio.sleep(_RETRY_S if await self.once() is None else INTERVAL_S)
+        """Resync each namespace every INTERVAL_S, one that does not answer more often."""
+        async with asyncio.TaskGroup() as tasks:
+            for each in self._namespaces:
+                tasks.create_task(self._keep_synced(each), name=f"resync of {each.name}")
 
     async def once(self) -> int | None:
-        """Resync and queue the imports that have changed; return their number, None if the API is unavailable."""
-        changed = await self._try()
-        self._context.queue.add_all(changed or [])
-        self._context.metrics.repaired(len(changed or []))
-        return None if changed is None else len(changed)
+        """Resync and queue the imports that have changed; return their number, None if no namespace answers."""
+        changed = await asyncio.gather(*(self._list(each) for each in self._namespaces))
+        return None if all(each.error for each in self._namespaces) else sum(changed)
 
-    async def _try(self) -> list[str] | None:
+    def _may_start(self, tries: int) -> bool:
+        """Return whether the reconciles may start: all namespaces answer, or some do and no retry helps the others."""
+        silent = [each for each in self._namespaces if each.synced_at is None]
+        if len(silent) == len(self._namespaces):
+            return False
+        return tries >= _UNHURRIED_TRIES or all(each.refuses for each in silent)
+
+    async def _keep_synced(self, namespace: Namespace) -> None:
+        while True:
+            await asyncio.sleep(namespace.wait_s)
+            await self._list(namespace)
+
+    # --- lists ---
+
+    async def _list_patiently(self, namespaces: list[Namespace]) -> None:
+        """List the namespaces; give up those that do not answer within _PATIENCE_S, if another does."""
+        pending = {asyncio.create_task(self._list(each)) for each in namespaces}
         try:
-            changed = await self._list_all()
+            done, pending = await asyncio.wait(pending, timeout=_PATIENCE_S)
+            while pending and self.last_at is None:
+                more, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                done |= more
+        finally:
+            for task in pending:
+                task.cancel()
+        for task in done:
+            task.result()
+        for each in namespaces:
+            if each.synced_at is None and each.error is None:
+                await self._failed(each, UnavailableError(f"no answer within {_PATIENCE_S:.0f} s"))
+
+    async def _list(self, namespace: Namespace) -> int:
+        """List a namespace and queue the imports that have changed; return their number."""
+        is_first = namespace.synced_at is None
+        try:
+            async with self._lists:
+                changed = await self._list_all(namespace.name)
         except KubernetesError as error:
-            log.warning("resync failed", extra={"error": str(error)})
-            return None
-        self.last_at = datetime.now(UTC)
+            await self._failed(namespace, error)
+            return 0
+        if namespace.error is not None:
+            log.info("namespace answers again", extra={"namespace": namespace.name})
+        namespace.synced_at, namespace.error, namespace.failures = datetime.now(UTC), None, 0
+        self._context.metrics.namespace_synced(namespace.name, synced=True)
+        if self._started and is_first:
+            self._occupy_slots(namespace.name)
+        elif self._started:
+            self._context.metrics.repaired(changed)
         return changed
 
-    async def _list_all(self) -> list[str]:
-        """List all kinds in all namespaces; return the keys of the imports that have changed."""
-        settings, cluster, cache = self._context.settings, self._context.cluster, self._context.cache
-        cache.forget_deletions()
-        labels = selector(settings.instance)
-        keys: dict[str, None] = {}
-        for namespace in settings.namespaces:
-            # Jobs and pods first: a reconcile must not see an import without what already runs for it.
-            for kind, listing in (
-                (cache.jobs, lambda where: cluster.jobs(where, labels)),
-                (cache.pods, lambda where: cluster.pods(where, labels)),
-                (cache.imports, cluster.imports),
-            ):
-                packed, version = await listing(namespace)
-                keys.update(dict.fromkeys(kind.replace(namespace, map(unpack, packed), version)))
-        return [key for key in keys if key]
+    async def _list_all(self, namespace: str) -> int:
+        """List all kinds in a namespace; return the number of imports that have changed."""
+        cluster, cache = self._context.cluster, self._context.cache
+        labels = selector(self._context.settings.instance)
+        cache.forget_deletions(namespace)
+        changed: set[str] = set()
+        # Jobs and pods first: a reconcile must not see an import without what already runs for it.
+        for kind, cached, listing in (
+            ("jobs", cache.jobs, lambda: cluster.jobs(namespace, labels)),
+            ("pods", cache.pods, lambda: cluster.pods(namespace, labels)),
+            ("mediaimports", cache.imports, lambda: cluster.imports(namespace)),
+        ):
+            changed |= await self._sync(kind, cached, namespace, listing)
+        return len(changed)
 
-    def _occupy_slots(self) -> None:
-        """Give slots to the imports whose Jobs run, before any other import gets one."""
+    async def _sync(self, kind: str, cache: Cache, namespace: str, listing: Listing) -> set[str]:
+        """Bring a cache up to date, and queue each import in the moment in which its change is seen."""
+        packed, version = await listing()
+        changed = set()
+        for key in cache.replace(namespace, self._unpacked(kind, packed), version):
+            if key:
+                self._context.queue.add(key)
+                changed.add(key)
+        return changed
+
+    def _unpacked(self, kind: str, packed: Iterable[bytes]) -> Iterator[Object]:
+        for each in packed:
+            with self._guarded(kind):
+                item = unpack(each)
+                check_identity(item)
+                yield item
+
+    async def _failed(self, namespace: Namespace, error: KubernetesError) -> None:
+        """Record that a namespace does not answer; report it once for each cause, as a log line and as an Event."""
+        known = namespace.error is not None and str(namespace.error) == str(error)
+        namespace.error, namespace.failures = error, namespace.failures + 1
+        self._context.metrics.namespace_synced(namespace.name, synced=False)
+        level = logging.DEBUG if known else logging.WARNING
+        log.log(level, "resync failed", extra={"namespace": namespace.name, "error": str(error)})
+        settings = self._context.settings
+        if namespace.refuses and not known and namespace.name != settings.operator_namespace:
+            event = events.namespace_unavailable(settings, namespace.name, str(error), now=self._context.clock())
+            await events.post(self._context.cluster, settings.operator_namespace, event)
+
+    # --- all objects, each by itself ---
+
+    @contextmanager
+    def _guarded(self, kind: str) -> Iterator[None]:
+        """Pass over an object that raises: it must not stop the others."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  any field may hold anything
+            self._context.unreadable(kind, error)
+
+    def _occupy_slots(self, namespace: str) -> None:
+        """Give slots to the imports of a namespace whose Jobs run, before any other import gets one."""
         for item in self._context.cache.jobs:
-            owner = self._context.cache.imports.get(import_uid(item))
-            if owner is None or read_job(item).finished:
+            if item["metadata"]["namespace"] != namespace:
                 continue
-            resource = read(owner)
-            if not (self._context.settings.kueue and resource.queue):
-                self._context.slots.occupy(resource.claim)
+            with self._guarded("jobs"):
+                self._occupy_slot(item)
 
+    def _occupy_slot(self, job: Object) -> None:
+        owner = self._context.cache.imports.get(import_uid(job))
+        if owner is None or read_job(job).finished:
+            return
+        resource = read(owner)
+        if not (self._context.settings.kueue and resource.queue):
+            self._context.slots.occupy(resource.claim)
 
-def _by_urgency(cache: ClusterCache) -> list[str]:
-    """Return all imports, those not completed first, in the order in which they get slots."""
-    resources = (read(item) for item in cache.imports)
-    return [uid for *_, uid in sorted((each.completed, order(each.claim), each.uid) for each in resources)]
+    def _by_urgency(self) -> list[str]:
+        """Return all imports, those not completed first, in the order in which they get slots."""
+        return [order[2] for _, order in sorted(self._urgency(item) for item in self._context.cache.imports)]
+
+    def _urgency(self, item: Object) -> tuple[bool, Order]:
+        """Return the sort key of an import. One that cannot be read comes last: its reconcile reports the cause."""
+        with self._guarded("mediaimports"):
+            resource = read(item)
+            return resource.completed, order(resource.claim)
+        return True, order(Claim(key=item["metadata"]["uid"], user="", created_at=_NEVER))

@@ -39,9 +39,10 @@ async def test_operator_reconciles_what_exists_and_releases_the_lease(
     assert job["metadata"]["labels"]["mediaimport.dev/uid"] == build.uid
     assert lease["spec"]["holderIdentity"] == build.settings().pod_uid
     assert [gauge(operator, each) for each in ("lease_held", "slots_held", "workqueue_depth")] == [1, 1, 0]
-    assert operator.unhealthy_reason() is None
+    assert (operator.unhealthy_reason(), operator.not_ready_reason()) == (None, None)
 
     await operator.stop()
+    assert operator.not_ready_reason() == "the operator stops"
     assert cluster.objects["leases"].popitem()[1]["spec"]["holderIdentity"] == ""
     assert operator.stopped.is_set()
 
@@ -56,6 +57,8 @@ async def test_operator_without_the_lease_reconciles_nothing(
     started = asyncio.create_task(operator.start())
     done, _ = await asyncio.wait([started], timeout=0.2)
     assert (done, cluster.objects["jobs"], gauge(operator, "lease_held")) == (set(), {}, 0)
+    assert operator.unhealthy_reason() is None
+    assert operator.not_ready_reason() == "the operator does not hold the Lease"
 
     started.cancel()
     await operator.stop()
@@ -64,20 +67,20 @@ async def test_operator_without_the_lease_reconciles_nothing(
 async def test_error_outside_a_reconcile_ends_the_operator(
     build: Build, cluster: FakeCluster, operator: Operator
 ) -> None:
-    cluster.put("imports", build.mediaimport(meta={"resourceVersion": "no number"}))
-    del cluster.objects["imports"]["film"]["metadata"]["namespace"]
+    cluster.put("imports", build.mediaimport())
+    cluster.pods = None  # type: ignore[method-assign,assignment]  any bug of ours
 
     await operator.start()
 
     assert isinstance(operator.failure, BaseException)
     assert operator.stopped.is_set()
+    assert "failed" in str(operator.unhealthy_reason())
+    assert operator.not_ready_reason() == "the operator stops"
     await operator.stop()
 
 
 async def test_kopf_gets_handlers_for_each_kind(operator: Operator) -> None:
-    handlers = kopf_app.registry(
-        context=operator.context, start=operator.start, stop=operator.stop, unhealthy_reason=operator.unhealthy_reason
-    )
+    handlers = kopf_app.registry(context=operator.context, start=operator.start, stop=operator.stop)
 
     watched = {str(each.id) for each in handlers._watching.get_all_handlers()}
     assert watched == {"mediaimports-changed", "jobs-changed", "pods-changed"}

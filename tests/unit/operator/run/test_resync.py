@@ -1,0 +1,184 @@
+"""Resync: namespaces by themselves, keys queued as they are found, objects that cannot be read passed over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from mediaimport_operator.reconcile.context import Context
+from mediaimport_operator.run import resync
+from mediaimport_operator.run.resync import Resync
+from mediaimport_runtime.kubernetes.errors import ForbiddenError, UnavailableError
+from mediaimport_runtime.kubernetes.objects import pack
+
+from tests.support.operator_fakes import FakeCluster
+
+if TYPE_CHECKING:
+    from mediaimport_runtime.kubernetes.objects import Object
+
+    from tests.support.operator_fakes import Build
+
+pytestmark = pytest.mark.anyio
+
+FORBIDDEN = ForbiddenError("mediaimports is forbidden", status=403)
+
+
+class Namespaces(FakeCluster):
+    """An API server with several namespaces, some of which answer with an error, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing: dict[str, Exception] = {}
+        self.hanging: set[str] = set()
+        self.failing_kind = ""
+
+    async def imports(self, namespace: str) -> tuple[list[bytes], str]:
+        return await self._listed("imports", namespace)
+
+    async def jobs(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+        assert selector
+        return await self._listed("jobs", namespace)
+
+    async def pods(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+        assert selector
+        return await self._listed("pods", namespace)
+
+    async def _listed(self, kind: str, namespace: str) -> tuple[list[bytes], str]:
+        if namespace in self.hanging:
+            await asyncio.Event().wait()
+        if namespace in self.failing and self.failing_kind in {"", kind}:
+            raise self.failing[namespace]
+        items = [each for each in self.objects[kind].values() if each["metadata"].get("namespace") in {namespace, None}]
+        return [pack(each) for each in items], str(self.version)
+
+
+@pytest.fixture
+def cluster() -> Namespaces:
+    return Namespaces()
+
+
+def context_of(build: Build, cluster: Namespaces, *namespaces: str) -> Context:
+    settings = build.settings(namespaces=namespaces, operator_namespace="media")
+    return Context.create(settings, cluster, clock=lambda: build.now)
+
+
+def put_import(build: Build, cluster: Namespaces, namespace: str) -> str:
+    name, uid = f"film-{namespace}", f"uid-{namespace}"
+    cluster.put("imports", build.mediaimport(meta={"namespace": namespace, "name": name, "uid": uid}))
+    return uid
+
+
+def sample(context: Context, name: str, **labels: str) -> float | None:
+    value: float | None = context.metrics.registry.get_sample_value(f"mediaimport_operator_{name}", labels)
+    return value
+
+
+async def test_namespace_that_refuses_stops_no_other(build: Build, cluster: Namespaces) -> None:
+    uid = put_import(build, cluster, "media")
+    cluster.failing["gone"] = FORBIDDEN
+    context = context_of(build, cluster, "gone", "media")
+    listing = Resync(context)
+
+    await asyncio.wait_for(listing.first(), 3)
+
+    assert await context.queue.get() == uid
+    assert listing.errors == {"gone": "403: mediaimports is forbidden"}
+    assert sample(context, "namespace_synced", namespace="gone") == 0
+    assert sample(context, "namespace_synced", namespace="media") == 1
+    (event,) = cluster.events
+    assert (event["reason"], event["involvedObject"]["kind"]) == ("NamespaceUnavailable", "Pod")
+    assert event["message"].startswith("gone: 403: mediaimports is forbidden.")
+
+
+async def test_namespace_that_gives_no_answer_is_waited_for_a_while(
+    build: Build, cluster: Namespaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(resync, "_RETRY_S", 0.01)
+    put_import(build, cluster, "media")
+    cluster.hanging.add("slow")
+    context = context_of(build, cluster, "slow", "media")
+    listing = Resync(context)
+
+    await asyncio.wait_for(listing.first(), 3)
+
+    assert (len(context.queue), list(listing.errors)) == (1, ["slow"])
+
+
+async def test_first_resync_waits_while_no_namespace_answers(
+    build: Build, cluster: Namespaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "_RETRY_S", 0.01)
+    put_import(build, cluster, "media")
+    cluster.failing |= {"media": FORBIDDEN, "gone": FORBIDDEN}
+    context = context_of(build, cluster, "gone", "media")
+    first = asyncio.create_task(Resync(context).first())
+    _, waiting = await asyncio.wait([first], timeout=0.1)
+    assert waiting == {first}
+
+    del cluster.failing["media"]
+
+    await asyncio.wait_for(first, 3)
+    assert len(context.queue) == 1
+
+
+async def test_namespace_that_answers_late_gets_slots_for_its_running_jobs(build: Build, cluster: Namespaces) -> None:
+    cluster.failing["late"] = FORBIDDEN
+    context = context_of(build, cluster, "late", "media")
+    listing = Resync(context)
+    await listing.first()
+    uid = put_import(build, cluster, "late")
+    labels = build.labels(1, "") | {"mediaimport.dev/uid": uid}
+    cluster.put("jobs", build.job(meta={"namespace": "late", "labels": labels}))
+    del cluster.failing["late"]
+
+    await listing.once()
+
+    assert (listing.errors, context.slots.in_flight, len(context.queue)) == ({}, 1, 1)
+
+
+async def test_key_is_queued_although_a_later_list_fails(build: Build, cluster: Namespaces) -> None:
+    context = context_of(build, cluster, "media")
+    listing = Resync(context)
+    uid = put_import(build, cluster, "media")
+    await listing.first()
+    assert await context.queue.get() == uid
+    context.queue.done(uid)
+    cluster.put("jobs", build.job(meta={"labels": build.labels(1, "") | {"mediaimport.dev/uid": uid}}))
+    cluster.failing, cluster.failing_kind = {"media": UnavailableError("away")}, "pods"
+
+    await listing.once()
+
+    assert len(context.queue) == 1, "no other list reports this Job as changed again"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"metadata": {"uid": "x"}}, {"metadata": {"uid": "x", "name": "x", "namespace": "media", "labels": "none"}}],
+)
+async def test_object_that_cannot_be_read_stops_no_other(build: Build, cluster: Namespaces, broken: Object) -> None:
+    uid = put_import(build, cluster, "media")
+    for kind in ("imports", "jobs", "pods"):
+        cluster.objects[kind] = {"broken": broken} | cluster.objects[kind]
+    context = context_of(build, cluster, "media")
+
+    await Resync(context).first()
+
+    assert (await context.queue.get(), len(context.queue)) == (uid, 0)
+    assert [sample(context, "objects_unreadable_total", kind=each) for each in ("jobs", "pods", "mediaimports")] == [
+        1,
+        1,
+        1,
+    ]
+
+
+async def test_import_with_an_extreme_expiry_stops_no_other(build: Build, cluster: Namespaces) -> None:
+    uid = put_import(build, cluster, "media")
+    item = build.mediaimport(meta={"name": "extreme"}, source={"expiresAt": "9999-12-31T23:59:59-01:00"})
+    cluster.put("imports", item)
+    context = context_of(build, cluster, "media")
+
+    await Resync(context).first()
+
+    assert {await context.queue.get() for _ in range(2)} == {uid, build.uid}
