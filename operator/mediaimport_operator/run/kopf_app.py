@@ -126,7 +126,7 @@ def _watch(  # noqa: PLR0913 - one line for each kind above
         try:
             if (remove if event["type"] == "DELETED" else update)(item):
                 queue.add(key(item))
-        except Exception as error:  # noqa: BLE001  any field may hold anything; the next object is another's
+        except Exception as error:  # noqa: BLE001 - any field may hold anything; the next object is another's
             context.unreadable(kind[2], error)
 
 

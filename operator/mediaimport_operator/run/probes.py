@@ -31,7 +31,7 @@ class Probed(Protocol):
 
 
 @asynccontextmanager
-async def serving_probes(probed: Probed, port: int, *, host: str = "0.0.0.0") -> AsyncIterator[int]:  # noqa: S104  a pod's own
+async def serving_probes(probed: Probed, port: int, *, host: str = "0.0.0.0") -> AsyncIterator[int]:  # noqa: S104 - a pod's own
     """Serve the probes while the block runs; give the port."""
     runner = web.AppRunner(_app(probed), access_log=None)
     await runner.setup()

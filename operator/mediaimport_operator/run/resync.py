@@ -212,7 +212,7 @@ class Resync:
         """Pass over an object that raises: it must not stop the others."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001  any field may hold anything
+        except Exception as error:  # noqa: BLE001 - any field may hold anything
             self._context.unreadable(kind, error)
 
     def _occupy_slots(self, namespace: str) -> None:
