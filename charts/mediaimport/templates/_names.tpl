@@ -114,3 +114,13 @@ metadata:
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{- define "mediaimport.falSecret" -}}
+{{- with .Values.fal -}}
+{{- if .existingSecret -}}
+{{ .existingSecret }}
+{{- else if .key -}}
+{{ include "mediaimport.fullname" $ }}-fal
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -44,6 +44,7 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["s3.existingSecret=a", "s3.accessKeyId=k", "s3.secretAccessKey=s"], "s3.existingSecret and s3.accessKeyId"),
         (["auth.existingSecret=a", "auth.tokens[0].user=u", "auth.tokens[0].token=t"], "auth.existingSecret and"),
         (["replicate.existingSecret=a", "replicate.apiToken=t"], "replicate.existingSecret contradicts"),
+        (["fal.existingSecret=a", "fal.key=k"], "fal.existingSecret and fal.key contradict"),
         (["watchNamespaces={other}"], "watchNamespaces lacks own"),
         (["webhook.ingress.enabled=true"], "webhook.ingress.host is not set"),
         (

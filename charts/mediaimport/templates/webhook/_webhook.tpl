@@ -13,6 +13,9 @@ envFrom:
   {{- with include "mediaimport.replicateSecret" $root }}
   - secretRef: {name: {{ . }}}
   {{- end }}
+  {{- with include "mediaimport.falSecret" $root }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
 env:
   {{- include "mediaimport.webhookVariables" $root | nindent 2 }}
   {{- with $workload.extraEnv }}

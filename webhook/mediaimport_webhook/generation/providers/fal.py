@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from jwt import PyJWK
+    from pydantic import JsonValue
 
     from mediaimport_webhook.settings import Settings
 
@@ -34,9 +35,13 @@ _NAME = "fal"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}")
 _SIGNATURE = re.compile(r"[0-9a-fA-F]{128}")
-_RESULT_PATH = re.compile(
-    r"(?P<model>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/requests/(?P<id>[A-Za-z0-9_-]{1,128})", re.ASCII
+_MODEL = re.compile(
+    r"(?P<app>((workflows|comfy)/)?[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(/[A-Za-z0-9][\w.-]*)*", re.ASCII
 )
+"""Model's name. Its requests are below `app`; a sub-path such as `/dev` only chooses an endpoint of it."""
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY})
+"""Answers of the queue to a request that it does not have, or that has no result."""
+_RETRY_AFTER_S = 30
 _MAX_ERROR = 512
 _TIMEOUT_S = 10.0
 
@@ -97,31 +102,44 @@ class Fal:
         )
 
     async def complete(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
-        """Fetch the result if the callback leaves it out, as fal does with large ones.
+        """Fetch the result if the callback leaves it out, as fal does with large ones; a 503 Problem until that works.
 
-        The request needs the model, which is not in the callback, but in the callback's URL as `?model=`.
+        The request needs the model, which is not in the callback, but in the callback's URL as `?model=`. fal repeats a
+        refused callback for two hours.
         """
         if prediction.outcome is not PredictionOutcome.SUCCEEDED or prediction.output is not None:
             return prediction
-        fetched = await self.fetch_state(f"{parameters.get('model', '')}/requests/{prediction.id}")
+        model = _MODEL.fullmatch(parameters.get("model", ""))
+        if model is None:
+            raise _no_model()
+        fetched = await self.fetch_state(f"{model[0]}/requests/{prediction.id}")
         return prediction if fetched is None else replace(prediction, model=fetched.model, output=fetched.output)
 
     async def fetch_state(self, prediction: str) -> Prediction | None:
-        """Return the result of `owner/model/requests/id`; None without a model, without a key, or when it is gone."""
-        path = _RESULT_PATH.fullmatch(prediction)
-        if path is None or self._key is None:
+        """Return the result of `owner/model/requests/id`, None when it is gone; a 503 Problem while fal refuses it."""
+        name, _, request = prediction.rpartition("/requests/")
+        model = _MODEL.fullmatch(name)
+        if model is None or _ID.fullmatch(request) is None:
             return None
-        url = f"{self._queue_url}/{prediction}"
-        try:
-            response = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
-            content = response.json() if response.is_success else None
-        except (httpx.HTTPError, ValueError):
-            raise problems.unavailable("fal.ai") from None
-        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise problems.unavailable("fal.ai")
+        if self._key is None:
+            raise problems.setting_missing("FAL_KEY")
+        content = await self._result(f"{self._queue_url}/{model['app']}/requests/{request}")
         if content is None:
             return None
-        return Prediction(_NAME, path["id"], "OK", PredictionOutcome.SUCCEEDED, model=path["model"], output=content)
+        return Prediction(_NAME, request, "OK", PredictionOutcome.SUCCEEDED, model=name, output=content)
+
+    async def _result(self, url: str) -> JsonValue:
+        """Return the JSON of a result, None when it is gone."""
+        try:
+            response = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
+            content: JsonValue = response.json() if response.is_success else None
+        except (httpx.HTTPError, ValueError):
+            raise problems.unavailable("fal.ai") from None
+        if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise _key_refused()
+        if not response.is_success and response.status_code not in _GONE:
+            raise problems.unavailable("fal.ai", retry_after_s=_RETRY_AFTER_S)
+        return content
 
     def auth_for(self, host: str) -> Mapping[str, str]:
         """Return the key for fal's queue; the files are public."""
@@ -135,6 +153,19 @@ class Fal:
         if _matches(await self._keys.keys(), signature, message):
             return True
         return await self._keys.refresh() and _matches(await self._keys.keys(), signature, message)
+
+
+def _no_model() -> problems.Problem:
+    detail = (
+        "fal.ai left the result out of its callback, and the callback's URL names no model to ask for it;"
+        " add ?model=owner/name to the URL that fal.ai is given."
+    )
+    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": "?model="})
+
+
+def _key_refused() -> problems.Problem:
+    detail = "fal.ai left the result out of its callback and refuses the key of this service; check FAL_KEY."
+    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": "FAL_KEY"})
 
 
 def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | None:

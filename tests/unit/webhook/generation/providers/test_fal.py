@@ -75,7 +75,6 @@ def test_retried_callback_makes_nothing_new(fal: RunningWebhook) -> None:
     "changes",
     [
         {"status": "ERROR", "error": "Invalid status code: 422", "payload": {"detail": []}},
-        {"payload": None, "payload_error": "Response payload is not JSON serializable."},
         {"payload": {"text": "https is a scheme"}},
     ],
 )
@@ -108,21 +107,49 @@ def test_result_that_the_callback_leaves_out_is_fetched_with_the_key(asking: Run
 
 
 @pytest.mark.parametrize(
-    "model", ["", "fal-ai", "../../secrets/flux", "fal-ai/flux/../..", "fal-ai/flux?x=", "a/b#c", "é/b"]
+    ("model", "path"),
+    [
+        ("fal-ai/flux/dev", RESULT),
+        ("fal-ai/flux/dev/image-to-image", RESULT),
+        ("workflows/me/mine", "/workflows/me/mine/requests/024ca5b1-45d3"),
+    ],
 )
-def test_model_that_is_none_leads_nowhere(asking: RunningWebhook, model: str) -> None:
-    content = body(**LEFT_OUT)
-    answer = call_with_model(asking, content, model)
-    assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
+def test_result_of_a_model_with_a_sub_path_is_asked_of_the_model(asking: RunningWebhook, model: str, path: str) -> None:
+    asking.replicate.answers[path] = httpx.Response(200, json={"images": [IMAGE]})
+    answer = call_with_model(asking, body(**LEFT_OUT), model)
+    assert (answer.status_code, answer.json()["status"]) == (200, "imported")
+    assert [each["source"]["provider"]["model"] for each in asking.specs()] == [model]
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["", "fal-ai", "../../secrets/flux", "fal-ai/flux/../..", "fal-ai/flux?x=", "fal-ai/flux//dev", "a/b#c", "é/b"],
+)
+def test_left_out_result_without_a_model_is_503_and_leads_nowhere(asking: RunningWebhook, model: str) -> None:
+    answer = call_with_model(asking, body(**LEFT_OUT), model)
+    assert (answer.status_code, answer.json()["setting"]) == (503, "?model=")
     assert [each.url.path for each in asking.replicate.requests] == [KEYS]
 
 
-def test_result_that_fal_does_not_give_now_is_503_and_one_it_has_no_more_is_taken_as_it_is(
-    asking: RunningWebhook,
-) -> None:
-    asking.replicate.answers[RESULT] = httpx.Response(502)
-    assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").status_code == 503
-    asking.replicate.answers[RESULT] = httpx.Response(404)
+@pytest.mark.parametrize("status", [400, 401, 403, 408, 429, 500, 502])
+def test_left_out_result_that_fal_does_not_give_now_is_503(asking: RunningWebhook, status: int) -> None:
+    asking.replicate.answers[RESULT] = httpx.Response(status)
+    answer = call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux")
+    assert (answer.status_code, asking.cluster.imports) == (503, {})
+    assert answer.json().get("setting") == ("FAL_KEY" if status in {401, 403} else None)
+    asking.replicate.answers[RESULT] = httpx.Response(200, json={"images": [IMAGE]})
+    assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").json()["status"] == "imported"
+
+
+@pytest.mark.parametrize("payload_error", ["Response payload is too large.", "It is not JSON serializable."])
+def test_left_out_result_without_a_key_is_503_and_names_the_setting(fal: RunningWebhook, payload_error: str) -> None:
+    answer = call_with_model(fal, body(payload=None, payload_error=payload_error), "fal-ai/flux")
+    assert (answer.status_code, answer.json()["setting"]) == (503, "FAL_KEY")
+
+
+@pytest.mark.parametrize("status", [404, 410, 422])
+def test_left_out_result_that_fal_has_no_more_is_taken_as_it_is(asking: RunningWebhook, status: int) -> None:
+    asking.replicate.answers[RESULT] = httpx.Response(status)
     assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").json()["status"] == "ignored"
 
 
