@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.names import AssetKeys
+from mediaimport_api.reasons import Reason, Retry
 
 from mediaimport_checks import film, webhook
 from mediaimport_checks.checklist import Check, CheckError, LeftOut
@@ -164,8 +165,8 @@ class Installation:
             status = self.cluster.import_status(self.settings.namespace, self.import_name)
             if status.get("phase") == "Ready":
                 return status
-            if status.get("phase") == "Failed":
-                error = status.get("error", {})
+            error = status.get("error", {})
+            if status.get("phase") == "Failed" or error.get("reason") in _STORE_REASONS:
                 raise CheckError(
                     f"{error.get('reason', 'Failed')}: {error.get('message', '')}",
                     f"docs/reference/reasons.md, {error.get('reason', '')}",
@@ -192,6 +193,8 @@ class Installation:
         return _condition(self.status, kind)
 
 
+_STORE_REASONS = frozenset(reason.value for reason in Reason if reason.facts.retry is Retry.UNTIL_EXPIRY)
+"""Reasons that the operator retries for long, and that a check reports at once."""
 _REPORT = "report it, with the operator's log"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, IntEnum, StrEnum, auto
 
 
@@ -15,9 +16,15 @@ class Retry(Enum):
     """A retry that does not count against `limits.attempts`; at most MAX_UNCOUNTED in one run."""
     MORE_MEMORY = auto()
     """One retry, with more memory."""
+    UNTIL_EXPIRY = auto()
+    """Retries with growing waits until `spec.source.expiresAt`, or for MAX_PATIENCE without it.
+
+    The cause is neither in the spec nor in the media: a key that is being rotated, for example.
+    """
 
 
 MAX_UNCOUNTED = 5
+MAX_PATIENCE = timedelta(days=1)
 
 
 class ExitCode(IntEnum):
@@ -32,6 +39,7 @@ class ExitCode(IntEnum):
     SCRATCH = 15
     SOURCE_UNAVAILABLE = 20
     STORE_UNAVAILABLE = 21
+    DISK_FULL = 22
     INTERRUPTED = 30
     UNEXPECTED = 1
 
@@ -62,6 +70,7 @@ class Reason(StrEnum):
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     TRUNCATED = "Truncated"
     STORE_UNAVAILABLE = "StoreUnavailable"
+    DISK_FULL = "DiskFull"
     INTERRUPTED = "Interrupted"
     UNEXPECTED = "Unexpected"
     # the end of an attempt, read from the pod's status
@@ -117,7 +126,7 @@ class Facts:
     exit_code: ExitCode | None = None
 
 
-_N, _C, _U = Retry.NEVER, Retry.COUNTED, Retry.UNCOUNTED
+_N, _C, _U, _E = Retry.NEVER, Retry.COUNTED, Retry.UNCOUNTED, Retry.UNTIL_EXPIRY
 _X = ExitCode
 _NOTHING = "Nothing."
 
@@ -176,12 +185,15 @@ _FACTS: dict[Reason, Facts] = {
         "The size is not the expected one.", "Check expected.sizeBytes and the source.", _N, _X.EXPECTED
     ),
     Reason.STORE_DENIED: Facts(
-        "The store denied the access.", "Check the S3 access key, its secret and its policy.", _N, _X.STORE_REFUSED
+        "The store denied the access.",
+        "Check the S3 access key, its secret and its policy. The operator retries.",
+        _E,
+        _X.STORE_REFUSED,
     ),
     Reason.STORE_MISSING: Facts(
         "The bucket does not exist.",
-        "Create it, or correct the bucket's name, region and endpoint.",
-        _N,
+        "Create it, or correct the bucket's name, region and endpoint. The operator retries.",
+        _E,
         _X.STORE_REFUSED,
     ),
     Reason.ASSET_TAKEN: Facts(
@@ -217,8 +229,14 @@ _FACTS: dict[Reason, Facts] = {
     Reason.STORE_UNAVAILABLE: Facts(
         "The store did not answer, or is temporarily unavailable.",
         "Nothing: the operator retries.",
-        _C,
+        _E,
         _X.STORE_UNAVAILABLE,
+    ),
+    Reason.DISK_FULL: Facts(
+        "The node's disk is full.",
+        "Free the node's disk. The operator retries, on another node if the scheduler chooses one.",
+        _E,
+        _X.DISK_FULL,
     ),
     Reason.INTERRUPTED: Facts(
         "The importer was stopped (SIGTERM).", "Nothing: the operator retries.", _U, _X.INTERRUPTED

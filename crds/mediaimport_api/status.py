@@ -116,6 +116,13 @@ class Tally(Lenient):
     disrupted: Annotated[
         Count, Field(description="attempts that were interrupted, by a drain for example; they do not count, at most 5")
     ] = 0
+    external: Annotated[
+        Count,
+        Field(
+            description="attempts that failed for a cause outside spec and media, such as the store; they do not count,"
+            " and are repeated until the source expires"
+        ),
+    ] = 0
     out_of_memory: Count = 0
     result_lost: Count = 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mediaimport_api.reasons import MAX_UNCOUNTED, Reason, Retry
+from mediaimport_api.reasons import MAX_PATIENCE, MAX_UNCOUNTED, Reason, Retry
 
 from dev.generate.markdown import NOTICE, anchor, table
 
@@ -17,6 +17,10 @@ _RETRIES = {
     Retry.COUNTED: "yes, until `limits.attempts` are spent",
     Retry.UNCOUNTED: f"yes, not counted, at most {MAX_UNCOUNTED} times in a run",
     Retry.MORE_MEMORY: "once, with more memory",
+    Retry.UNTIL_EXPIRY: (
+        "yes, not counted, with growing waits, until `source.expiresAt`; without it for"
+        f" {MAX_PATIENCE.total_seconds() / 3600:.0f} hours from the run's start; at least `limits.attempts` times"
+    ),
 }
 
 

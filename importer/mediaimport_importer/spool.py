@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from mediaimport_api.reasons import Reason
 
-from mediaimport_importer.errors import RefusedError
+from mediaimport_importer.errors import RefusedError, UnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,9 @@ class Spool:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise _disk_full(self._max_bytes) from error
+            if error.errno == errno.EFBIG:
                 raise scratch_exceeded(self._max_bytes) from error
             raise
         with self._changed:
@@ -198,4 +200,12 @@ def scratch_exceeded(max_bytes: int) -> RefusedError:
     return RefusedError(
         Reason.SCRATCH_EXCEEDED,
         f"the media does not fit into the {max_bytes} bytes of scratch space; raise the importer's scratch size",
+    )
+
+
+def _disk_full(max_bytes: int) -> UnavailableError:
+    return UnavailableError(
+        Reason.DISK_FULL,
+        f"the node's disk is full, though the scratch space has {max_bytes} bytes; free the disk, or request"
+        " ephemeral storage for importers",
     )

@@ -215,7 +215,7 @@ class Bucket:
                 if precondition_failed(error):
                     raise ObjectExistsError from error
                 failure = translate(error, bucket=self.name)
-                if not failure.retryable:
+                if not isinstance(failure, UnavailableError):
                     raise failure from error
                 time.sleep(WAIT_S * 2**tried)
         return self.once(operation)

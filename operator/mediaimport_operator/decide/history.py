@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import job_name, run_hash
-from mediaimport_api.reasons import MAX_UNCOUNTED, Reason, Retry
+from mediaimport_api.reasons import MAX_PATIENCE, MAX_UNCOUNTED, Reason, Retry
 from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, Attempt, Tally
 from mediaimport_runtime.text import truncate
 
@@ -137,6 +137,8 @@ def _counted(tally: Tally, ended: Ended) -> Tally:
             return tally.model_copy(update={"out_of_memory": tally.out_of_memory + 1})
         case Retry.UNCOUNTED if ended.reason is Reason.RESULT_LOST:
             return tally.model_copy(update={"result_lost": tally.result_lost + 1})
+        case Retry.UNTIL_EXPIRY:
+            return tally.model_copy(update={"external": tally.external + 1})
         case Retry.UNCOUNTED:
             return tally.model_copy(update={"disrupted": tally.disrupted + 1})
         case Retry.COUNTED | Retry.NEVER:
@@ -170,16 +172,22 @@ class GiveUp:
 
 @dataclass(frozen=True)
 class RetryRules:
-    """An import's limits: `attempts` that count, the first backoff, the expiry of its source."""
+    """An import's limits: `attempts` that count, the first backoff, the expiry of its source, the start of its run."""
 
     attempts: int
     initial_backoff: timedelta
     source_expires_at: datetime | None
+    run_started_at: datetime
+
+    @property
+    def patience_ends_at(self) -> datetime:
+        """The time until which failures of the store, the node or the installation are retried."""
+        return self.source_expires_at or self.run_started_at + MAX_PATIENCE
 
 
 def retry_decision(ended: Ended, *, tally: Tally, rules: RetryRules, now: datetime) -> RetryAt | GiveUp:
     """Return what follows a failure; `tally` already counts it."""
-    if _exhausted(ended.reason, tally, rules):
+    if _exhausted(ended.reason, tally, rules, now):
         return GiveUp(ended.reason, ended.message)
     if rules.source_expires_at is not None and now >= rules.source_expires_at and ended.reason in _DOWNLOAD_FAILURES:
         message = f"the source's URL has expired; the last attempt failed: {ended.message}"
@@ -187,12 +195,14 @@ def retry_decision(ended: Ended, *, tally: Tally, rules: RetryRules, now: dateti
     return RetryAt(now + _backoff(ended, tally, rules))
 
 
-def _exhausted(reason: Reason, tally: Tally, rules: RetryRules) -> bool:
+def _exhausted(reason: Reason, tally: Tally, rules: RetryRules, now: datetime) -> bool:
     match reason.facts.retry:
         case Retry.NEVER:
             return True
         case Retry.MORE_MEMORY:
             return tally.out_of_memory > 1
+        case Retry.UNTIL_EXPIRY:
+            return tally.external >= rules.attempts and now >= rules.patience_ends_at
         case Retry.UNCOUNTED:
             return tally.disrupted + tally.result_lost > MAX_UNCOUNTED or tally.counted >= rules.attempts
         case Retry.COUNTED:
@@ -201,7 +211,8 @@ def _exhausted(reason: Reason, tally: Tally, rules: RetryRules) -> bool:
 
 def _backoff(ended: Ended, tally: Tally, rules: RetryRules) -> timedelta:
     """Return a wait that doubles with each attempt that ended, or the source's Retry-After if that is longer."""
-    failures_before = max(tally.counted + tally.disrupted + tally.result_lost + tally.out_of_memory - 1, 0)
+    ended_attempts = tally.counted + tally.disrupted + tally.result_lost + tally.out_of_memory + tally.external
+    failures_before = max(ended_attempts - 1, 0)
     exponential: timedelta = min(rules.initial_backoff * (1 << min(failures_before, 16)), MAX_BACKOFF)
     retry_after_s = ended.result.retry_after_seconds if ended.result else None
     return max(exponential, timedelta(seconds=retry_after_s or 0))

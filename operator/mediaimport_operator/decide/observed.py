@@ -144,8 +144,10 @@ class Observed:
     @property
     def retry_rules(self) -> RetryRules:
         """The limits of this import's retries."""
+        status = self.resource.status
         return RetryRules(
             attempts=self.spec.limits.attempts,
             initial_backoff=timedelta(seconds=self.settings.retry_wait_s),
             source_expires_at=self.spec.source.expires_at,
+            run_started_at=(status.started_at if status.run == self.resource.run else None) or self.now,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import LABEL_QUEUE, job_name, run_hash
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import MAX_MESSAGE, ConditionType, Phase
+from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_MESSAGE, ConditionType, Phase
 from mediaimport_runtime.text import public
 
 from mediaimport_operator.decide import history
@@ -267,6 +267,9 @@ def _job_expiry(o: Observed, job: Job) -> datetime | None:
         return None
     if not job.finished:
         return None if _importer_terminated(o, job) else o.now
+    if of_this_run and job.attempt <= history.recorded_history(o.resource).number - MAX_ATTEMPTS_SHOWN:
+        # A store that is away for a day must not leave hundreds of Jobs behind.
+        return o.now
     imported = recorded is not None and recorded.reason is Reason.IMPORTED
     kept_s = o.settings.successful_job_s if imported else o.settings.failed_job_s
     return (job.finished_at or job.created_at or o.now) + timedelta(seconds=kept_s)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_api.reasons import Reason
+from mediaimport_api.reasons import Reason, Retry
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.status import (
     MAX_MESSAGE,
@@ -77,7 +77,7 @@ class StatusBuilder:
         last, at = self.history.last, self.history.next_attempt_at
         cause = f"{last.reason}: {last.message or last.reason.facts.sentence}" if last and last.reason else "no reason"
         when = f"{at:%H:%M:%S} UTC" if at else "at once"
-        message = f"attempt {self.history.number} failed ({cause}); the next one starts at {when}"
+        message = f"attempt {self.history.number} failed ({cause}); the next one starts at {when}{self._patience()}"
         return self._in_progress(
             Phase.WAITING, Reason.RETRY_SCHEDULED, message, next_attempt_at=at, error=self._last_error()
         )
@@ -139,6 +139,13 @@ class StatusBuilder:
     def _conditions(self) -> ConditionBuilder:
         resource = self.observed.resource
         return ConditionBuilder(before=resource.status, now=self.observed.now, generation=resource.generation)
+
+    def _patience(self) -> str:
+        """Return until when attempts follow, where no number of them is the limit."""
+        last = self.history.last
+        if last is None or last.reason is None or last.reason.facts.retry is not Retry.UNTIL_EXPIRY:
+            return ""
+        return f", and others follow until {self.observed.retry_rules.patience_ends_at:%Y-%m-%d %H:%M} UTC"
 
     def _last_error(self) -> ErrorInfo | None:
         last = self.history.last

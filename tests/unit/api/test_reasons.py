@@ -26,13 +26,20 @@ def test_the_exit_codes_are_those_that_operators_of_every_version_know() -> None
         Reason.SOURCE_UNAVAILABLE: 20,
         Reason.TRUNCATED: 20,
         Reason.STORE_UNAVAILABLE: 21,
+        Reason.DISK_FULL: 22,
         Reason.INTERRUPTED: 30,
     }
     assert {reason: reason.facts.exit_code for reason in known} == known
 
 
 def test_what_is_the_authors_to_mend_is_not_retried() -> None:
-    assert not any(reason.retryable for reason in Reason if 10 <= (reason.facts.exit_code or 0) < 20)
+    retried = {reason for reason in Reason if 10 <= (reason.facts.exit_code or 0) < 20 and reason.retryable}
+    assert retried == {Reason.STORE_DENIED, Reason.STORE_MISSING}
+
+
+def test_what_neither_spec_nor_media_cause_is_retried_until_the_source_expires() -> None:
+    external = {Reason.STORE_UNAVAILABLE, Reason.STORE_DENIED, Reason.STORE_MISSING, Reason.DISK_FULL}
+    assert {reason for reason in Reason if reason.facts.retry is Retry.UNTIL_EXPIRY} == external
 
 
 def test_an_interruption_does_not_count_as_an_attempt() -> None:

@@ -93,6 +93,12 @@ def test_failed_import_is_reported_with_its_reason(tmp_path: Path) -> None:
         installation(Api(failed), tmp_path).import_succeeds()
 
 
+def test_import_that_waits_for_the_store_is_reported_at_once(tmp_path: Path) -> None:
+    waiting = {"phase": "Waiting", "error": {"reason": "StoreDenied", "message": "the store refused"}}
+    with pytest.raises(CheckError, match="StoreDenied: the store refused"):
+        installation(Api(waiting), tmp_path).import_succeeds()
+
+
 def test_import_without_an_end_is_reported_with_phase_and_condition(tmp_path: Path) -> None:
     condition = {"type": "Ready", "reason": "ImagePullFailed", "message": "no such image"}
     waiting = {"phase": "Importing", "conditions": [condition]}

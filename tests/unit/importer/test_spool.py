@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_importer import background
-from mediaimport_importer.errors import RefusedError
+from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.spool import HELD_BACK_BYTES, Reader, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -90,6 +90,22 @@ def test_more_than_the_scratch_space_is_refused(spool: Spool) -> None:
         spool.write(bytes(11))
 
     assert caught.value.reason is Reason.SCRATCH_EXCEEDED
+
+
+class FullDisk(type(Path())):  # type: ignore[misc] - the class that Path() has here
+    """A path on a disk without room."""
+
+    def open(self, *_: object, **__: object) -> IO[bytes]:
+        """Open the kernel's device that is always full."""
+        return Path("/dev/full").open("wb", buffering=0)
+
+
+def test_full_disk_is_worth_another_attempt(tmp_path: Path) -> None:
+    with Spool(FullDisk(tmp_path / "file"), max_bytes=100) as spool, pytest.raises(UnavailableError) as caught:
+        spool.write(b"one")
+
+    assert caught.value.reason is Reason.DISK_FULL
+    assert caught.value.retryable
 
 
 def test_reach_waits_for_a_position_or_the_end(spool: Spool) -> None:

@@ -44,7 +44,7 @@ def started(build: Build, number: int = 1, **spec: object) -> Object:
 
 
 def failing(
-    build: Build, item: Object, attempt: int, reason: Reason = Reason.STORE_UNAVAILABLE, **more: object
+    build: Build, item: Object, attempt: int, reason: Reason = Reason.SOURCE_UNAVAILABLE, **more: object
 ) -> Observed:
     code = reason.facts.exit_code
     assert code is not None
@@ -190,7 +190,7 @@ def test_the_end_of_an_attempt_is_written_before_the_next_one_starts(build: Buil
     observed = failing(build, started(build), 1)
     planned = plan(observed)
     assert planned.actions == ()
-    assert status_of(planned).attempts[0].reason is Reason.STORE_UNAVAILABLE
+    assert status_of(planned).attempts[0].reason is Reason.SOURCE_UNAVAILABLE
 
 
 # --- failures ---
@@ -202,7 +202,7 @@ def test_a_failed_attempt_is_followed_by_a_wait_without_a_slot(build: Build) -> 
     status = status_of(planned)
     assert (status.phase, ready_reason(planned)) == (Phase.WAITING, "RetryScheduled")
     assert status.error is not None
-    assert status.error.reason is Reason.STORE_UNAVAILABLE
+    assert status.error.reason is Reason.SOURCE_UNAVAILABLE
 
 
 def test_the_next_attempt_starts_when_its_time_has_come(build: Build) -> None:
@@ -235,7 +235,7 @@ def test_the_sources_retry_after_is_respected(build: Build) -> None:
 def test_the_last_counted_attempt_ends_the_import(build: Build) -> None:
     planned = plan(failing(build, started(build, 4), 4))
     status = status_of(planned)
-    assert (status.phase, ready_reason(planned), planned.requeue_at) == (Phase.FAILED, "StoreUnavailable", build.now)
+    assert (status.phase, ready_reason(planned), planned.requeue_at) == (Phase.FAILED, "SourceUnavailable", build.now)
     assert {each.type for each in status.conditions} == {"Ready", "Stalled"}
     assert status.completed_at == build.now
 
@@ -261,6 +261,62 @@ def test_an_expired_source_does_not_end_retries_of_the_store(build: Build) -> No
     source = {"expiresAt": "2030-01-01T11:00:00Z"}
     planned = plan(failing(build, started(build, source=source), 1, Reason.STORE_UNAVAILABLE))
     assert ready_reason(planned) == "RetryScheduled"
+
+
+EXTERNAL = [Reason.STORE_UNAVAILABLE, Reason.STORE_DENIED, Reason.STORE_MISSING, Reason.DISK_FULL]
+
+
+def failed_often(build: Build, reason: Reason, *, times: int, **spec: object) -> Object:
+    """An import whose attempts have all failed so, the next of which has just started."""
+    item = build.mediaimport(**spec)
+    for attempt in range(1, times + 1):
+        item = build.after(plan(build.observed(item)), **spec)
+        item = build.after(plan(failing(build, item, attempt, reason)), **spec)
+        item["status"].pop("nextAttemptAt")
+    return build.after(plan(build.observed(item)), **spec)
+
+
+@pytest.mark.parametrize("reason", EXTERNAL)
+def test_failures_of_store_and_node_are_retried_until_the_source_expires(build: Build, reason: Reason) -> None:
+    source = {"expiresAt": "2030-01-01T12:20:00Z"}
+    item = failed_often(build, reason, times=7, source=source)
+    before = replace(failing(build, item, 8, reason), now=build.now + timedelta(minutes=19))
+    status = status_of(plan(before))
+    assert (status.phase, status.tally and status.tally.external) == (Phase.WAITING, 8)
+    after = plan(replace(before, now=build.now + timedelta(minutes=20)))
+    assert (status_of(after).phase, ready_reason(after)) == (Phase.FAILED, reason)
+
+
+def test_failures_of_the_store_are_retried_for_a_day_if_the_source_does_not_expire(build: Build) -> None:
+    item = failed_often(build, Reason.STORE_UNAVAILABLE, times=7)
+    failed = failing(build, item, 8, Reason.STORE_UNAVAILABLE)
+    assert status_of(plan(replace(failed, now=build.now + timedelta(hours=23)))).phase is Phase.WAITING
+    assert status_of(plan(replace(failed, now=build.now + timedelta(hours=24)))).phase is Phase.FAILED
+
+
+def test_status_of_a_waiting_import_says_for_what_and_until_when(build: Build) -> None:
+    planned = plan(failing(build, started(build), 1, Reason.STORE_DENIED))
+    condition = status_of(planned).condition(ConditionType.READY)
+    assert condition is not None
+    assert condition.message == (
+        "attempt 1 failed (StoreDenied: It failed.); the next one starts at 12:00:05 UTC, and others follow until"
+        " 2030-01-02 12:00 UTC"
+    )
+
+
+def test_failures_of_the_store_leave_the_attempts_to_the_source(build: Build) -> None:
+    item = failed_often(build, Reason.STORE_UNAVAILABLE, times=7)
+    planned = plan(failing(build, item, 8, Reason.SOURCE_UNAVAILABLE))
+    tally = status_of(planned).tally
+    assert tally is not None
+    assert (ready_reason(planned), tally.counted, tally.external) == ("RetryScheduled", 1, 7)
+
+
+def test_jobs_of_attempts_that_are_shown_no_longer_are_deleted_at_once(build: Build) -> None:
+    item = failed_often(build, Reason.STORE_UNAVAILABLE, times=7)
+    planned = plan(build.observed(item, jobs=[build.failed_job(number) for number in range(1, 8)], pods=[]))
+    deleted = {action.name for action in planned.actions if isinstance(action, DeleteJob)}
+    assert deleted == {build.job(number)["metadata"]["name"] for number in (1, 2, 3)}
 
 
 def test_out_of_memory_is_tried_once_more_with_more(build: Build) -> None:
