@@ -27,9 +27,13 @@ class Cluster:
 
     @staticmethod
     @asynccontextmanager
-    async def connect(*, connections: int, on_request: OnRequest, clock: Clock) -> AsyncIterator[Cluster]:
-        """Open a client that uses at most so many connections; `on_request` observes each request."""
-        async with client.connect(COMPONENT, connections=connections, on_request=on_request, clock=clock) as opened:
+    async def connect(
+        *, connections: int, on_request: OnRequest, clock: Clock, timeout_s: float = client.TIMEOUT_S
+    ) -> AsyncIterator[Cluster]:
+        """Open a client with at most so many connections of its own; `on_request` observes each request."""
+        async with client.connect(
+            COMPONENT, connections=connections, on_request=on_request, clock=clock, timeout_s=timeout_s
+        ) as opened:
             yield Cluster(opened)
 
     # --- lists, in pages ---

@@ -1,6 +1,8 @@
 """Log followers: one task for each running import reads the importer's log and reports the progress.
 
-A log line never decides an outcome. Lines are split, bounded and cleaned first: hostile media may have shaped them.
+At most MAX_STREAMS logs are streamed at a time; of the others the tail is polled, so that a thousand imports cost no
+more. A log line never decides an outcome. Lines are split, bounded and cleaned first: hostile media may have shaped
+them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,13 @@ if TYPE_CHECKING:
 
 PROGRESS_INTERVAL_S = 2.0
 MAX_TAIL_LINE = 300
+MAX_STREAMS = 50
+MAX_POLLS = 4
+"""Tails that are polled at once: with more imports each waits longer for its turn."""
+LOG_TIMEOUT_S = 5.0
+"""Of a tail: the kubelet that has it may be gone."""
 _RECONNECT_S = 1.0
+_POLL_S = 5.0
 _TAIL_LINES = 20
 _TAIL_BYTES = 32 * 1024
 
@@ -93,6 +101,10 @@ class StepTimer:
     _step: Step | None = None
     _since: datetime | None = None
 
+    def reset(self) -> None:
+        """Forget the step: lines have been missed, perhaps its end."""
+        self._step = self._since = None
+
     def read(self, line: LogLine) -> tuple[Step, float] | None:
         """Return the step that this line ends, with its duration in seconds."""
         step = line.progress.step if line.progress else None
@@ -112,12 +124,15 @@ class ProgressThrottle:
     _reported: Progress | None = None
     _reported_at: float = field(default=float("-inf"))
     _seq: int = -1
+    missed: bool = False
+    """True if there were lines between the last line read and the one before it."""
 
     def read(self, line: bytes) -> LogLine | None:
         """Read a line and return it; None for lines that repeat after a reconnection, and for foreign ones."""
         parsed = parse(line)
         if parsed is None or parsed.seq <= self._seq:
             return None
+        self.missed = parsed.seq > self._seq + 1 and self._seq >= 0
         self._seq = parsed.seq
         self.latest = parsed.progress or self.latest
         return parsed
@@ -162,9 +177,17 @@ class LogFollowers:
     """
 
     def __init__(
-        self, cluster: Cluster, *, on_progress: Callable[[str], None], on_step: Callable[[str, float], None]
+        self,
+        cluster: Cluster,
+        *,
+        on_progress: Callable[[str], None],
+        on_step: Callable[[str, float], None],
+        max_streams: int = MAX_STREAMS,
     ) -> None:
+        """Take a cluster of its own: streams occupy a connection each, which nothing else may wait for."""
         self._cluster = cluster
+        self._streams = asyncio.Semaphore(max_streams)
+        self._polls = asyncio.Semaphore(MAX_POLLS)
         self._on_progress = on_progress
         self._on_step = on_step
         self._followers: dict[str, _LogFollower] = {}
@@ -193,9 +216,7 @@ class LogFollowers:
     async def tail(self, key: str, *, namespace: str, pod: str) -> str | None:
         """Return the log's last lines for people: from the API, or the followed ones if the pod is gone."""
         try:
-            raw = await self._cluster.log_tail(
-                namespace, pod, container=IMPORTER_CONTAINER, lines=_TAIL_LINES, limit_bytes=_TAIL_BYTES
-            )
+            raw = await self._read_tail(namespace, pod)
         except KubernetesError as error:
             log.info("log tail not read", extra={"pod": pod, "error": str(error)})
             follower = self._followers.get(key)
@@ -214,28 +235,45 @@ class LogFollowers:
         """Read until the pod is gone or the task is cancelled: the importer may outlive the end of a stream."""
         while True:
             try:
-                await self._read(key, follower)
+                wait_s = await self._read(key, follower)
             except NotFoundError:
                 return
             except KubernetesError as error:
-                log.debug("log stream interrupted", extra={"pod": follower.pod, "error": str(error)})
-            await asyncio.sleep(_RECONNECT_S)
+                log.debug("log not read", extra={"pod": follower.pod, "error": str(error)})
+                wait_s = _RECONNECT_S
+            await asyncio.sleep(wait_s)
 
-    async def _read(self, key: str, follower: _LogFollower) -> None:
-        splitter = LineSplitter()
-        async for piece in self._cluster.follow_log(follower.namespace, follower.pod, container=IMPORTER_CONTAINER):
-            for line in splitter.feed(piece):
-                self._read_line(follower, line)
-            self._report(key, follower)
+    async def _read(self, key: str, follower: _LogFollower) -> float:
+        """Read a log to the end of its stream, or its tail while no stream is free; return the wait before the next."""
+        if self._streams.locked():
+            async with self._polls:
+                self._read_lines(key, follower, (await self._read_tail(follower.namespace, follower.pod)).splitlines())
+            return _POLL_S
+        async with self._streams:
+            splitter = LineSplitter()
+            async for piece in self._cluster.follow_log(follower.namespace, follower.pod, container=IMPORTER_CONTAINER):
+                self._read_lines(key, follower, splitter.feed(piece))
+        return _RECONNECT_S
 
-    def _read_line(self, follower: _LogFollower, line: bytes) -> None:
-        follower.lines.append(line)
-        parsed = follower.throttle.read(line)
-        if parsed is not None and (ended := follower.timer.read(parsed)) is not None:
-            self._on_step(*ended)
+    async def _read_tail(self, namespace: str, pod: str) -> bytes:
+        return await self._cluster.log_tail(
+            namespace, pod, container=IMPORTER_CONTAINER, lines=_TAIL_LINES, limit_bytes=_TAIL_BYTES
+        )
 
-    def _report(self, key: str, follower: _LogFollower) -> None:
+    def _read_lines(self, key: str, follower: _LogFollower, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self._read_line(follower, line)
         progress = follower.throttle.due(asyncio.get_running_loop().time())
         if progress is not None:
             follower.progress = progress
             self._on_progress(key)
+
+    def _read_line(self, follower: _LogFollower, line: bytes) -> None:
+        follower.lines.append(line)
+        parsed = follower.throttle.read(line)
+        if parsed is None:
+            return
+        if follower.throttle.missed:
+            follower.timer.reset()
+        if (ended := follower.timer.read(parsed)) is not None:
+            self._on_step(*ended)

@@ -50,10 +50,11 @@ class Context:
         cluster: Cluster,
         *,
         clock: Callable[[], datetime],
+        logs: Cluster | None = None,
         metrics: Metrics | None = None,
         sts: Sts | None = None,
     ) -> Context:
-        """Return the state of an operator that has seen nothing yet."""
+        """Return the state of an operator that has seen nothing yet; `logs` is the API client for logs, if another."""
         metrics, queue = metrics or Metrics(), WorkQueue()
         return cls(
             settings=settings,
@@ -63,7 +64,7 @@ class Context:
             queue=queue,
             cache=ClusterCache(),
             slots=Slots(settings.caps, on_grant=queue.add),
-            followers=LogFollowers(cluster, on_progress=queue.add, on_step=metrics.step),
+            followers=LogFollowers(logs or cluster, on_progress=queue.add, on_step=metrics.step),
             refusals={},
             sts=sts,
             sessions={},

@@ -87,6 +87,17 @@ class WorkQueue:
         self._finish(key)
         return backoff_s
 
+    def requeue_if_running(self, key: str) -> None:
+        """Requeue a key whose reconcile has ended without a result: its worker was cancelled, or died."""
+        if key in self._running:
+            self._added_while_running.add(key)
+            self._finish(key)
+
+    @property
+    def closed(self) -> bool:
+        """True once no more keys are returned."""
+        return self._closed
+
     def close(self) -> None:
         """Return no more keys."""
         self._closed = True

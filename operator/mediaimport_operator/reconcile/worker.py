@@ -35,10 +35,21 @@ class Reconciler:
         self._applier = Applier(context)
 
     async def work(self, leading: asyncio.Event) -> None:
-        """Reconcile keys until the queue is closed; pause while this operator is not the leader."""
-        while (key := await self._context.queue.get()) is not None:
-            await leading.wait()
-            await self._timed(key)
+        """Reconcile keys until the queue is closed; pause while this operator is not the leader.
+
+        No key is lost on any way out: one whose reconcile has no end is requeued.
+        """
+        queue = self._context.queue
+        while (key := await queue.get()) is not None:
+            try:
+                await leading.wait()
+                await self._timed(key)
+            except Exception:
+                # Not the reconcile, which is guarded, but the report of its failure.
+                log.exception("failure of a reconcile not reported", extra={"key": key})
+                queue.failed(key)
+            finally:
+                queue.requeue_if_running(key)
 
     async def _timed(self, key: str) -> None:
         begun_s = time.monotonic()

@@ -21,6 +21,8 @@ _RENEW_PERIOD_S = 4.0
 _RETRY_PERIOD_S = 1.0
 _RENEW_DEADLINE_S = 11.0
 """A leader that could not renew for so long stops working, well before another may take over."""
+REQUEST_TIMEOUT_S = 3.0
+"""The most that one request may take: a second try fits into the deadline."""
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +81,10 @@ def held_by(lease: Object, identity: str, *, now: datetime) -> Object:
 
 
 class Lease:
-    """This operator's part in the election. `held` is set only while it is the leader."""
+    """This operator's part in the election. `held` is set only while it is the leader, `lapsed` while it is not."""
 
     def __init__(self, cluster: Cluster, *, namespace: str, name: str, identity: str) -> None:
+        """Take a cluster of its own: requests of others must not hold up a renewal."""
         self._cluster = cluster
         self._namespace = namespace
         self._name = name
@@ -89,7 +92,12 @@ class Lease:
         self._last: ObservedLease | None = None
         self._object: Object | None = None
         self._last_error = ""
+        self._deadline: asyncio.TimerHandle | None = None
+        self._tried = False
+        self._released = False
         self.held = asyncio.Event()
+        self.lapsed = asyncio.Event()
+        self.lapsed.set()
 
     async def acquire(self) -> None:
         """Return once this operator is the leader."""
@@ -100,64 +108,74 @@ class Lease:
                 waiting = True
             await asyncio.sleep(_RETRY_PERIOD_S)
         log.info("lease acquired", extra={"lease": self._name, "identity": self._identity})
-        self.held.set()
 
     async def keep(self) -> None:
-        """Renew for ever; LeaseLostError when another leads. While the API is unavailable, only `held` is cleared."""
-        loop = asyncio.get_running_loop()
-        renewed_at_s = loop.time()
-        while True:
+        """Renew until the release; LeaseLostError when another leads. An unavailable API only lets the Lease lapse."""
+        while not self._released:
             await asyncio.sleep(_RENEW_PERIOD_S if self.held.is_set() else _RETRY_PERIOD_S)
-            if await self._try():
-                renewed_at_s = loop.time()
-                self.held.set()
-            elif self._last is not None and self._last.holder not in {"", self._identity}:
-                self.held.clear()
+            if not await self._try() and self._last is not None and self._last.holder not in {"", self._identity}:
+                self._lapse()
                 raise LeaseLostError(f"the lease {self._name} is now held by {self._last.holder}")
-            elif loop.time() > renewed_at_s + _RENEW_DEADLINE_S:
-                self.held.clear()
 
     async def release(self) -> None:
-        """Release the Lease, so that a successor need not wait."""
-        if not self.held.is_set():
+        """Release the Lease for ever, so that a successor need not wait."""
+        self._released = True
+        self._lapse()
+        if not self._tried:
             return
-        self.held.clear()
         try:
             await self._release()
-        except KubernetesError as error:
-            log.warning("lease not released", extra={"lease": self._name, "error": str(error)})
+        except (KubernetesError, TimeoutError) as error:
+            log.warning("lease not released", extra={"lease": self._name, "error": str(error) or "no answer in time"})
 
-    async def _release(self) -> None:
-        """Write the Lease without a holder; again if a cancelled renewal of ours has succeeded after all."""
-        try:
-            await self._write_released(await self._find())
-        except ConflictError:
-            self._object = None
-            await self._write_released(await self._find())
+    # --- leadership ---
 
-    async def _write_released(self, found: Object) -> None:
-        if observe(found, now_s=0).holder == self._identity:
-            await self._cluster.put_lease(self._namespace, held_by(found, "", now=datetime.now(UTC)))
+    def _lead(self, *, asked_at_s: float) -> None:
+        """Lead until the deadline. It counts from the request: from then on another may have seen the renewal."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_at(asked_at_s + _RENEW_DEADLINE_S, self._lapse)
+        self.lapsed.clear()
+        self.held.set()
+
+    def _lapse(self) -> None:
+        """Lead no longer. A timer calls this, since a renewal that hangs cannot."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None
+        if self.held.is_set() and not self._released:
+            log.warning("lease lapsed: it could not be renewed", extra={"lease": self._name})
+        self.held.clear()
+        self.lapsed.set()
+
+    # --- requests ---
 
     async def _try(self) -> bool:
         """Take or renew the Lease; return whether this operator holds it."""
+        asked_at_s = asyncio.get_running_loop().time()
         try:
-            found = await self._find()
-            if not self._may_take(found):
-                return False
-            self._object = await self._cluster.put_lease(
-                self._namespace, held_by(found, self._identity, now=datetime.now(UTC))
-            )
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                taken = await self._take()
         except ConflictError:
             self._object = None
             return False
-        except KubernetesError as error:
+        except (KubernetesError, TimeoutError) as error:
             self._object = None
-            level = logging.DEBUG if str(error) == self._last_error else logging.WARNING
-            log.log(level, "lease unavailable", extra={"lease": self._name, "error": str(error)})
-            self._last_error = str(error)
+            self._report(str(error) or "no answer in time")
             return False
         self._last_error = ""
+        if taken and not self._released:
+            self._lead(asked_at_s=asked_at_s)
+        return taken
+
+    async def _take(self) -> bool:
+        found = await self._find()
+        if self._released or not self._may_take(found):
+            return False
+        self._tried = True
+        desired = held_by(found, self._identity, now=datetime.now(UTC))
+        self._object = await self._cluster.put_lease(self._namespace, desired)
         self._last = observe(self._object, now_s=asyncio.get_running_loop().time())
         return True
 
@@ -175,3 +193,23 @@ class Lease:
         if self._last is None or self._last.differs(observed):
             self._last = observed
         return self._last.available_to(self._identity, now_s=now_s)
+
+    async def _release(self) -> None:
+        """Write the Lease without a holder; again if a cancelled renewal of ours has succeeded after all."""
+        try:
+            await self._write_released()
+        except ConflictError:
+            await self._write_released()
+
+    async def _write_released(self) -> None:
+        async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            self._object = None
+            found = await self._find()
+            if observe(found, now_s=0).holder == self._identity:
+                await self._cluster.put_lease(self._namespace, held_by(found, "", now=datetime.now(UTC)))
+
+    def _report(self, error: str) -> None:
+        """Log why the Lease is unavailable, as a warning where the error is a new one."""
+        level = logging.DEBUG if error == self._last_error else logging.WARNING
+        log.log(level, "lease unavailable", extra={"lease": self._name, "error": error})
+        self._last_error = error

@@ -9,24 +9,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import kopf
+from mediaimport_runtime.kubernetes.client import TIMEOUT_S
 from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_operator.cluster import Cluster
+from mediaimport_operator.progress.log_follower import LOG_TIMEOUT_S, MAX_POLLS, MAX_STREAMS
+from mediaimport_operator.reconcile import sts
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.reconcile.metrics import Metrics
-from mediaimport_operator.reconcile.sts import connect
-from mediaimport_operator.reconcile.worker import WORKERS, Reconciler
+from mediaimport_operator.reconcile.worker import WORKERS
 from mediaimport_operator.run import kopf_app
-from mediaimport_operator.run.lease import Lease, lease_name
+from mediaimport_operator.run.lease import REQUEST_TIMEOUT_S, Lease, lease_name
 from mediaimport_operator.run.probes import serving_probes
 from mediaimport_operator.run.resync import INTERVAL_S, Resync
+from mediaimport_operator.run.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from mediaimport_operator.settings.operator import Settings
 
+_OTHER_CONNECTIONS = 8
+"""For resyncs and Events, beside one for each worker."""
+_LEASE_CONNECTIONS = 2
 _STUCK_S = 120.0
 _DRAIN_S = 15.0
 _HEAD_START_S = 20.0
@@ -39,23 +46,24 @@ log = logging.getLogger(__name__)
 class Operator:
     """The operator without its watches, which are kopf's."""
 
-    def __init__(self, context: Context, clock: Clock) -> None:
+    def __init__(self, context: Context, clock: Clock, lease_cluster: Cluster) -> None:
+        """Take the API client of the Lease, which no other request shares."""
         self.context = context
         self.stopped = asyncio.Event()
         self.failure: BaseException | None = None
         self._clock = clock
         settings = context.settings
         self._lease = Lease(
-            context.cluster,
+            lease_cluster,
             namespace=settings.operator_namespace,
             name=lease_name(settings.instance),
             identity=settings.pod_uid,
         )
         self._resync = Resync(context)
-        self._reconciler = Reconciler(context)
+        self._workers = Workers(context, self._lease)
         self._reconciling = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
-        self._workers: list[asyncio.Task[None]] = []
+        self._stopping = False
         self._add_gauges()
 
     def _add_gauges(self) -> None:
@@ -106,10 +114,7 @@ class Operator:
                 tasks.create_task(self._lease.keep())
                 await self._resync.first()
                 tasks.create_task(self._resync.forever())
-                self._workers = [
-                    asyncio.create_task(self._reconciler.work(self._lease.held), name=f"worker {number}")
-                    for number in range(WORKERS)
-                ]
+                tasks.create_task(self._workers.run())
                 await asyncio.sleep(_FIRST_RECONCILES_S)
                 self._reconciling.set()
         except Exception as error:
@@ -119,28 +124,28 @@ class Operator:
             self.stopped.set()
 
     async def stop(self) -> None:
-        """Finish the running reconciles, then release the Lease."""
+        """Finish the running reconciles, then release the Lease. A second call does nothing more."""
+        if self._stopping:
+            await self.stopped.wait()
+            return
+        self._stopping = True
+        try:
+            await self._end_work()
+        finally:
+            await self._lease.release()
+            # kopf waits five seconds for its own task, which waits for this event.
+            self.stopped.set()
+        log.info("operator stopped")
+
+    async def _end_work(self) -> None:
         self.context.queue.close()
-        await self._drain()
+        await self._workers.drain(_DRAIN_S)
         await self.context.followers.close()
         if self.context.sts is not None:
             self.context.sts.close()
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
-        await self._lease.release()
-        # kopf waits five seconds for its own task, which waits for this event.
-        self.stopped.set()
-        log.info("operator stopped")
-
-    async def _drain(self) -> None:
-        """Wait for the workers; cancel them at once if this operator is not the leader."""
-        if not self._workers:
-            return
-        _, late = await asyncio.wait(self._workers, timeout=_DRAIN_S if self._lease.held.is_set() else 0)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
 
     def unhealthy_reason(self) -> str | None:
         """Return why the operator is unhealthy: an old resync, or a key that no worker takes; None if it is healthy."""
@@ -150,7 +155,7 @@ class Operator:
         if last is not None and self._resync_age_s() > 3 * INTERVAL_S:
             return f"the last resync was at {last:%H:%M:%S} UTC"
         age_s = self.context.queue.oldest_age_s
-        if self._workers and self._lease.held.is_set() and age_s > _STUCK_S:
+        if self._workers.started and self._lease.held.is_set() and age_s > _STUCK_S:
             return f"an import has waited {age_s:.0f} s for its reconcile"
         return None
 
@@ -184,24 +189,36 @@ async def _run(settings: Settings, metrics: Metrics) -> None:
             start=operator.start,
             stop=operator.stop,
         )
-        await kopf.operator(
-            registry=handlers,
-            settings=kopf_app.kopf_settings(settings),
-            # kopf would look up the user's name, which an arbitrary uid does not have.
-            identity=cast("Any", settings.pod_name),
-            standalone=True,
-            namespaces=settings.namespaces,
-            stop_flag=operator.stopped,
-        )
+        try:
+            await kopf.operator(
+                registry=handlers,
+                settings=kopf_app.kopf_settings(settings),
+                # kopf would look up the user's name, which an arbitrary uid does not have.
+                identity=cast("Any", settings.pod_name),
+                standalone=True,
+                namespaces=settings.namespaces,
+                stop_flag=operator.stopped,
+            )
+        finally:
+            # kopf calls no cleanup handler if SIGTERM comes during the start.
+            await operator.stop()
     if operator.failure is not None:
         raise operator.failure
 
 
 @asynccontextmanager
 async def _operator(settings: Settings, metrics: Metrics) -> AsyncIterator[Operator]:
-    """Open the API client with a connection for each worker and each followed log."""
-    connections = WORKERS + settings.caps.total + 8
+    """Open the API clients: each has connections of its own, so that logs and reconciles cannot starve the Lease."""
     clock = Clock()
-    sts = None if settings.session is None else connect(settings.session)
-    async with Cluster.connect(connections=connections, on_request=metrics.request, clock=clock) as cluster:
-        yield Operator(Context.create(settings, cluster, clock=clock.now, metrics=metrics, sts=sts), clock)
+    session = None if settings.session is None else sts.connect(settings.session)
+
+    def connect(connections: int, timeout_s: float = TIMEOUT_S) -> AbstractAsyncContextManager[Cluster]:
+        return Cluster.connect(connections=connections, on_request=metrics.request, clock=clock, timeout_s=timeout_s)
+
+    async with (
+        connect(WORKERS + _OTHER_CONNECTIONS) as cluster,
+        connect(MAX_STREAMS + MAX_POLLS + WORKERS, LOG_TIMEOUT_S) as logs,
+        connect(_LEASE_CONNECTIONS, REQUEST_TIMEOUT_S) as lease_cluster,
+    ):
+        context = Context.create(settings, cluster, logs=logs, clock=clock.now, metrics=metrics, sts=session)
+        yield Operator(context, clock, lease_cluster)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def operator(build: Build, cluster: FakeCluster) -> Operator:
     context = Context.create(build.settings(), cluster, clock=lambda: build.now)
-    return Operator(context, Clock())
+    return Operator(context, Clock(), cluster)
 
 
 def gauge(operator: Operator, name: str) -> float | None:

@@ -1,0 +1,1 @@
+"""A fake Kubernetes API server: real HTTP, objects in memory, faults on request. No schema, no controllers."""
