@@ -44,7 +44,7 @@ class Context:
     sessions: dict[str, str]
 
     @classmethod
-    def create(
+    def create(  # noqa: PLR0913  the parts that tests replace
         cls,
         settings: Settings,
         cluster: Cluster,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Act(Protocol):
     """What happens instead of the answer; None: the answer after all."""
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse | None: ...
+    async def __call__(self, request: web.Request, /) -> web.StreamResponse | None: ...
 
 
 @dataclass(eq=False)

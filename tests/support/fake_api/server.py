@@ -14,11 +14,13 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
 from mediaimport_runtime.kubernetes.client import TIMEOUT_S, Client
 
+from tests.support.fake_api.discovery import document
 from tests.support.fake_api.faults import Act, Fault, Hang, answer
 from tests.support.fake_api.objects import Event, Objects, Refusal, Target, selects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from mediaimport_runtime.kubernetes.clock import Clock
     from mediaimport_runtime.kubernetes.objects import Object
@@ -70,6 +72,21 @@ class FakeApi:
                 each.act.end()
         self.faults.clear()
 
+    def kubeconfig(self, folder: Path) -> Path:
+        """Write a kubeconfig that names this server, for programs of their own."""
+        file = folder / "kubeconfig"
+        context = {"name": "fake", "context": {"cluster": "fake", "user": "fake"}}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": {"server": self.url}}],
+            "users": [{"name": "fake", "user": {"token": "token"}}],
+            "contexts": [context],
+        }
+        file.write_text(json.dumps(config))
+        return file
+
     def put(self, kind: str, item: Object) -> Object:
         """Store an object as it is."""
         return self.objects.put(kind, item)
@@ -118,6 +135,8 @@ class FakeApi:
                 if instead is not None:
                     return instead
                 break
+        if (found := document(request.path)) is not None:
+            return web.json_response(found)
         try:
             return await self._answer(request, Target.parse(request.path))
         except Refusal as refusal:

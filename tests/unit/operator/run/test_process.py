@@ -1,0 +1,98 @@
+"""The operator as a process over a fake API server: its start, its faults, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fake_api.faults import answer
+from tests.support.fake_api.server import FakeApi, html
+from tests.support.loopback.processes import free_port
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from tests.support.operator_fakes import Build
+
+pytestmark = pytest.mark.anyio
+TIMEOUT_S = 40
+VARIABLES = {
+    "OPERATOR_NAMESPACE": "media",
+    "POD_UID": "ours",
+    "IMPORTER_IMAGE": "importer:1",
+    "PROBER_IMAGE": "prober:1",
+    "S3_BUCKET_NAME": "bucket",
+    "IMPORTER_CONFIG_MAP": "importer",
+    "S3_SECRET_NAME": "store",
+}
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FakeApi]:
+    async with FakeApi().serving() as serving:
+        yield serving
+
+
+@asynccontextmanager
+async def operator(api: FakeApi, folder: Path) -> AsyncIterator[Process]:
+    variables = os.environ | VARIABLES | {"KUBECONFIG": str(api.kubeconfig(folder)), "PROBE_PORT": str(free_port())}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "mediaimport_operator", env=variables)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def until(process: Process, condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        while not condition():
+            assert process.returncode is None
+            await asyncio.sleep(0.05)
+
+
+async def exit_code(process: Process) -> int:
+    process.send_signal(signal.SIGTERM)
+    return await asyncio.wait_for(process.wait(), TIMEOUT_S)
+
+
+def holders(api: FakeApi) -> list[str]:
+    return [each["spec"]["holderIdentity"] for each in api.objects.of("leases")]
+
+
+async def test_sigterm_during_the_start_releases_the_lease(api: FakeApi, tmp_path: Path) -> None:
+    listing, _ = api.hang("GET .*/mediaimports")
+    async with operator(api, tmp_path) as process:
+        await asyncio.wait_for(listing.met.wait(), TIMEOUT_S)
+        assert holders(api) == ["ours"]
+        await exit_code(process)
+    assert holders(api) == [""]
+
+
+async def test_sigterm_releases_the_lease_and_ends_with_success(api: FakeApi, build: Build, tmp_path: Path) -> None:
+    api.put("mediaimports", build.mediaimport())
+    async with operator(api, tmp_path) as process:
+        await until(process, lambda: bool(api.objects.of("jobs")))
+        assert await exit_code(process) == 0
+    assert holders(api) == [""]
+
+
+@pytest.mark.parametrize("act", [html(200), answer(429, "{}", {"Retry-After": "1"})], ids=["page", "429"])
+async def test_import_survives_answers_that_are_not_the_api_servers(
+    api: FakeApi, build: Build, tmp_path: Path, act: object
+) -> None:
+    fault = api.fault("(POST|PATCH|PUT) .*/(jobs|mediaimports)", act, times=4)  # type: ignore[arg-type]
+    api.put("mediaimports", build.mediaimport())
+    async with operator(api, tmp_path) as process:
+        await until(process, lambda: bool(api.objects.of("jobs")))
+        assert (fault.count == 4, process.returncode) == (True, None)
+        assert await exit_code(process) == 0
