@@ -8,7 +8,8 @@
                   is over
 
 Suspended follows any phase but Ready and Failed while spec.suspend is true. A new spec.run starts again from Queued.
-The phase is output only: no policy decides by it.
+With a free slot Queued is skipped; an import out of the queue is usually shown Importing next. The phase is output: no
+policy decides by it what happens next.
 """
 
 from __future__ import annotations
