@@ -1,17 +1,12 @@
-"""The attempts of a run, and the decision whether another one follows.
-
-History is what the status has recorded, plus what Job and pod show of the newest attempt. Retries wait with exponential
-backoff.
-"""
+"""The attempts of a run: what the status has recorded, plus what Job and pod show of the newest one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import job_name, run_hash
-from mediaimport_api.reasons import MAX_PATIENCE, MAX_UNCOUNTED, Reason, Retry
+from mediaimport_api.reasons import Reason, Retry
 from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, Attempt, Tally
 from mediaimport_runtime.text import truncate
 
@@ -23,9 +18,6 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.observe.job import Job, Pod, ResultValidator
     from mediaimport_operator.observe.resource import Resource
-
-MAX_BACKOFF = timedelta(minutes=5)
-_DOWNLOAD_FAILURES = frozenset({Reason.SOURCE_UNAVAILABLE, Reason.TRUNCATED})
 
 
 @dataclass(frozen=True)
@@ -150,69 +142,3 @@ def _retry_kind(reason: Reason, tally: Tally) -> Retry:
     if reason is Reason.RESULT_LOST and tally.result_lost:
         return Retry.COUNTED
     return reason.facts.retry
-
-
-# --- retries ---
-
-
-@dataclass(frozen=True)
-class RetryAt:
-    """Start another attempt, not before `at`."""
-
-    at: datetime
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """Start no more attempts in this run."""
-
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True)
-class RetryRules:
-    """An import's limits: `attempts` that count, the first backoff, the expiry of its source, the start of its run."""
-
-    attempts: int
-    initial_backoff: timedelta
-    source_expires_at: datetime | None
-    run_started_at: datetime
-
-    @property
-    def patience_ends_at(self) -> datetime:
-        """The time until which failures of the store, the node or the installation are retried."""
-        return self.source_expires_at or self.run_started_at + MAX_PATIENCE
-
-
-def retry_decision(ended: Ended, *, tally: Tally, rules: RetryRules, now: datetime) -> RetryAt | GiveUp:
-    """Return what follows a failure; `tally` already counts it."""
-    if _exhausted(ended.reason, tally, rules, now):
-        return GiveUp(ended.reason, ended.message)
-    if rules.source_expires_at is not None and now >= rules.source_expires_at and ended.reason in _DOWNLOAD_FAILURES:
-        message = f"the source's URL has expired; the last attempt failed: {ended.message}"
-        return GiveUp(Reason.SOURCE_EXPIRED, message)
-    return RetryAt(now + _backoff(ended, tally, rules))
-
-
-def _exhausted(reason: Reason, tally: Tally, rules: RetryRules, now: datetime) -> bool:
-    match reason.facts.retry:
-        case Retry.NEVER:
-            return True
-        case Retry.MORE_MEMORY:
-            return tally.out_of_memory > 1
-        case Retry.UNTIL_EXPIRY:
-            return tally.external >= rules.attempts and now >= rules.patience_ends_at
-        case Retry.UNCOUNTED:
-            return tally.disrupted + tally.result_lost > MAX_UNCOUNTED or tally.counted >= rules.attempts
-        case Retry.COUNTED:
-            return tally.counted >= rules.attempts
-
-
-def _backoff(ended: Ended, tally: Tally, rules: RetryRules) -> timedelta:
-    """Return a wait that doubles with each attempt that ended, or the source's Retry-After if that is longer."""
-    ended_attempts = tally.counted + tally.disrupted + tally.result_lost + tally.out_of_memory + tally.external
-    failures_before = max(ended_attempts - 1, 0)
-    exponential: timedelta = min(rules.initial_backoff * (1 << min(failures_before, 16)), MAX_BACKOFF)
-    retry_after_s = ended.result.retry_after_seconds if ended.result else None
-    return max(exponential, timedelta(seconds=retry_after_s or 0))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from mediaimport_api.names import run_hash
 
 from mediaimport_operator.decide.attempt import Running
-from mediaimport_operator.decide.history import History, RetryRules, observed_history
+from mediaimport_operator.decide.history import History, observed_history
+from mediaimport_operator.decide.retry import RetryRules
 from mediaimport_operator.observe.job import Job, Pod, ResultValidator
 
 if TYPE_CHECKING:

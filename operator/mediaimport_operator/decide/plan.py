@@ -16,7 +16,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_MESSAGE, ConditionType, Phase
 from mediaimport_runtime.text import public
 
-from mediaimport_operator.decide import history
+from mediaimport_operator.decide import history, retry
 from mediaimport_operator.decide.actions import (
     Action,
     CreateJob,
@@ -97,11 +97,11 @@ def attempt_ended(o: Observed) -> Plan | None:
     past = history.with_end(o.history, ended, log_tail=o.log_tail, now=o.now)
     if ended.reason is Reason.IMPORTED and ended.result is not None:
         return Plan(status=StatusBuilder(o, past).ready(ended.result), requeue_at=o.now)
-    match history.retry_decision(ended, tally=past.tally, rules=o.retry_rules, now=o.now):
-        case history.GiveUp(reason, message):
+    match retry.retry_decision(ended, tally=past.tally, rules=o.retry_rules, now=o.now):
+        case retry.GiveUp(reason, message):
             http_status = ended.result.http_status if ended.result else None
             return Plan(status=StatusBuilder(o, past).failed(reason, message, http_status), requeue_at=o.now)
-        case history.RetryAt(at):
+        case retry.RetryAt(at):
             builder = StatusBuilder(o, replace(past, next_attempt_at=at))
             return Plan(status=builder.suspended() if o.spec.suspend else builder.waiting(), requeue_at=at)
 
