@@ -296,7 +296,7 @@ _FACTS: dict[Reason, Facts] = {
     ),
     Reason.OPERATOR_FAILED: Facts(
         "The operator failed to reconcile this import.",
-        "Read the operator's log, and report it. The operator retries.",
+        "Read the operator's log, and report it. The operator retries ten times.",
         _C,
     ),
     Reason.DELETING: Facts(

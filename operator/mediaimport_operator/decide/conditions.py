@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import Condition, ConditionType, Status
-from mediaimport_runtime.text import public
+from mediaimport_api.status import MAX_MESSAGE, Condition, ConditionType, ErrorInfo, Phase, Status
+from mediaimport_runtime.text import public, truncate
+
+from mediaimport_operator.observe.resource import read_status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,6 +81,27 @@ def failure_conditions(item: Object, message: str, *, now: datetime) -> list[Obj
     if all(any(_same(each, other) for other in before) for each in failing):
         return None
     return [*failing, *(each for each in before if each.get("type") not in kinds)]
+
+
+def failed_status(item: Object, message: str, *, now: datetime) -> Status | None:
+    """Return the status of an import that is given up; None for one that is completed or being deleted."""
+    meta, run = item["metadata"], str((item.get("spec") or {}).get("run") or "")
+    before = read_status(item)
+    if "deletionTimestamp" in meta or (before.completed_at is not None and before.run == run):
+        return None
+    builder = ConditionBuilder(before=before, now=now, generation=meta.get("generation"))
+    error = ErrorInfo(reason=Reason.OPERATOR_FAILED, message=truncate(message, MAX_MESSAGE), retryable=False)
+    changes = {
+        "observed_generation": meta.get("generation"),
+        "run": run,
+        "phase": Phase.FAILED,
+        "conditions": builder.stalled(Reason.OPERATOR_FAILED, message),
+        "completed_at": now,
+        "next_attempt_at": None,
+        "progress": None,
+        "error": error,
+    }
+    return before.model_copy(update=changes)
 
 
 def _failing(kind: ConditionType, before: list[Object], message: str, item: Object, *, now: datetime) -> Object:

@@ -168,8 +168,9 @@ def _slot_in_use(o: Observed) -> SlotRequest:
 
 
 def _starting(o: Observed, number: int) -> str:
-    ignored = o.resource.queue is not None and not o.settings.kueue
-    return f"attempt {number} is starting" + (f"; {_IGNORED}" if ignored else "")
+    ignored = [_IGNORED] if o.resource.queue is not None and not o.settings.kueue else []
+    unknown = [f"{each} is ignored, since this release does not know it" for each in o.resource.unknown_fields]
+    return "; ".join((f"attempt {number} is starting", *ignored, *unknown))
 
 
 def _pending_reason(o: Observed, state: Running) -> tuple[Reason, str]:
@@ -196,17 +197,20 @@ def job_refused(o: Observed) -> Plan | None:
     """Wait before a refused Job is created again; show the refusal after the grace.
 
     A Job's name that is taken and credentials that are refused are shown at once and hold no slot: they do not become
-    free by themselves, as a quota does, and other imports may have others.
+    free by themselves, and other imports may have others. A quota may, but not soon: after the grace, imports of other
+    namespaces get the slot.
     """
     refusal = o.refusal
     if refusal is None or o.now >= refusal.retry_at:
         return None
     persistent = refusal.reason in _PERSISTENT_REFUSALS
-    if persistent or o.now >= refusal.since + START_GRACE:
+    shown = persistent or o.now >= refusal.since + START_GRACE
+    if shown:
         status = StatusBuilder(o, o.history).pending(refusal.reason, refusal.message)
     else:
         status = StatusBuilder(o, o.history).pending(Reason.STARTING, _starting(o, o.history.number + 1))
-    return Plan(status=status, slot=SlotRequest.NONE if persistent else _slot_in_use(o), requeue_at=refusal.retry_at)
+    waives_slot = persistent or (shown and refusal.reason is Reason.JOB_REFUSED)
+    return Plan(status=status, slot=SlotRequest.NONE if waives_slot else _slot_in_use(o), requeue_at=refusal.retry_at)
 
 
 def attempt_due(o: Observed) -> Plan | None:

@@ -1,6 +1,7 @@
 """A MediaImport, parsed from the API's object.
 
-A spec that is not valid becomes a validation error; a status that cannot be parsed becomes an empty one.
+A spec that is not valid becomes a validation error; a status that cannot be parsed becomes an empty one. Fields of the
+spec that this release does not know are passed over, as a newer release may have written them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
+    from pydantic_core import ErrorDetails
 
 
 _FINGERPRINT = re.compile(SHA256_PATTERN)
@@ -56,6 +58,8 @@ class Resource:
     """The source's: from the annotation of a resource that was recreated for its deletion, else of the URL."""
     spec: Spec | None
     validation_error: str | None
+    unknown_fields: tuple[str, ...]
+    """Fields of the spec that a newer release knows: `spec.source.later`."""
     status: Status
     raw_status: dict[str, Any]
 
@@ -105,8 +109,9 @@ class Resource:
 
 def read(item: Object) -> Resource:
     """Return the resource in the API's object."""
-    meta, raw = item["metadata"], item.get("spec") or {}
-    spec, validation_error = _spec(raw)
+    meta, given = item["metadata"], item.get("spec")
+    raw = given if isinstance(given, dict) else {}
+    spec, validation_error, unknown_fields = _spec(raw)
     return Resource(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -122,7 +127,8 @@ def read(item: Object) -> Resource:
         queue_labels=_queue_labels(meta.get("labels") or {}),
         spec=spec,
         validation_error=validation_error,
-        status=_status(item.get("status") or {}),
+        unknown_fields=unknown_fields,
+        status=read_status(item),
         raw_status=item.get("status") or {},
     )
 
@@ -140,22 +146,52 @@ def _queue_labels(labels: dict[str, str]) -> dict[str, str]:
     return {each: labels[each] for each in kueue_labels if each in labels} if labels.get(names.LABEL_QUEUE) else {}
 
 
-def _spec(raw: dict[str, Any]) -> tuple[Spec | None, str | None]:
+def _spec(raw: Object) -> tuple[Spec | None, str | None, tuple[str, ...]]:
+    """Return the spec, or why it is not valid; and the fields that are unknown to this release."""
+    unknown: list[tuple[int | str, ...]] = []
     try:
-        spec = Spec.model_validate(raw)
+        try:
+            spec = Spec.model_validate(raw)
+        except ValidationError as error:
+            unknown = [each["loc"] for each in _errors(error) if each["type"] == "extra_forbidden"]
+            spec = Spec.model_validate(_without(raw, unknown))
     except ValidationError as error:
-        # Without the input: a URL's query is secret.
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        return None, f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        first = _errors(error)[0]
+        return None, f"{_path(first['loc'])}: {first['msg'].removeprefix('Value error, ')}", ()
+    except Exception as error:  # noqa: BLE001 - whatever the API server has stored must not end in a reconcile's error
+        return None, f"the spec cannot be read ({type(error).__name__})", ()
     size_bytes = len(objects.json_bytes(spec.metadata or {}))
     if size_bytes > MAX_METADATA_BYTES:
-        return None, f"spec.metadata has {size_bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are kept"
-    return spec, None
+        return None, f"spec.metadata has {size_bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are kept", ()
+    return spec, None, tuple(map(_path, unknown))
 
 
-def _status(raw: dict[str, Any]) -> Status:
+def _errors(error: ValidationError) -> list[ErrorDetails]:
+    """Return the errors without the input: a URL's query is secret."""
+    return error.errors(include_url=False, include_input=False, include_context=False)
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    return ".".join(("spec", *map(str, place)))
+
+
+def _without(raw: Object, places: list[tuple[int | str, ...]]) -> Object:
+    """Return a copy without the fields in those places."""
+    copy = dict(raw)
+    for first, *rest in places:
+        if rest:
+            copy[str(first)] = _without(copy[str(first)], [tuple(rest)])
+        else:
+            copy.pop(str(first), None)
+    return copy
+
+
+def read_status(item: Object) -> Status:
+    """Return the resource's status; an empty one if it was written by hand, or by another release, and is not valid.
+
+    Running Jobs are adopted then, and a stored asset is found by its sidecar.
+    """
     try:
-        return Status.model_validate(raw)
-    except ValidationError:
-        # Written by hand or by another version. Running Jobs are adopted, and a stored asset is found by its sidecar.
+        return Status.model_validate(item.get("status") or {})
+    except Exception:  # noqa: BLE001 - as above
         return Status()

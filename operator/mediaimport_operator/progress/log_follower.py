@@ -21,6 +21,8 @@ from mediaimport_runtime.kubernetes.objects import moment
 from mediaimport_runtime.text import public
 from pydantic import ValidationError
 
+from mediaimport_operator.progress.budget import WriteBudget
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
@@ -137,9 +139,11 @@ class ProgressThrottle:
         self.latest = parsed.progress or self.latest
         return parsed
 
-    def due(self, now_s: float) -> Progress | None:
-        """Return the progress if it is worth a status write now."""
+    def due(self, now_s: float, budget: WriteBudget | None = None) -> Progress | None:
+        """Return the progress if it is worth a status write now, and fits into the budget of all imports."""
         if self.latest is None or now_s < self._reported_at + self.interval_s or not self._differs(self.latest):
+            return None
+        if budget is not None and not budget.take(now_s):
             return None
         self._reported, self._reported_at = self.latest, now_s
         return self.latest
@@ -191,6 +195,7 @@ class LogFollowers:
         self._on_progress = on_progress
         self._on_step = on_step
         self._followers: dict[str, _LogFollower] = {}
+        self._budget = WriteBudget()
 
     def follow(self, key: str, *, namespace: str, pod: str) -> None:
         """Follow that pod's log for the import, instead of any other's."""
@@ -263,7 +268,7 @@ class LogFollowers:
     def _read_lines(self, key: str, follower: _LogFollower, lines: Iterable[bytes]) -> None:
         for line in lines:
             self._read_line(follower, line)
-        progress = follower.throttle.due(asyncio.get_running_loop().time())
+        progress = follower.throttle.due(asyncio.get_running_loop().time(), self._budget)
         if progress is not None:
             follower.progress = progress
             self._on_progress(key)

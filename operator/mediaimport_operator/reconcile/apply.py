@@ -24,7 +24,7 @@ from mediaimport_operator.decide.actions import (
     SetFinalizer,
     SlotRequest,
 )
-from mediaimport_operator.decide.conditions import failure_conditions
+from mediaimport_operator.decide.conditions import failed_status, failure_conditions
 from mediaimport_operator.decide.observed import Observed, Refusal
 from mediaimport_operator.observe.job import owned_by
 from mediaimport_operator.observe.resource import Resource, read
@@ -102,6 +102,22 @@ class Applier:
             self._cache.imports.update(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
         except KubernetesError as error:
             log.info("failure not written to the status", extra={"import": meta["name"], "error": str(error)})
+
+    async def give_up(self, key: str, message: str, *, now: datetime) -> None:
+        """End an import as Failed, and delete its Jobs: nothing would ever read their results."""
+        item = self._cache.imports.get(key)
+        if item is None:
+            return
+        status, meta = failed_status(item, message, now=now), item["metadata"]
+        if status is None:
+            return
+        changes = merge_patch(item.get("status") or {}, status.to_wire())
+        patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": changes}
+        self._cache.imports.update(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
+        self._metrics.import_given_up()
+        await events.post(self._cluster, meta["namespace"], events.given_up(item, message, now=now))
+        for job in self._cache.jobs.of_import(key):
+            await self._delete_job(meta["namespace"], job["metadata"]["name"], job["metadata"]["uid"])
 
     def _update_slot_and_follower(self, observed: Observed, plan: Plan) -> None:
         resource, slots, followers = observed.resource, self._context.slots, self._context.followers
@@ -204,7 +220,7 @@ class Applier:
             case CreateJob() | CreateCleanupJob() | HandOutCredentials() | SetFinalizer():
                 return
             case DeleteJob(name, uid):
-                await self._delete_job(observed.resource, name, uid)
+                await self._delete_job(observed.resource.namespace, name, uid)
             case DeleteResource():
                 await self._delete_import(observed)
             case RemoveFinalizer(orphan_reason):
@@ -212,9 +228,9 @@ class Applier:
             case _:
                 assert_never(action)
 
-    async def _delete_job(self, owner: Resource, name: str, uid: str) -> None:
+    async def _delete_job(self, namespace: str, name: str, uid: str) -> None:
         try:
-            await self._cluster.delete_job(owner.namespace, name, uid=uid)
+            await self._cluster.delete_job(namespace, name, uid=uid)
         except (NotFoundError, ConflictError):
             log.debug("job already deleted", extra={"job": name})
         if (item := self._cache.jobs.get(uid)) is not None:

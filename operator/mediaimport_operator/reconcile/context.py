@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mediaimport_runtime.kubernetes.objects import true_condition
+
 from mediaimport_operator.decide.limits import Slots
 from mediaimport_operator.observe.cache import ClusterCache
 from mediaimport_operator.progress.log_follower import LogFollowers
@@ -74,6 +76,12 @@ class Context:
         """Report an object that a loop over many passes over. The message is left out: it may quote a URL's query."""
         self.metrics.object_unreadable(kind)
         log.error("object cannot be read", extra={"kind": kind, "error": type(error).__name__})
+
+    def has_unfinished_job(self, key: str) -> bool:
+        """Return whether a Job of that import may still run."""
+        conditions = ("Complete", "Failed")
+        jobs = self.cache.jobs.of_import(key)
+        return any(not any(true_condition(job, each) for each in conditions) for job in jobs)
 
     def forget(self, key: str) -> None:
         """Forget an import that no longer exists, and release its slot."""

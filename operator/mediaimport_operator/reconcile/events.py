@@ -65,6 +65,14 @@ def store_overwrites(resource: Resource, *, now: datetime) -> Object:
     return _warning(resource, Reason.STORE_OVERWRITES, f"{facts.sentence} {facts.remedy}", now=now)
 
 
+def given_up(item: Object, message: str, *, now: datetime) -> Object:
+    """Return the Event of an import that is given up; from the raw object, which may be what cannot be read."""
+    meta = item["metadata"]
+    about = Regarding(API_VERSION, KIND, meta["namespace"], meta["name"], meta["uid"], meta.get("resourceVersion", ""))
+    reason = Reason.OPERATOR_FAILED
+    return event_body(about, reporter=_REPORTER, warning=True, reason=reason, message=message, now=now)
+
+
 def namespace_unavailable(settings: Settings, namespace: str, cause: str, *, now: datetime) -> Object:
     """Return the Event about a watched namespace that refuses its list. It is about the operator's own pod."""
     about = Regarding("v1", "Pod", settings.operator_namespace, settings.pod_name, settings.pod_uid)

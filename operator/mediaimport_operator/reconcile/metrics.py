@@ -6,13 +6,12 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Attempt, Phase, Status
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from mediaimport_api.reasons import Reason
 
     from mediaimport_operator.observe.resource import Resource
 
@@ -91,6 +90,10 @@ class Metrics:
             self._stored.labels(status.asset.kind).inc(status.asset.size_bytes)
             if status.expires_at is not None:
                 self._margin.observe((status.expires_at - status.completed_at).total_seconds())
+
+    def import_given_up(self) -> None:
+        """Count an import that failed since its reconciles did."""
+        self._completed.labels("failed", Reason.OPERATOR_FAILED).inc()
 
     def step(self, name: str, duration_s: float) -> None:
         """Record the duration of a step."""

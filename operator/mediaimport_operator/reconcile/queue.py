@@ -98,6 +98,10 @@ class WorkQueue:
         """True once no more keys are returned."""
         return self._closed
 
+    def failures(self, key: str) -> int:
+        """Return how many reconciles of that key have failed since the last success."""
+        return self._failures.get(key, 0)
+
     def close(self) -> None:
         """Return no more keys."""
         self._closed = True

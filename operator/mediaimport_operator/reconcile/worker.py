@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, RefusedError
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from mediaimport_operator.reconcile.context import Context
 
 WORKERS = 16
+MAX_ERRORS = 10
+"""Unexpected errors, without a success in a slot, after which an import is given up: with the backoff, five minutes."""
+_UNAVAILABLE_IN_A_ROW = 5
+"""Reconciles without an answer of the API server after which an import without a Job holds its slot no longer."""
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +39,7 @@ class Reconciler:
         self._context = context
         self._gatherer = Gatherer(context)
         self._applier = Applier(context)
+        self._errors: dict[str, int] = {}
 
     async def work(self, leading: asyncio.Event) -> None:
         """Reconcile keys until the queue is closed; pause while this operator is not the leader.
@@ -68,26 +75,56 @@ class Reconciler:
             return await self._failed(key, "unavailable", error)
         except Exception as error:
             log.exception("reconcile raised an unexpected error", extra={"key": key})
-            shown = f"the operator failed at this import ({type(error).__name__}) and retries; see the operator's log"
-            return await self._failed(key, "error", error, shown=shown)
+            return await self._raised(key, error)
+        if self._context.slots.holds(key) or self._context.has_unfinished_job(key):
+            # A reconcile that only queues the import has not done what failed before.
+            self._errors.pop(key, None)
         requeue_in_s = None if requeue_at is None else (requeue_at - self._context.clock()).total_seconds()
         self._context.queue.done(key, requeue_in_s=requeue_in_s)
         return "success"
 
     async def _failed(self, key: str, outcome: str, error: Exception, *, shown: str | None = None) -> str:
-        if shown is not None:
-            await self._applier.report_failure(key, shown, now=self._context.clock())
-        backoff_s = self._context.queue.failed(key)
+        try:
+            if shown is not None:
+                await self._applier.report_failure(key, shown, now=self._context.clock())
+        finally:
+            backoff_s = self._context.queue.failed(key)
+            self._release_slot(key, outcome)
         text = str(error) if isinstance(error, KubernetesError) else type(error).__name__
         details = {"key": key, "outcome": outcome, "error": text, "requeue_in_s": backoff_s}
         log.warning("reconcile failed", extra=details)
         return outcome
+
+    async def _raised(self, key: str, error: Exception) -> str:
+        """Retry after an unexpected error; after MAX_ERRORS in a row give the import up. A new spec.run tries again."""
+        cause = f"{type(error).__name__} in {_place(error)}"
+        self._errors[key] = self._errors.get(key, 0) + 1
+        if self._errors[key] < MAX_ERRORS:
+            shown = f"the operator failed at this import ({cause}) and retries; see the operator's log"
+            return await self._failed(key, "error", error, shown=shown)
+        message = f"the operator failed {self._errors[key]} times at this import ({cause}); see its log"
+        try:
+            await self._applier.give_up(key, message, now=self._context.clock())
+        except Exception as unwritten:  # noqa: BLE001 - what cannot be reconciled may be unwritable, too
+            return await self._failed(key, "error", unwritten)
+        log.error("import given up", extra={"key": key, "error": cause})
+        self._errors.pop(key)
+        self._context.forget(key)
+        self._context.queue.done(key)
+        return "error"
+
+    def _release_slot(self, key: str, outcome: str) -> None:
+        """Release the slot of an import whose reconcile failed: one that fails for ever must not block the others."""
+        lasting = outcome in {"error", "refused"} or self._context.queue.failures(key) >= _UNAVAILABLE_IN_A_ROW
+        if lasting and not self._context.has_unfinished_job(key):
+            self._context.slots.release(key)
 
     async def reconcile(self, key: str) -> datetime | None:
         """Bring one import a step further; return when it is requeued."""
         observed = await self._gatherer.gather(key)
         if observed is None:
             self._context.forget(key)
+            self._errors.pop(key, None)
             return None
         decided, observed = self._plan_with_slot(observed)
         refusal = await self._applier.apply(observed, decided)
@@ -105,3 +142,9 @@ class Reconciler:
             observed = replace(observed, slot=replace(observed.slot, held=True))
             decided = plan(observed)
         return decided, observed
+
+
+def _place(error: Exception) -> str:
+    """Return the function that raised the error. The error's own message may quote a URL's query."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}:{frame.name}"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mediaimport_operator.decide.conditions import failure_conditions
+from mediaimport_operator.decide.conditions import failed_status, failure_conditions
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe import resource
 
@@ -49,3 +49,26 @@ def test_ready_import_stays_ready_while_its_reconcile_fails(build: Build) -> Non
     assert [(each.type, each.status) for each in healed.conditions] == [("Ready", "True"), ("ThumbnailReady", "True")]
     again = resource.read(ready | {"status": healed.to_wire()})
     assert again.completed
+
+
+def test_import_that_is_given_up_has_failed_with_its_cause(build: Build) -> None:
+    started = build.after(plan(build.observed()))
+    status = failed_status(started, "it broke ten times", now=build.now)
+    assert status is not None
+    written = resource.read(started | {"status": status.to_wire()})
+    assert written.completed
+    assert [(each.type, each.status, each.reason) for each in status.conditions] == [
+        ("Ready", "False", "OperatorFailed"),
+        ("Stalled", "True", "OperatorFailed"),
+    ]
+    assert (status.phase, status.error and status.error.message) == ("Failed", "it broke ten times")
+    assert plan(build.observed(started | {"status": status.to_wire()})).status is None
+    again = build.mediaimport(status=status, run="again")
+    assert plan(build.observed(again)).actions, "a new run tries again"
+
+
+def test_import_that_is_completed_or_being_deleted_is_not_given_up(build: Build) -> None:
+    given_up = build.mediaimport(status=failed_status(build.mediaimport(), "it broke", now=build.now))
+    assert failed_status(given_up, "it broke again", now=build.now) is None
+    deleted = build.mediaimport(meta={"deletionTimestamp": "2030-01-01T12:00:00Z"})
+    assert failed_status(deleted, "it broke", now=build.now) is None

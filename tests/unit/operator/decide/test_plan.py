@@ -288,11 +288,12 @@ def refusal(build: Build, reason: Reason, *, age_s: int) -> Refusal:
     return Refusal(reason=reason, message="exceeded quota", since=since, retry_at=build.now + timedelta(seconds=4))
 
 
-def test_a_refused_job_is_shown_after_the_grace_and_keeps_its_slot(build: Build) -> None:
+def test_a_refused_job_is_shown_after_the_grace_and_leaves_its_slot_to_others(build: Build) -> None:
     early = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=3)))
     assert (ready_reason(early), early.actions, early.slot) == ("Starting", (), SlotRequest.USED)
     late = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=30)))
     assert (ready_reason(late), late.requeue_at) == ("JobRefused", build.now + timedelta(seconds=4))
+    assert late.slot is SlotRequest.NONE
 
 
 def test_a_taken_name_is_shown_at_once_and_holds_no_slot(build: Build) -> None:
@@ -334,6 +335,16 @@ def test_a_refused_job_is_tried_again_in_its_time(build: Build) -> None:
     later = build.now + timedelta(seconds=4)
     planned = plan(build.observed(refusal=refusal(build, Reason.JOB_REFUSED, age_s=30), now=later))
     assert planned.actions == (CreateJob(attempt=1, more_memory=False),)
+
+
+def test_field_of_a_newer_release_is_ignored_and_named(build: Build) -> None:
+    item = build.mediaimport(later={"a": 1}, source={"alsoLater": 1})
+    planned = plan(build.observed(item))
+    assert planned.actions == (CreateJob(attempt=1, more_memory=False),)
+    ready = status_of(planned).condition(ConditionType.READY)
+    assert ready is not None
+    assert "spec.later is ignored, since this release does not know it" in ready.message
+    assert "spec.source.alsoLater is ignored" in ready.message
 
 
 # --- changes by the author ---

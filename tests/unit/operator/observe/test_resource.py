@@ -1,0 +1,62 @@
+"""A MediaImport from whatever the API server has stored: no spec and no status raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mediaimport_api.status import Status
+from mediaimport_operator.observe.resource import read
+
+if TYPE_CHECKING:
+    from tests.support.operator_fakes import Build
+
+
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"source": {"expiresAt": "9999-12-31T23:59:59-01:00"}}, "spec.source.expiresAt: is not a time between"),
+        ({"metadata": {"a": nested(300)}}, "spec.metadata: is nested 301 levels deep; at most 32 are kept"),
+        ({"metadata": {"a": nested(9000)}}, "spec.metadata: is nested 9001 levels deep"),
+        ({"metadata": {"a": "x" * 9000}}, "spec.metadata has 9008 bytes of JSON; at most 8192 are kept"),
+        ({"source": {"url": "https://[::1/a"}}, "spec.source.url: is not a URL with a valid host and port"),
+        ({"ttlSecondsAfterFinished": 2**63 - 1}, "spec.ttlSecondsAfterFinished: "),
+        ({"type": "hologram"}, "spec.type: "),
+        ({"later": 1, "type": "hologram"}, "spec.type: "),
+    ],
+)
+def test_spec_that_is_not_valid_is_a_message_that_names_the_field(
+    build: Build, spec: dict[str, Any], message: str
+) -> None:
+    resource = read(build.mediaimport(**spec))
+    assert resource.spec is None
+    assert str(resource.validation_error).startswith(message)
+    assert "signature=secret" not in str(resource.validation_error)
+    assert (resource.claim.key, resource.claim.user) == (build.uid, "")
+
+
+@pytest.mark.parametrize("spec", [["a list"], "text", 7])
+def test_spec_that_is_no_object_is_a_message(build: Build, spec: object) -> None:
+    assert read(build.mediaimport() | {"spec": spec}).validation_error is not None
+
+
+def test_unknown_fields_are_passed_over_at_every_depth(build: Build) -> None:
+    item = build.mediaimport(later={"a": 1}, source={"alsoLater": [1]}, limits={"attempts": 2, "later": None})
+    resource = read(item)
+    assert resource.validation_error is None
+    assert resource.unknown_fields == ("spec.source.alsoLater", "spec.limits.later", "spec.later")
+    assert resource.spec is not None
+    assert (resource.spec.limits.attempts, resource.spec.user_id) == (2, "ada")
+    assert item["spec"]["later"] == {"a": 1}, "the cached object is not changed"
+
+
+@pytest.mark.parametrize("status", [{"phase": "Later"}, {"completedAt": "9999-12-31T23:59:59-01:00"}, ["a list"]])
+def test_status_that_cannot_be_parsed_is_an_empty_one(build: Build, status: object) -> None:
+    assert read(build.mediaimport() | {"status": status}).status == Status()
