@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import ConditionType, Status
@@ -27,7 +27,7 @@ def ready_reason(planned: Plan) -> str:
     return condition.reason
 
 
-def started(build: Build, number: int = 1, **spec: object) -> Object:
+def started(build: Build, number: int = 1, **spec: Any) -> Object:  # noqa: ANN401 - JSON
     """A resource whose attempt of that number has just been started."""
     item = build.mediaimport(**spec)
     for attempt in range(1, number + 1):
@@ -39,7 +39,11 @@ def started(build: Build, number: int = 1, **spec: object) -> Object:
 
 
 def failing(
-    build: Build, item: Object, attempt: int, reason: Reason = Reason.SOURCE_UNAVAILABLE, **more: object
+    build: Build,
+    item: Object,
+    attempt: int,
+    reason: Reason = Reason.SOURCE_UNAVAILABLE,
+    **more: Any,  # noqa: ANN401 - any field
 ) -> Observed:
     code = reason.facts.exit_code
     assert code is not None
@@ -49,7 +53,7 @@ def failing(
     )
 
 
-def failed_often(build: Build, reason: Reason, *, times: int, **spec: object) -> Object:
+def failed_often(build: Build, reason: Reason, *, times: int, **spec: Any) -> Object:  # noqa: ANN401 - JSON
     """An import whose attempts have all failed so, the next of which has just started."""
     item = build.mediaimport(**spec)
     for attempt in range(1, times + 1):
