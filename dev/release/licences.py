@@ -24,7 +24,11 @@ _ACCEPTED = {
 }  # fmt: skip
 _SYNONYMS = {"Apache 2.0": "Apache-2.0", "Apache License 2.0": "Apache-2.0", "MIT License": "MIT"}
 # Packages whose metadata say less than their LICENSE files.
-_READ = {"python-dateutil": "Apache-2.0 OR BSD-3-Clause", "uvloop": "Apache-2.0 OR MIT"}
+_READ = {
+    "itsdangerous": "BSD-3-Clause",
+    "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
+    "uvloop": "Apache-2.0 OR MIT",
+}
 
 
 class UnknownLicenceError(ValueError):

@@ -36,7 +36,7 @@ from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
 from tests.support.openapi import breach
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     from mediaimport_webhook.cluster import Resource
 
@@ -45,6 +45,7 @@ Start = Callable[..., "RunningWebhook"]
 Result = TypeVar("Result")
 
 ASSET_ID = "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
+OWNER_KEY = "owner-key-0123456789-0123456789-0123456789"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ALICE, BOB, ROOT = "alice-token-0123456789", "bob-token-0123456789", "root-token-0123456789"
 MODELS = {
@@ -67,7 +68,6 @@ class FakeCluster:
     def __init__(self) -> None:
         self.version = 100
         self.imports: dict[str, Resource] = {}
-        self.records: dict[str, Resource] = {}
         self.events: list[tuple[str, str]] = []
         self.calls: list[str] = []
         self.down = False
@@ -176,25 +176,11 @@ class FakeCluster:
                 yield copy.deepcopy(change)
             place = self.version
 
-    async def create_record(self, manifest: Resource) -> None:
-        self._called("create_record")
-        if manifest["metadata"]["name"] in self.records:
-            raise AlreadyExistsError
-        self.records[manifest["metadata"]["name"]] = manifest
-
-    async def get_record(self, name: str) -> Resource | None:
-        self._called("get_record")
-        return self.records.get(name)
-
-    async def list_record_names(self, selector: str) -> Sequence[str]:
-        self._called("list_record_names")
-        kept = selector.partition("notin (")[2].rstrip(")").split(",")
-        day = "mediaimport.dev/record-day"
-        return [name for name, each in self.records.items() if each["metadata"]["labels"][day] not in kept]
-
-    async def delete_record(self, name: str) -> None:
-        self._called("delete_record")
-        self.records.pop(name, None)
+    async def import_names(self, labels: Mapping[str, str]) -> frozenset[str]:
+        self._called("import_names")
+        return frozenset(
+            name for name, each in self.imports.items() if labels.items() <= each["metadata"].get("labels", {}).items()
+        )
 
     async def post_event(self, *, reason: str, message: str) -> None:
         self._called("post_event")
@@ -239,16 +225,45 @@ class FakeReplicate:
 
     requests: list[httpx.Request] = field(default_factory=list)
     answers: dict[str, httpx.Response] = field(default_factory=dict)
+    predictions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The predictions that were created, with the webhook that they were given."""
     before_answer: Callable[[], None] = lambda: None
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         self.before_answer()
-        if request.url.path in self.answers:
-            return self.answers[request.url.path]
-        if request.url.path == "/v1/webhooks/default/secret":
+        path = request.url.path
+        if path in self.answers:
+            return self.answers[path]
+        if path == "/v1/webhooks/default/secret":
             return httpx.Response(200, json={"key": SECRET})
-        return httpx.Response(201, json={"id": "pred1", "status": "starting", "model": "wan-video/wan-2.5-t2v"})
+        if request.method == "POST":
+            return self._create(json.loads(request.content))
+        if path == "/v1/predictions":
+            return httpx.Response(200, json={"results": list(reversed(self.predictions.values())), "next": None})
+        shown = self.predictions.get(path.rpartition("/")[2])
+        return httpx.Response(404, json={"detail": "none"}) if shown is None else httpx.Response(200, json=shown)
+
+    def callback_path(self, prediction: str = "pred1") -> str:
+        """Return path and query of the webhook that a prediction was given."""
+        url = httpx.URL(self.predictions[prediction]["webhook"])
+        return url.raw_path.decode()
+
+    def count(self, path: str) -> int:
+        """Return the number of requests for a path."""
+        return sum(each.url.path == path for each in self.requests)
+
+    def _create(self, body: dict[str, Any]) -> httpx.Response:
+        id_ = f"pred{len(self.predictions) + 1}"
+        prediction: dict[str, Any] = {
+            "id": id_,
+            "status": "starting",
+            "model": "wan-video/wan-2.5-t2v",
+            "webhook": body.get("webhook"),
+            "created_at": datetime.now(UTC).isoformat(),
+        }
+        self.predictions[id_] = prediction
+        return httpx.Response(201, json=prediction)
 
 
 class RunningWebhook:
@@ -296,11 +311,13 @@ class RunningWebhook:
             assert time.monotonic() < deadline, "the condition never came to hold"
             self.run(asyncio.sleep(0.001))
 
-    def callback(self, body: object, *, secret: str = SECRET, sent: int | None = None) -> httpx.Response:
+    def callback(
+        self, body: object, *, secret: str = SECRET, sent: int | None = None, path: str = "/api/v1/replicate/webhook"
+    ) -> httpx.Response:
         """Send a callback as Replicate does."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = signed(content, secret=secret, sent=sent)
-        return self.call("POST", "/api/v1/replicate/webhook", token=None, content=content, headers=headers)
+        return self.call("POST", path, token=None, content=content, headers=headers)
 
     def sample(self, name: str, **labels: str) -> float | None:
         """Return a metric's value."""

@@ -21,9 +21,9 @@ from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
 from mediaimport_webhook.generation.intake import Intake
-from mediaimport_webhook.generation.owner import OwnerRecords
+from mediaimport_webhook.generation.owner import OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
-from mediaimport_webhook.generation.recovery import recover
+from mediaimport_webhook.generation.recovery import Recovery
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
@@ -69,15 +69,17 @@ async def recover_missed(settings: Settings) -> int:
         http_client() as http,
         open_fetch(settings.store) as fetch,
     ):
-        cluster = _cluster(api, settings)
+        cluster, tokens = _cluster(api, settings), OwnerTokens(settings.owner_token_keys)
         intake = Intake(
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), Sidecars(settings.store, fetch)),
-            owners=OwnerRecords(cluster),
+            tokens=tokens,
             default_user_id=settings.default_user_id,
         )
+        replicate = Replicate(settings, http)
+        recovery = Recovery(replicate, intake, cluster, tokens, import_all=settings.recovery_import_all)
         try:
-            recovered = await recover(Replicate(settings, http), intake, datetime.now(UTC))
+            recovered = await recovery.run(datetime.now(UTC))
         except problems.Problem as problem:
             log.error("the recovery failed", extra={"error": problem.detail})  # noqa: TRY400 - expected: no traceback
             return 1

@@ -19,9 +19,10 @@ from starlette.middleware.cors import CORSMiddleware
 from mediaimport_webhook.access.authenticator import authenticator_of
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
 from mediaimport_webhook.generation.intake import Intake
-from mediaimport_webhook.generation.owner import OwnerRecords
+from mediaimport_webhook.generation.owner import OwnerTokens
 from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvider
 from mediaimport_webhook.generation.providers.replicate import Replicate
+from mediaimport_webhook.generation.states import PredictionStates
 from mediaimport_webhook.http import access_log, openapi, problems
 from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
@@ -83,7 +84,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
     authenticator = authenticator_of(settings, dependencies.http, metrics)
     presenter = Presenter(dependencies.signer)
     lookup = AssetLookup(catalogue, cluster, sidecars)
-    imports, owners = Imports(cluster, catalogue, sidecars), OwnerRecords(cluster)
+    imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
     media_routes = media.MediaRoutes(
         authenticator=authenticator,
         sources=settings.sources,
@@ -104,7 +105,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         metrics=metrics,
     )
     replicate = Replicate(settings, dependencies.http)
-    intake = Intake(cluster=cluster, imports=imports, owners=owners, default_user_id=settings.default_user_id)
+    intake = Intake(cluster=cluster, imports=imports, tokens=tokens, default_user_id=settings.default_user_id)
     callback_routes = [
         generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))
     ]
@@ -112,7 +113,8 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         generator=replicate,
         authenticator=authenticator,
         public_base_url=settings.public_base_url,
-        owners=owners,
+        tokens=tokens,
+        states=PredictionStates(replicate),
         catalogue=catalogue,
         presenter=presenter,
     )

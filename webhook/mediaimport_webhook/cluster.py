@@ -12,7 +12,7 @@ from mediaimport_runtime.kubernetes.errors import ForbiddenError, NotFoundError,
 from mediaimport_runtime.kubernetes.events import Regarding, Reporter, event_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
     from mediaimport_runtime.kubernetes.client import Change, Client, Page
 
@@ -20,7 +20,7 @@ COMPONENT = "mediaimport-webhook"
 """User-Agent, field manager and source of Events."""
 Resource = dict[str, Any]
 """One object as the API server's JSON has it."""
-_RECORDS_AT_ONCE = 200
+_NAMES_AT_ONCE = 500
 T = TypeVar("T")
 
 
@@ -48,17 +48,8 @@ class Cluster(Protocol):
     def watch_imports(self, version: str) -> AsyncIterator[Change]:
         """Yield what changes after that version, until the server ends the watch; ExpiredError."""
 
-    async def create_record(self, manifest: Resource) -> None:
-        """Create a ConfigMap; AlreadyExistsError."""
-
-    async def get_record(self, name: str) -> Resource | None:
-        """Return a ConfigMap, None if there is none."""
-
-    async def list_record_names(self, selector: str) -> Sequence[str]:
-        """Return names of ConfigMaps under a label selector, some hundred at most."""
-
-    async def delete_record(self, name: str) -> None:
-        """Delete a ConfigMap; it may be gone already."""
+    async def import_names(self, labels: Mapping[str, str]) -> frozenset[str]:
+        """Return the names of all imports with these labels."""
 
     async def post_event(self, *, reason: str, message: str) -> None:
         """Post a Warning Event on the webhook's own Deployment, if that is known."""
@@ -73,7 +64,6 @@ class KubernetesCluster:
         self._pod_name = pod_name
         self._deployment_name = deployment_name
         self._imports = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}"
-        self._records = f"/api/v1/namespaces/{namespace}/configmaps"
         self._deployment: Resource | None = None
 
     async def create_import(self, manifest: Resource) -> Resource:
@@ -95,8 +85,8 @@ class KubernetesCluster:
 
     async def list_imports(self, *, limit: int, after: str = "", labels: Mapping[str, str] | None = None) -> Page:
         """Return one page of all imports, or of those with these labels; ExpiredError for a stale `after`."""
-        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
-        return await _needed(self._client.page(self._imports, limit=limit, selector=selector, after=after))
+        selected = _selector(labels or {})
+        return await _needed(self._client.page(self._imports, limit=limit, selector=selected, after=after))
 
     async def watch_imports(self, version: str) -> AsyncIterator[Change]:
         """Yield what changes after that version, until the server ends the watch; ExpiredError."""
@@ -107,22 +97,19 @@ class KubernetesCluster:
         except (ForbiddenError, NotFoundError) as error:
             raise UnavailableError(error.message, status=error.status) from error
 
-    async def create_record(self, manifest: Resource) -> None:
-        """Create a ConfigMap; AlreadyExistsError."""
-        await _needed(self._client.create(self._records, manifest))
-
-    async def get_record(self, name: str) -> Resource | None:
-        """Return a ConfigMap, None if there is none."""
-        return await _found(self._client.get(_item(self._records, name)))
-
-    async def list_record_names(self, selector: str) -> Sequence[str]:
-        """Return names of ConfigMaps under a label selector, some hundred at most."""
-        page = await _needed(self._client.page(self._records, limit=_RECORDS_AT_ONCE, selector=selector))
-        return [each["metadata"]["name"] for each in page.items]
-
-    async def delete_record(self, name: str) -> None:
-        """Delete a ConfigMap; it may be gone already."""
-        await _found(self._client.delete(_item(self._records, name)))
+    async def import_names(self, labels: Mapping[str, str]) -> frozenset[str]:
+        """Return the names of all imports with these labels, from pages of metadata; ExpiredError."""
+        found: set[str] = set()
+        after, more = "", True
+        while more:
+            page = await _needed(
+                self._client.page(
+                    self._imports, limit=_NAMES_AT_ONCE, selector=_selector(labels), after=after, metadata_only=True
+                )
+            )
+            found.update(each["metadata"]["name"] for each in page.items)
+            after, more = page.next, bool(page.next)
+        return frozenset(found)
 
     async def post_event(self, *, reason: str, message: str) -> None:
         """Post a Warning Event on the webhook's own Deployment, if that is known."""
@@ -163,6 +150,10 @@ async def _needed(request: Awaitable[T]) -> T:
         return await request
     except (ForbiddenError, NotFoundError) as error:
         raise UnavailableError(error.message, status=error.status) from error
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def _item(collection: str, name: str) -> str:

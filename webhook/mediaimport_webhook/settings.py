@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 AuthMode = Literal["tokens", "none"]
 
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
+_MIN_KEY_CHARACTERS = 32
 _MAX_PORT = 2**16 - 1
 _MAX_PRESIGN_SECONDS = 7 * 24 * 3600
 """S3's limit of a presigned URL's life."""
@@ -64,6 +65,9 @@ class Settings:
     fal_jwks_url: str
     fal_key: str | None = field(repr=False)
     fal_queue_url: str
+    owner_token_keys: tuple[str, ...] = field(repr=False)
+    """Newest first."""
+    recovery_import_all: bool
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     api_viewer_folder: Path
@@ -96,6 +100,8 @@ class Settings:
             fal_jwks_url=_base_url(env, "FAL_JWKS_URL") or "https://rest.fal.ai/.well-known/jwks.json",
             fal_key=env.optional("FAL_KEY"),
             fal_queue_url=_base_url(env, "FAL_QUEUE_URL") or "https://queue.fal.run",
+            owner_token_keys=_owner_token_keys(env),
+            recovery_import_all=env.boolean("RECOVERY_IMPORT_ALL", default=False),
             public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
             cors_origins=env.words("CORS_ORIGINS"),
             api_viewer_folder=Path(env.optional("API_VIEWER_DIRECTORY") or Path(sys.prefix, "share/swagger-ui")),
@@ -138,6 +144,15 @@ def _oidc(env: Environment) -> Oidc | None:
         groups_claim=env.text("OIDC_GROUPS_CLAIM", "groups"),
         admin_group=env.optional("OIDC_ADMIN_GROUP"),
     )
+
+
+def _owner_token_keys(env: Environment) -> tuple[str, ...]:
+    keys = env.words("OWNER_TOKEN_KEYS")
+    if any(len(each) < _MIN_KEY_CHARACTERS for each in keys):
+        raise BadSettingError(
+            f"OWNER_TOKEN_KEYS has a key of less than {_MIN_KEY_CHARACTERS} characters; make a longer one"
+        )
+    return keys
 
 
 def _metrics_port(env: Environment) -> int:

@@ -124,3 +124,8 @@ metadata:
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The Secret with the keys that sign the owner of a prediction. */}}
+{{- define "mediaimport.ownerKeysSecret" -}}
+{{- default (printf "%s-owner-keys" (include "mediaimport.fullname" .)) .Values.webhook.ownerKeysExistingSecret -}}
+{{- end -}}

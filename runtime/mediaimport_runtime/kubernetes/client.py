@@ -59,6 +59,10 @@ class _Uncounted:
         pass
 
 
+_ANY_JSON = "application/json, */*"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
 @dataclass(frozen=True)
 class Call:
     """One request. `body` is sent as JSON."""
@@ -68,6 +72,7 @@ class Call:
     body: Object | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    accept: str = _ANY_JSON
 
 
 @dataclass(frozen=True)
@@ -108,10 +113,16 @@ class Client:
 
     # --- lists and watches ---
 
-    async def page(self, path: str, *, limit: int = PAGE, selector: str = "", after: str = "") -> Page:
-        """Return one page of a list; ExpiredError for a stale `after`."""
+    async def page(
+        self, path: str, *, limit: int = PAGE, selector: str = "", after: str = "", metadata_only: bool = False
+    ) -> Page:
+        """Return one page of a list; ExpiredError for a stale `after`.
+
+        `metadata_only` asks the server to leave out spec and status.
+        """
+        accept = f"{_METADATA_LIST}, {_ANY_JSON}" if metadata_only else _ANY_JSON
         query = {"limit": str(limit)} | _unless_empty(labelSelector=selector) | ({"continue": after} if after else {})
-        answer = await self.request(Call("GET", path, query=query), timeout_s=_LIST_S)
+        answer = await self.request(Call("GET", path, query=query, accept=accept), timeout_s=_LIST_S)
         try:
             about = answer["metadata"]
             return Page(list(answer["items"]), str(about["resourceVersion"]), about.get("continue") or "")
@@ -225,7 +236,7 @@ class Client:
             method=call.method,
             resource_path=call.path,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json, */*", "Content-Type": call.content_type},
+            header_params={"Accept": call.accept, "Content-Type": call.content_type},
             auth_settings=["BearerToken"],
         )
         code, begun_s = 0, time.monotonic()

@@ -94,6 +94,38 @@ def test_permissions_are_limited_to_namespaces(chart: Chart) -> None:
     assert not [rule for rule in rules if "secrets" in rule["resources"]]
 
 
+def test_webhook_may_read_no_configmap(chart: Chart) -> None:
+    (role,) = [each for each in chart.of("Role") if each["metadata"]["name"].endswith("-webhook")]
+    assert not [rule for rule in role["rules"] if "configmaps" in rule["resources"]]
+
+
+def owner_keys(chart: Chart, *settings: str) -> list[Object]:
+    return [each for each in chart.of("Secret", *settings) if "OWNER_TOKEN_KEYS" in (each.get("stringData") or {})]
+
+
+def test_owner_key_is_long_kept_and_read_by_webhook_and_recovery(chart: Chart) -> None:
+    (secret,) = owner_keys(chart)
+    assert len(secret["stringData"]["OWNER_TOKEN_KEYS"]) == 48
+    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    (cron_job,) = chart.of("CronJob", "replicate.apiToken=t")
+    pods = [chart.deployment("webhook")["spec"]["template"], cron_job["spec"]["jobTemplate"]["spec"]["template"]]
+    for pod in pods:
+        assert {"secretRef": {"name": secret["metadata"]["name"]}} in pod["spec"]["containers"][0]["envFrom"]
+
+
+def test_existing_secret_replaces_the_owner_key(chart: Chart) -> None:
+    setting = "webhook.ownerKeysExistingSecret=mine"
+    (container,) = chart.deployment("webhook", setting)["spec"]["template"]["spec"]["containers"]
+    assert {"secretRef": {"name": "mine"}} in container["envFrom"]
+    assert owner_keys(chart, setting) == []
+
+
+def test_recovery_of_all_is_asked_for_by_name(chart: Chart) -> None:
+    name = "RECOVERY_IMPORT_ALL"
+    assert chart.variables("webhook")[name] == "false"
+    assert chart.variables("webhook", "webhook.recovery.importAll=true")[name] == "true"
+
+
 def test_every_watched_namespace_gets_every_object_that_imports_need(chart: Chart) -> None:
     settings = ("watchNamespaces={own,other}", "s3.accessKeyId=k", "s3.secretAccessKey=s")
     there = {each["kind"] for each in chart.objects(*settings) if each["metadata"].get("namespace") == "other"}

@@ -15,15 +15,15 @@ from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.cluster import KubernetesCluster
 from mediaimport_webhook.generation.intake import Intake
-from mediaimport_webhook.generation.owner import OwnerRecords
+from mediaimport_webhook.generation.owner import Owner, OwnerToken, OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
-from mediaimport_webhook.generation.recovery import Recovered, recover
+from mediaimport_webhook.generation.recovery import Recovered, Recovery
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 from dev.cluster.kubectl import KubeError
-from tests.support.replicate.callbacks import signed
+from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.replicate.settings import API_TOKEN
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.support.installation.world import World
 
+TOKENS = OwnerTokens(("recovery-test-0123456789-0123456789",))
+"""A key that the installation does not have: only the recovery of this test knows the predictions."""
 LATER = timedelta(minutes=4)
 """Delay after which a callback counts as lost; files live for an hour."""
 
@@ -57,8 +59,19 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
     ):
         cluster = KubernetesCluster(api, namespace=settings.namespace, pod_name="recovery", deployment_name=None)
         imports = Imports(cluster, Catalogue(), Sidecars(settings.store, fetch))
-        intake = Intake(cluster=cluster, imports=imports, owners=OwnerRecords(cluster), default_user_id="default")
-        return await recover(OnlyOne(settings, http, prediction_id), intake, datetime.now(UTC) + LATER)
+        intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, default_user_id="default")
+        recovery = Recovery(OnlyOne(settings, http, prediction_id), intake, cluster, TOKENS)
+        return await recovery.run(datetime.now(UTC) + LATER)
+
+
+def lost_prediction(world: World, webhook_url: str) -> str:
+    """Return the id of a finished prediction whose callback never came."""
+    body = {"input": {"stand_in": {"seconds": 0, "webhook": False}}, "webhook": webhook_url}
+    answer = world.replicate.post("/v1/models/stand-in/video/predictions", json=body)
+    id_ = str(answer.raise_for_status().json()["id"])
+    path = f"/v1/predictions/{id_}"
+    world.wait_until(lambda: world.replicate.get(path).json()["status"] == "succeeded", "the prediction's end")
+    return id_
 
 
 def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
@@ -69,10 +82,9 @@ def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
     place = {"NAMESPACE": world.namespace, "S3_ADDRESSING_STYLE": "path"}
     replicate = {"REPLICATE_API_TOKEN": API_TOKEN, "REPLICATE_BASE_URL": str(world.replicate.base_url).rstrip("/")}
     settings = Settings.read(Environment(variables | place | replicate))
-    prediction = world.predict({"seconds": 0, "webhook": False}, webhook=True)
-    id_ = prediction["id"]
-    path = f"/v1/predictions/{id_}"
-    world.wait_until(lambda: world.replicate.get(path).json()["status"] == "succeeded", "the prediction's end")
+    foreign = lost_prediction(world, "https://other.example.com/hook")
+    assert asyncio.run(recovered(settings, prediction_id=foreign)) == Recovered(checked=1, imported=0)
+    id_ = lost_prediction(world, TOKENS.callback_url("https://media.example.com/", OwnerToken(Owner("default"))))
 
     assert asyncio.run(recovered(settings, prediction_id=id_)) == Recovered(checked=1, imported=1)
     name = world.import_of(id_)
@@ -80,7 +92,7 @@ def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
     assert world.get(name)["metadata"]["labels"]["mediaimport.dev/recovered"] == "true"
     assert asyncio.run(recovered(settings, prediction_id=id_)) == Recovered(checked=1, imported=0)
 
-    body = world.replicate.get(path).text
+    body = finished_prediction(str(world.get(name)["spec"]["source"]["url"]), prediction=id_)
     late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))
     assert [(each["asset_id"], each["outcome"]) for each in late.json()["assets"]] == [(asset_id, "duplicate")]
 

@@ -86,7 +86,13 @@ class Prediction:
             "completed_at": _text(self.completed_at),
             "urls": {"get": api, "cancel": f"{api}/cancel", "web": f"{public_url}/p/{self.id}"},
             "data_removed": removed,
-        }
+        } | self._webhook()
+
+    def _webhook(self) -> dict[str, Any]:
+        """Return the fields that a prediction without a webhook lacks."""
+        if self.webhook is None:
+            return {}
+        return {"webhook": self.webhook, "webhook_events_filter": sorted(self.webhook_events)}
 
     def _metrics(self) -> dict[str, float]:
         if self.started_at is None or self.completed_at is None:

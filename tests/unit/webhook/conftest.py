@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.webhook import ALICE, BOB, MODELS, ROOT, SECRET, Make, RunningWebhook, Start
+from tests.support.webhook import ALICE, BOB, MODELS, OWNER_KEY, ROOT, SECRET, Make, RunningWebhook, Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
         "REPLICATE_API_TOKEN": "r8_token",
         "REPLICATE_WEBHOOK_SECRETS": SECRET,
         "REPLICATE_MODELS_FILE": str(models),
+        "OWNER_TOKEN_KEYS": OWNER_KEY,
         "PUBLIC_BASE_URL": "https://media.test/",
     }
 

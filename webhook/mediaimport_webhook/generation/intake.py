@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
 from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError
 from pydantic import ValidationError
 
 from mediaimport_webhook.generation.outputs import Output, generated_manifest, media_outputs
-from mediaimport_webhook.generation.owner import Owner, OwnerRecords
+from mediaimport_webhook.generation.owner import InvalidTokenError, Owner, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
@@ -80,22 +81,38 @@ class Intake:
         *,
         cluster: Cluster,
         imports: Imports,
-        owners: OwnerRecords,
+        tokens: OwnerTokens,
         default_user_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
         self._imports = imports
-        self._owners = owners
+        self._tokens = tokens
         self._default_owner = Owner(default_user_id)
         self._clock = clock
         self._limiter = ConcurrencyLimiter(_MAX_CONCURRENCY, max_wait_s=_MAX_WAIT_S)
         self._creations = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-    async def accept(self, prediction: Prediction, *, recovered: bool = False) -> IntakeResult:
+    async def receive(self, prediction: Prediction, *, token_text: str | None) -> IntakeResult:
+        """Accept a callback with the token in its URL; a 403 Problem and an Event if the token is not valid.
+
+        The prediction's own URL is signed by the generator, that of the request is not: both must say the same.
+        """
+        try:
+            token = self._tokens.read(token_text, text_in(prediction.callback_url))
+        except InvalidTokenError as error:
+            await self._report(prediction, "OwnerTokenRefused", str(error))
+            detail = f"The callback is refused: {error}."
+            raise problems.Problem(HTTPStatus.FORBIDDEN, "owner-token-refused", detail) from None
+        return await self.accept(prediction, token)
+
+    async def accept(
+        self, prediction: Prediction, token: OwnerToken | None, *, recovered: bool = False
+    ) -> IntakeResult:
         """Create the missing imports; UnavailableError unless all are persisted, and those that exist stay.
 
-        `recovered` labels the imports of a prediction whose callback never came.
+        Without a token they belong to the default user. `recovered` labels the imports of a prediction whose callback
+        never came.
         """
         if prediction.outcome is PredictionOutcome.RUNNING:
             return IntakeResult("ignored", reason=f"its state is {prediction.state}")
@@ -108,18 +125,18 @@ class Intake:
             detail = f"of {len(outputs)} outputs the first {_MAX_OUTPUTS} are imported"
             await self._report(prediction, "TooManyOutputs", detail)
         async with self._limiter.slot():
-            results = await self._import_all(prediction, outputs[:_MAX_OUTPUTS], recovered=recovered)
+            owner = self._default_owner if token is None else token.owner
+            results = await self._import_all(prediction, outputs[:_MAX_OUTPUTS], owner=owner, recovered=recovered)
         return IntakeResult("imported", outputs=results)
 
     async def _import_all(
-        self, prediction: Prediction, outputs: list[Output], *, recovered: bool
+        self, prediction: Prediction, outputs: list[Output], *, owner: Owner, recovered: bool
     ) -> tuple[OutputResult, ...]:
         """Try every output, so that the failure of one delays no other; then raise the first failure."""
-        recorded = await self._owners.get(provider=prediction.provider, prediction=prediction.id)
         manifest = partial(
             generated_manifest,
             prediction,
-            owner=recorded or self._default_owner,
+            owner=owner,
             expires_at=self._expires_at(prediction),
             recovered=recovered,
         )

@@ -1,26 +1,34 @@
-"""Owner records: the user of a prediction, written before its id is returned, as a ConfigMap for about a day."""
+"""Owner of a prediction: a signed token in the query of the callback's URL, so that a callback never lacks its user.
+
+The generator keeps the URL with the prediction and shows it in its API: recovery and reads find the owner there.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode, urlsplit
+from uuid import uuid4
 
-from mediaimport_api import names
-from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, KubernetesError
+from itsdangerous import BadData, URLSafeSerializer
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-    from mediaimport_webhook.cluster import Cluster, Resource
+PARAMETER = "owner"
+"""Of the callback's URL."""
+SETTING = "OWNER_TOKEN_KEYS"
+_SALT = "mediaimport.dev/owner"
+"""Separates these signatures from any others that are made with the same key."""
+_NONCE_CHARACTERS = 32
 
-log = logging.getLogger(__name__)
-_LABEL_RECORD = f"{names.GROUP}/record"
-_LABEL_DAY = f"{names.GROUP}/record-day"
-_CLEANUP_INTERVAL = timedelta(hours=1)
+
+class InvalidTokenError(Exception):
+    """A token is not signed with one of our keys, or two tokens contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -31,71 +39,84 @@ class Owner:
     tags: tuple[str, ...] = ()
 
 
-class OwnerRecords:
-    """The owner records of one namespace."""
+@dataclass(frozen=True)
+class OwnerToken:
+    """Content of a token. The nonce names one request for a prediction: a repeated request has the same."""
 
-    def __init__(self, cluster: Cluster, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._cluster = cluster
-        self._clock = clock
-        self._cleaned_at: datetime | None = None
+    owner: Owner
+    nonce: str = field(default_factory=lambda: uuid4().hex)
 
-    async def record(self, *, provider: str, prediction: str, owner: Owner) -> None:
-        """Create the record; UnavailableError, or AlreadyExistsError if another owner is recorded."""
-        try:
-            await self._cluster.create_record(_manifest(provider, prediction, owner, self._clock()))
-        except AlreadyExistsError:
-            if await self.get(provider=provider, prediction=prediction) != owner:
-                raise
 
-    async def get(self, *, provider: str, prediction: str) -> Owner | None:
-        """Return the recorded owner, None if there is no record; UnavailableError."""
-        # Not from a cache: the callback may come right after the record.
-        record = await self._cluster.get_record(_name(provider, prediction))
-        if record is None:
+class _Content(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    user: str
+    tags: list[str]
+    nonce: str
+
+
+class OwnerTokens:
+    """Signs and verifies tokens."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Take the keys, newest first: the first signs, all verify."""
+        self._serializer = None
+        if keys:
+            options = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
+            self._serializer = URLSafeSerializer(list(reversed(keys)), salt=_SALT, signer_kwargs=options)
+
+    @property
+    def can_sign(self) -> bool:
+        """Return whether there is a key."""
+        return self._serializer is not None
+
+    def callback_url(self, base_url: str, token: OwnerToken) -> str:
+        """Return the URL with the token in its query; a 503 Problem without a key."""
+        content = {"user": token.owner.user_id, "tags": list(token.owner.tags), "nonce": token.nonce}
+        signed = self._signer().dumps(content)
+        return f"{base_url}?{urlencode({PARAMETER: signed if isinstance(signed, str) else signed.decode()})}"
+
+    def read(self, *texts: str | None) -> OwnerToken | None:
+        """Return what the texts, those that are not None, all say; None without any.
+
+        InvalidTokenError; a 503 Problem without a key.
+        """
+        given = {each for each in texts if each is not None}
+        if not given:
             return None
-        return Owner(record["data"]["user"], tuple(json.loads(record["data"]["tags"])))
+        if len(given) > 1:
+            raise InvalidTokenError("the callback's URL and the prediction name different owners")
+        return self._verified(given.pop())
 
-    async def delete_expired(self) -> None:
-        """Delete the records of the days before yesterday, at most once an hour."""
-        now = self._clock()
-        if self._cleaned_at is not None and now - self._cleaned_at < _CLEANUP_INTERVAL:
-            return
-        self._cleaned_at = now
-        kept_days = ",".join(_day(now - timedelta(days=days)) for days in (0, 1))
-        selector = f"{_LABEL_RECORD}=prediction,{_LABEL_DAY} notin ({kept_days})"
+    def of_prediction(self, callback_url: str | None) -> OwnerToken | None:
+        """Return the token in a prediction's callback URL, None without a valid one; a 503 Problem without a key."""
         try:
-            for name in await self._cluster.list_record_names(selector):
-                await self._cluster.delete_record(name)
-        except KubernetesError as error:
-            log.warning("expired owner records could not be deleted", extra={"error": str(error)})
+            return self.read(text_in(callback_url))
+        except InvalidTokenError:
+            return None
+
+    def _verified(self, text: str) -> OwnerToken:
+        try:
+            content = _Content.model_validate(self._signer().loads(text))
+        except (BadData, ValidationError):
+            raise InvalidTokenError("the owner token is not signed with a key of this service") from None
+        return OwnerToken(Owner(content.user, tuple(content.tags)), content.nonce)
+
+    def _signer(self) -> URLSafeSerializer:
+        if self._serializer is None:
+            raise problems.setting_missing(SETTING)
+        return self._serializer
 
 
-def _name(provider: str, prediction: str) -> str:
-    digest = hashlib.sha256(f"{provider}\0{prediction}".encode()).hexdigest()
-    return f"mediaimport-prediction-{digest[:20]}"
+def text_in(url: str | None) -> str | None:
+    """Return the unverified token in a URL's query, None without one."""
+    try:
+        values = parse_qs(urlsplit(url or "").query, keep_blank_values=True).get(PARAMETER)
+    except ValueError:
+        return None
+    return None if values is None else values[0]
 
 
-def _day(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d")
-
-
-def _manifest(provider: str, prediction: str, owner: Owner, now: datetime) -> Resource:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": _name(provider, prediction),
-            "labels": {
-                names.MANAGED_BY: "mediaimport-webhook",
-                _LABEL_RECORD: "prediction",
-                _LABEL_DAY: _day(now),
-            },
-        },
-        "data": {
-            "provider": provider,
-            "prediction": prediction,
-            "user": owner.user_id,
-            "tags": json.dumps(owner.tags),
-        },
-        "immutable": True,
-    }
+def nonce_of_key(user_id: str, idempotency_key: str) -> str:
+    """Return the nonce of all requests of a user with one Idempotency-Key."""
+    return hashlib.sha256(f"{user_id}\0{idempotency_key}".encode()).hexdigest()[:_NONCE_CHARACTERS]

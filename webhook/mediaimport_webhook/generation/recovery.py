@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mediaimport_api import names
+
 from mediaimport_webhook.generation.outputs import media_outputs
+from mediaimport_webhook.generation.owner import InvalidTokenError, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionLister, PredictionOutcome
 from mediaimport_webhook.imports.create import CreationOutcome
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.generation.intake import Intake
 
 log = logging.getLogger(__name__)
@@ -34,35 +38,66 @@ class Recovered:
     imported: int
 
 
-async def recover(generator: PredictionLister, intake: Intake, now: datetime) -> Recovered:
-    """Import the outputs of missed predictions; a Problem or UnavailableError ends it, and the next run goes on."""
-    checked = imported = 0
-    cursor: str | None = ""
-    for _ in range(_MAX_PAGES):
-        if cursor is None:
-            break
-        page = await generator.list_predictions(cursor)
-        checked += len(page.predictions)
-        for each in page.predictions:
-            imported += await _recover(each, intake, now)
-        reaches_back = any(each.created_at and now - each.created_at > _MAX_RUNTIME for each in page.predictions)
-        cursor = None if reaches_back else page.next
-    return Recovered(checked, imported)
+@dataclass(frozen=True)
+class Recovery:
+    """Imports missed predictions of this installation; with `import_all` those of the whole account.
+
+    Others use the account, too: the owner token in the callback's URL tells which predictions are ours.
+    """
+
+    generator: PredictionLister
+    intake: Intake
+    cluster: Cluster
+    tokens: OwnerTokens
+    import_all: bool = False
+
+    async def run(self, now: datetime) -> Recovered:
+        """Import the outputs; a Problem or UnavailableError ends the run, and the next one goes on."""
+        existing = await self.cluster.import_names({names.LABEL_SOURCE: self.generator.name})
+        checked = imported = 0
+        cursor: str | None = ""
+        for _ in range(_MAX_PAGES):
+            if cursor is None:
+                break
+            page = await self.generator.list_predictions(cursor)
+            checked += len(page.predictions)
+            for each in page.predictions:
+                if _is_due(each, now) and not _is_known(each, existing):
+                    imported += await self._recover(each)
+            reaches_back = any(each.created_at and now - each.created_at > _MAX_RUNTIME for each in page.predictions)
+            cursor = None if reaches_back else page.next
+        return Recovered(checked, imported)
+
+    async def _recover(self, prediction: Prediction) -> int:
+        """Return the number of created imports."""
+        try:
+            token = self._token(prediction)
+        except InvalidTokenError:
+            return 0
+        result = await self.intake.accept(prediction, token, recovered=True)
+        created = sum(each.created.outcome is CreationOutcome.CREATED for each in result.outputs)
+        if created:
+            log.warning("a missed prediction was recovered", extra={"prediction": prediction.id, "imports": created})
+        return created
+
+    def _token(self, prediction: Prediction) -> OwnerToken | None:
+        """Return the owner's token, None for the default user; InvalidTokenError if the prediction is not ours."""
+        token = self.tokens.read(text_in(prediction.callback_url))
+        if token is None and not self.import_all:
+            raise InvalidTokenError("the prediction has no owner token")
+        return token
 
 
 def _is_due(prediction: Prediction, now: datetime) -> bool:
-    """Return whether the callback is overdue, the files still live, and there is media to import."""
+    """Return whether the callback is overdue and the files still live."""
     if prediction.outcome is not PredictionOutcome.SUCCEEDED or prediction.completed_at is None:
         return False
     age, lifetime = now - prediction.completed_at, prediction.files_lifetime or _DEFAULT_LIFETIME
-    return _CALLBACK_WITHIN <= age < lifetime and bool(media_outputs(prediction.output))
+    return _CALLBACK_WITHIN <= age < lifetime
 
 
-async def _recover(prediction: Prediction, intake: Intake, now: datetime) -> int:
-    if not _is_due(prediction, now):
-        return 0
-    result = await intake.accept(prediction, recovered=True)
-    created = sum(each.created.outcome is CreationOutcome.CREATED for each in result.outputs)
-    if created:
-        log.warning("a missed prediction was recovered", extra={"prediction": prediction.id, "imports": created})
-    return created
+def _is_known(prediction: Prediction, existing: frozenset[str]) -> bool:
+    """Return whether all outputs have their import; so has a prediction without any."""
+    identity = (prediction.provider, prediction.id)
+    outputs = media_outputs(prediction.output)
+    return all(names.prediction_resource_name(*identity, each.pointer) in existing for each in outputs)

@@ -102,7 +102,7 @@ _GENERATION: Schema = {
 _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
 _URL = {"url": "https://example.com/video.mp4", "name": "film.mp4", "type": "video", "metadata": {"shot": 7}}
 _PUBLIC, _AUTHENTICATED = (405,), (401, 405, 429, 503)
-_CALLBACK_PROBLEMS = (400, 401, 405, 413, 429, 502, 503)
+_CALLBACK_PROBLEMS = (400, 401, 403, 405, 413, 429, 502, 503)
 
 OPERATIONS = (
     Operation("GET", "/healthz", "alive", "Liveness.", schemas.Alive, problems=_PUBLIC, bearer=False),

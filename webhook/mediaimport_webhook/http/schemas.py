@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 AssetStatus = Literal["uploading", "ready", "failed"]
 AssetKind = Literal["video", "image", "audio"]
-JobStatus = Literal["generating", "uploading", "ready", "failed", "unknown"]
+JobStatus = Literal["generating", "uploading", "ready", "failed"]
 
 _CLOSED = ConfigDict(extra="forbid", use_enum_values=True)
 _OPEN = ConfigDict(extra="allow")
@@ -140,7 +140,7 @@ class StartedPrediction(TypedDict):
     """Prediction that was started."""
 
     job_id: Annotated[str, Field(examples=["gm3qorzdhgbfurvjtvhg6dckhu"])]
-    status: JobStatus
+    status: Annotated[str, Field(description="the generator's own word", examples=["starting"])]
 
 
 @with_config(_CLOSED)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_runtime.kubernetes.errors import KubernetesError
 from pydantic import ValidationError
-from starlette.background import BackgroundTask
 
 from mediaimport_webhook.catalogue import Catalogue, Entry, Presenter, Query
 from mediaimport_webhook.generation.outputs import generated_tags
-from mediaimport_webhook.generation.owner import Owner, OwnerRecords
+from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, OwnerToken, OwnerTokens
 from mediaimport_webhook.generation.providers import Generator, Prediction, PredictionOutcome, Provider
 from mediaimport_webhook.http import bodies, problems, schemas
 
@@ -27,9 +24,9 @@ if TYPE_CHECKING:
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.generation.aliases import ModelAlias
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
+    from mediaimport_webhook.generation.states import PredictionStates
     from mediaimport_webhook.metrics import Metrics
 
-log = logging.getLogger(__name__)
 _MAX_ASSETS = 200
 
 
@@ -50,9 +47,10 @@ class CallbackRoute:
         """Import the outputs of a callback: 2xx once all imports are persisted."""
         body = await bodies.read_body(request, limit_bytes=bodies.MAX_CALLBACK_BYTES)
         try:
-            result = await self.intake.accept(await self._verified(request, body))
+            prediction = await self._verified(request, body)
+            result = await self.intake.receive(prediction, token_text=request.query_params.get(PARAMETER))
         except problems.Problem as problem:
-            refused = problem.status == HTTPStatus.UNAUTHORIZED
+            refused = problem.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
             self.metrics.callback(self.provider.name, "refused" if refused else "failed")
             raise
         except Exception:
@@ -88,70 +86,61 @@ class GenerationRoutes:
     generator: Generator
     authenticator: Authenticator
     public_base_url: str | None
-    owners: OwnerRecords
+    tokens: OwnerTokens
+    states: PredictionStates
     catalogue: Catalogue
     presenter: Presenter
 
     async def generate(self, request: Request) -> Response:
-        """Start a prediction for the caller; its owner is recorded before the response."""
+        """Start a prediction for the caller; its callback brings the owner back."""
         caller = await self.authenticator.caller(request)
         models, callback_url = self._models_and_callback_url()
         alias = models.get(request.path_params["alias"])
         if alias is None:
             raise problems.not_found("model alias")
         tags, fields = _split(await bodies.read_json_object(request), alias)
+        token = OwnerToken(Owner(caller.user_id, tuple(tags)))
+        callback_url = self.tokens.callback_url(callback_url, token)
         prediction = await self.generator.create(alias, alias.model_input(fields), callback_url=callback_url)
-        await self._record_owner(prediction, Owner(caller.user_id, tuple(tags)))
-        content = {"job_id": prediction.id, "status": _job_status(prediction, [])}
+        content = {"job_id": prediction.id, "status": prediction.state}
         location = {"Location": f"/api/v1/{self.generator.name}/predictions/{prediction.id}"}
-        clean_up = BackgroundTask(self.owners.delete_expired)
-        return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, location, background=clean_up)
+        return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, location)
 
     async def show(self, request: Request) -> Response:
         """Return the state and the assets of a prediction of the caller."""
         caller = await self.authenticator.caller(request)
         prediction_id = request.path_params["id"]
         entries = self._entries(prediction_id, caller)
-        if not entries and not await self._may_see(prediction_id, caller):
-            raise problems.not_found("prediction")
         # The assets say all that matters, and outlive the prediction at the generator.
-        prediction = None if entries else await self.generator.fetch_state(prediction_id)
+        prediction, owner = (None, None) if entries else await self._prediction(prediction_id, caller)
         content: dict[str, Any] = {
             "job_id": prediction_id,
             "status": _job_status(prediction, entries),
             "provider_status": prediction.state if prediction else None,
             "error": prediction.error if prediction else None,
-            "tags": list(entries[0].tags) if entries else generated_tags(()),
+            "tags": list(entries[0].tags) if entries else generated_tags(owner.tags if owner else ()),
             "assets": [await self.presenter.present(each) for each in entries],
         }
         return bodies.JsonResponse(content)
 
+    async def _prediction(self, prediction_id: str, caller: Caller) -> tuple[Prediction, Owner]:
+        """Return a prediction that has no assets, with its owner; a 404 Problem if the caller may not see it."""
+        prediction = await self.states.get(prediction_id)
+        token = None if prediction is None else self.tokens.of_prediction(prediction.callback_url)
+        if prediction is None or token is None or caller.sees not in {None, token.owner.user_id}:
+            raise problems.not_found("prediction")
+        return prediction, token.owner
+
     def _models_and_callback_url(self) -> tuple[Mapping[str, ModelAlias], str]:
-        missing = self.generator.missing_settings()
+        missing = [*self.generator.missing_settings(), *([] if self.tokens.can_sign else [SETTING])]
         if self.public_base_url is None or missing:
             raise problems.setting_missing(*missing, *(["PUBLIC_BASE_URL"] if self.public_base_url is None else []))
         return self.generator.models, self.public_base_url + callback_path(self.generator)
-
-    async def _record_owner(self, prediction: Prediction, owner: Owner) -> None:
-        """Record the owner; cancel the prediction if that fails, since no user could ever see it."""
-        try:
-            await self.owners.record(provider=prediction.provider, prediction=prediction.id, owner=owner)
-        except KubernetesError as error:
-            log.warning("the owner could not be recorded, the prediction is canceled", extra={"error": str(error)})
-            try:
-                await self.generator.cancel(prediction.id)
-            except problems.Problem:
-                log.warning("the prediction could not be canceled", extra={"prediction": prediction.id})
-            raise problems.unavailable("The API server") from None
 
     def _entries(self, prediction_id: str, caller: Caller) -> list[Entry]:
         query = Query(job_id=prediction_id)
         page = self.catalogue.newest(user_id=caller.sees, limit=_MAX_ASSETS, after=None, matches=query.matches)
         return [each for each in page.entries if each.job_id == prediction_id]
-
-    async def _may_see(self, prediction_id: str, caller: Caller) -> bool:
-        owner = await self.owners.get(provider=self.generator.name, prediction=prediction_id)
-        return owner is not None and caller.sees in {None, owner.user_id}
 
 
 def _split(body: dict[str, Any], alias: ModelAlias) -> tuple[list[str], dict[str, Any]]:
@@ -169,8 +158,7 @@ def _job_status(prediction: Prediction | None, entries: list[Entry]) -> schemas.
     if entries:
         statuses = {each.status for each in entries}
         return "uploading" if "uploading" in statuses else "failed" if "failed" in statuses else "ready"
-    if prediction is None:
-        return "unknown"
+    assert prediction is not None  # noqa: S101 - a job is a prediction or its assets
     match prediction.outcome:
         case PredictionOutcome.RUNNING:
             return "generating"

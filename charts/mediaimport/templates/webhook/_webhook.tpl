@@ -13,6 +13,7 @@ envFrom:
   {{- with include "mediaimport.replicateSecret" $root }}
   - secretRef: {name: {{ . }}}
   {{- end }}
+  - secretRef: {name: {{ include "mediaimport.ownerKeysSecret" $root }}}
   {{- with include "mediaimport.falSecret" $root }}
   - secretRef: {name: {{ . }}}
   {{- end }}
@@ -68,6 +69,8 @@ env:
   value: {{ .publicUrl | quote }}
 - name: DEFAULT_USER_ID
   value: {{ .defaultUserId | quote }}
+- name: RECOVERY_IMPORT_ALL
+  value: {{ .recovery.importAll | quote }}
 - name: PRESIGN_SECONDS
   value: {{ int64 .presignSeconds | quote }}
 - name: RATE_LIMIT_PER_SECOND
@@ -120,7 +123,7 @@ env:
 {{/* JSON: the values of the recovery pod. The webhook's values are the defaults. */}}
 {{- define "mediaimport.recoveryWorkload" -}}
 {{- $pod := dict -}}
-{{- range $key, $value := omit .Values.webhook.recovery "enabled" "schedule" -}}
+{{- range $key, $value := omit .Values.webhook.recovery "enabled" "schedule" "importAll" -}}
 {{- $default := index (omit $.Values.webhook "topologySpreadConstraints") $key -}}
 {{- $_ := set $pod $key (default $default $value) -}}
 {{- end -}}

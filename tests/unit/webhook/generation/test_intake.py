@@ -11,7 +11,11 @@ from mediaimport_api.names import prediction_asset_id, prediction_resource_name
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 from mediaimport_webhook.generation.intake import ConcurrencyLimiter
 
+from tests.support.webhook import BOB, OWNER_KEY
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.webhook import Make, RunningWebhook, Start
 
 OTHER_SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -127,10 +131,79 @@ def test_retry_completes_what_was_half_done(webhook: RunningWebhook, prediction:
     assert [each["outcome"] for each in answer.json()["assets"]] == ["duplicate", "created"]
 
 
-def test_recorded_owner_and_tags_are_used(webhook: RunningWebhook, prediction: Make) -> None:
-    webhook.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "a rabbit", "tags": ["fun"]})
-    webhook.callback(prediction())
-    assert (webhook.specs()[0]["userId"], webhook.specs()[0]["tags"]) == ("alice", ["ai-generated", "fun"])
+GENERATE = "/api/v1/replicate/wan-video-t2v"
+
+
+def owned(webhook: RunningWebhook) -> list[tuple[str, list[str]]]:
+    return [(each["userId"], each["tags"]) for each in webhook.specs()]
+
+
+def test_owner_and_tags_come_back_with_the_callback(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", GENERATE, json={"prompt": "a rabbit", "tags": ["fun"]})
+    webhook.callback(prediction(), path=webhook.replicate.callback_path())
+    assert owned(webhook) == [("alice", ["ai-generated", "fun"])]
+
+
+def test_callback_before_the_answer_to_its_creation_is_the_users(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.replicate.answers["/v1/models/wan-video/wan-2.5-t2v/predictions"] = httpx.Response(502)
+    webhook.call("POST", GENERATE, json={"prompt": "a rabbit"})
+    url = httpx.URL(json.loads(webhook.replicate.requests[-1].content)["webhook"])
+    webhook.callback(prediction(), path=url.raw_path.decode())
+    assert owned(webhook) == [("alice", ["ai-generated"])]
+
+
+def test_owner_is_read_from_the_prediction_where_the_query_was_lost(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", GENERATE, json={"prompt": "a rabbit"})
+    webhook.callback(prediction(webhook=webhook.replicate.predictions["pred1"]["webhook"]))
+    assert owned(webhook) == [("alice", ["ai-generated"])]
+
+
+def test_callback_without_a_token_is_the_default_users(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.callback(prediction(webhook="https://media.test/api/v1/replicate/webhook"))
+    assert owned(webhook) == [("default", ["ai-generated"])]
+
+
+@pytest.mark.parametrize("alter", [lambda each: each[:-1], lambda _: "", lambda each: "x" + each, lambda _: "e30.AAAA"])
+def test_signed_callback_with_a_broken_token_is_refused_and_told(
+    webhook: RunningWebhook, prediction: Make, alter: Callable[[str], str]
+) -> None:
+    webhook.call("POST", GENERATE, json={"prompt": "a rabbit"})
+    path, _, token = webhook.replicate.callback_path().partition("=")
+    answer = webhook.callback(prediction(), path=f"{path}={alter(token)}")
+    assert (answer.status_code, webhook.cluster.imports) == (403, {})
+    assert answer.json()["type"].endswith("/owner-token-refused")
+    assert webhook.cluster.events == [
+        ("OwnerTokenRefused", "replicate pred1: the owner token is not signed with a key of this service")
+    ]
+    assert webhook.sample("mediaimport_webhook_callbacks_total", provider="replicate", outcome="refused") == 1
+
+
+def test_token_of_another_key_is_refused_until_the_key_is_listed(
+    start: Start, webhook: RunningWebhook, prediction: Make
+) -> None:
+    new = "another-key-0123456789-0123456789-0123456789"
+    webhook.call("POST", GENERATE, json={"prompt": "a rabbit"})
+    path = webhook.replicate.callback_path()
+    assert start(OWNER_TOKEN_KEYS=new).callback(prediction(), path=path).status_code == 403
+    rotated = start(OWNER_TOKEN_KEYS=f"{new},{OWNER_KEY}")
+    assert rotated.callback(prediction(), path=path).status_code == 200
+    assert owned(rotated) == [("alice", ["ai-generated"])]
+
+
+def test_token_that_contradicts_the_signed_body_is_refused(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", GENERATE, json={"prompt": "a rabbit"})
+    webhook.call("POST", GENERATE, token=BOB, json={"prompt": "a rabbit"})
+    body = prediction(webhook=webhook.replicate.predictions["pred1"]["webhook"])
+    assert webhook.callback(body, path=webhook.replicate.callback_path("pred2")).status_code == 403
+    assert webhook.cluster.imports == {}
+
+
+def test_token_without_any_key_is_503_and_names_the_setting(
+    start: Start, webhook: RunningWebhook, prediction: Make
+) -> None:
+    webhook.call("POST", GENERATE, json={"prompt": "a rabbit"})
+    answer = start(OWNER_TOKEN_KEYS=None).callback(prediction(), path=webhook.replicate.callback_path())
+    assert (answer.status_code, answer.json()["setting"]) == (503, "OWNER_TOKEN_KEYS")
 
 
 @pytest.mark.parametrize(

@@ -4,30 +4,39 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 from mediaimport_runtime.environment import Environment
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.generation.intake import Intake
-from mediaimport_webhook.generation.owner import Owner, OwnerRecords
+from mediaimport_webhook.generation.owner import Owner, OwnerToken, OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate
-from mediaimport_webhook.generation.recovery import Recovered, recover
+from mediaimport_webhook.generation.recovery import Recovered, Recovery
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
+
+from tests.support.webhook import OWNER_KEY
 
 if TYPE_CHECKING:
     from tests.support.webhook import Make, RunningWebhook
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 API = "https://api.replicate.com"
+TOKENS = OwnerTokens((OWNER_KEY,))
+CALLBACK = "https://media.test/api/v1/replicate/webhook"
+OURS = TOKENS.callback_url(CALLBACK, OwnerToken(Owner("alice", ("fun",))))
 
 
 class World:
     """A recovery over pages of predictions, into the webhook's own cluster."""
 
-    def __init__(self, webhook: RunningWebhook, *pages: list[dict[str, Any]], base: str = API) -> None:
+    def __init__(
+        self, webhook: RunningWebhook, *pages: list[dict[str, Any]], base: str = API, import_all: bool = False
+    ) -> None:
         self.webhook = webhook
         self.asked: list[str] = []
         self.pages = pages
         self.base = base
+        self.import_all = import_all
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(str(request.url))
@@ -41,11 +50,12 @@ class World:
         intake = Intake(
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), self.webhook.sidecars),
-            owners=OwnerRecords(cluster),
+            tokens=TOKENS,
             default_user_id="default",
         )
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
-            return await recover(Replicate(Settings.read(Environment(least)), http), intake, NOW)
+            replicate = Replicate(Settings.read(Environment(least)), http)
+            return await Recovery(replicate, intake, cluster, TOKENS, import_all=self.import_all).run(NOW)
 
     def recover(self) -> Recovered:
         return self.webhook.run(self._recover())
@@ -53,7 +63,7 @@ class World:
 
 def completed(minutes_ago: float) -> dict[str, str]:
     moment = (NOW - timedelta(minutes=minutes_ago)).isoformat()
-    return {"created_at": moment, "completed_at": moment}
+    return {"created_at": moment, "completed_at": moment, "webhook": OURS}
 
 
 def test_prediction_whose_callback_never_came_is_recovered_once(webhook: RunningWebhook, prediction: Make) -> None:
@@ -64,12 +74,46 @@ def test_prediction_whose_callback_never_came_is_recovered_once(webhook: Running
 
 
 def test_callback_and_recovery_make_one_import_of_one_owner(webhook: RunningWebhook, prediction: Make) -> None:
-    owner = Owner("alice", ("fun",))
-    webhook.run(OwnerRecords(webhook.cluster).record(provider="replicate", prediction="pred1", owner=owner))
     World(webhook, [prediction(**completed(5))]).recover()
     answer = webhook.callback(prediction(**completed(5)))
     assert answer.json()["assets"][0]["outcome"] == "duplicate"
     assert [(each["userId"], each["tags"]) for each in webhook.specs()] == [("alice", ["ai-generated", "fun"])]
+
+
+FOREIGN = [None, CALLBACK, "https://other.test/hook", f"{CALLBACK}?owner=forged.token", OURS[:-1]]
+
+
+@pytest.mark.parametrize("callback_url", FOREIGN)
+def test_prediction_of_others_on_the_account_is_left_alone(
+    webhook: RunningWebhook, prediction: Make, callback_url: str | None
+) -> None:
+    foreign = prediction(**completed(5) | {"webhook": callback_url})
+    assert World(webhook, [foreign]).recover() == Recovered(1, 0)
+    assert webhook.cluster.imports == {}
+
+
+def test_all_predictions_of_the_account_are_recovered_by_name_without_believing_a_token(
+    webhook: RunningWebhook, prediction: Make
+) -> None:
+    page = [prediction(**completed(5) | {"id": f"p{n}", "webhook": each}) for n, each in enumerate(FOREIGN)]
+    assert World(webhook, page, import_all=True).recover() == Recovered(5, 3)
+    assert {each["userId"] for each in webhook.specs()} == {"default"}
+
+
+def test_known_predictions_cost_one_list(webhook: RunningWebhook, prediction: Make) -> None:
+    page = [prediction(**completed(5) | {"id": f"p{n}"}) for n in range(100)]
+    world = World(webhook, page)
+    assert world.recover() == Recovered(100, 100)
+    webhook.cluster.calls.clear()
+    webhook.sidecars.reads.clear()
+    assert world.recover() == Recovered(100, 0)
+    assert (webhook.cluster.calls, webhook.sidecars.reads) == (["import_names"], [])
+
+
+def test_prediction_that_lacks_one_output_is_completed(webhook: RunningWebhook, prediction: Make) -> None:
+    output = ["https://replicate.delivery/a.mp4", "https://replicate.delivery/b.mp4"]
+    webhook.callback(prediction(output=output[:1], **completed(5)))
+    assert World(webhook, [prediction(output=output, **completed(5))]).recover() == Recovered(1, 1)
 
 
 def test_only_due_predictions_are_recovered(webhook: RunningWebhook, prediction: Make) -> None:
@@ -77,7 +121,7 @@ def test_only_due_predictions_are_recovered(webhook: RunningWebhook, prediction:
         prediction(id="young", **completed(2)),
         prediction(id="dead", **completed(61)),
         prediction(id="failed", status="failed", **completed(5)),
-        prediction(id="running", status="processing", created_at=NOW.isoformat(), completed_at=None),
+        prediction(id="running", status="processing", created_at=NOW.isoformat(), completed_at=None, webhook=OURS),
         prediction(id="text", output=["Hel", "lo"], **completed(5)),
         prediction(id="removed", output=None, data_removed=True, **completed(5)),
         {"id": 5},

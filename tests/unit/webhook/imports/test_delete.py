@@ -141,14 +141,16 @@ def test_cluster_that_cannot_delete_says_so(webhook: RunningWebhook) -> None:
 
 @pytest.mark.parametrize("user", ["default", "alice"])
 def test_late_webhook_brings_nothing_back(webhook: RunningWebhook, prediction: Make, user: str) -> None:
+    where = "/api/v1/replicate/webhook"
     if user != "default":
         webhook.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "a rabbit"})
-    asset_id = webhook.callback(prediction()).json()["assets"][0]["asset_id"]
+        where = webhook.replicate.callback_path()
+    asset_id = webhook.callback(prediction(), path=where).json()["assets"][0]["asset_id"]
     path = f"/api/v1/media/{asset_id}"
     webhook.call("DELETE", path, token=ROOT)
-    going = webhook.callback(prediction())
+    going = webhook.callback(prediction(), path=where)
     bury(webhook, path, user=user)
-    gone = webhook.callback(prediction())
+    gone = webhook.callback(prediction(), path=where)
     assert [each.json()["assets"][0]["outcome"] for each in (going, gone)] == ["deleted", "deleted"]
     assert (going.status_code, gone.status_code, webhook.cluster.imports) == (200, 200, {})
 

@@ -303,7 +303,7 @@ def test_list_is_filtered(webhook: RunningWebhook, prediction: Make) -> None:
     tagged = start_import(webhook, tags=["fun"], type="video")
     other = start_import(webhook, type="image")
     webhook.call("POST", "/api/v1/replicate/wan-video-t2v", json={"prompt": "p"})
-    webhook.callback(prediction())
+    webhook.callback(prediction(), path=webhook.replicate.callback_path())
     generated = webhook.cluster.imports[list(webhook.cluster.imports)[-1]]["spec"]["assetId"]
 
     def found(query: str) -> list[str]:

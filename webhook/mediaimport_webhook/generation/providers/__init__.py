@@ -40,6 +40,8 @@ class Prediction:
     output: JsonValue = None
     error: str | None = None
     files_lifetime: timedelta | None = None
+    callback_url: str | None = None
+    """The URL that the generator calls back, where it says so; its query may hold the owner's token."""
 
 
 @dataclass(frozen=True)

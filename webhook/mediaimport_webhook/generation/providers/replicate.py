@@ -28,6 +28,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TIME = TypeAdapter(AwareDatetime)
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _MAX_ERROR = 512
+_MAX_URL = 16 * 1024
+"""Of a callback; an owner token with all tags that are allowed has less than half of it."""
 _FILES_LIFETIME = timedelta(hours=1)
 """Of predictions made by API: Replicate deletes them with their files."""
 _SECRET_REFRESH_INTERVAL = timedelta(minutes=1)
@@ -218,6 +220,7 @@ def _prediction(content: dict[str, Any]) -> Prediction:
         output=content.get("output"),
         error=_text(content.get("error"), max_length=_MAX_ERROR),
         files_lifetime=_FILES_LIFETIME,
+        callback_url=_text(content.get("webhook"), max_length=_MAX_URL),
     )
 
 
