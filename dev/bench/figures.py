@@ -6,6 +6,10 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FOLDER = Path(__file__).resolve().parents[2] / "build/bench"
 
@@ -56,11 +60,13 @@ def percentile(values: list[float], percent: float) -> float:
 class Sheet:
     """A report that grows: each figure is printed and in the file as soon as it is known."""
 
-    def __init__(self, name: str, *, width: int) -> None:
-        """Begin build/bench/NAME.json; `width` is the longest figure's name."""
+    def __init__(self, name: str, *, width: int, form: Mapping[str, object] | None = None) -> None:
+        """Begin build/bench/NAME.json; `width` is the longest figure's name, `form` the benchmark's sizes."""
+        self.name = name
+        self.form = form or {}
         self._file = FOLDER / f"{name}.json"
         self._width = width
-        self._rows: list[dict[str, object]] = []
+        self.rows: list[dict[str, object]] = []
         FOLDER.mkdir(parents=True, exist_ok=True)
         print(f"{'figure':{width}}  {'value':>10}  {'unit':8}  {'limit':>8}  {'bar':>8}  holds", flush=True)
 
@@ -68,9 +74,14 @@ class Sheet:
         """Take in what has been measured."""
         for each in figures:
             row = each.row()
-            self._rows.append(row)
+            self.rows.append(row)
             self._print(row)
-        self._file.write_text(json.dumps({"figures": self._rows}, indent=2, ensure_ascii=False) + "\n")
+        self._file.write_text(json.dumps({"figures": self.rows}, indent=2, ensure_ascii=False) + "\n")
+
+    @property
+    def missed(self) -> list[str]:
+        """Names of the figures on the wrong side of their bars."""
+        return [str(each["figure"]) for each in self.rows if each["holds"] is False]
 
     def _print(self, row: dict[str, object]) -> None:
         cells = {key: "" if value is None else value for key, value in row.items()}
@@ -82,6 +93,8 @@ class Sheet:
         )
 
 
-def report(name: str, figures: list[Figure]) -> None:
+def report(name: str, figures: list[Figure], *, form: Mapping[str, object] | None = None) -> Sheet:
     """Print the table and write the file."""
-    Sheet(name, width=max(len(each.figure) for each in figures)).add(*figures)
+    sheet = Sheet(name, width=max(len(each.figure) for each in figures), form=form)
+    sheet.add(*figures)
+    return sheet

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dev.cluster
-from dev.bench.figures import Bar, Figure, report
+from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.cluster.kubectl import Kube
 from tests.support.installation.helm import Installation, install
 from tests.support.replicate.manifest import StandIn
@@ -88,7 +88,7 @@ def empty(kube: Kube, image: str) -> tuple[float, float]:
     return ready_s, process(kube, "pod/empty").memory_mib
 
 
-def main() -> None:
+def main() -> Sheet:
     """Measure and report."""
     environment = dev.cluster.environment()
     kube = Kube(environment)
@@ -102,7 +102,7 @@ def main() -> None:
         values = {"crds": {"enabled": False}}
         install_s = timed(lambda: install(installation, environment, replicate=NOBODY, values=values))
         test_s = timed(lambda: kube.helm("test", RELEASE, "--namespace", NAMESPACE))
-        report("install", [
+        return report("install", [
             Figure("helm install --wait", install_s, "s", limit=ready_s, bar=Bar(20)),
             Figure("helm test", test_s, "s", limit=ready_s, bar=Bar(60)),
             *idle(kube, empty_mib=empty_mib),

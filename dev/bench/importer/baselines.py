@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,12 @@ from uuid import uuid4
 
 from dev.bench.importer.runs import Bench, Run, timed
 from dev.cluster.cache import CHECKOUT
+from dev.cluster.programs import go
 from tests.support.loopback.certificate import Certificate
 from tests.support.loopback.store import ACCESS, BUCKET, REGION, SECRET, Store
 
 SAME_S3 = "import sys, dev.bench.importer.baselines as baselines; baselines.upload(*sys.argv[1:])"
-AWS_FOLDER = CHECKOUT / "build/awscli"
-RCLONE = shutil.which("rclone")
-"""Measured where it is installed."""
+AWS_LOCK = CHECKOUT / "requirements/awscli.txt"
 
 
 def source_leg(bench: Bench) -> Run:
@@ -72,12 +72,21 @@ def piped(bench: Bench) -> Run:
 
 
 def aws() -> Path:
-    """Return AWS' own command, from PyPI; installed the first time, in an environment of its own."""
-    program = AWS_FOLDER / "bin/aws"
-    if not program.exists():
-        venv.create(AWS_FOLDER, with_pip=True)
-        subprocess.run([AWS_FOLDER / "bin/pip", "install", "--quiet", "awscli"], check=True)
-    return program
+    """Return AWS' own command, of the version and hashes in the lock file, in an environment of its own."""
+    version = hashlib.sha256(AWS_LOCK.read_bytes()).hexdigest()[:16]
+    folder = CHECKOUT / f"build/awscli-{version}"
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        venv.create(folder, with_pip=True)
+        pip = (folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes")
+        subprocess.run([*pip, "--requirement", AWS_LOCK], check=True)
+        (folder / "ready").touch()
+    return folder / "bin/aws"
+
+
+def rclone() -> Path:
+    """Return rclone, of the version and hashes in its go.mod and go.sum; compiled the first time."""
+    return go.built(go.RCLONE.name) / "rclone"
 
 
 def copied(bench: Bench) -> Run:
@@ -85,7 +94,7 @@ def copied(bench: Bench) -> Run:
     options = f"provider=Other,access_key_id={ACCESS},secret_access_key={SECRET},region={REGION},force_path_style=true"
     endpoint = bench.store.url(bench.store_port)
     target = f":s3,{options},no_check_bucket=true,endpoint='{endpoint}':{BUCKET}/copied/{uuid4()}.mp4"
-    command = [RCLONE or "rclone", "--ca-cert", str(bench.certificate.authority), "copyurl", bench.source_url, target]
+    command = [str(rclone()), "--ca-cert", str(bench.certificate.authority), "copyurl", bench.source_url, target]
     # With AWS_CA_BUNDLE it does not start.
     environment = {name: value for name, value in bench.environment().items() if name != "AWS_CA_BUNDLE"}
     return timed(command, environment)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mediaimport_prober.protocol import PacketsRequest, ProbeRequest, ThumbnailRequest
 from mediaimport_prober.tools import Tools
 
-from dev.bench.figures import Figure, report
+from dev.bench.figures import Figure, Sheet, report
 
 if TYPE_CHECKING:
     from mediaimport_prober.protocol import Request
@@ -80,7 +80,7 @@ def ask(file: Path, operation: str) -> dict[str, float]:
     return {"wall_s": wall_s, "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6}
 
 
-def main() -> None:
+def main() -> Sheet:
     """Measure and report."""
     figures, started = [], time.monotonic()
     webm_gb = int(os.environ.get("BENCH_WEBM_GB", "2"))
@@ -92,8 +92,9 @@ def main() -> None:
                 wall_s, peak_mb = measured(file, operation)
                 figures.append(Figure(f"{name}: {operation}", wall_s, "s"))
                 figures.append(Figure(f"{name}: {operation}, memory", peak_mb, "MB"))
-    report("probe", figures)
+    sheet = report("probe", figures, form={"WebM GB": webm_gb})
     print(f"measured in {time.monotonic() - started:.0f} s")
+    return sheet
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Source, Spec
 from mediaimport_api.task import TASK_VARIABLE, Task
 
-from dev.bench.figures import Bar, Figure, report
+from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.importer import baselines
 from dev.bench.importer.runs import Bench, Run, median, timed
 from tests.support.downloads import bigbuckbunny
@@ -130,7 +130,7 @@ def time_to_request_s(bench: Bench) -> float:
     return waited_s
 
 
-def main() -> None:
+def main() -> Sheet:
     """Measure and report."""
     plan, started = Plan(int(os.environ.get("BENCH_SIZE_MB", str(USUAL_MB)))), time.monotonic()
     size_bytes = plan.size_mb * MEGABYTE
@@ -149,8 +149,11 @@ def main() -> None:
         store_port = limits.limited(port=store.port, rate_kb_per_s=RATE_KB_PER_S)
         slow = Bench(folder, certificate, store, f"https://127.0.0.1:{source_port}/video.mp4", store_port, size_bytes)
         fast = Bench(folder, certificate, store, f"https://127.0.0.1:{files_port}/video.mp4", store.port, size_bytes)
-        report(plan.name, [*limited(slow, plan), *unlimited(fast, plan), start(fast)])
+        sheet = report(
+            plan.name, [*limited(slow, plan), *unlimited(fast, plan), start(fast)], form={"MB": plan.size_mb}
+        )
     print(f"measured in {time.monotonic() - started:.0f} s")
+    return sheet
 
 
 def run(contestant: Callable[[Bench], Run], bench: Bench) -> Run:
@@ -178,10 +181,8 @@ def limited(bench: Bench, plan: Plan) -> list[Figure]:
         Figure("in turn over import", sequential.wall_s / ours.wall_s, "x", None, Bar(1.8, at_most=False)),
         Figure("importer's peak memory", ours.peak_mb, "MB", None, Bar(100)),
     ]
-    if baselines.RCLONE:
-        copied = median([run(baselines.copied, bench) for _ in range(rounds)])
-        figures.append(Figure("rclone copyurl (transfer only)", copied.wall_s, "s", leg_s))
-    return figures
+    copied = median([run(baselines.copied, bench) for _ in range(rounds)])
+    return [*figures, Figure("rclone copyurl (transfer only)", copied.wall_s, "s", leg_s)]
 
 
 def unlimited(bench: Bench, plan: Plan) -> list[Figure]:

@@ -35,18 +35,22 @@ async def finished_within(api: Client, namespace: str, count: int, *, cap: int, 
 
 
 class _Loop:
-    """Watch that frees a slot for each finished Job, and creators that wait for slots."""
+    """Watch that frees a slot for each Job, and creators that wait for slots.
+
+    The slot is free at the same event as the operator's: the end of the pod, not the Job's condition seconds later.
+    """
 
     def __init__(self, api: Client, namespace: str, count: int, cap: int) -> None:
         self._api = api
         self._count = count
         self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._settings = Settings.read(Environment(job_variables(namespace)))
         self._slots = asyncio.Semaphore(cap)
         self.ended: set[str] = set()
 
     async def run(self) -> None:
-        _, version = await self._api.list_packed(self._path)
+        _, version = await self._api.list_packed(self._pods)
         numbers = iter(range(self._count))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch(version))
@@ -60,16 +64,16 @@ class _Loop:
 
     async def _watch(self, version: str) -> None:
         while len(self.ended) < self._count:
-            async for change in self._api.watch(self._path, version):
+            async for change in self._api.watch(self._pods, version):
                 version = change.resource["metadata"]["resourceVersion"]
                 self._see(change.resource)
                 if len(self.ended) >= self._count:
                     return
 
-    def _see(self, job: dict[str, Any]) -> None:
-        name = job["metadata"].get("name", "")
-        if (job.get("status") or {}).get("succeeded") and name not in self.ended:
-            self.ended.add(name)
+    def _see(self, pod: dict[str, Any]) -> None:
+        job = pod["metadata"].get("labels", {}).get("batch.kubernetes.io/job-name", "")
+        if (pod.get("status") or {}).get("phase") == "Succeeded" and job not in self.ended:
+            self.ended.add(job)
             self._slots.release()
 
 

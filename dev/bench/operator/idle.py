@@ -38,7 +38,7 @@ def fill(count: int, status: dict[str, Any]) -> None:
     load.run(lambda api: load.patch(api, NAMESPACE, range(1, count), {"status": status}, part="/status"))
 
 
-def main() -> None:
+def main() -> Sheet:
     """Measure and report."""
     count, minutes = int(os.environ.get("IDLE_IMPORTS", "10000")), float(os.environ.get("IDLE_MINUTES", "6"))
     with prepared("idle", cap=10) as fixture, ExitStack() as stack:
@@ -59,9 +59,10 @@ def main() -> None:
         cpu_s, requests = operator.cpu_s, operator.figure("api_requests_total")
         time.sleep(minutes * 60)
         used_s, sent = operator.cpu_s - cpu_s, operator.figure("api_requests_total") - requests
-        sheet = Sheet("idle", width=_WIDTH)
+        sheet = Sheet("idle", width=_WIDTH, form={"imports": count, "minutes": minutes})
         sheet.add(
             Figure(f"operator CPU, {count} finished imports", used_s / minutes, "s/min", None, Bar(1)),
             Figure("API requests", sent / minutes, "/min", None, Bar(60)),
             Figure("operator memory at its peak", operator.peak_mb, "MB", None, Bar(250)),
         )
+        return sheet

@@ -10,7 +10,10 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from mediaimport_operator.run.lease import LEASE_DURATION_S
 
 from dev.bench.figures import Bar, Figure, Sheet
 from dev.bench.operator import baseline_jobs, load
@@ -76,16 +79,39 @@ def _finished(operator: OperatorProcess, count: int, *, until_s: float) -> int:
     return ready
 
 
-def restarted(fixture: Fixture, namespace: str, count: int) -> tuple[float, float]:
-    """Start an operator with half of the imports to do; return seconds to its first new Job, and its peak memory."""
+@dataclass(frozen=True)
+class Restarts:
+    """Seconds from the start of an operator to its first new Job, and its peak memory."""
+
+    clean_s: float
+    crash_s: float
+    """After one that was killed: its Lease has to run out."""
+    peak_mb: float
+
+
+def restarts(fixture: Fixture, namespace: str, count: int) -> Restarts:
+    """Start an operator with half of the imports to do, kill it, and start another one."""
     load.run(lambda api: load.patch(api, namespace, range(count // 2), {"spec": {"run": "again"}}))
-    operator = fixture.operator(namespace)
+    first = fixture.operator(namespace)
     try:
-        first_s = operator.await_figure("api_requests_total", 1, timeout_s=120, method="POST", resource="jobs")
+        clean_s = _first_job_s(first)
         time.sleep(_SETTLE_S)
-        return first_s, operator.peak_mb
+        clean_mb = first.peak_mb
     finally:
-        operator.stop()
+        first.kill()
+    # All of them again: those of before may be finished.
+    load.run(lambda api: load.patch(api, namespace, range(count), {"spec": {"run": "after the crash"}}))
+    second = fixture.operator(namespace)
+    try:
+        crash_s = _first_job_s(second)
+        time.sleep(_SETTLE_S)
+        return Restarts(clean_s, crash_s, max(clean_mb, second.peak_mb))
+    finally:
+        second.stop()
+
+
+def _first_job_s(operator: OperatorProcess) -> float:
+    return operator.await_figure("api_requests_total", 1, timeout_s=120, method="POST", resource="jobs")
 
 
 def baseline(fixture: Fixture, namespace: str, count: int) -> float:
@@ -111,10 +137,11 @@ def measure(fixture: Fixture, sheet: Sheet, count: int, *, with_baseline: bool) 
         Figure(f"{at}operator CPU per import", run.cpu_s / max(run.finished, 1) * 1000, "ms"),
         Figure(f"{at}operator peak memory", run.peak_mb, "MB", None, Bar(250)),
     )
-    first_s, peak_mb = restarted(fixture, namespace, count)
+    restarted = restarts(fixture, namespace, count)
     sheet.add(
-        Figure(f"{at}restart to first new Job, half of them to do", first_s, "s", None, Bar(15)),
-        Figure(f"{at}peak memory of the restarted operator", peak_mb, "MB", None, Bar(250)),
+        Figure(f"{at}restart to first new Job, half of them to do", restarted.clean_s, "s", None, Bar(15)),
+        Figure(f"{at}the same after a crash (SIGKILL)", restarted.crash_s, "s", None, Bar(LEASE_DURATION_S + 15)),
+        Figure(f"{at}peak memory of the restarted operators", restarted.peak_mb, "MB", None, Bar(250)),
     )
     load.remove_namespace(fixture.kube, namespace)
     if with_baseline:
@@ -126,18 +153,30 @@ def measure(fixture: Fixture, sheet: Sheet, count: int, *, with_baseline: bool) 
     return run
 
 
-def main() -> None:
+def main() -> Sheet:
     """Measure and report."""
-    counts = [int(each) for each in os.environ.get("SCALE_IMPORTS", "1000").split(",")]
+    counts = sorted(int(each) for each in os.environ.get("SCALE_IMPORTS", "1000").split(","))
     most_baseline = int(os.environ.get("SCALE_BASELINE", "10000"))
     with (
         prepared("scale", cap=int(os.environ.get("SCALE_CAP", "200"))) as fixture,
         fake_node(fixture.kube, log=fixture.log),
     ):
-        sheet = Sheet("scale", width=_WIDTH)
-        runs = {count: measure(fixture, sheet, count, with_baseline=count <= most_baseline) for count in counts}
-        least, most = min(counts), max(counts)
-        if most > least:
-            growth = (runs[most].cpu_s / most) / (runs[least].cpu_s / least)
-            sheet.add(Figure(f"operator CPU per import, at {most} over at {least}", growth, "x", 1, Bar(1.5)))
+        form = {"imports": ", ".join(map(str, counts)), "cap": fixture.cap}
+        sheet = Sheet("scale", width=_WIDTH, form=form)
+        runs = [(count, measure(fixture, sheet, count, with_baseline=count <= most_baseline)) for count in counts]
+        for former, run in pairwise(runs):
+            sheet.add(*growth(former, run))
         sheet.add(Figure("load of this machine, 15 min", os.getloadavg()[2], ""))
+    return sheet
+
+
+def growth(former: tuple[int, Run], latter: tuple[int, Run]) -> list[Figure]:
+    """Return how the cost of an import grows from one count to the next; without growth it is 1."""
+    (least, before), (most, after) = former, latter
+    at = f"{least} to {most}: growth of"
+    return [
+        Figure(f"{at} operator CPU per import", after.cpu_s / most / (before.cpu_s / least), "x", 1, Bar(1.5)),
+        Figure(f"{at} API requests per import", after.requests / most / (before.requests / least), "x", 1, Bar(1.5)),
+        Figure(f"{at} the time per import", before.per_minute / after.per_minute, "x", 1, Bar(1.5)),
+        Figure(f"{at} peak memory", after.peak_mb - before.peak_mb, "MB"),
+    ]

@@ -22,7 +22,7 @@ from mediaimport_webhook.http.schemas import ImportRequest
 from mediaimport_webhook.imports.manifest import requested_manifest
 
 import dev.cluster
-from dev.bench.figures import Bar, Figure, percentile, report
+from dev.bench.figures import Bar, Figure, Sheet, percentile, report
 from dev.cluster.kubectl import Kube, Object
 from tests.support.loopback.bandwidth import Toxiproxy, running_toxiproxy, toxiproxy
 from tests.support.replicate.callbacks import callback
@@ -31,10 +31,10 @@ from tests.support.replicate.settings import WEBHOOK_SECRET
 from tests.support.webhook_process import WebhookProcess, running_webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NAMESPACE = "mediaimport-burst"
-CALLBACKS = 1_000
+CALLBACKS = int(os.environ.get("BURST_CALLBACKS", "1000"))
 CONNECTIONS = 64
 AT_ONCE, ALONE = 8, 300
 CUT_S = 10.0
@@ -58,10 +58,21 @@ class Cut:
 class Burst:
     """Result of sending a burst."""
 
-    answers_s: list[float]
-    """Duration of the last attempt of each callback."""
+    accepted_s: list[float]
+    """Time of each callback from its first try until it was accepted, with the refused tries and the waits."""
     retries: int
     duration_s: float
+
+    def figures(self, name: str, *, limit_s: float | None = None, bar: Bar | None = None) -> list[Figure]:
+        """Return the same rows for each burst."""
+        return [
+            Figure(
+                f"{name}: first try to accepted, p50", percentile(self.accepted_s, 50), "s", limit_s and limit_s / 2
+            ),
+            Figure(f"{name}: first try to accepted, p99", percentile(self.accepted_s, 99), "s", limit_s, bar),
+            Figure(f"{name}: retries", self.retries, ""),
+            Figure(f"{name}: until all were accepted", self.duration_s, "s", limit_s),
+        ]
 
 
 def kubeconfig(folder: Path, original: Path, *, port: int) -> Path:
@@ -75,11 +86,13 @@ def kubeconfig(folder: Path, original: Path, *, port: int) -> Path:
     return path
 
 
-async def send(session: aiohttp.ClientSession, url: str, prediction: str) -> tuple[float, int]:
-    """Send a callback until it is accepted; return the seconds of the last attempt and the number of retries."""
-    for retries, wait_s in enumerate((*RETRY_AFTER_S, None)):
+async def send(
+    session: aiohttp.ClientSession, url: str, prediction: str, *, waits_s: Sequence[float] = RETRY_AFTER_S
+) -> tuple[float, int]:
+    """Send a callback until it is accepted; return the seconds since the first try and the number of retries."""
+    start = time.monotonic()
+    for retries, wait_s in enumerate((*waits_s, None)):
         body, headers = callback(prediction)
-        start = time.monotonic()
         with suppress(aiohttp.ClientError):
             async with session.post(url, data=body, headers=headers) as answer:
                 await answer.read()
@@ -184,7 +197,7 @@ def disturbed_by_a_cut(environment: dict[str, str], disturbed: list[str]) -> Bur
             return asyncio.run(burst(webhook, disturbed, connections=CALLBACKS, cut=Cut(proxies, port)))
 
 
-def main() -> None:
+def main() -> Sheet:
     """Measure and report."""
     quiet, at_once, disturbed = new_ids(CALLBACKS), new_ids(CALLBACKS), new_ids(CALLBACKS)
     environment = dev.cluster.environment()
@@ -199,22 +212,17 @@ def main() -> None:
     finally:
         kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     expected = {*quiet, *at_once, *disturbed}
-    least_s = round(CALLBACKS / alone_per_s, 2)
-    report(
+    least_s = CALLBACKS / alone_per_s
+    return report(
         "burst",
         [
-            Figure(
-                f"1,000 webhooks on {CONNECTIONS} connections, p99", percentile(first.answers_s, 99), "s", None, Bar(2)
-            ),
+            *first.figures(f"{CALLBACKS} on {CONNECTIONS} connections", limit_s=least_s, bar=Bar(2)),
             Figure("the same, accepted a second", CALLBACKS / first.duration_s, "/s", round(alone_per_s)),
             Figure("the same, the webhook's CPU time of one", cpu_ms, "ms"),
-            Figure("1,000 webhooks all at once, p50", percentile(second.answers_s, 50), "s", least_s / 2),
-            Figure("1,000 webhooks all at once, p99", percentile(second.answers_s, 99), "s", least_s, Bar(2)),
-            Figure("the same, retries after 429 or 503", second.retries, ""),
-            Figure("the same, until all were accepted", second.duration_s, "s", least_s),
-            Figure("all at once, API server cut off for 10 s: retries", third.retries, ""),
-            Figure("the same, until all were accepted", third.duration_s, "s"),
+            *second.figures(f"{CALLBACKS} at once", limit_s=least_s, bar=Bar(2)),
+            *third.figures(f"{CALLBACKS} at once, API server cut off for {CUT_S:.0f} s"),
             Figure("lost, of all three", len(expected - set(found)), "", None, Bar(0)),
             Figure("doubled, of all three", len(found) - len(set(found)), "", None, Bar(0)),
         ],
+        form={"callbacks": CALLBACKS},
     )

@@ -63,9 +63,10 @@ TOXIPROXY = Module("toxiproxy", package="github.com/Shopify/toxiproxy/v2/cmd/ser
 KWOK = Module("kwok")
 SYFT = Module("syft")
 KUEUE = Module("kueue")
+RCLONE = Module("rclone")
 
 NEEDED: tuple[Module, ...] = (KUBERNETES, ETCD, VERSITYGW, COREDNS, HELM)
-ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE)
+ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE, RCLONE)
 
 KEY_LENGTH = 16
 KEPT = 2
