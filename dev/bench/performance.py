@@ -59,9 +59,11 @@ def _keyed(figures: Sequence[Row]) -> Iterator[tuple[tuple[str, int], Row]]:
 def _origin(run: Run) -> str:
     machine = run.machine
     sizes = ", ".join(f"{name} {value}" for name, value in run.form.items())
+    busy = " **Other work ran on the machine meanwhile.**" if machine["load_5min"] > machine["cores"] else ""
+    hardware = f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB"
     return (
-        f"{run.time[:10]}, commit `{run.commit}`{', ' if sizes else ''}{sizes}; {machine['cores']} cores "
-        f"({machine['processor']}), {machine['memory_gb']} GB, Linux {machine['kernel']}, load {machine['load_5min']}."
+        f"{run.time[:10]}, commit `{run.commit}`{', ' if sizes else ''}{sizes}; {hardware}, Linux {machine['kernel']}, "
+        f"load {machine['load_5min']}.{busy}"
     )
 
 
