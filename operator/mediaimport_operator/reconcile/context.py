@@ -46,7 +46,7 @@ class Context:
     sessions: dict[str, str]
 
     @classmethod
-    def create(  # noqa: PLR0913  the parts that tests replace
+    def create(  # noqa: PLR0913 - the parts that tests replace
         cls,
         settings: Settings,
         cluster: Cluster,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Act(Protocol):
-    """What happens instead of the answer; None: the answer after all."""
+    """Action instead of the answer; it returns None for the answer after all."""
 
     async def __call__(self, request: web.Request, /) -> web.StreamResponse | None: ...
 

@@ -22,7 +22,7 @@ _WITH_STATUS = frozenset({"mediaimports", "jobs", "pods"})
 _REQUIREMENT = re.compile(r"(?P<label>[^\s=!,]+)\s*(?:(?P<sign>==?|!=)\s*(?P<value>[^,]*)|in\s*\((?P<values>[^)]*)\))?")
 
 
-class Refusal(Exception):  # noqa: N818  it is an answer
+class Refusal(Exception):  # noqa: N818 - it is an answer
     """An answer that is not 2xx."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:

@@ -196,7 +196,7 @@ class FakeApi:
         """Wait for a version after that one; return whether there is one."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        while self.objects.version <= version and loop.time() < until:  # noqa: ASYNC110  writers are not async
+        while self.objects.version <= version and loop.time() < until:  # noqa: ASYNC110 - writers are not async
             await asyncio.sleep(0.01)
         return self.objects.version > version
 
