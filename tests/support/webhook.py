@@ -68,6 +68,8 @@ class FakeCluster:
     def __init__(self) -> None:
         self.version = 100
         self.imports: dict[str, Resource] = {}
+        self.leases: dict[str, Resource] = {}
+        self.patches_fail = False
         self.events: list[tuple[str, str]] = []
         self.calls: list[str] = []
         self.down = False
@@ -181,6 +183,46 @@ class FakeCluster:
         return frozenset(
             name for name, each in self.imports.items() if labels.items() <= each["metadata"].get("labels", {}).items()
         )
+
+    async def create_lease(self, manifest: Resource) -> Resource:
+        self._called("create_lease")
+        if manifest["metadata"]["name"] in self.leases:
+            raise AlreadyExistsError
+        return self._write_lease(manifest)
+
+    async def get_lease(self, name: str) -> Resource | None:
+        self._called("get_lease")
+        return copy.deepcopy(self.leases.get(name))
+
+    async def patch_lease(self, name: str, patch: Resource) -> Resource | None:
+        self._called("patch_lease")
+        if self.patches_fail:
+            raise UnavailableError("down")
+        if name not in self.leases:
+            return None
+        lease = copy.deepcopy(self.leases[name])
+        version = lease["metadata"]["resourceVersion"]
+        if patch["metadata"].get("resourceVersion", version) != version:
+            raise ConflictError
+        lease["metadata"]["annotations"] |= patch["metadata"]["annotations"]
+        return self._write_lease(lease)
+
+    async def delete_lease(self, name: str) -> None:
+        self._called("delete_lease")
+        self.leases.pop(name, None)
+
+    async def lease_names(self, selector: str) -> list[str]:
+        self._called("lease_names")
+        kept = selector.partition("notin (")[2].rstrip(")").split(",")
+        day = "mediaimport.dev/expires"
+        return [name for name, each in self.leases.items() if each["metadata"]["labels"][day] not in kept]
+
+    def _write_lease(self, lease: Resource) -> Resource:
+        self.version += 1
+        stored = copy.deepcopy(lease)
+        stored["metadata"]["resourceVersion"] = str(self.version)
+        self.leases[stored["metadata"]["name"]] = stored
+        return copy.deepcopy(stored)
 
     async def post_event(self, *, reason: str, message: str) -> None:
         self._called("post_event")

@@ -18,10 +18,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from mediaimport_webhook.access.authenticator import authenticator_of
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
+from mediaimport_webhook.generation.idempotency import IdempotencyKeys
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import OwnerTokens
 from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvider
 from mediaimport_webhook.generation.providers.replicate import Replicate
+from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.states import PredictionStates
 from mediaimport_webhook.http import access_log, openapi, problems
 from mediaimport_webhook.http.routing import route
@@ -104,7 +106,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         stopping=dependencies.stopping,
         metrics=metrics,
     )
-    replicate = Replicate(settings, dependencies.http)
+    replicate, records = Replicate(settings, dependencies.http), Records(cluster)
     intake = Intake(cluster=cluster, imports=imports, tokens=tokens, default_user_id=settings.default_user_id)
     callback_routes = [
         generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))
@@ -115,6 +117,8 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         public_base_url=settings.public_base_url,
         tokens=tokens,
         states=PredictionStates(replicate),
+        records=records,
+        keys=IdempotencyKeys(records, replicate, tokens),
         catalogue=catalogue,
         presenter=presenter,
     )

@@ -12,7 +12,7 @@ from mediaimport_runtime.kubernetes.errors import ForbiddenError, NotFoundError,
 from mediaimport_runtime.kubernetes.events import Regarding, Reporter, event_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from mediaimport_runtime.kubernetes.client import Change, Client, Page
 
@@ -51,6 +51,21 @@ class Cluster(Protocol):
     async def import_names(self, labels: Mapping[str, str]) -> frozenset[str]:
         """Return the names of all imports with these labels."""
 
+    async def create_lease(self, manifest: Resource) -> Resource:
+        """Create a Lease and return it; AlreadyExistsError."""
+
+    async def get_lease(self, name: str) -> Resource | None:
+        """Return a Lease, None if there is none."""
+
+    async def patch_lease(self, name: str, patch: Resource) -> Resource | None:
+        """Merge `patch` into a Lease and return it, None if there is none; ConflictError for another version."""
+
+    async def delete_lease(self, name: str) -> None:
+        """Delete a Lease; it may be gone already."""
+
+    async def lease_names(self, selector: str) -> Sequence[str]:
+        """Return the names of Leases under a label selector, some hundred at most."""
+
     async def post_event(self, *, reason: str, message: str) -> None:
         """Post a Warning Event on the webhook's own Deployment, if that is known."""
 
@@ -64,6 +79,7 @@ class KubernetesCluster:
         self._pod_name = pod_name
         self._deployment_name = deployment_name
         self._imports = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}"
+        self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._deployment: Resource | None = None
 
     async def create_import(self, manifest: Resource) -> Resource:
@@ -110,6 +126,27 @@ class KubernetesCluster:
             found.update(each["metadata"]["name"] for each in page.items)
             after, more = page.next, bool(page.next)
         return frozenset(found)
+
+    async def create_lease(self, manifest: Resource) -> Resource:
+        """Create a Lease and return it; AlreadyExistsError."""
+        return await _needed(self._client.create(self._leases, manifest))
+
+    async def get_lease(self, name: str) -> Resource | None:
+        """Return a Lease, None if there is none."""
+        return await _found(self._client.get(_item(self._leases, name)))
+
+    async def patch_lease(self, name: str, patch: Resource) -> Resource | None:
+        """Merge `patch` into a Lease and return it, None if there is none; ConflictError for another version."""
+        return await _found(self._client.patch(_item(self._leases, name), patch))
+
+    async def delete_lease(self, name: str) -> None:
+        """Delete a Lease; it may be gone already."""
+        await _found(self._client.delete(_item(self._leases, name)))
+
+    async def lease_names(self, selector: str) -> Sequence[str]:
+        """Return the names of Leases under a label selector, some hundred at most."""
+        page = await _needed(self._client.page(self._leases, limit=_NAMES_AT_ONCE, selector=selector))
+        return [each["metadata"]["name"] for each in page.items]
 
     async def post_event(self, *, reason: str, message: str) -> None:
         """Post a Warning Event on the webhook's own Deployment, if that is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -110,7 +111,7 @@ def predict_something(world: World, removed: Object) -> None:
     with kube.forward(world.installation.webhook, 80, namespace=world.namespace) as url:
         httpx.post(
             f"{url}/api/v1/replicate/wan-video-t2v",
-            headers={"authorization": f"Bearer {token}"},
+            headers={"authorization": f"Bearer {token}", "idempotency-key": secrets.token_hex(8)},
             json={"prompt": "a rabbit"},
             timeout=20,
         )

@@ -80,7 +80,7 @@ _LIST = (
 _IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "header",
-    "Requests with the same key make one import.",
+    "Requests with the same key make one import, or one prediction.",
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
 )
 _DOWNLOAD = Parameter(
@@ -123,7 +123,8 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/api/v1/replicate/{alias}", "generate", "Start a prediction, whose assets become the caller's.",
-        schemas.StartedPrediction, 202, (400, *_AUTHENTICATED, 404, 413, 422, 502), (_ALIAS,), _GENERATION, _PROMPT,
+        schemas.StartedPrediction, 202, (400, *_AUTHENTICATED, 404, 409, 413, 422, 502), (_ALIAS, _IDEMPOTENCY_KEY),
+        _GENERATION, _PROMPT,
     ),
     Operation(
         "GET", "/api/v1/replicate/predictions/{id}", "showJob", "Show a prediction's state and its assets.",

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from starlette.background import BackgroundTask
 
 from mediaimport_webhook.catalogue import Catalogue, Entry, Presenter, Query
+from mediaimport_webhook.generation.idempotency import IdempotencyKeys, Started, StartRequest
 from mediaimport_webhook.generation.outputs import generated_tags
-from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, OwnerToken, OwnerTokens
+from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, OwnerToken, OwnerTokens, nonce_of_key
 from mediaimport_webhook.generation.providers import Generator, Prediction, PredictionOutcome, Provider
 from mediaimport_webhook.http import bodies, problems, schemas
+from mediaimport_webhook.http.idempotency_key import idempotency_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import JsonValue
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.generation.aliases import ModelAlias
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
+    from mediaimport_webhook.generation.records import Records
     from mediaimport_webhook.generation.states import PredictionStates
     from mediaimport_webhook.metrics import Metrics
 
@@ -88,23 +96,35 @@ class GenerationRoutes:
     public_base_url: str | None
     tokens: OwnerTokens
     states: PredictionStates
+    records: Records
+    keys: IdempotencyKeys
     catalogue: Catalogue
     presenter: Presenter
 
     async def generate(self, request: Request) -> Response:
         """Start a prediction for the caller; its callback brings the owner back."""
         caller = await self.authenticator.caller(request)
+        key = idempotency_key(request)
         models, callback_url = self._models_and_callback_url()
         alias = models.get(request.path_params["alias"])
         if alias is None:
             raise problems.not_found("model alias")
         tags, fields = _split(await bodies.read_json_object(request), alias)
-        token = OwnerToken(Owner(caller.user_id, tuple(tags)))
+        model_input = alias.model_input(fields)
+        nonce = {} if key is None else {"nonce": nonce_of_key(caller.user_id, key)}
+        token = OwnerToken(Owner(caller.user_id, tuple(tags)), **nonce)
         callback_url = self.tokens.callback_url(callback_url, token)
-        prediction = await self.generator.create(alias, alias.model_input(fields), callback_url=callback_url)
-        content = {"job_id": prediction.id, "status": prediction.state}
-        location = {"Location": f"/api/v1/{self.generator.name}/predictions/{prediction.id}"}
-        return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, location)
+        start = partial(self.generator.create, alias, model_input, callback_url=callback_url)
+        if key is None:
+            prediction = await start()
+            started = Started(prediction.id, prediction.state)
+        else:
+            fingerprint = _fingerprint(request.path_params["alias"], model_input, tags)
+            started = await self.keys.start(StartRequest(token.nonce, fingerprint, start))
+        content = {"job_id": started.id, "status": started.state}
+        location = {"Location": f"/api/v1/{self.generator.name}/predictions/{started.id}"}
+        clean_up = BackgroundTask(self.records.delete_expired)
+        return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, location, background=clean_up)
 
     async def show(self, request: Request) -> Response:
         """Return the state and the assets of a prediction of the caller."""
@@ -141,6 +161,11 @@ class GenerationRoutes:
         query = Query(job_id=prediction_id)
         page = self.catalogue.newest(user_id=caller.sees, limit=_MAX_ASSETS, after=None, matches=query.matches)
         return [each for each in page.entries if each.job_id == prediction_id]
+
+
+def _fingerprint(alias: str, model_input: dict[str, JsonValue], tags: list[str]) -> str:
+    """Return a hash of all that a request asks for."""
+    return hashlib.sha256(json.dumps([alias, model_input, tags], sort_keys=True).encode()).hexdigest()
 
 
 def _split(body: dict[str, Any], alias: ModelAlias) -> tuple[list[str], dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from mediaimport_webhook.catalogue import (
     parse_query,
 )
 from mediaimport_webhook.http import bodies, problems, schemas
+from mediaimport_webhook.http.idempotency_key import idempotency_key
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 from mediaimport_webhook.imports.manifest import requested_manifest
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
 
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _MAX_FAILURES = 10
 
 
@@ -53,7 +52,7 @@ class MediaRoutes:
     async def import_from_url(self, request: Request) -> Response:
         """Create an import for the caller: 202, before anything is downloaded."""
         caller = await self.authenticator.caller(request)
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         body = await bodies.read_model(request, schemas.ImportRequest)
         refusal = self.sources.url_refusal(body.url)
         if refusal is not None:
@@ -120,14 +119,6 @@ def _boolean_parameter(request: Request, name: str) -> bool:
     if value not in {"true", "false"}:
         raise problems.invalid([problems.FieldError(f"?{name}", "must be true or false")])
     return value == "true"
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and _IDEMPOTENCY_KEY.fullmatch(key) is None:
-        detail = "Idempotency-Key must be 1 to 255 visible ASCII characters."
-        raise problems.Problem(HTTPStatus.BAD_REQUEST, "invalid-idempotency-key", detail)
-    return key
 
 
 def _accepted(created: CreationResult) -> Response:

@@ -85,7 +85,7 @@ class PredictionLister(Provider, Protocol):
         """Return a page of the account's predictions, newest first; entries that are none are skipped."""
 
 
-class Generator(Provider, Protocol):
+class Generator(PredictionLister, Protocol):
     """Generator whose predictions callers start."""
 
     @property

@@ -200,7 +200,9 @@ def _refusal(response: httpx.Response, reason: str) -> problems.Problem:
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return problems.unavailable("Replicate")
     detail = f"Replicate answers {response.status_code}{because}"
-    return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
+    # After a success without JSON there may be a prediction.
+    slug = "provider-answer" if response.is_success else "provider-refused"
+    return problems.Problem(HTTPStatus.BAD_GATEWAY, slug, detail)
 
 
 def _prediction(content: dict[str, Any]) -> Prediction:

@@ -1,0 +1,111 @@
+"""Records that outlive a restart for some days, as Leases: claims of Idempotency-Keys, and failed predictions."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mediaimport_api import names
+from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, KubernetesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mediaimport_webhook.cluster import Cluster, Resource
+
+log = logging.getLogger(__name__)
+_LABEL_RECORD = f"{names.GROUP}/record"
+_LABEL_EXPIRES = f"{names.GROUP}/expires"
+_ANNOTATION_DATA = f"{names.GROUP}/record"
+_CLEANUP_INTERVAL = timedelta(hours=1)
+MAX_LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record as it was read; `version` is that of its Lease."""
+
+    name: str
+    version: str
+    data: Mapping[str, str]
+
+
+class Records:
+    """The records of one namespace."""
+
+    def __init__(self, cluster: Cluster, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._cleaned_at: datetime | None = None
+
+    async def create(self, name: str, data: Mapping[str, str], *, kind: str, lifetime: timedelta) -> Record | None:
+        """Create a record, None if there is one of that name; UnavailableError."""
+        try:
+            return _record(await self._cluster.create_lease(_manifest(name, data, kind, lifetime, self._clock())))
+        except AlreadyExistsError:
+            return None
+
+    async def get(self, name: str) -> Record | None:
+        """Return the record, None if there is none; UnavailableError."""
+        lease = await self._cluster.get_lease(name)
+        return None if lease is None else _record(lease)
+
+    async def replace(self, record: Record, data: Mapping[str, str]) -> Record | None:
+        """Replace the data of a record, None if somebody else has changed or deleted it; UnavailableError."""
+        about = {"resourceVersion": record.version, "annotations": {_ANNOTATION_DATA: json.dumps(dict(data))}}
+        try:
+            lease = await self._cluster.patch_lease(record.name, {"metadata": about})
+        except ConflictError:
+            return None
+        return None if lease is None else _record(lease)
+
+    async def delete(self, name: str) -> None:
+        """Delete the record, which may be gone already; UnavailableError."""
+        await self._cluster.delete_lease(name)
+
+    async def delete_expired(self) -> None:
+        """Delete the records that expired before today, at most once an hour."""
+        now = self._clock()
+        if self._cleaned_at is not None and now - self._cleaned_at < _CLEANUP_INTERVAL:
+            return
+        self._cleaned_at = now
+        kept_days = ",".join(_day(now + timedelta(days=days)) for days in range(MAX_LIFETIME.days + 1))
+        selector = f"{_LABEL_RECORD},{_LABEL_EXPIRES},{_LABEL_EXPIRES} notin ({kept_days})"
+        try:
+            for name in await self._cluster.lease_names(selector):
+                await self._cluster.delete_lease(name)
+        except KubernetesError as error:
+            log.warning("expired records could not be deleted", extra={"error": str(error)})
+
+
+def _record(lease: Resource) -> Record:
+    about = lease["metadata"]
+    data = json.loads(about.get("annotations", {}).get(_ANNOTATION_DATA, "{}"))
+    return Record(about["name"], about["resourceVersion"], data)
+
+
+def _day(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d")
+
+
+def _manifest(name: str, data: Mapping[str, str], kind: str, lifetime: timedelta, now: datetime) -> Resource:
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": name,
+            "labels": {
+                names.MANAGED_BY: "mediaimport-webhook",
+                _LABEL_RECORD: kind,
+                _LABEL_EXPIRES: _day(now + lifetime),
+            },
+            "annotations": {_ANNOTATION_DATA: json.dumps(dict(data))},
+        },
+        "spec": {
+            "acquireTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "leaseDurationSeconds": int(lifetime.total_seconds()),
+        },
+    }

@@ -1,0 +1,23 @@
+"""The header Idempotency-Key."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from mediaimport_webhook.http import problems
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the request's key, None without one; a 400 Problem for one that is not of its form."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and _KEY.fullmatch(key) is None:
+        detail = "Idempotency-Key must be 1 to 255 visible ASCII characters."
+        raise problems.Problem(HTTPStatus.BAD_REQUEST, "invalid-idempotency-key", detail)
+    return key
