@@ -82,15 +82,18 @@ class Cache:
 
     def replace(self, namespace: str, items: Iterable[Object], version: str) -> Iterator[str]:
         """Store a namespace's whole list as of that version; yield the import of each change once it is stored."""
+        return (key for key in self.replace_stepwise(namespace, items, version) if key is not None)
+
+    def replace_stepwise(self, namespace: str, items: Iterable[Object], version: str) -> Iterator[str | None]:
+        """Do the same in steps of an object each, between which others may run; yield None for one without a change."""
         listed: set[str] = set()
         for item in items:
             listed.add(_uid(item))
-            if self.update(item):
-                yield self._key(item)
+            yield self._key(item) if self.update(item) else None
         for uid, meta in list(self._meta.items()):
-            if meta.namespace == namespace and uid not in listed and meta.version <= int(version):
-                self._drop(uid)
-                yield meta.key
+            # Meanwhile others may have removed it, or stored a newer version.
+            missing = uid not in listed and meta.namespace == namespace and meta.version <= int(version)
+            yield meta.key if missing and self._meta.get(uid) is meta and self._drop(uid) else None
 
     def forget_deletions(self, namespace: str) -> None:
         """Forget which objects of a namespace were deleted: before a list that can no longer contain them."""

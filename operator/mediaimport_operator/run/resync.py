@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError
 from mediaimport_runtime.kubernetes.objects import unpack
+from mediaimport_runtime.time_slice import TimeSlice
 
 from mediaimport_operator.decide.limits import order
 from mediaimport_operator.observe.cache import Cache, check_identity, import_uid
@@ -94,9 +95,9 @@ class Resync:
             await self._list_patiently([each for each in self._namespaces if each.synced_at is None])
             tries += 1
         for each in self._namespaces:
-            self._occupy_slots(each.name)
+            await self._occupy_slots(each.name)
         cache = self._context.cache
-        self._context.queue.add_all_first(self._by_urgency())
+        self._context.queue.add_all_first(await self._by_urgency())
         self._started = True
         log.info("caches synced", extra={"imports": len(cache.imports), "jobs": len(cache.jobs)})
 
@@ -156,7 +157,7 @@ class Resync:
         namespace.synced_at, namespace.error, namespace.failures = datetime.now(UTC), None, 0
         self._context.metrics.namespace_synced(namespace.name, synced=True)
         if self._started and is_first:
-            self._occupy_slots(namespace.name)
+            await self._occupy_slots(namespace.name)
         elif self._started:
             self._context.metrics.repaired(changed)
         return changed
@@ -179,11 +180,12 @@ class Resync:
     async def _sync(self, kind: str, cache: Cache, namespace: str, listing: Listing) -> set[str]:
         """Bring a cache up to date, and queue each import in the moment in which its change is seen."""
         packed, version = await listing()
-        changed = set()
-        for key in cache.replace(namespace, self._unpacked(kind, packed), version):
+        changed, time_slice = set(), TimeSlice()
+        for key in cache.replace_stepwise(namespace, self._unpacked(kind, packed), version):
             if key:
                 self._context.queue.add(key)
                 changed.add(key)
+            await time_slice.pause_when_over()
         return changed
 
     def _unpacked(self, kind: str, packed: Iterable[bytes]) -> Iterator[Object]:
@@ -215,9 +217,11 @@ class Resync:
         except Exception as error:  # noqa: BLE001 - any field may hold anything
             self._context.unreadable(kind, error)
 
-    def _occupy_slots(self, namespace: str) -> None:
+    async def _occupy_slots(self, namespace: str) -> None:
         """Give slots to the imports of a namespace whose Jobs run, before any other import gets one."""
+        time_slice = TimeSlice()
         for item in self._context.cache.jobs:
+            await time_slice.pause_when_over()
             if item["metadata"]["namespace"] != namespace:
                 continue
             with self._guarded("jobs"):
@@ -231,9 +235,13 @@ class Resync:
         if not (self._context.settings.kueue and resource.queue):
             self._context.slots.occupy(resource.claim)
 
-    def _by_urgency(self) -> list[str]:
+    async def _by_urgency(self) -> list[str]:
         """Return all imports, those not completed first, in the order in which they get slots."""
-        return [order[2] for _, order in sorted(self._urgency(item) for item in self._context.cache.imports)]
+        ranks, time_slice = [], TimeSlice()
+        for item in self._context.cache.imports:
+            ranks.append(self._urgency(item))
+            await time_slice.pause_when_over()
+        return [order[2] for _, order in sorted(ranks)]
 
     def _urgency(self, item: Object) -> tuple[bool, Order]:
         """Return the sort key of an import. One that cannot be read comes last: its reconcile reports the cause."""

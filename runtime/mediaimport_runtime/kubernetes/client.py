@@ -20,9 +20,10 @@ from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.kubernetes.config import api_client, configuration
 from mediaimport_runtime.kubernetes.errors import ExpiredError, UnavailableError, error_of
 from mediaimport_runtime.kubernetes.objects import pack, strip_managed_fields
+from mediaimport_runtime.time_slice import TimeSlice
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from kubernetes.aio.client import ApiClient
 
@@ -137,9 +138,9 @@ class Client:
             # The next page is on its way while this one is packed.
             following = asyncio.create_task(self.page(path, selector=selector, after=page.next))
             await asyncio.sleep(0)
-            items.extend(_packed(page))
+            await _pack(page, items)
             page = await following
-        items.extend(_packed(page))
+        await _pack(page, items)
         return items, page.version
 
     async def watch(self, path: str, version: str, *, selector: str = "") -> AsyncGenerator[Change, None]:
@@ -273,8 +274,11 @@ async def connect(
         yield Client(client, field_manager=component, on_request=on_request, clock=clock, timeout_s=timeout_s)
 
 
-def _packed(page: Page) -> Iterator[bytes]:
-    return (pack(strip_managed_fields(item)) for item in page.items)
+async def _pack(page: Page, items: list[bytes]) -> None:
+    time_slice = TimeSlice()
+    for item in page.items:
+        items.append(pack(strip_managed_fields(item)))
+        await time_slice.pause_when_over()
 
 
 def _unless_empty(**query: str) -> dict[str, str]:

@@ -1,0 +1,126 @@
+"""Nothing holds up the event loop for longer than 50 ms, with ten thousand imports."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+from mediaimport_api import names
+from mediaimport_operator.cluster import Cluster
+from mediaimport_operator.decide.limits import Slots
+from mediaimport_operator.observe.resource import read
+from mediaimport_operator.reconcile.context import Context
+from mediaimport_operator.run.resync import Resync
+from mediaimport_operator.settings.operator import Caps
+from mediaimport_runtime.kubernetes.objects import pack
+
+from tests.support.fake_api.server import FakeApi
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mediaimport_runtime.kubernetes.objects import Object
+
+    from tests.support.operator_fakes import Build, FakeCluster
+
+pytestmark = pytest.mark.anyio
+COUNT = 10_000
+LIMIT_S = 0.05
+
+
+@dataclass
+class Turns:
+    """The processor time of each turn of the loop that was longer than the limit: other processes do not count."""
+
+    long_s: list[float] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        last_s = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now_s = time.thread_time()
+            if now_s - last_s > LIMIT_S:
+                self.long_s.append(now_s - last_s)
+            last_s = now_s
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Turns]:
+    turns = Turns()
+    gc.collect()
+    gc.freeze()
+    watching = asyncio.create_task(turns.watch())
+    await asyncio.sleep(0)
+    try:
+        yield turns
+    finally:
+        watching.cancel()
+        gc.unfreeze()
+
+
+def owned(build: Build, number: int) -> tuple[Object, Object]:
+    """An import and its Job."""
+    uid = str(UUID(int=number))
+    item, job = build.mediaimport(), build.job()
+    meta = {"uid": uid, "name": f"film-{number}", "resourceVersion": str(number + 1)}
+    item = item | {"metadata": item["metadata"] | meta, "spec": item["spec"] | {"userId": f"user-{number % 1000}"}}
+    labels = job["metadata"]["labels"] | {names.LABEL_UID: uid}
+    owner = [{"uid": uid, "controller": True}]
+    meta = {"uid": f"job-{number}", "name": f"job-{number}", "labels": labels, "ownerReferences": owner}
+    return item, job | {"metadata": job["metadata"] | meta}
+
+
+@pytest.fixture
+def crowd(build: Build, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    pairs = [owned(build, number) for number in range(COUNT)]
+    lists = {"imports": [pack(item) for item, _ in pairs], "jobs": [pack(job) for _, job in pairs], "pods": []}
+    monkeypatch.setattr(cluster, "_list", lambda kind: (list(lists[kind]), "1000000"))
+    return cluster
+
+
+async def test_first_resync_of_ten_thousand_imports_lets_others_run(build: Build, crowd: FakeCluster) -> None:
+    context = Context.create(build.settings(), crowd, clock=lambda: build.now)
+    resync = Resync(context)
+    async with watched() as turns:
+        await resync.first()
+    assert (turns.long_s, len(context.cache.imports), context.slots.in_flight) == ([], COUNT, COUNT)
+
+
+async def test_resync_without_a_change_lets_others_run(build: Build, crowd: FakeCluster) -> None:
+    context = Context.create(build.settings(), crowd, clock=lambda: build.now)
+    resync = Resync(context)
+    await resync.first()
+    async with watched() as turns:
+        assert await resync.once() == 0
+    assert turns.long_s == []
+
+
+async def test_long_list_of_the_api_server_is_packed_while_others_run(build: Build) -> None:
+    api = FakeApi()
+    for number in range(1_000):
+        api.put("mediaimports", owned(build, number)[0])
+    async with api.serving(), api.client() as client:
+        async with watched() as turns:
+            items, _ = await Cluster(client).imports("media")
+        assert (turns.long_s, len(items)) == ([], 1_000)
+
+
+async def test_ten_thousand_claims_are_granted_one_after_the_other_while_others_run(build: Build) -> None:
+    granted: list[str] = []
+    slots = Slots(Caps(10, 0, 3), on_grant=granted.append)
+    claims = [read(owned(build, number)[0]).claim for number in range(COUNT)]
+    async with watched() as turns:
+        for each in claims:
+            slots.request(each)
+            await asyncio.sleep(0)
+        for each in claims[:1_000]:
+            slots.release(each.key)
+            await asyncio.sleep(0)
+    assert turns.long_s == []
+    assert granted
