@@ -287,7 +287,7 @@ def test_network_policy_opens_the_private_networks_that_the_importer_needs(
 
 def test_importer_reaches_the_internet_but_nothing_private(chart: Chart) -> None:
     blocks = [peer["ipBlock"] for peer in importer_peers(chart)]
-    assert {block["cidr"] for block in blocks} == {"0.0.0.0/0", "::/0"}
+    assert {block["cidr"] for block in blocks} == {"0.0.0.0/0", "2000::/3", "64:ff9b::/96"}
     ipv4 = next(block["except"] for block in blocks if block["cidr"] == "0.0.0.0/0")
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"} <= set(ipv4)
 
