@@ -24,7 +24,7 @@ from mediaimport_runtime.kubernetes.patch import merge_patch
 
 from mediaimport_operator.decide.observed import Observed, SlotState
 from mediaimport_operator.decide.plan import POLICIES, plan
-from mediaimport_operator.observe.job import read_job, read_pod
+from mediaimport_operator.observe.job import read_jobs, read_pods
 from mediaimport_operator.observe.resource import read as read_resource
 from mediaimport_operator.pods import cleanup_job
 from mediaimport_operator.settings.operator import Settings
@@ -96,12 +96,13 @@ def observe(items: Sequence[Object], settings: Settings, *, now: datetime, slot:
     ours = [each for each in items if objects.label(each, names.LABEL_UID) == owner.uid]
     cleanup = [each for each in ours if cleanup_job.is_ours(each, owner)]
     attempts = [each for each in ours if each not in cleanup]
+    jobs = read_jobs((each for each in attempts if each.get("kind") == "Job"), owner_uid=owner.uid)
     observed = Observed(
         now=now,
         settings=replace(settings, session=None),
         resource=owner,
-        jobs=tuple(read_job(each) for each in attempts if each.get("kind") == "Job"),
-        pods=tuple(read_pod(each) for each in attempts if each.get("kind") == "Pod"),
+        jobs=jobs,
+        pods=read_pods((each for each in attempts if each.get("kind") == "Pod"), jobs=jobs),
         slot=SlotState(held=slot, wait_reason="replayed without a slot"),
     )
     return _with_cleanup_job(observed, cleanup)

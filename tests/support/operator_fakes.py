@@ -85,7 +85,7 @@ class Build:
             "metadata": {
                 "namespace": "media",
                 "name": name,
-                "uid": f"job-{run_hash(run)}-{attempt}",
+                "uid": f"uid-{name}",
                 "resourceVersion": "8",
                 "creationTimestamp": text(self.now - timedelta(seconds=40)),
                 "labels": self.labels(attempt, run),
@@ -105,6 +105,7 @@ class Build:
         return self.job(attempt, completionTime=ended, conditions=[{"type": "Complete", "status": "True"}])
 
     def pod(self, attempt: int = 1, *, run: str = "", meta: Object | None = None, **status: object) -> Object:
+        job = job_name(name="film", uid=self.uid, run=run, attempt=attempt)
         return {
             "metadata": {
                 "namespace": "media",
@@ -113,6 +114,7 @@ class Build:
                 "resourceVersion": "9",
                 "creationTimestamp": text(self.now - timedelta(seconds=39)),
                 "labels": self.labels(attempt, run),
+                "ownerReferences": [{"kind": "Job", "uid": f"uid-{job}", "controller": True}],
                 **(meta or {}),
             },
             "status": {"phase": "Running", **status},

@@ -1,8 +1,9 @@
 """The plan for one import: the first policy that answers decides.
 
 Each policy is named by the condition that it looks for, and returns None where that condition does not hold. What
-happens never depends on `status.phase`, only when a change is shown does: a run is completed when `completedAt` is set for the run that the spec asks for, an attempt
-has ended when the status has recorded its reason, and everything else is read from Jobs and pods.
+happens never depends on `status.phase`, only when a change is shown does: a run is completed when `completedAt` is set
+for the run that the spec asks for, an attempt has ended when the status has recorded its reason, and everything else
+is read from Jobs and pods.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods."""
+_DELETED_JOBS = 4
+"""Deleted Jobs of one import whose pods may still run: each has at most its grace left."""
 
 
 def _version(item: Object) -> int:
@@ -164,6 +166,21 @@ class OwnedCache(Cache):
         return "completionTime" in status or status.get("phase") in _ENDED
 
 
+class JobCache(OwnedCache):
+    """Jobs. `deleted` holds, by import, the metadata of the newest that are gone: their pods may outlive them."""
+
+    def __init__(self, spec_fields: tuple[str, ...] = ()) -> None:
+        super().__init__(spec_fields)
+        self.deleted: dict[str, dict[str, Object]] = {}
+
+    def _discard(self, uid: str, key: str) -> None:
+        gone = self.deleted.setdefault(key, {})
+        gone[uid] = {"metadata": _unpacked(self._items[uid])["metadata"]}
+        if len(gone) > _DELETED_JOBS:
+            del gone[next(iter(gone))]
+        super()._discard(uid, key)
+
+
 def check_identity(item: Object) -> None:
     """Raise ValueError for an object without a name, namespace and uid, or without labels that can be read."""
     meta = item["metadata"]
@@ -187,7 +204,7 @@ class ClusterCache:
     """
 
     imports: ImportCache = field(default_factory=ImportCache)
-    jobs: OwnedCache = field(default_factory=lambda: OwnedCache(spec_fields=("suspend",)))
+    jobs: JobCache = field(default_factory=lambda: JobCache(spec_fields=("suspend",)))
     pods: OwnedCache = field(default_factory=OwnedCache)
     deleted_pods: dict[str, dict[str, Object]] = field(default_factory=dict)
 
@@ -197,6 +214,11 @@ class ClusterCache:
         if any("terminated" in (each.get("state") or {}) for each in statuses):
             self.deleted_pods.setdefault(import_uid(item), {})[_uid(item)] = item | {"spec": {}}
         return self.pods.remove(item)
+
+    def forget_deleted_of(self, key: str) -> None:
+        """Forget the deleted Jobs and pods of an import whose attempts have all ended."""
+        self.jobs.deleted.pop(key, None)
+        self.deleted_pods.pop(key, None)
 
     def forget_deletions(self, namespace: str) -> None:
         """Forget in all caches which objects of a namespace were deleted."""

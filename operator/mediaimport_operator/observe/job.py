@@ -1,4 +1,8 @@
-"""An attempt's Job, its pod, and the result in the pod's termination message, parsed from the API's objects."""
+"""An attempt's Job, its pod, and the result in the pod's termination message, parsed from the API's objects.
+
+Anybody may give an object our labels. A Job counts only if its controller is the import, a pod only if its controller
+is such a Job.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +71,11 @@ def read_job(item: Object) -> Job:
     )
 
 
+def read_jobs(items: Iterable[Object], *, owner_uid: str) -> tuple[Job, ...]:
+    """Return the Jobs whose controller is the import."""
+    return tuple(read_job(each) for each in items if owned_by(each, owner_uid))
+
+
 def attempt_labels(uid: str, run: str, attempt: int) -> dict[str, str]:
     """Return the labels that name the import, the run and the attempt of a Job."""
     return {names.LABEL_UID: uid, names.LABEL_RUN: names.run_hash(run), names.LABEL_ATTEMPT: str(attempt)}
@@ -74,8 +83,13 @@ def attempt_labels(uid: str, run: str, attempt: int) -> dict[str, str]:
 
 def owned_by(item: Object, uid: str) -> bool:
     """Return whether the controller ownerReference has that uid."""
+    return controller_uid(item) == uid
+
+
+def controller_uid(item: Object) -> str | None:
+    """Return the uid in the controller ownerReference, of which an object has at most one."""
     owners = item["metadata"].get("ownerReferences") or []
-    return any(each.get("uid") == uid and each.get("controller") for each in owners)
+    return next((each.get("uid") for each in owners if each.get("controller")), None)
 
 
 def newest_message(events: Iterable[Object]) -> str | None:
@@ -113,6 +127,7 @@ class Pod:
     """One pod of ours. `deleted`: the API server has it no longer, and this is its last version."""
 
     name: str
+    job_uid: str | None
     run_hash: str
     attempt: int
     created_at: datetime | None
@@ -133,6 +148,7 @@ def read_pod(item: Object, *, deleted: bool = False) -> Pod:
     disruption = objects.true_condition(item, "DisruptionTarget")
     return Pod(
         name=meta["name"],
+        job_uid=controller_uid(item),
         run_hash=objects.label(item, names.LABEL_RUN) or "",
         attempt=objects.number_label(item, names.LABEL_ATTEMPT),
         created_at=objects.moment(meta.get("creationTimestamp")),
@@ -146,6 +162,13 @@ def read_pod(item: Object, *, deleted: bool = False) -> Pod:
         importer=_container(status.get("containerStatuses"), IMPORTER_CONTAINER),
         prober=_container(status.get("initContainerStatuses"), PROBER_CONTAINER),
     )
+
+
+def read_pods(items: Iterable[Object], *, jobs: Iterable[Job], deleted: bool = False) -> tuple[Pod, ...]:
+    """Return the pods whose controller is one of these Jobs and whose labels name that Job's attempt."""
+    attempts = {job.uid: (job.run_hash, job.attempt) for job in jobs}
+    pods = (read_pod(each, deleted=deleted) for each in items if controller_uid(each) in attempts)
+    return tuple(pod for pod in pods if attempts[pod.job_uid or ""] == (pod.run_hash, pod.attempt))
 
 
 def _unschedulable(status: dict[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ from mediaimport_runtime.text import public
 
 from mediaimport_operator.decide.deletion import CLEANUP_TIMEOUT
 from mediaimport_operator.decide.observed import CleanupJob
-from mediaimport_operator.observe.job import read_job
+from mediaimport_operator.observe.job import controller_uid, read_job
 from mediaimport_operator.pods import base, import_job, session
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def cleanup_task(resource: Resource) -> Deletion:
 def read(item: Object, pods: Iterable[Object]) -> CleanupJob:
     """Return the Job's state, with the error of its newest pod that failed."""
     job = read_job(item)
-    errors = [error for pod in sorted(pods, key=_created) if (error := _error(pod))]
+    own = (pod for pod in pods if controller_uid(pod) == job.uid)
+    errors = [error for pod in sorted(own, key=_created) if (error := _error(pod))]
     return CleanupJob(
         created_at=job.created_at,
         complete=job.complete,

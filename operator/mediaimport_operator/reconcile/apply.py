@@ -88,6 +88,8 @@ class Applier:
             await self._store_check.read_result(observed)
         for action in plan.actions:
             await self._delete(observed, action)
+        if observed.resource.completed:
+            self._cache.forget_deleted_of(observed.resource.uid)
         return None
 
     async def report_failure(self, key: str, message: str, *, now: datetime) -> None:

@@ -89,4 +89,4 @@ class Context:
         self.followers.unfollow(key)
         self.refusals.pop(key, None)
         self.sessions.pop(key, None)
-        self.cache.deleted_pods.pop(key, None)
+        self.cache.forget_deleted_of(key)

@@ -13,7 +13,7 @@ from mediaimport_runtime.kubernetes.objects import Object, unpack
 
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.observed import Observed, SlotState
-from mediaimport_operator.observe.job import attempt_labels, newest_message, owned_by, read_job, read_pod
+from mediaimport_operator.observe.job import attempt_labels, newest_message, owned_by, read_jobs, read_pods
 from mediaimport_operator.observe.resource import Resource, read
 from mediaimport_operator.pods import cleanup_job, import_job
 
@@ -56,15 +56,17 @@ class Gatherer:
         resource = read(item)
         slots = self._context.slots
         held = slots.holds(key)
+        jobs = read_jobs(self._cache.jobs.of_import(key), owner_uid=key)
+        known = (*jobs, *read_jobs(self._cache.jobs.deleted.get(key, {}).values(), owner_uid=key))
         deleted_pods = self._cache.deleted_pods.get(key, {}).values()
         return Observed(
             now=self._context.clock(),
             settings=self._context.settings,
             resource=resource,
-            jobs=tuple(read_job(each) for each in self._cache.jobs.of_import(key)),
+            jobs=jobs,
             pods=(
-                *(read_pod(each) for each in self._cache.pods.of_import(key)),
-                *(read_pod(each, deleted=True) for each in deleted_pods),
+                *read_pods(self._cache.pods.of_import(key), jobs=known),
+                *read_pods(deleted_pods, jobs=known, deleted=True),
             ),
             slot=SlotState(held=held, wait_reason="" if held else slots.wait_reason(resource.claim)),
             progress=self._context.followers.progress(key),

@@ -19,7 +19,7 @@ from mediaimport_runtime.time_slice import TimeSlice
 
 from mediaimport_operator.decide.limits import order
 from mediaimport_operator.observe.cache import Cache, check_identity, import_uid
-from mediaimport_operator.observe.job import read_job
+from mediaimport_operator.observe.job import owned_by, read_job
 from mediaimport_operator.observe.resource import Claim, read
 from mediaimport_operator.pods.import_job import selector
 from mediaimport_operator.reconcile import events
@@ -229,7 +229,7 @@ class Resync:
 
     def _occupy_slot(self, job: Object) -> None:
         owner = self._context.cache.imports.get(import_uid(job))
-        if owner is None or read_job(job).finished:
+        if owner is None or not owned_by(job, import_uid(job)) or read_job(job).finished:
             return
         resource = read(owner)
         if not (self._context.settings.kueue and resource.queue):

@@ -1,4 +1,4 @@
-"""Validation of results: the termination message is written next to hostile media."""
+"""Whose Job and pod it is, and validation of results: the termination message is written next to hostile media."""
 
 from __future__ import annotations
 
@@ -10,10 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mediaimport_api.reasons import Reason
-from mediaimport_operator.observe.job import ResultValidator
+from mediaimport_operator.observe.job import ResultValidator, read_jobs, read_pods
 
 if TYPE_CHECKING:
     from tests.support.operator_fakes import Build
+
+
+def owner(uid: str, *, controller: bool = True) -> dict[str, object]:
+    return {"ownerReferences": [{"uid": uid, "controller": controller}]}
+
+
+def test_job_counts_only_if_its_controller_is_the_import(build: Build) -> None:
+    foreign = [build.job(meta={"ownerReferences": []}), build.job(meta=owner("another"))]
+    listed = [*foreign, build.job(meta=owner(build.uid, controller=False)), build.job(2)]
+    assert [each.attempt for each in read_jobs(listed, owner_uid=build.uid)] == [2]
+
+
+def test_pod_counts_only_if_its_controller_is_the_attempts_job(build: Build) -> None:
+    jobs = read_jobs([build.job(), build.job(2)], owner_uid=build.uid)
+    of_first = build.pod()["metadata"]["ownerReferences"]
+    foreign = [build.pod(meta={"ownerReferences": []}), build.pod(meta=owner(build.uid)), build.pod(3)]
+    relabelled = build.pod(2, meta={"ownerReferences": of_first})
+    assert [each.name for each in read_pods([*foreign, relabelled, build.pod(1)], jobs=jobs)] == ["film-1-xyz"]
 
 
 @pytest.fixture

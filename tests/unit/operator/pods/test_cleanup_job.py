@@ -64,17 +64,20 @@ def test_its_pod_is_as_confined_as_an_importers(build: Build) -> None:
 
 
 def test_last_error_is_that_of_the_newest_pod_that_failed(build: Build) -> None:
+    item = build.job(failed=2)
+    owners = [{"uid": item["metadata"]["uid"], "controller": True}]
+
+    def failed_pod(message: str, minute: int, **meta: object) -> Object:
+        at = {"creationTimestamp": f"2030-01-01T12:0{minute}:00Z", "ownerReferences": owners}
+        return build.ended_pod(exit_code=1, message=message, meta=at | meta)
+
     pods = [
-        build.ended_pod(
-            1,
-            exit_code=1,
-            message="newer https://s3.example/?sig=x",
-            meta={"creationTimestamp": "2030-01-01T12:01:00Z"},
-        ),
-        build.ended_pod(2, exit_code=1, message="older", meta={"creationTimestamp": "2030-01-01T12:00:00Z"}),
+        failed_pod("newer https://s3.example/?sig=x", 1),
+        failed_pod("older", 0),
+        failed_pod("of no Job of ours", 2, ownerReferences=[]),
         build.running_pod(3),
     ]
-    job = cleanup_job.read(build.job(failed=2), pods)
+    job = cleanup_job.read(item, pods)
     assert job.last_error == "newer https://s3.example/"
     assert (job.complete, job.failed) == (False, False)
     assert cleanup_job.read(build.failed_job(), []).failed

@@ -220,6 +220,40 @@ async def test_result_of_a_deleted_pod_counts(operator: Operator) -> None:
     assert operator.cache.deleted_pods == {}
 
 
+@pytest.mark.parametrize("owners", [[], [{"uid": "another", "controller": True}]], ids=["nobody's", "another's"])
+async def test_pod_that_only_has_our_labels_decides_nothing(operator: Operator, owners: list[Object]) -> None:
+    await begin(operator)
+    pod = operator.build.ended_pod(
+        message=operator.build.imported().encode(), meta={"name": "foreign", "ownerReferences": owners}
+    )
+    operator.cluster.put("pods", pod)
+    await operator.resync.once()
+    await operator.settle()
+    assert operator.status["phase"] == "Pending"
+    operator.cache.remove_pod(pod)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.status["phase"] == "Pending"
+
+
+async def test_job_that_only_has_our_labels_is_no_attempt(operator: Operator) -> None:
+    meta = {"name": "foreign", "uid": "foreign", "ownerReferences": [{"uid": "another", "controller": True}]}
+    operator.cluster.put("jobs", operator.build.job(7, meta=meta))
+    await begin(operator)
+    assert operator.status["tally"]["started"] == 1
+    assert set(operator.cluster.objects["jobs"]) == {"foreign", job_name(operator)}
+
+
+async def test_nothing_is_kept_of_the_deleted_jobs_of_a_completed_import(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.put("jobs", operator.build.complete_job(ago_s=10_000))
+    operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.resync.once()
+    await operator.settle()
+    assert operator.cluster.writes[-1] == f"delete {job_name(operator)}"
+    assert operator.cache.jobs.deleted == {}
+
+
 async def test_job_that_finished_before_the_status_write_is_deleted_later(operator: Operator) -> None:
     await begin(operator)
     operator.cluster.put("jobs", operator.build.complete_job() | {"spec": {}})

@@ -123,6 +123,15 @@ async def test_first_resync_waits_while_no_namespace_answers(
     assert len(context.queue) == 1
 
 
+async def test_job_that_only_has_our_labels_takes_no_slot(build: Build, cluster: Namespaces) -> None:
+    context = context_of(build, cluster, "media")
+    uid = put_import(build, cluster, "media")
+    labels = build.labels(1, "") | {"mediaimport.dev/uid": uid}
+    cluster.put("jobs", build.job(meta={"labels": labels, "ownerReferences": []}))
+    await Resync(context).first()
+    assert context.slots.in_flight == 0
+
+
 async def test_namespace_that_answers_late_gets_slots_for_its_running_jobs(build: Build, cluster: Namespaces) -> None:
     cluster.failing["late"] = FORBIDDEN
     context = context_of(build, cluster, "late", "media")
@@ -130,7 +139,8 @@ async def test_namespace_that_answers_late_gets_slots_for_its_running_jobs(build
     await listing.first()
     uid = put_import(build, cluster, "late")
     labels = build.labels(1, "") | {"mediaimport.dev/uid": uid}
-    cluster.put("jobs", build.job(meta={"namespace": "late", "labels": labels}))
+    owners = [{"uid": uid, "controller": True}]
+    cluster.put("jobs", build.job(meta={"namespace": "late", "labels": labels, "ownerReferences": owners}))
     del cluster.failing["late"]
 
     await listing.once()
