@@ -38,7 +38,7 @@ class Provenance(Lenient):
 
 
 class Sidecar(Lenient):
-    """The complete record. `ffprobe` is ffprobe's own JSON."""
+    """The complete record. `ffprobe` is ffprobe's own JSON, its known fields with bounded values."""
 
     version: Literal[1] = 1
     owner: Owner

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mediaimport_api.reasons import Reason
 from mediaimport_api.status import MAX_MESSAGE
 
 if TYPE_CHECKING:
+    from mediaimport_api.reasons import Reason
     from mediaimport_api.sidecar import Sidecar
 
 
@@ -42,11 +42,8 @@ class UnavailableError(AttemptError):
     """A temporary failure of something external; the same attempt may succeed later."""
 
 
-class InterruptedAttemptError(AttemptError):
-    """SIGTERM: Kubernetes stops the pod."""
-
-    def __init__(self) -> None:
-        super().__init__(Reason.INTERRUPTED, "the importer was stopped (SIGTERM); the operator starts another attempt")
+class InterruptedAttemptError(BaseException):
+    """SIGTERM: Kubernetes stops the pod. No Exception, so that no handler on the way takes it for its own failure."""
 
 
 class ObjectExistsError(Exception):

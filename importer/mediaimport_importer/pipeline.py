@@ -122,6 +122,9 @@ class Attempt:
             size_bytes=content.size_bytes,
             provisional_ms=self.previewer.duration_ms,
         )
+        if inspection.format != sniffed:
+            # Its name is wrong: once the spool is released, the upload could still complete.
+            self.upload.stop()
         spool.release()
         original = self._store(spool, downloaded, inspection)
         self.report.step(Step.THUMBNAIL, "rendering the thumbnail")

@@ -20,6 +20,7 @@ START_S = 30.0
 ANSWER_S = 75.0
 """One answer may take two runs of 30 s each."""
 _RETRY_S = 0.05
+MAX_MESSAGE = 400
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,12 @@ class Prober:
             with self._connect() as connection:
                 deadline = time.monotonic() + self.answer_s
                 connection.sendall(encode(request))
-                return read_response(lambda size: receive_exactly(connection, size, deadline=deadline))
+                response, payload = read_response(lambda size: receive_exactly(connection, size, deadline=deadline))
         except ProtocolError as error:
             raise _failed(f"the prober sent an invalid response: {error}") from error
         except OSError as error:
             raise _failed("the prober ended while it read the media; check the file for damage") from error
+        return response.model_copy(update={"message": _plain(response.message)}), payload
 
     def _connect(self) -> socket.socket:
         """Connect, with retries: the prober's container may still be starting, or restarting."""
@@ -59,6 +61,11 @@ class Prober:
                 time.sleep(_RETRY_S)
             else:
                 return connection
+
+
+def _plain(message: str) -> str:
+    """Return a message as the prober writes it; one that was taken over may send anything."""
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in message)[:MAX_MESSAGE]
 
 
 def _failed(message: str) -> RefusedError:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Interruption:
-    """SIGTERM and SIGINT end an attempt at once, except during its commit."""
+    """SIGTERM and SIGINT end an attempt at once, but neither its commit nor the writing of its result."""
 
-    _deferred: bool = False
+    _allowed: bool = False
     _received: bool = False
 
     def install(self) -> None:
@@ -41,22 +41,39 @@ class Interruption:
     def handle_signal(self) -> None:
         """Raise InterruptedAttemptError in the main thread, once, so that nothing interrupts the clean-up."""
         first, self._received = not self._received, True
-        if first and not self._deferred:
+        if first and self._allowed:
             raise InterruptedAttemptError
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let a signal interrupt; one that came before does so at once."""
+        self._allowed = True
+        if self._received:
+            raise InterruptedAttemptError
+        try:
+            yield
+        finally:
+            self._allowed = False
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Ignore signals until the process ends: the original is stored, and its sidecar takes a moment."""
-        self._deferred = True
+        self._allowed = False
         yield
 
 
 def outcome(settings: Settings, report: Report, interruption: Interruption) -> Result:
-    """Return the result of one attempt; every exception becomes one."""
+    """Return the result of one attempt; every exception becomes one. From then on no signal interrupts."""
     try:
-        return Attempt(settings, report, interruption.deferred).run()
+        with interruption.allowed():
+            return Attempt(settings, report, interruption.deferred).run()
     except AttemptError as error:
         return failure(error)
+    except InterruptedAttemptError:
+        return Result(
+            reason=Reason.INTERRUPTED,
+            message="the importer was stopped (SIGTERM); the operator starts another attempt",
+        )
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a result
         return Result(reason=Reason.UNEXPECTED, message=f"the importer failed: {_location(error)}; report it")
 
@@ -75,21 +92,27 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run_as_job() -> int:
     report, interruption, env = Report(sys.stdout), Interruption(), Environment(os.environ)
+    interruption.install()
     try:
         settings = Settings.read(env)
     except BadSettingError as error:
         return _finish(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, termination_log(env))
-    interruption.install()
     result = outcome(settings, report, interruption)
     if settings.task.look_at_store and result.reason is Reason.IMPORTED:
-        result = result.model_copy(update={"conditional_writes": _honours_conditions(settings)})
+        result = result.model_copy(update={"conditional_writes": _honours_conditions(settings, interruption)})
     return _finish(result, report, settings.termination_log)
 
 
-def _honours_conditions(settings: Settings) -> bool | None:
+def _honours_conditions(settings: Settings, interruption: Interruption) -> bool | None:
     from mediaimport_importer.store.asset import honours_conditions  # noqa: PLC0415 - boto3 is slow to import
 
-    return honours_conditions(settings.store, AssetKeys(settings.task.spec.user_id, settings.task.asset_id).sidecar)
+    keys = AssetKeys(settings.task.spec.user_id, settings.task.asset_id)
+    try:
+        with interruption.allowed():
+            return honours_conditions(settings.store, keys.sidecar)
+    except InterruptedAttemptError:
+        # The import's result is worth more, and the next one looks, too.
+        return None
 
 
 def _run_manually(arguments: Sequence[str]) -> int:
@@ -113,14 +136,24 @@ def _exit_code(result: Result) -> int:
 
 
 def _finish(result: Result, report: Report, message_file: Path) -> int:
-    report.say(
-        f"{result.reason}: {result.message}"[:1024],
-        level="info" if result.reason is Reason.IMPORTED else "error",
-        reason=result.reason,
-    )
+    with suppress(OSError):  # a log that nobody reads any more must not cost the result
+        report.say(
+            f"{result.reason}: {result.message}"[:1024],
+            level="info" if result.reason is Reason.IMPORTED else "error",
+            reason=result.reason,
+        )
     try:
-        message_file.write_bytes(result.encode())
+        _write(message_file, result.encode())
     except OSError as error:
         report.say(f"the result cannot be written to {message_file}: {error.strerror}", level="error")
         return int(ExitCode.UNEXPECTED)
     return _exit_code(result)
+
+
+def _write(message_file: Path, message: bytes) -> None:
+    """Write the message by one call: the kubelet reads all of it or, of a process that was killed before, nothing."""
+    descriptor = os.open(message_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(descriptor, message)
+    finally:
+        os.close(descriptor)

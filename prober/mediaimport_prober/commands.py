@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.spec import ThumbnailFrame
 
-from mediaimport_prober.protocol import Picture
+from mediaimport_prober.protocol import (
+    FORMAT_FIELDS,
+    FORMAT_TAGS,
+    FRAME_FIELDS,
+    MAX_STREAMS,
+    SIDE_DATA_FIELDS,
+    STREAM_DISPOSITIONS,
+    STREAM_FIELDS,
+    STREAM_TAGS,
+    Picture,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 MAX_ALLOC_BYTES = 1024 * 1024 * 1024
-MAX_STREAMS = 64
 MAX_HEIGHT_TO_WIDTH = 4
 """Maximum height of a thumbnail, as a multiple of its maximum width."""
 
@@ -39,19 +48,21 @@ CODECS = (
     "mov_text,srt,subrip,ass,ssa,webvtt,text,dvbsub,dvdsub,pgssub,cc_dec"
 )
 
-_FORMAT_ENTRIES = "format=nb_streams,format_name,format_long_name,start_time,duration,size,bit_rate,probe_score"
-_FORMAT_TAGS = "format_tags=major_brand,minor_version,compatible_brands,encoder,creation_time"
-_STREAM_ENTRIES = (
-    "stream=index,codec_name,codec_long_name,profile,codec_type,codec_tag_string,width,height,coded_width,coded_height,"
-    "sample_aspect_ratio,display_aspect_ratio,pix_fmt,level,color_range,color_space,color_transfer,color_primaries,"
-    "field_order,sample_fmt,sample_rate,channels,channel_layout,bits_per_sample,bits_per_raw_sample,r_frame_rate,"
-    "avg_frame_rate,time_base,start_time,duration,bit_rate,nb_frames"
+
+def _entries(**sections: tuple[str, ...]) -> str:
+    """Return the value of -show_entries."""
+    return ":".join(f"{name}={','.join(fields)}" for name, fields in sections.items())
+
+
+ENTRIES = _entries(
+    format=FORMAT_FIELDS,
+    format_tags=FORMAT_TAGS,
+    stream=STREAM_FIELDS,
+    stream_disposition=STREAM_DISPOSITIONS,
+    stream_tags=STREAM_TAGS,
+    stream_side_data=SIDE_DATA_FIELDS,
 )
-_STREAM_MORE = (
-    "stream_disposition=default,attached_pic,still_image,timed_thumbnails:stream_tags=language,alpha_mode,rotate,"
-    "creation_time:stream_side_data=side_data_type,rotation"
-)
-ENTRIES = f"{_FORMAT_ENTRIES}:{_FORMAT_TAGS}:{_STREAM_ENTRIES}:{_STREAM_MORE}"
+FRAME_ENTRIES = _entries(frame=FRAME_FIELDS, frame_side_data=SIDE_DATA_FIELDS)
 
 
 def _input(file: Path, *, still: bool = False) -> list[str]:
@@ -79,10 +90,9 @@ def probe(file: Path) -> list[str]:
 
 def first_frame(file: Path) -> list[str]:
     """Return the command that describes the first frame: an image has its EXIF rotation there."""
-    entries = "frame=width,height,pix_fmt:frame_side_data=side_data_type,rotation"
     return [
         *_tool("ffprobe", verbosity="error"), "-select_streams", "v:0", "-read_intervals", "%+#1",
-        "-show_entries", entries, "-of", "json=c=1", *_input(file),
+        "-show_entries", FRAME_ENTRIES, "-of", "json=c=1", *_input(file),
     ]  # fmt: skip
 
 

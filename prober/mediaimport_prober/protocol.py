@@ -36,6 +36,25 @@ class Picture(StrEnum):
     ATTACHED = "attached"
 
 
+MAX_STREAMS = 64
+FORMAT_FIELDS = (
+    "nb_streams", "format_name", "format_long_name", "start_time", "duration", "size", "bit_rate", "probe_score",
+)  # fmt: skip
+FORMAT_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "creation_time")
+STREAM_FIELDS = (
+    "index", "codec_name", "codec_long_name", "profile", "codec_type", "codec_tag_string", "width", "height",
+    "coded_width", "coded_height", "sample_aspect_ratio", "display_aspect_ratio", "pix_fmt", "level", "color_range",
+    "color_space", "color_transfer", "color_primaries", "field_order", "sample_fmt", "sample_rate", "channels",
+    "channel_layout", "bits_per_sample", "bits_per_raw_sample", "r_frame_rate", "avg_frame_rate", "time_base",
+    "start_time", "duration", "bit_rate", "nb_frames",
+)  # fmt: skip
+STREAM_DISPOSITIONS = ("default", "attached_pic", "still_image", "timed_thumbnails")
+STREAM_TAGS = ("language", "alpha_mode", "rotate", "creation_time")
+FRAME_FIELDS = ("width", "height", "pix_fmt")
+SIDE_DATA_FIELDS = ("side_data_type", "rotation")
+"""The fields of ffprobe's JSON that a probe's document may have: the prober asks for no others, the importer keeps no
+others."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 """The name of a file in the scratch directory, without path, suffix and characters that ffmpeg interprets."""
 

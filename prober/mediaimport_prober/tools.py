@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mediaimport_prober import commands, sandbox
 from mediaimport_prober.protocol import (
     MAX_PAYLOAD_BYTES,
+    MAX_STREAMS,
     Failure,
     PacketsRequest,
     ProbeRequest,
@@ -163,7 +164,7 @@ def _sums(lines: bytes) -> dict[str, Any]:
     streams: dict[str, dict[str, Any]] = {}
     for line in lines.splitlines():
         index, _, times = line.decode("ascii", "replace").partition(",")
-        if not index.isdigit() or len(streams) >= commands.MAX_STREAMS:
+        if not index.isdigit() or len(streams) >= MAX_STREAMS:
             continue
         stream = streams.setdefault(index, {"packets": 0, "endS": None})
         stream["packets"] += 1

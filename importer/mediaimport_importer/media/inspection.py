@@ -13,6 +13,7 @@ from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, R
 from mediaimport_importer import background
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.media.classify import INDEXED, Format, unsupported
+from mediaimport_importer.media.document import known_document
 from mediaimport_importer.media.streams import Inspection, Streams, describe
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def inspect(  # noqa: PLR0913 - each is a fact about the file
     last_packets = _LastPackets(prober, file, provisional_ms)
     response, _ = prober.ask(ProbeRequest(file=file))
     _raise_failure(response)
-    streams = Streams(response.document or {})
+    streams = Streams(known_document(response.document))
     media_format, frames = _corrected(prober, file, sniffed, streams)
     _check_type(media_format, expected_type)
     if media_format.kind is not Kind.AUDIO and streams.size is None:

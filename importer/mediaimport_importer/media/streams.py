@@ -10,16 +10,22 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from mediaimport_api.model import MAX_COUNT
 from mediaimport_api.status import AudioMedia, DurationSource, Kind, Media, MediaWarning, VideoMedia
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mediaimport_importer.media.classify import Format
+    from mediaimport_importer.media.document import Document
 
-Document = dict[str, Any]
-
-_MAX_COUNT = 2**53
+_MAX_NUMBER = 2**53
+_MAX_SECONDS = 1e9
+_MAX_SIDE = 1_000_000
+"""In pixels: no codec has larger pictures."""
+_MAX_WORD = 64
+_ESCAPED = '"\\'
+"""JSON doubles them: the result has 4096 bytes for all."""
 _HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 _ALPHA_FORMATS = ("yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "ayuv", "vuya")
 _VARIABLE_BEYOND = 0.02
@@ -34,19 +40,25 @@ def _object(value: object) -> Document:
 
 
 def _word(value: object) -> str | None:
-    """Return a short printable word, None for a placeholder such as `unknown`."""
+    """Return a short word of plain ASCII, None for a placeholder such as `unknown`."""
     if not isinstance(value, str | int):
         return None
-    word = "".join(char for char in str(value) if char.isascii() and char.isprintable())[:128].strip()
+    plain = "".join(char for char in str(value) if char.isascii() and char.isprintable() and char not in _ESCAPED)
+    word = plain[:_MAX_WORD].strip()
     return None if word.lower() in {"", "unknown", "n/a", "reserved"} else word
 
 
 def _number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and abs(number) < _MAX_COUNT else None
+    return number if math.isfinite(number) and abs(number) < _MAX_NUMBER else None
+
+
+def _seconds(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and 0 < number < _MAX_SECONDS else None
 
 
 def _count(value: object) -> int | None:
@@ -83,12 +95,12 @@ class Streams:
     @property
     def duration(self) -> tuple[int, DurationSource] | None:
         """Return the duration in ms from the container, otherwise the longest of the streams."""
-        container_s = _number(self.format.get("duration"))
-        if container_s is not None and container_s > 0:
+        container_s = _seconds(self.format.get("duration"))
+        if container_s is not None:
             return round(container_s * 1000), DurationSource.CONTAINER
-        durations = [_number(each.get("duration")) for each in (self.video, self.audio) if each is not None]
-        longest = max((each for each in durations if each is not None), default=0.0)
-        return (round(longest * 1000), DurationSource.STREAM) if longest > 0 else None
+        durations = [_seconds(each.get("duration")) for each in (self.video, self.audio) if each is not None]
+        longest_s = max((each for each in durations if each is not None), default=None)
+        return None if longest_s is None else (round(longest_s * 1000), DurationSource.STREAM)
 
     @property
     def frames(self) -> int | None:
@@ -105,7 +117,7 @@ class Streams:
         """Return width and height of the picture as stored, None if there is none."""
         video = self.video or {}
         width, height = _count(video.get("width")), _count(video.get("height"))
-        return (width, height) if width and height else None
+        return (width, height) if width and height and max(width, height) <= _MAX_SIDE else None
 
     @property
     def rotation(self) -> int:
@@ -168,7 +180,7 @@ def describe(
 
 def _bit_rate(streams: Streams, size_bytes: int, duration_ms: int | None) -> int | None:
     from_header = _count(streams.format.get("bit_rate"))
-    return from_header or (size_bytes * 8000 // duration_ms if duration_ms else None)
+    return from_header or (min(size_bytes * 8000 // duration_ms, MAX_COUNT) if duration_ms else None)
 
 
 def _display_size(streams: Streams) -> tuple[int | None, int | None]:
@@ -176,7 +188,7 @@ def _display_size(streams: Streams) -> tuple[int | None, int | None]:
     if streams.size is None:
         return None, None
     stretch = _sample_aspect_ratio(streams) or Fraction(1)
-    width, height = max(1, round(streams.size[0] * stretch)), streams.size[1]
+    width, height = min(max(1, round(streams.size[0] * stretch)), _MAX_SIDE), streams.size[1]
     return (height, width) if streams.rotation in {90, 270} else (width, height)
 
 

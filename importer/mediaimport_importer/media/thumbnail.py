@@ -15,6 +15,7 @@ from mediaimport_prober.protocol import Picture, ProbeRequest, ThumbnailRequest
 from mediaimport_importer import background
 from mediaimport_importer.errors import AttemptError
 from mediaimport_importer.media.classify import INDEXED, Format
+from mediaimport_importer.media.document import known_document
 from mediaimport_importer.media.streams import Inspection, Streams
 
 if TYPE_CHECKING:
@@ -149,5 +150,5 @@ class Previewer:
             response, _ = self.prober.ask(ProbeRequest(file=file))
         except AttemptError:
             return None
-        duration = Streams(response.document or {}).duration
+        duration = Streams(known_document(response.document)).duration
         return duration[0] if duration else None

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import time
 from base64 import b64decode, b64encode
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import LogLine
 from mediaimport_api.sidecar import Sidecar, source_fingerprint
+from mediaimport_importer.pipeline import Attempt
+from mediaimport_importer.report import Report
+from mediaimport_importer.upload import Upload
 
 from tests.support.loopback.store import BUCKET
 
@@ -236,6 +242,26 @@ def test_sound_in_a_video_container_is_stored_as_sound(imports: Imports, sources
     assert result.reason is Reason.IMPORTED, result
     assert result.thumbnail is not None
     assert result.thumbnail.reason is Reason.NO_PICTURE
+    assert set(imports.stored(task)) == {"audio.m4a", "asset.json"}
+
+
+class SlowToStop(Upload):
+    """An upload that has a second to complete before it is stopped."""
+
+    def stop(self) -> None:
+        time.sleep(1)
+        super().stop()
+
+
+def test_upload_under_a_wrong_name_ends_before_it_could_complete(
+    imports: Imports, sources: Sources, studio: Studio
+) -> None:
+    file = studio.make("sound.mp4", "-f", "lavfi", "-i", "sine=d=2", "-c:a", "aac")
+    task = imports.task(sources.file(file))
+    attempt = Attempt(imports.settings(task), Report(io.StringIO()), nullcontext)
+    attempt.upload = SlowToStop(attempt.upload.open_session, deadline_s=attempt.deadline_s)
+
+    assert attempt.run().reason is Reason.IMPORTED
     assert set(imports.stored(task)) == {"audio.m4a", "asset.json"}
 
 

@@ -112,6 +112,15 @@ def test_invalid_response_is_refused(tmp_path: Path, said: bytes) -> None:
         failure_of(prober)
 
 
+def test_message_of_a_prober_that_was_taken_over_is_plain_and_short(tmp_path: Path) -> None:
+    said = json.dumps({"message": "\x01\u202e" * 256}).encode()
+    message = struct.pack("!I", len(said)) + said
+    with playing(tmp_path / "s", lambda connection: connection.recv(4096) and connection.sendall(message)) as prober:
+        response, _ = prober.ask(REQUEST)
+
+    assert response.message == "?" * 400
+
+
 @pytest.mark.attack("random bytes sent to the prober", "it answers the next request")
 def test_real_prober_survives_random_bytes(prober: RunningProber, studio: Studio) -> None:
     for nonsense in (b"", b"\0", b"\xff" * 100, b"\0\0\0\x02{}", os.urandom(5000)):

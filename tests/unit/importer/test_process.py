@@ -9,8 +9,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
 from mediaimport_api.reasons import Reason
-from mediaimport_api.result import Result
+from mediaimport_api.result import MAX_RESULT_BYTES, Result
+from mediaimport_importer.errors import InterruptedAttemptError
+from mediaimport_importer.process import Interruption
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +74,46 @@ def test_sigterm_in_the_middle_leaves_nothing(any_imports: Imports, sources: Sou
     assert (code, result.reason) == (30, Reason.INTERRUPTED), errors
     assert importing.stored(task) == {}
     assert importing.left_over() == []
+
+
+def test_sigterm_while_the_result_is_written_does_not_lose_it(imports: Imports, sources: Sources) -> None:
+    """The message is a pipe here that nobody reads yet: the importer is in the middle of writing."""
+    message = imports.folder / "termination-log"
+    os.mkfifo(message)
+    url = sources.add(lambda conversation: conversation.answer(status="410 Gone"))
+    with started(imports, imports.task(url)) as process:
+        assert process.stdout is not None
+        while Reason.SOURCE_NOT_FOUND not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGTERM)
+        # Opened without waiting for a writer: there is none if the importer has ended without its result.
+        reader = os.open(message, os.O_RDONLY | os.O_NONBLOCK)
+        process.wait(30)
+        result = Result.decode(os.read(reader, MAX_RESULT_BYTES))
+        os.close(reader)
+
+    assert result is not None
+    assert (process.returncode, result.reason) == (11, Reason.SOURCE_NOT_FOUND)
+
+
+def test_signal_interrupts_only_where_it_may() -> None:
+    interruption = Interruption()
+
+    with pytest.raises(InterruptedAttemptError), interruption.allowed():
+        interruption.handle_signal()
+    interruption.handle_signal()
+    with pytest.raises(InterruptedAttemptError), interruption.allowed():
+        pass
+
+
+def test_signal_during_the_commit_waits_for_its_end() -> None:
+    interruption = Interruption()
+
+    with interruption.allowed(), interruption.deferred():
+        interruption.handle_signal()
+
+    with pytest.raises(InterruptedAttemptError), interruption.allowed():
+        pass
 
 
 def test_missing_setting_is_named(imports: Imports, sources: Sources) -> None:

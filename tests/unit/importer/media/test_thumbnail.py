@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.spec import MediaType, ThumbnailFrame
-from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.errors import AttemptError, InterruptedAttemptError
 from mediaimport_importer.media.classify import MP4, classify
 from mediaimport_importer.media.inspection import inspect
 from mediaimport_importer.media.thumbnail import PREVIEW_BYTES, Previewer, jpeg_size, render
@@ -20,9 +20,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mediaimport_importer.media.streams import Inspection
+    from mediaimport_importer.prober import Prober
 
     from tests.support.media_studio import Studio
     from tests.support.running_prober import RunningProber
+
+
+class Interrupted:
+    """A prober during whose answer SIGTERM arrives."""
+
+    def ask(self, _request: object) -> NoReturn:
+        raise InterruptedAttemptError
+
+
+def test_interruption_is_not_taken_for_a_failed_thumbnail() -> None:
+    with pytest.raises(InterruptedAttemptError):
+        render(cast("Prober", Interrupted()), ThumbnailRequest(file="file", width_pixels=320))
+
 
 HEAVY = ("-f", "lavfi", "-i", "testsrc2=s=640x360:r=24:d=8", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "25M",
          "-x264-params", "nal-hrd=cbr:filler=1:vbv-maxrate=25000:vbv-bufsize=25000")  # fmt: skip
