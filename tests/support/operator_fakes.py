@@ -6,7 +6,7 @@ import asyncio
 import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mediaimport_api import names
 from mediaimport_api.names import AssetKeys, job_name, run_hash
@@ -25,6 +25,7 @@ from mediaimport_runtime.kubernetes.objects import pack
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.decide.actions import Plan
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -213,6 +214,11 @@ class Build:
     def after_status(self, status: Status, **spec: Any) -> Object:  # noqa: ANN401 - JSON
         """Return the resource with that status."""
         return self.mediaimport(status=status, **spec)
+
+
+def as_cluster(fake: object) -> Cluster:
+    """Return a fake as what programs take: it has the methods that they call."""
+    return cast("Cluster", fake)
 
 
 class FakeCluster:

@@ -43,7 +43,7 @@ def test_every_runbook_is_a_heading_of_the_docs(chart: Chart) -> None:
         for line in OPERATE.read_text().splitlines()
         if line.startswith("#")
     }
-    found = annotations(chart, "monitoring.rules.runbookUrl=https://wiki.example.com/operate")
+    found = annotations_of(chart, "monitoring.rules.runbookUrl=https://wiki.example.com/operate")
     assert {each["runbook"].removeprefix("docs/operate.md#") for each in found} <= headings
     for each in found:
         page, _, heading = each["runbook_url"].partition("#")
@@ -51,8 +51,8 @@ def test_every_runbook_is_a_heading_of_the_docs(chart: Chart) -> None:
 
 
 def test_alerts_have_no_runbook_url_without_the_value(chart: Chart) -> None:
-    assert [each for each in annotations(chart) if "runbook_url" in each] == []
+    assert [each for each in annotations_of(chart) if "runbook_url" in each] == []
 
 
-def annotations(chart: Chart, *settings: str) -> list[dict[str, str]]:
+def annotations_of(chart: Chart, *settings: str) -> list[dict[str, str]]:
     return [each["annotations"] for group in chart.rules(*settings)["groups"] for each in group["rules"]]

@@ -159,9 +159,9 @@ def test_with_a_role_the_keys_are_where_helm_test_imports_for_as_long_as_it_take
 
 def test_with_a_role_import_pods_have_no_identity(chart: Chart) -> None:
     annotated = "importer.serviceAccount.annotations.role=x"
-    assert [each for each in chart.of("ServiceAccount", annotated) if is_importers(each) and annotations(each)]
+    assert [each for each in chart.of("ServiceAccount", annotated) if is_importers(each) and annotations_of(each)]
     assert not [
-        each for each in chart.of("ServiceAccount", annotated, *SESSION) if is_importers(each) and annotations(each)
+        each for each in chart.of("ServiceAccount", annotated, *SESSION) if is_importers(each) and annotations_of(each)
     ]
 
 
@@ -169,7 +169,7 @@ def is_importers(account: Object) -> bool:
     return str(account["metadata"]["name"]).endswith("-importer")
 
 
-def annotations(item: Object) -> Object:
+def annotations_of(item: Object) -> Object:
     found: Object = item["metadata"].get("annotations") or {}
     return found
 

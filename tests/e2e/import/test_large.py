@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,7 @@ def test_5_gb_ends_ready_though_its_pods_are_terminated_killed_and_evicted(world
         assert limits["memory"] == "256Mi"
         end(world, pod["metadata"]["name"])
         uid = pod["metadata"]["uid"]
-        world.wait_until(lambda uid=uid: has_ended(world, name, uid), "the end of the importer")
+        world.wait_until(partial(has_ended, world, name, uid), "the end of the importer")
         assert left_in_store(world, prefix) == ([], []), end.__name__
 
     status = world.wait_for_phase(name, "Ready", timeout_s=900)["status"]

@@ -21,6 +21,8 @@ from dev.generate.markdown import code, table
 from tests.support.installation.issuer import ADMINS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.support.installation.issuer import Issuer
     from tests.support.installation.world import World
 
@@ -31,6 +33,7 @@ HEAD = ("route", "without a token", "who owns it", "another user", "an admin")
 OPEN = {"alive", "ready", "openapi"}
 SIGNED = {"replicateWebhook", "falWebhook"}
 TAG = "access-table"
+QUERY: Mapping[str, str | int] = {"tag": TAG, "limit": 200}
 TOO_MUCH = {"text": "x" * 9000}
 """Metadata with which an import fails before it has a pod."""
 
@@ -82,11 +85,12 @@ class Callers:
         asset = self.assets.get((operation.name, caller), "")
         job = operation.name == "showJob"
         path = operation.path.format(id=self.job if job else asset, alias="wan-video-t2v")
-        body: dict[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
-        query = {"tag": TAG, "limit": 200} if operation.name == "listMedia" else None
+        body: Mapping[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
+        query = QUERY if operation.name == "listMedia" else None
         headers = self._headers[caller]
         with self._webhook.stream(operation.method, path, headers=headers, json=body, params=query) as answer:
-            content = json.loads(answer.read() or b"null") if "json" in answer.headers.get("content-type", "") else None
+            is_json = "json" in answer.headers.get("content-type", "")
+            content: Any = json.loads(answer.read() or b"null") if is_json else None
         if operation.name == "generate" and answer.is_success:
             self._world.import_of(content["job_id"])
             self.job = content["job_id"] if caller == "owner" else self.job
@@ -94,8 +98,7 @@ class Callers:
 
     def listed(self, caller: str) -> set[str]:
         """Return the assets of this test that a caller sees in the list."""
-        query = {"tag": TAG, "limit": 200}
-        assets = self._webhook.get("/api/v1/media/", params=query, headers=self._headers[caller]).json()["assets"]
+        assets = self._webhook.get("/api/v1/media/", params=QUERY, headers=self._headers[caller]).json()["assets"]
         return {each["id"] for each in assets}
 
     def _whose(self, operation: Operation, caller: str, content: Any) -> str:  # noqa: ANN401 - JSON

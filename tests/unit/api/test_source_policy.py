@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -40,7 +41,7 @@ def test_a_clouds_metadata_or_wire_server_is_refused(address: str) -> None:
 
 def test_chart_denies_the_same_networks() -> None:
     """The NetworkPolicy lists what the importer's own check refuses, also behind NAT64's prefix."""
-    blocks = {}
+    blocks: dict[Any, list[Any]] = {}
     for found in re.finditer(r"cidr: (\S+)\n    except: (.+)$", CHART_NETWORKS.read_text(), re.MULTILINE):
         blocks[ip_network(found[1])] = [ip_network(each) for each in yaml.safe_load(found[2])]
     ipv4, ipv6, nat64 = ip_network("0.0.0.0/0"), ip_network("2000::/3"), ip_network("64:ff9b::/96")

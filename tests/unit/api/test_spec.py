@@ -152,7 +152,8 @@ def test_a_reinstalled_resource_finds_its_own_asset_and_no_other() -> None:
     def owner(name: str, uid: str) -> Owner:
         return Owner(namespace="media", name=name, uid=uid)
 
-    mine = Sidecar.model_construct(owner=owner("clip", "u1"), source_fingerprint=source_fingerprint(URL))
+    given: dict[str, Any] = {"owner": owner("clip", "u1"), "source_fingerprint": source_fingerprint(URL)}
+    mine = Sidecar.model_construct(**given)
     assert mine.belongs_to(owner("clip", "u2"), source_fingerprint(URL))
     assert not mine.belongs_to(owner("other", "u1"), source_fingerprint(URL))
     assert not mine.belongs_to(owner("clip", "u1"), source_fingerprint("https://a.b/c"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,7 +42,9 @@ def rows(items: Iterable[pytest.Function]) -> list[Row]:
 
 
 def _row(test: str, cases: list[tuple[pytest.Mark, pytest.Function]]) -> Row:
-    params = [item.callspec.params if hasattr(item, "callspec") else {} for _, item in cases]
+    params: list[dict[str, Any]] = [
+        dict(item.callspec.params) if hasattr(item, "callspec") else {} for _, item in cases
+    ]
     names = ("store", "plain_store", "any_store")
     servers = sorted({each[name] for each in params for name in names if name in each}, key=str.lower)
     mark = cases[0][0]
@@ -51,7 +53,9 @@ def _row(test: str, cases: list[tuple[pytest.Mark, pytest.Function]]) -> Row:
 
 def media(items: Iterable[pytest.Function]) -> list[Medium]:
     """Return the parameters of `test_format_is_detected_from_the_bytes`."""
-    cases = [each.callspec.params for each in items if each.originalname == "test_format_is_detected_from_the_bytes"]
+    cases: list[dict[str, Any]] = [
+        dict(each.callspec.params) for each in items if each.originalname == "test_format_is_detected_from_the_bytes"
+    ]
     return [Medium(params["name"], *params["expected"]) for params in cases]
 
 

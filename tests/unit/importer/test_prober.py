@@ -68,8 +68,12 @@ def test_prober_that_never_starts_ends_with_the_timeout(tmp_path: Path) -> None:
 def test_prober_that_starts_late_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "late.sock"
 
+    def answer(connection: socket.socket) -> None:
+        if connection.recv(4096):
+            connection.sendall(b"\0\0\0\x02{}")
+
     def start() -> None:
-        with playing(path, lambda connection: connection.recv(4096) and connection.sendall(b"\0\0\0\x02{}")):
+        with playing(path, answer):
             pass
 
     timer = threading.Timer(0.2, start)

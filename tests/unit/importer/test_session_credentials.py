@@ -7,7 +7,7 @@ import base64
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -149,7 +149,7 @@ def test_another_resources_asset_is_not_overwritten(attempts: Imports, sessions_
 
 def test_prefix_ends_at_its_slash(attempts: Imports, sessions_of: Sessions) -> None:
     task = attempts.task("http://127.0.0.1/")
-    client = attempts.store.client(**sessions_of.of(task))
+    client = attempts.store.client(**dict[str, Any](sessions_of.of(task)))
     with pytest.raises(ClientError) as raised:
         client.put_object(Bucket=BUCKET, Key=f"media/{task.spec.user_id}/{task.asset_id}0/video.mp4", Body=b"x")
     assert code(raised) == "AccessDenied"
@@ -157,7 +157,7 @@ def test_prefix_ends_at_its_slash(attempts: Imports, sessions_of: Sessions) -> N
 
 def test_conditional_write_finds_the_object(attempts: Imports, sessions_of: Sessions) -> None:
     task = attempts.task("http://127.0.0.1/")
-    client = attempts.store.client(**sessions_of.of(task))
+    client = attempts.store.client(**dict[str, Any](sessions_of.of(task)))
     key = AssetKeys(user_id=task.spec.user_id, asset_id=task.asset_id).sidecar
     client.put_object(Bucket=BUCKET, Key=key, Body=b"{}", IfNoneMatch="*")
     with pytest.raises(ClientError) as raised:
@@ -168,7 +168,7 @@ def test_conditional_write_finds_the_object(attempts: Imports, sessions_of: Sess
 def test_credentials_neither_list_nor_delete(attempts: Imports, sessions_of: Sessions) -> None:
     task = attempts.task("http://127.0.0.1/")
     keys = AssetKeys(user_id=task.spec.user_id, asset_id=task.asset_id)
-    client = attempts.store.client(**sessions_of.of(task))
+    client = attempts.store.client(**dict[str, Any](sessions_of.of(task)))
     client.put_object(Bucket=BUCKET, Key=keys.sidecar, Body=b"{}")
     with pytest.raises(ClientError, match="AccessDenied"):
         client.delete_object(Bucket=BUCKET, Key=keys.sidecar)
@@ -212,5 +212,5 @@ def test_refused_role_or_key_says_what_to_check(
     attempts: Imports, sessions_of: Sessions, changes: dict[str, str]
 ) -> None:
     with pytest.raises(SessionError, match=r"check s3\.sessionRole and its trust policy") as raised:
-        sessions_of.of(attempts.task("http://127.0.0.1/"), **changes)
+        sessions_of.of(attempts.task("http://127.0.0.1/"), **dict[str, Any](changes))
     assert raised.value.reason is Reason.CREDENTIALS_REFUSED

@@ -14,7 +14,12 @@ def test_task_runs_after_those_it_depends_on() -> None:
     order: list[str] = []
     go = threading.Event()
     running = Tasks(io.StringIO())
-    first = running.start("first", lambda: (go.wait(5), order.append("first")))
+
+    def wait_and_note() -> None:
+        go.wait(5)
+        order.append("first")
+
+    first = running.start("first", wait_and_note)
     running.start("second", lambda: order.append("second"), after=(first,))
     go.set()
     running.finish(threading.Event())

@@ -127,8 +127,8 @@ def test_import_behind_a_token_tells_nobody_of_it(
         allowed = conversation.header("Authorization") == TOKEN
         conversation.answer(body) if allowed else conversation.answer(status="401 Unauthorized")
 
-    source = {"url": sources.add(script), "headersSecretRef": {"name": "to-source"}}
-    task = imports.task(source["url"], source=source)
+    url = sources.add(script)
+    task = imports.task(url, source={"url": url, "headersSecretRef": {"name": "to-source"}})
 
     result = imports.run(task, SOURCE_HEADERS_DIRECTORY=str(secret))
     without = imports.of(sources.add(script))

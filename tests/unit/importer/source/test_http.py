@@ -392,7 +392,10 @@ def test_slow_drip_of_the_headers_ends_with_the_deadline(sources: Sources, over:
 
 @pytest.mark.attack("silence after the request", "ended by a timeout of its own")
 def test_source_that_says_nothing_ends_with_the_silence(sources: Sources, over: threading.Event) -> None:
-    url = sources.add(lambda _: over.wait(20) and None)
+    def silent(_: Conversation) -> None:
+        over.wait(20)
+
+    url = sources.add(silent)
 
     error = refused(source(url, sources, pace=hurried(silence_s=0.3)))
     over.set()

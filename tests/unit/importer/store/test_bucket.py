@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("code", "status"), [("ExpiredToken", 400), ("ExpiredToken", 403)])
 def test_expired_credentials_are_worth_another_attempt(code: str, status: int) -> None:
-    error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
-    failure = translate(error, bucket="media")
+    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    failure = translate(ClientError(response, "PutObject"), bucket="media")
     assert isinstance(failure, UnavailableError)
     assert failure.reason is Reason.STORE_UNAVAILABLE
     assert failure.reason.retryable

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def imported(build: Build, item: Object, attempt: int = 1, **changes: object) -> Plan:
-    pod = build.ended_pod(attempt, message=build.imported(**changes).encode())
+    given: dict[str, Any] = dict(changes)
+    pod = build.ended_pod(attempt, message=build.imported(**given).encode())
     return plan(build.observed(item, jobs=[build.job(attempt)], pods=[pod]))
 
 
@@ -101,7 +102,7 @@ def test_a_running_importer_is_followed(build: Build) -> None:
 
 def test_progress_stays_while_a_new_operator_has_not_read_the_log(build: Build) -> None:
     progress = Progress(step=Step.DOWNLOAD, percent=42)
-    running = {"jobs": [build.job()], "pods": [build.running_pod()]}
+    running: dict[str, Any] = {"jobs": [build.job()], "pods": [build.running_pod()]}
     item = build.after(plan(build.observed(started(build), **running, progress=progress)))
     assert status_of(plan(build.observed(item, **running))).progress == progress
 
@@ -131,7 +132,7 @@ def test_completed_import_is_left_alone(build: Build) -> None:
 
 
 def test_second_reconcile_changes_nothing_in_the_status(build: Build) -> None:
-    running = {"jobs": [build.job()], "pods": [build.running_pod()]}
+    running: dict[str, Any] = {"jobs": [build.job()], "pods": [build.running_pod()]}
     first = plan(build.observed(started(build), **running))
     later = build.observed(build.after(first), **running, now=build.now + timedelta(seconds=9))
     assert status_of(plan(later)) == status_of(first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
@@ -100,7 +100,7 @@ def test_failures_of_the_store_leave_the_attempts_to_the_source(build: Build) ->
 
 
 def test_out_of_memory_is_tried_once_more_with_more(build: Build) -> None:
-    oom = {"exit_code": 137, "reason": "OOMKilled"}
+    oom: dict[str, Any] = {"exit_code": 137, "reason": "OOMKilled"}
     first = plan(build.observed(started(build), jobs=[build.job()], pods=[build.ended_pod(**oom)]))
     item = build.after(first)
     second = plan(build.observed(item, jobs=[build.failed_job()], now=build.now + timedelta(seconds=5)))

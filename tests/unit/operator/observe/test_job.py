@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -68,7 +68,7 @@ def test_a_message_longer_than_the_kubelet_keeps_does_not_count(build: Build, va
     ids=str,
 )
 def test_a_result_about_anything_else_does_not_count(
-    build: Build, validator: ResultValidator, change: dict[str, object]
+    build: Build, validator: ResultValidator, change: dict[str, Any]
 ) -> None:
     assert validator.validated(build.imported(**change).encode().decode(), 0) is None
 

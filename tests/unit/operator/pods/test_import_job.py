@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.task import Task
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def job_of(build: Build, item: Object | None = None, **more: object) -> Object:
-    settings = build.settings()
-    return import_job.job(resource.read(item or build.mediaimport()), settings, **({"attempt": 1} | more))
+    given: dict[str, Any] = {"attempt": 1, **more}
+    return import_job.job(resource.read(item or build.mediaimport()), build.settings(), **given)
 
 
 def pod_of(job: Object) -> Object:

@@ -8,7 +8,7 @@ import pytest
 from mediaimport_operator.progress.budget import MAX_WRITES_PER_S, WriteBudget
 from mediaimport_operator.progress.log_follower import LogFollowers
 
-from tests.support.operator_fakes import FakeCluster
+from tests.support.operator_fakes import FakeCluster, as_cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ class Talkative(FakeCluster):
 @pytest.mark.anyio
 async def test_progress_of_many_imports_stays_within_the_budget_of_all() -> None:
     reported: list[str] = []
-    followers = LogFollowers(Talkative(), on_progress=reported.append, on_step=lambda *_: None)
+    followers = LogFollowers(as_cluster(Talkative()), on_progress=reported.append, on_step=lambda *_: None)
     for number in range(100):
         followers.follow(f"uid-{number}", namespace="media", pod=f"pod-{number}")
     await asyncio.sleep(0.9)

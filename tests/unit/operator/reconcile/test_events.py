@@ -8,6 +8,8 @@ from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe.resource import read
 from mediaimport_operator.reconcile.events import StoreCheck, status_event
 
+from tests.support.operator_fakes import as_cluster
+
 if TYPE_CHECKING:
     from mediaimport_operator.decide.observed import Observed
     from mediaimport_runtime.kubernetes.objects import Object
@@ -62,7 +64,7 @@ def ended(build: Build, found: bool | None) -> Observed:  # noqa: FBT001 - what 
 
 @pytest.mark.anyio
 async def test_importers_check_the_store_until_one_succeeds(build: Build, cluster: FakeCluster) -> None:
-    check = StoreCheck(cluster)
+    check = StoreCheck(as_cluster(cluster))
     assert check.needed
     await check.read_result(ended(build, found=None))
     assert check.needed
@@ -75,7 +77,7 @@ async def test_importers_check_the_store_until_one_succeeds(build: Build, cluste
 async def test_store_that_overwrites_is_reported_in_log_and_event(
     build: Build, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    check = StoreCheck(cluster)
+    check = StoreCheck(as_cluster(cluster))
     await check.read_result(ended(build, found=False))
     (event,) = cluster.events
     assert (event["reason"], event["type"]) == ("StoreOverwrites", "Warning")
@@ -86,7 +88,7 @@ async def test_store_that_overwrites_is_reported_in_log_and_event(
 
 @pytest.mark.anyio
 async def test_running_import_reports_nothing_about_the_store(build: Build, cluster: FakeCluster) -> None:
-    check = StoreCheck(cluster)
+    check = StoreCheck(as_cluster(cluster))
     await check.read_result(build.observed(jobs=[build.job()]))
     assert check.needed
     assert json.dumps(cluster.events) == "[]"

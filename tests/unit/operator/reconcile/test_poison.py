@@ -13,7 +13,7 @@ from mediaimport_operator.run.resync import Resync
 from mediaimport_operator.settings.operator import Caps
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 
-from tests.support.operator_fakes import UID, FakeCluster
+from tests.support.operator_fakes import UID, FakeCluster, as_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ async def context(build: Build, cluster: Poisoned, monkeypatch: pytest.MonkeyPat
     cluster.put("imports", build.mediaimport(source={"expiresAt": "2030-01-01T13:00:00Z"}))
     cluster.put("imports", build.mediaimport(meta={"name": "other", "uid": OTHER}))
     settings = build.settings(namespaces=("media",), caps=Caps(1))
-    context = Context.create(settings, cluster, clock=lambda: build.now)
+    context = Context.create(settings, as_cluster(cluster), clock=lambda: build.now)
     await Resync(context).first()
     return context
 
@@ -139,7 +139,7 @@ async def test_import_with_a_job_keeps_its_slot_until_it_is_given_up_with_its_jo
     assert (len(jobs_of(cluster, UID)), context.slots.holds(UID)) == (1, True)
 
     monkeypatch.setattr(worker, "MAX_ERRORS", 3)
-    successor = Context.create(context.settings, cluster, clock=context.clock)
+    successor = Context.create(context.settings, as_cluster(cluster), clock=context.clock)
     await Resync(successor).first()
     await work_until(successor, lambda: bool(jobs_of(cluster, OTHER)))
     assert cluster.status("film").get("phase") == "Failed"

@@ -28,9 +28,8 @@ def request(deadline_s: int = 1800) -> SessionRequest:
 
 
 def answered(code: str, message: str = "no", status: int = 403) -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, "AssumeRole"
-    )
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "AssumeRole")
 
 
 @dataclass
@@ -93,7 +92,11 @@ async def test_role_policy_and_duration_reach_sts(world: World) -> None:
         (answered("Throttling", status=400), Reason.CREDENTIALS_UNAVAILABLE, "it is asked again"),
         (answered("whatever it is", status=503), Reason.CREDENTIALS_UNAVAILABLE, "HTTP 503 (?)"),
         (AWAY, Reason.CREDENTIALS_UNAVAILABLE, "check s3.stsEndpointUrl"),
-        (SSLError(endpoint_url="https://sts.example", error="bad"), Reason.CREDENTIALS_UNAVAILABLE, "set s3.caBundle"),
+        (
+            SSLError(endpoint_url="https://sts.example", error=OSError("bad")),
+            Reason.CREDENTIALS_UNAVAILABLE,
+            "set s3.caBundle",
+        ),
     ],
 )
 async def test_failure_says_what_to_do(

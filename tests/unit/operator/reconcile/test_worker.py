@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
@@ -15,6 +15,8 @@ from mediaimport_operator.reconcile.worker import Reconciler
 from mediaimport_operator.run.resync import Resync
 from mediaimport_operator.settings.operator import Caps
 from mediaimport_runtime.kubernetes.errors import ConflictError, RefusedError
+
+from tests.support.operator_fakes import as_cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,7 +44,7 @@ class Operator:
     def __post_init__(self) -> None:
         session = None if self.sts is None else self.build.session()
         settings = self.build.settings(namespaces=("media",), caps=Caps(self.cap), session=session, kueue=self.kueue)
-        self.context = Context.create(settings, self.cluster, clock=lambda: self.now, sts=self.sts)
+        self.context = Context.create(settings, as_cluster(self.cluster), clock=lambda: self.now, sts=self.sts)
         self.queue, self.cache = self.context.queue, self.context.cache
         self.slots, self.metrics = self.context.slots, self.context.metrics
         self.reconciler = Reconciler(self.context)
@@ -72,7 +74,8 @@ async def operator(build: Build, cluster: FakeCluster) -> AsyncIterator[Operator
 
 
 async def begin(operator: Operator, **spec: object) -> None:
-    operator.cluster.put("imports", operator.build.mediaimport(**spec))
+    given: dict[str, Any] = dict(spec)
+    operator.cluster.put("imports", operator.build.mediaimport(**given))
     await operator.resync.first()
     await operator.settle()
 
@@ -199,7 +202,9 @@ async def test_job_that_has_lost_its_labels_is_found_by_its_name(operator: Opera
     (job,) = operator.cluster.objects["jobs"].values()
     del job["metadata"]["labels"]
     # A watch reports a Job that leaves its selector as deleted.
-    operator.cache.jobs.remove(operator.cache.jobs.get(job["metadata"]["uid"]))
+    known = operator.cache.jobs.get(job["metadata"]["uid"])
+    assert known is not None
+    operator.cache.jobs.remove(known)
     operator.queue.add(operator.build.uid)
     await operator.settle()
     assert list(operator.cluster.objects["jobs"]) == [job_name(operator)]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_operator.run.lease import Lease, ObservedLease, lease_name, observe
 
+from tests.support.operator_fakes import as_cluster
+
 if TYPE_CHECKING:
     from tests.support.operator_fakes import FakeCluster
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 def lease(cluster: FakeCluster, identity: str) -> Lease:
-    return Lease(cluster, namespace="media", name="mediaimport-x", identity=identity)
+    return Lease(as_cluster(cluster), namespace="media", name="mediaimport-x", identity=identity)
 
 
 def holder(cluster: FakeCluster) -> str:

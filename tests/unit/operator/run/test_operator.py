@@ -11,6 +11,8 @@ from mediaimport_operator.run import kopf_app
 from mediaimport_operator.run.operator import Operator
 from mediaimport_runtime.kubernetes.clock import Clock
 
+from tests.support.operator_fakes import as_cluster
+
 if TYPE_CHECKING:
     from tests.support.operator_fakes import Build, FakeCluster
 
@@ -19,8 +21,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def operator(build: Build, cluster: FakeCluster) -> Operator:
-    context = Context.create(build.settings(), cluster, clock=lambda: build.now)
-    return Operator(context, Clock(), cluster)
+    context = Context.create(build.settings(), as_cluster(cluster), clock=lambda: build.now)
+    return Operator(context, Clock(), as_cluster(cluster))
 
 
 def gauge(operator: Operator, name: str) -> float | None:
@@ -68,7 +70,7 @@ async def test_error_outside_a_reconcile_ends_the_operator(
     build: Build, cluster: FakeCluster, operator: Operator
 ) -> None:
     cluster.put("imports", build.mediaimport())
-    cluster.pods = None  # type: ignore[method-assign,assignment]  any bug of ours
+    cluster.pods = None  # type: ignore[method-assign,assignment] # any bug of ours
 
     await operator.start()
 

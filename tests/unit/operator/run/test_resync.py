@@ -12,7 +12,7 @@ from mediaimport_operator.run.resync import Resync
 from mediaimport_runtime.kubernetes.errors import ForbiddenError, UnavailableError
 from mediaimport_runtime.kubernetes.objects import pack
 
-from tests.support.operator_fakes import FakeCluster
+from tests.support.operator_fakes import FakeCluster, as_cluster
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
@@ -60,7 +60,7 @@ def cluster() -> Namespaces:
 
 def context_of(build: Build, cluster: Namespaces, *namespaces: str) -> Context:
     settings = build.settings(namespaces=namespaces, operator_namespace="media")
-    return Context.create(settings, cluster, clock=lambda: build.now)
+    return Context.create(settings, as_cluster(cluster), clock=lambda: build.now)
 
 
 def put_import(build: Build, cluster: Namespaces, namespace: str) -> str:

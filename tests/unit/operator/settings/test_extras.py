@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_operator.observe import resource
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.support.operator_fakes import Build
 
-GIVEN = {
+GIVEN: dict[str, Any] = {
     "labels": {"team": "media", "mediaimport.dev/uid": "forged"},
     "annotations": {"note": "ours"},
     "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
@@ -31,8 +31,8 @@ def read(given: object) -> Extras:
 
 
 def settings(build: Build, **importer: object) -> Settings:
-    before = build.settings()
-    return replace(before, importer=replace(before.importer, extras=read(GIVEN), **importer))
+    before, changes = build.settings(), dict[str, Any](importer)
+    return replace(before, importer=replace(before.importer, extras=read(GIVEN), **changes))
 
 
 def pod_of(job: Object) -> Object:

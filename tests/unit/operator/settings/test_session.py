@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from mediaimport_operator.settings.session import SessionSettings
 from mediaimport_runtime.environment import BadSettingError, Environment
@@ -12,7 +14,8 @@ def read(deadline_s: int = 1800, **variables: str) -> SessionSettings | None:
 
 
 def session(**variables: str) -> SessionSettings:
-    found = read(S3_SESSION_ROLE=ROLE, **variables)
+    given: dict[str, Any] = {"S3_SESSION_ROLE": ROLE, **variables}
+    found = read(**given)
     assert found is not None
     return found
 

@@ -7,7 +7,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.unit.replicate.conftest import World
+    from tests.unit.support.replicate.conftest import World
 
     StartWorld = Callable[..., Awaitable[World]]
 

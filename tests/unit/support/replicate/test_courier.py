@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.unit.replicate.conftest import World
+    from tests.unit.support.replicate.conftest import World
 
     StartWorld = Callable[..., Awaitable[World]]
 

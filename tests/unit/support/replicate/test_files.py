@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from httpx import Response
-    from tests.unit.replicate.conftest import World
+
+    from tests.unit.support.replicate.conftest import World
 
     StartWorld = Callable[..., Awaitable[World]]
 
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.anyio
 
 async def fetch(world: World, headers: dict[str, str] | None = None, **scenario: object) -> Response:
     done = await world.settled((await world.create(input={"stand_in": scenario}))["id"])
-    return await world.api.get(done["output"], headers=headers or {})
+    answer: Response = await world.api.get(done["output"], headers=headers or {})
+    return answer
 
 
 async def test_file_is_the_video(start: StartWorld) -> None:

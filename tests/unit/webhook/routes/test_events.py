@@ -87,7 +87,7 @@ def test_what_the_client_has_is_not_sent_again() -> None:
         world = World()
         stream = await world.stream(seen="10")
         await anext(stream)
-        world_changes = asyncio.create_task(anext(stream))
+        world_changes = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
         world.catalogue.observe(resource(11, "Failed"))
         assert phase_of(await world_changes) == "Failed"

@@ -24,7 +24,7 @@ def test_generation_starts_a_prediction_with_our_webhook(webhook: RunningWebhook
     (request,) = webhook.replicate.requests
     content = json.loads(request.content)
     callback_url, _, token = content.pop("webhook").partition("?owner=")
-    assert (request.method, request.url) == ("POST", f"https://api.replicate.com{CREATE}")
+    assert (request.method, str(request.url)) == ("POST", f"https://api.replicate.com{CREATE}")
     assert request.headers["authorization"] == "Bearer r8_token"
     assert (callback_url, bool(token)) == ("https://media.test/api/v1/replicate/webhook", True)
     assert content == {

@@ -57,7 +57,7 @@ def test_default_route_and_the_kernels_own_entries_are_no_clash() -> None:
 
 
 def test_route_over_several_hops_and_one_to_nowhere_are_named() -> None:
-    routes = [
+    routes: list[dict[str, Any]] = [
         {"dst": "10.244.0.0/24", "nexthops": [{"dev": "eth0"}, {"dev": "eth1"}]},
         {"type": "blackhole", "dst": "10.99.0.0/16"},
     ]

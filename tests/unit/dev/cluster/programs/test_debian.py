@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.cluster.errors import CannotRunHereError
+from dev.cluster.errors import CannotRunHereError, CommandFailedError
 from dev.cluster.programs import debian
 from dev.cluster.programs.debian import missing, removals
 from dev.cluster.waiting import until
@@ -108,7 +108,7 @@ def test_no_service_is_started_while_packages_are_installed(machine: Machine, ca
 
 def test_policy_is_gone_when_apt_fails(machine: Machine, cache: Cache) -> None:
     machine.apt(install="exit 100")
-    with pytest.raises(debian.CommandFailedError):
+    with pytest.raises(CommandFailedError):
         debian.install(cache, ["runc"], policy=machine.policy)
     assert not machine.policy.exists()
 
