@@ -119,7 +119,12 @@ def test_invalid_response_is_refused(tmp_path: Path, said: bytes) -> None:
 def test_message_of_a_prober_that_was_taken_over_is_plain_and_short(tmp_path: Path) -> None:
     said = json.dumps({"message": "\x01\u202e" * 256}).encode()
     message = struct.pack("!I", len(said)) + said
-    with playing(tmp_path / "s", lambda connection: connection.recv(4096) and connection.sendall(message)) as prober:
+
+    def answer(connection: socket.socket) -> None:
+        if connection.recv(4096):
+            connection.sendall(message)
+
+    with playing(tmp_path / "s", answer) as prober:
         response, _ = prober.ask(REQUEST)
 
     assert response.message == "?" * 400

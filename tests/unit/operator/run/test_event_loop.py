@@ -21,6 +21,7 @@ from mediaimport_operator.settings.operator import Caps
 from mediaimport_runtime.kubernetes.objects import pack
 
 from tests.support.fake_api.server import FakeApi
+from tests.support.operator_fakes import as_cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,8 +73,8 @@ def owned(build: Build, number: int) -> tuple[Object, Object]:
     item = item | {"metadata": item["metadata"] | meta, "spec": item["spec"] | {"userId": f"user-{number % 1000}"}}
     labels = job["metadata"]["labels"] | {names.LABEL_UID: uid}
     owner = [{"uid": uid, "controller": True}]
-    meta = {"uid": f"job-{number}", "name": f"job-{number}", "labels": labels, "ownerReferences": owner}
-    return item, job | {"metadata": job["metadata"] | meta}
+    about = {"uid": f"job-{number}", "name": f"job-{number}", "labels": labels, "ownerReferences": owner}
+    return item, job | {"metadata": job["metadata"] | about}
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def crowd(build: Build, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_first_resync_of_ten_thousand_imports_lets_others_run(build: Build, crowd: FakeCluster) -> None:
-    context = Context.create(build.settings(), crowd, clock=lambda: build.now)
+    context = Context.create(build.settings(), as_cluster(crowd), clock=lambda: build.now)
     resync = Resync(context)
     async with watched() as turns:
         await resync.first()
@@ -93,7 +94,7 @@ async def test_first_resync_of_ten_thousand_imports_lets_others_run(build: Build
 
 
 async def test_resync_without_a_change_lets_others_run(build: Build, crowd: FakeCluster) -> None:
-    context = Context.create(build.settings(), crowd, clock=lambda: build.now)
+    context = Context.create(build.settings(), as_cluster(crowd), clock=lambda: build.now)
     resync = Resync(context)
     await resync.first()
     async with watched() as turns:
