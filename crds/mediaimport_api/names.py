@@ -36,6 +36,10 @@ LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 
 ANNOTATION_FINGERPRINT = f"{GROUP}/source-fingerprint"
 """The source's fingerprint on a resource that is created only to delete the objects of one that no longer exists."""
+ANNOTATION_OUTPUTS = f"{GROUP}/prediction-outputs"
+"""The number of imports that the prediction of a resource has in all; set by the webhook."""
+ANNOTATION_PREDICTION_STATUS = f"{GROUP}/prediction-status"
+"""The generator's own word for the state of the prediction; set by the webhook."""
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """The finalizer of resources with deletionPolicy Delete, until their stored objects are deleted."""
 

@@ -73,6 +73,10 @@ class FakeCluster:
         self.events: list[tuple[str, str]] = []
         self.calls: list[str] = []
         self.down = False
+        self.minute = "2026-01-01T00:00"
+        """Minute in which resources are created."""
+        self.creations_left = -1
+        """Number of creations until the API server fails; negative for none."""
         self.refusal: str | None = None
         self.delete_refusal: str | None = None
         self.interruptions = 0
@@ -88,7 +92,10 @@ class FakeCluster:
             raise InvalidError(self.refusal)
         if name in self.imports:
             raise AlreadyExistsError
-        moment = f"2026-01-01T00:00:{len(self.imports) % 60:02d}Z"
+        if self.creations_left == 0:
+            raise UnavailableError("down")
+        self.creations_left -= 1
+        moment = f"{self.minute}:{len(self.imports) % 60:02d}Z"
         about = manifest["metadata"] | {"uid": str(uuid4()), "creationTimestamp": moment}
         return await self.write(manifest | {"metadata": about})
 

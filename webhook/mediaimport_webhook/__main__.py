@@ -20,9 +20,11 @@ from mediaimport_runtime.metrics_server import serving_metrics
 from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
+from mediaimport_webhook.generation.failures import Failures
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
+from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.recovery import Recovery
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import Imports
@@ -70,16 +72,19 @@ async def recover_missed(settings: Settings) -> int:
         open_fetch(settings.store) as fetch,
     ):
         cluster, tokens = _cluster(api, settings), OwnerTokens(settings.owner_token_keys)
+        records = Records(cluster)
         intake = Intake(
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), Sidecars(settings.store, fetch)),
             tokens=tokens,
+            failures=Failures(records),
             default_user_id=settings.default_user_id,
         )
         replicate = Replicate(settings, http)
         recovery = Recovery(replicate, intake, cluster, tokens, import_all=settings.recovery_import_all)
         try:
             recovered = await recovery.run(datetime.now(UTC))
+            await records.delete_expired()
         except problems.Problem as problem:
             log.error("the recovery failed", extra={"error": problem.detail})  # noqa: TRY400 - expected: no traceback
             return 1

@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from mediaimport_webhook.access.authenticator import authenticator_of
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
+from mediaimport_webhook.generation.failures import Failures
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import OwnerTokens
@@ -107,7 +108,10 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         metrics=metrics,
     )
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
-    intake = Intake(cluster=cluster, imports=imports, tokens=tokens, default_user_id=settings.default_user_id)
+    failures = Failures(records)
+    intake = Intake(
+        cluster=cluster, imports=imports, tokens=tokens, failures=failures, default_user_id=settings.default_user_id
+    )
     callback_routes = [
         generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))
     ]
@@ -118,6 +122,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         tokens=tokens,
         states=PredictionStates(replicate),
         records=records,
+        failures=failures,
         keys=IdempotencyKeys(records, replicate, tokens),
         catalogue=catalogue,
         presenter=presenter,

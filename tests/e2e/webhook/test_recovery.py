@@ -14,9 +14,11 @@ from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.cluster import KubernetesCluster
+from mediaimport_webhook.generation.failures import Failures
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import Owner, OwnerToken, OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
+from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.recovery import Recovered, Recovery
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
@@ -59,7 +61,8 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
     ):
         cluster = KubernetesCluster(api, namespace=settings.namespace, pod_name="recovery", deployment_name=None)
         imports = Imports(cluster, Catalogue(), Sidecars(settings.store, fetch))
-        intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, default_user_id="default")
+        failures = Failures(Records(cluster))
+        intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, failures=failures, default_user_id="default")
         recovery = Recovery(OnlyOne(settings, http, prediction_id), intake, cluster, TOKENS)
         return await recovery.run(datetime.now(UTC) + LATER)
 

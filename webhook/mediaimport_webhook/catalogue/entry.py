@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
-from mediaimport_api.names import LABEL_RECOVERED, AssetKeys
+from mediaimport_api.names import ANNOTATION_OUTPUTS, ANNOTATION_PREDICTION_STATUS, LABEL_RECOVERED, AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, ConditionType, Media, Phase, Status
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.http import schemas
     from mediaimport_webhook.store import SignedUrl, UrlSigner
 
+_COUNT = re.compile(r"[0-9]{1,6}")
 _STATUS: dict[Phase, schemas.AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
 """Of a finished import; every other phase is `uploading`."""
 
@@ -37,6 +39,10 @@ class Entry:
     type: schemas.AssetKind | None
     tags: tuple[str, ...]
     job_id: str | None
+    outputs_expected: int
+    """The number of imports that the prediction has in all, 0 where it is unknown."""
+    provider_status: str | None
+    """The generator's own word for the prediction's state."""
     original_key: str | None
     thumbnail_key: str | None
     size_bytes: int
@@ -87,6 +93,8 @@ def entry_of(resource: Resource) -> Entry:
         type=kind,
         tags=tuple(tags),
         job_id=job_id,
+        outputs_expected=_outputs_expected(about),
+        provider_status=about.get("annotations", {}).get(ANNOTATION_PREDICTION_STATUS),
         original_key=_original_key(status, keys) if asset_status == "ready" else None,
         thumbnail_key=_thumbnail_key(status, keys) if asset_status == "ready" else None,
         size_bytes=status.asset.size_bytes if status.asset else 0,
@@ -94,6 +102,11 @@ def entry_of(resource: Resource) -> Entry:
         deleted=is_deleted(resource),
         json=json,
     )
+
+
+def _outputs_expected(about: Resource) -> int:
+    text = about.get("annotations", {}).get(ANNOTATION_OUTPUTS, "")
+    return int(text) if _COUNT.fullmatch(text) else 0
 
 
 def is_deleted(resource: Resource) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, insort
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.cluster import Resource
 
+_MAX_REMOVED = 10_000
 Order = tuple[str, str, str]
 
 
@@ -37,6 +38,7 @@ class Catalogue:
         self._seen_version = 0
         self.recovered = 0
         """Number of entries that recovery created."""
+        self._removed_outputs: OrderedDict[str, int] = OrderedDict()
         self._subscribers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def __len__(self) -> int:
@@ -50,7 +52,7 @@ class Catalogue:
             self._put(entry)
         stale = [each for name, each in self._by_name.items() if name not in listed and each.version <= version]
         for each in stale:
-            self._remove(each)
+            self._forget(each)
         self.advance(version)
 
     def observe(self, resource: Resource) -> None:
@@ -64,8 +66,12 @@ class Catalogue:
         known = self._by_name.get(resource["metadata"]["name"])
         version = int(resource["metadata"]["resourceVersion"])
         if known is not None and known.version <= version:
-            self._remove(known)
+            self._forget(known)
         self.advance(version)
+
+    def removed_outputs(self, job_id: str) -> int:
+        """Return the number of imports of a prediction that were here and are deleted."""
+        return self._removed_outputs.get(job_id, 0)
 
     def advance(self, version: int) -> None:
         """Note the version up to which all changes are known."""
@@ -144,6 +150,15 @@ class Catalogue:
     def _notify(self, resource_name: str) -> None:
         for changed in self._subscribers.get(resource_name, ()):
             changed.set()
+
+    def _forget(self, entry: Entry) -> None:
+        self._remove(entry)
+        if entry.job_id is None:
+            return
+        self._removed_outputs[entry.job_id] = self.removed_outputs(entry.job_id) + 1
+        self._removed_outputs.move_to_end(entry.job_id)
+        if len(self._removed_outputs) > _MAX_REMOVED:
+            self._removed_outputs.popitem(last=False)
 
     def _remove(self, entry: Entry) -> None:
         del self._by_name[entry.resource_name]

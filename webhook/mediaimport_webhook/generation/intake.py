@@ -7,14 +7,13 @@ import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
 from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError
 from pydantic import ValidationError
 
-from mediaimport_webhook.generation.outputs import Output, generated_manifest, media_outputs
+from mediaimport_webhook.generation.outputs import Output, announce_outputs, generated_manifest, media_outputs
 from mediaimport_webhook.generation.owner import InvalidTokenError, Owner, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
 from mediaimport_webhook.http import problems
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from mediaimport_webhook.cluster import Cluster, Resource
+    from mediaimport_webhook.generation.failures import Failures
 
 log = logging.getLogger(__name__)
 _MAX_CONCURRENCY = 8
@@ -73,21 +73,33 @@ class ConcurrencyLimiter:
             self._slots.release()
 
 
+def _made(
+    prediction: Prediction, output: Output, *, owner: Owner, expires_at: datetime | None, recovered: bool
+) -> Resource | str:
+    """Return the manifest of an output's import, or why the schema refuses it."""
+    try:
+        return generated_manifest(prediction, output, owner=owner, expires_at=expires_at, recovered=recovered)
+    except ValidationError as error:
+        return problems.first_error(error)
+
+
 class Intake:
     """Imports the outputs of predictions. A callback and recovery make the same imports."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a prediction's end leads to meets here
         self,
         *,
         cluster: Cluster,
         imports: Imports,
         tokens: OwnerTokens,
+        failures: Failures,
         default_user_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
         self._imports = imports
         self._tokens = tokens
+        self._failures = failures
         self._default_owner = Owner(default_user_id)
         self._clock = clock
         self._limiter = ConcurrencyLimiter(_MAX_CONCURRENCY, max_wait_s=_MAX_WAIT_S)
@@ -117,6 +129,8 @@ class Intake:
         if prediction.outcome is PredictionOutcome.RUNNING:
             return IntakeResult("ignored", reason=f"its state is {prediction.state}")
         if prediction.outcome is PredictionOutcome.FAILED:
+            if token is not None:
+                await self._failures.record(prediction, token.owner)
             return await self._ignore(prediction, "PredictionNotSucceeded", f"its state is {prediction.state}")
         outputs = media_outputs(prediction.output)
         if not outputs:
@@ -133,14 +147,10 @@ class Intake:
         self, prediction: Prediction, outputs: list[Output], *, owner: Owner, recovered: bool
     ) -> tuple[OutputResult, ...]:
         """Try every output, so that the failure of one delays no other; then raise the first failure."""
-        manifest = partial(
-            generated_manifest,
-            prediction,
-            owner=owner,
-            expires_at=self._expires_at(prediction),
-            recovered=recovered,
-        )
-        imports = (self._import(prediction, each, manifest) for each in outputs)
+        expires_at = self._expires_at(prediction)
+        made = [_made(prediction, each, owner=owner, expires_at=expires_at, recovered=recovered) for each in outputs]
+        announce_outputs(prediction, [each for each in made if isinstance(each, dict)])
+        imports = (self._import(prediction, each, resource) for each, resource in zip(outputs, made, strict=True))
         results = await asyncio.gather(*imports, return_exceptions=True)
         for each in results:
             if isinstance(each, BaseException):
@@ -151,13 +161,10 @@ class Intake:
         lifetime = prediction.files_lifetime
         return None if lifetime is None else (prediction.completed_at or self._clock()) + lifetime
 
-    async def _import(
-        self, prediction: Prediction, output: Output, manifest: Callable[[Output], Resource]
-    ) -> OutputResult:
-        try:
-            resource = manifest(output)
-        except ValidationError as error:
-            created = CreationResult(CreationOutcome.REFUSED, message=problems.first_error(error))
+    async def _import(self, prediction: Prediction, output: Output, resource: Resource | str) -> OutputResult:
+        """Create the import; a text is why there is none."""
+        if isinstance(resource, str):
+            created = CreationResult(CreationOutcome.REFUSED, message=resource)
         else:
             async with self._creations:
                 created = await self._imports.create(resource)

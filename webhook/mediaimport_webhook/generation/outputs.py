@@ -121,3 +121,12 @@ def generated_manifest(
     if recovered:
         labels[names.LABEL_RECOVERED] = "true"
     return manifest_of(names.prediction_resource_name(*identity), spec, labels)
+
+
+def announce_outputs(prediction: Prediction, manifests: Sequence[Resource]) -> None:
+    """Note in each import of a prediction how many there are in all: some may come later than others, or never."""
+    for each in manifests:
+        each["metadata"]["annotations"] = {
+            names.ANNOTATION_OUTPUTS: str(len(manifests)),
+            names.ANNOTATION_PREDICTION_STATUS: prediction.state,
+        }

@@ -149,7 +149,10 @@ class Job(TypedDict):
 
     job_id: str
     status: JobStatus
-    provider_status: Annotated[str | None, Field(description="the generator's own word; null once there are assets")]
+    provider_status: Annotated[str | None, Field(description="the generator's own word; null where it is unknown")]
+    outputs_expected: Annotated[
+        Count | None, Field(description="number of assets that the prediction makes; null until it has succeeded")
+    ]
     error: str | None
     tags: list[str]
     assets: list[Asset]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.idempotency_key import idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import JsonValue
     from starlette.requests import Request
@@ -30,12 +31,21 @@ if TYPE_CHECKING:
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.generation.aliases import ModelAlias
+    from mediaimport_webhook.generation.failures import Failures
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
     from mediaimport_webhook.generation.records import Records
     from mediaimport_webhook.generation.states import PredictionStates
     from mediaimport_webhook.metrics import Metrics
 
-_MAX_ASSETS = 200
+_MAX_ASSETS = 500
+"""Of a job; intake imports no more."""
+_OUTPUTS_WITHIN = timedelta(hours=1)
+"""Period after the first import in which the others can still come: recovery looks back as far."""
+_JOB_STATUS: dict[PredictionOutcome, schemas.JobStatus] = {
+    PredictionOutcome.RUNNING: "generating",
+    PredictionOutcome.SUCCEEDED: "uploading",
+    PredictionOutcome.FAILED: "failed",
+}
 
 
 def callback_path(provider: Provider) -> str:
@@ -97,9 +107,11 @@ class GenerationRoutes:
     tokens: OwnerTokens
     states: PredictionStates
     records: Records
+    failures: Failures
     keys: IdempotencyKeys
     catalogue: Catalogue
     presenter: Presenter
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def generate(self, request: Request) -> Response:
         """Start a prediction for the caller; its callback brings the owner back."""
@@ -132,24 +144,38 @@ class GenerationRoutes:
         prediction_id = request.path_params["id"]
         entries = self._entries(prediction_id, caller)
         # The assets say all that matters, and outlive the prediction at the generator.
-        prediction, owner = (None, None) if entries else await self._prediction(prediction_id, caller)
-        content: dict[str, Any] = {
-            "job_id": prediction_id,
-            "status": _job_status(prediction, entries),
-            "provider_status": prediction.state if prediction else None,
-            "error": prediction.error if prediction else None,
-            "tags": list(entries[0].tags) if entries else generated_tags(owner.tags if owner else ()),
-            "assets": [await self.presenter.present(each) for each in entries],
+        if entries:
+            content = self._job_of(entries)
+        else:
+            content = _job_without_assets(*await self._prediction(prediction_id, caller))
+        assets = [await self.presenter.present(each) for each in entries]
+        return bodies.JsonResponse({"job_id": prediction_id, **content, "assets": assets})
+
+    def _job_of(self, entries: list[Entry]) -> dict[str, Any]:
+        expected = max(each.outputs_expected for each in entries)
+        removed = self.catalogue.removed_outputs(entries[0].job_id or "")
+        first = datetime.fromisoformat(min(each.created_at for each in entries))
+        is_incomplete = len(entries) + removed < expected and self.clock() - first < _OUTPUTS_WITHIN
+        statuses = {"uploading"} if is_incomplete else {each.status for each in entries}
+        return {
+            "status": next(each for each in ("uploading", "failed", "ready") if each in statuses),
+            "provider_status": entries[0].provider_status,
+            "outputs_expected": expected or None,
+            "error": None,
+            "tags": list(entries[0].tags),
         }
-        return bodies.JsonResponse(content)
 
     async def _prediction(self, prediction_id: str, caller: Caller) -> tuple[Prediction, Owner]:
         """Return a prediction that has no assets, with its owner; a 404 Problem if the caller may not see it."""
         prediction = await self.states.get(prediction_id)
         token = None if prediction is None else self.tokens.of_prediction(prediction.callback_url)
-        if prediction is None or token is None or caller.sees not in {None, token.owner.user_id}:
+        if prediction is not None and token is not None:
+            found: tuple[Prediction, Owner] | None = prediction, token.owner
+        else:
+            found = await self.failures.get(provider=self.generator.name, prediction=prediction_id)
+        if found is None or caller.sees not in {None, found[1].user_id}:
             raise problems.not_found("prediction")
-        return prediction, token.owner
+        return found
 
     def _models_and_callback_url(self) -> tuple[Mapping[str, ModelAlias], str]:
         missing = [*self.generator.missing_settings(), *([] if self.tokens.can_sign else [SETTING])]
@@ -179,15 +205,11 @@ def _split(body: dict[str, Any], alias: ModelAlias) -> tuple[list[str], dict[str
     return tags, {name: value for name, value in body.items() if name != "tags"}
 
 
-def _job_status(prediction: Prediction | None, entries: list[Entry]) -> schemas.JobStatus:
-    if entries:
-        statuses = {each.status for each in entries}
-        return "uploading" if "uploading" in statuses else "failed" if "failed" in statuses else "ready"
-    assert prediction is not None  # noqa: S101 - a job is a prediction or its assets
-    match prediction.outcome:
-        case PredictionOutcome.RUNNING:
-            return "generating"
-        case PredictionOutcome.SUCCEEDED:
-            return "uploading"
-        case PredictionOutcome.FAILED:
-            return "failed"
+def _job_without_assets(prediction: Prediction, owner: Owner) -> dict[str, Any]:
+    return {
+        "status": _JOB_STATUS[prediction.outcome],
+        "provider_status": prediction.state,
+        "outputs_expected": None,
+        "error": prediction.error,
+        "tags": generated_tags(owner.tags),
+    }

@@ -7,9 +7,11 @@ import httpx
 import pytest
 from mediaimport_runtime.environment import Environment
 from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.generation.failures import Failures
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import Owner, OwnerToken, OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate
+from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.recovery import Recovered, Recovery
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
@@ -51,6 +53,7 @@ class World:
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), self.webhook.sidecars),
             tokens=TOKENS,
+            failures=Failures(Records(cluster)),
             default_user_id="default",
         )
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -164,3 +165,108 @@ def test_failed_prediction_stays_failed_once_the_generator_forgets_it(webhook: R
     webhook.replicate.predictions.clear()
     answer = webhook.call("GET", JOB).json()
     assert (answer["status"], answer["provider_status"], answer["error"]) == ("failed", "failed", "out of rabbits")
+
+
+def test_failure_that_was_called_back_is_known_after_a_restart(start: Start, prediction: Make) -> None:
+    first, second = start(), start()
+    first.call("POST", GENERATE, json=BODY | {"tags": ["fun"]})
+    failed = prediction(status="canceled", output=None, error="out of rabbits")
+    assert first.callback(failed, path=first.replicate.callback_path()).json()["status"] == "ignored"
+    second.cluster.leases = first.cluster.leases
+    answer = second.call("GET", JOB).json()
+    assert (answer["status"], answer["provider_status"], answer["error"]) == ("failed", "canceled", "out of rabbits")
+    assert answer["tags"] == ["ai-generated", "fun"]
+    assert [second.call("GET", JOB, token=token).status_code for token in (BOB, ROOT)] == [404, 200]
+
+
+def test_failed_callback_is_503_until_its_failure_is_recorded(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", GENERATE, json=BODY)
+    webhook.cluster.down = True
+    failed = prediction(status="failed", output=None)
+    assert webhook.callback(failed, path=webhook.replicate.callback_path()).status_code == 503
+    webhook.cluster.down = False
+    assert [webhook.callback(failed, path=webhook.replicate.callback_path()).status_code for _ in range(2)] == [200] * 2
+    assert len(webhook.cluster.leases) == 1
+
+
+OUTPUTS = [f"https://replicate.delivery/{name}.mp4" for name in "abcd"]
+
+
+@pytest.fixture
+def job(webhook: RunningWebhook) -> RunningWebhook:
+    """Webhook of which alice has started a prediction, in this minute."""
+    webhook.cluster.minute = f"{datetime.now(UTC):%Y-%m-%dT%H:%M}"
+    webhook.call("POST", GENERATE, json=BODY)
+    return webhook
+
+
+def called_back(webhook: RunningWebhook, body: dict[str, Any]) -> int:
+    return webhook.callback(body, path=webhook.replicate.callback_path()).status_code
+
+
+def finish(webhook: RunningWebhook, phase: str = "Ready") -> None:
+    """Let the operator finish every import."""
+    for resource in list(webhook.cluster.imports.values()):
+        webhook.run(webhook.cluster.write(resource | {"status": {"phase": phase}}))
+    versions = webhook.cluster.version
+    webhook.until(lambda: webhook.call("GET", JOB).json()["assets"][0]["phase"] == phase)
+    assert webhook.cluster.version == versions
+
+
+def test_job_is_ready_only_when_all_outputs_are(job: RunningWebhook, prediction: Make) -> None:
+    job.cluster.creations_left = 2
+    assert called_back(job, prediction(output=OUTPUTS)) == 503
+    finish(job)
+    answer = job.call("GET", JOB).json()
+    assert (answer["status"], answer["outputs_expected"], len(answer["assets"])) == ("uploading", 4, 2)
+    job.cluster.creations_left = -1
+    assert called_back(job, prediction(output=OUTPUTS)) == 200
+    assert job.call("GET", JOB).json()["status"] == "uploading"
+    finish(job)
+    job.until(lambda: job.call("GET", JOB).json()["status"] == "ready")
+    answer = job.call("GET", JOB).json()
+    assert (answer["provider_status"], answer["outputs_expected"], len(answer["assets"])) == ("succeeded", 4, 4)
+
+
+def test_outputs_that_did_not_come_within_the_hour_are_waited_for_no_longer(
+    webhook: RunningWebhook, prediction: Make
+) -> None:
+    webhook.call("POST", GENERATE, json=BODY)
+    webhook.cluster.creations_left = 2
+    called_back(webhook, prediction(output=OUTPUTS))
+    finish(webhook)
+    answer = webhook.call("GET", JOB).json()
+    assert (answer["status"], answer["outputs_expected"], len(answer["assets"])) == ("ready", 4, 2)
+
+
+def test_output_that_the_schema_refuses_is_not_expected(job: RunningWebhook, prediction: Make) -> None:
+    assert called_back(job, prediction(output=["https://replicate.delivery/" + "a" * 70_000, OUTPUTS[0]])) == 200
+    finish(job)
+    answer = job.call("GET", JOB).json()
+    assert (answer["status"], answer["outputs_expected"]) == ("ready", 1)
+
+
+def test_deleted_output_is_not_waited_for(job: RunningWebhook, prediction: Make) -> None:
+    called_back(job, prediction(output=OUTPUTS))
+    finish(job)
+    job.run(job.cluster.remove(next(iter(job.cluster.imports))))
+    job.until(lambda: len(job.call("GET", JOB).json()["assets"]) == 3)
+    assert job.call("GET", JOB).json()["status"] == "ready"
+
+
+def test_job_with_a_failed_output_is_failed(job: RunningWebhook, prediction: Make) -> None:
+    called_back(job, prediction(output=OUTPUTS))
+    finish(job)
+    first = next(iter(job.cluster.imports.values()))
+    job.run(job.cluster.write(first | {"status": {"phase": "Failed"}}))
+    job.until(lambda: job.call("GET", JOB).json()["status"] == "failed")
+
+
+@pytest.mark.parametrize("count", ["", "many", "-1", "9" * 5000])
+def test_count_that_is_none_is_left_out(job: RunningWebhook, prediction: Make, count: str) -> None:
+    called_back(job, prediction())
+    (resource,) = job.cluster.imports.values()
+    resource["metadata"]["annotations"]["mediaimport.dev/prediction-outputs"] = count
+    finish(job)
+    answer = job.call("GET", JOB).json()
+    assert (answer["status"], answer["outputs_expected"]) == ("ready", None)
