@@ -432,12 +432,17 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "generating" | "uploading" | "ready" | "failed" | "unknown";
+            status: "generating" | "uploading" | "ready" | "failed";
             /**
              * Provider Status
-             * @description the generator's own word; null once there are assets
+             * @description the generator's own word; null where it is unknown
              */
             provider_status: string | null;
+            /**
+             * Outputs Expected
+             * @description number of assets that the prediction makes; null until it has succeeded
+             */
+            outputs_expected: number | null;
             /** Error */
             error: string | null;
             /** Tags */
@@ -447,7 +452,7 @@ export interface components {
         };
         /**
          * MediaType
-         * @description What the author expects the source to be.
+         * @description The kind of media that the author expects.
          * @enum {string}
          */
         MediaType: "auto" | "video" | "image" | "audio";
@@ -538,7 +543,7 @@ export interface components {
         };
         /**
          * Phase
-         * @description The state in one word, derived for people; nothing decides by it.
+         * @description The state in one word, for people; no decision depends on it.
          * @enum {string}
          */
         Phase: "Pending" | "Queued" | "Importing" | "Waiting" | "Ready" | "Failed" | "Suspended";
@@ -609,9 +614,10 @@ export interface components {
             job_id: string;
             /**
              * Status
-             * @enum {string}
+             * @description the generator's own word
+             * @example starting
              */
-            status: "generating" | "uploading" | "ready" | "failed" | "unknown";
+            status: string;
         };
         /**
          * Stats
@@ -644,7 +650,7 @@ export interface components {
         };
         /**
          * Step
-         * @description What an importer is at, in order.
+         * @description The steps of an import, in order.
          * @enum {string}
          */
         Step: "connect" | "download" | "probe" | "thumbnail" | "commit";
@@ -795,6 +801,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description Method Not Allowed */
             405: {
                 headers: {
@@ -885,6 +900,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description Method Not Allowed */
             405: {
                 headers: {
@@ -935,7 +959,10 @@ export interface operations {
     generate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Requests with the same key make one import, or one prediction. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description A model, by its configured name.
@@ -1000,6 +1027,15 @@ export interface operations {
             };
             /** @description Method Not Allowed */
             405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1144,7 +1180,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Requests with the same key make one import. */
+                /** @description Requests with the same key make one import, or one prediction. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
