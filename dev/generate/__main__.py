@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mediaimport_api import crd
 from mediaimport_webhook.http import openapi
 
-from dev.generate import environment, reasons, resource, sidecar, values
+from dev.generate import environment, problems, reasons, resource, sidecar, values
 from dev.release import licences, version
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/sidecar.schema.json": sidecar.page,
     "docs/reference/resource.md": resource.page,
     "docs/reference/reasons.md": reasons.page,
+    "docs/reference/problems.md": problems.page,
     "docs/reference/environment.md": environment.page,
     "docs/reference/licences.md": licences.page,
     **version.FILES,

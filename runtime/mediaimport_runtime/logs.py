@@ -6,15 +6,22 @@ import json
 import logging
 import sys
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LINE = json.JSONEncoder(default=str)
 # What every record has; kopf adds the last two to its own.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message", "asctime", "taskName", "color_message", "k8s_skip", "settings",
 }  # fmt: skip
+CONTEXT: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
+"""Fields of every line that is written in this context, such as the id of a request."""
 _CHATTY = ("aiohttp.access", "botocore", "httpcore", "httpx", "kopf", "urllib3")
 
 
@@ -48,7 +55,8 @@ class Lines:
 
 def _start(moment: datetime, level: str, logger: str, message: str) -> dict[str, Any]:
     """Return what every line begins with."""
-    return {"ts": moment.isoformat(timespec="milliseconds"), "level": level, "logger": logger, "msg": message}
+    line = {"ts": moment.isoformat(timespec="milliseconds"), "level": level, "logger": logger, "msg": message}
+    return line | dict(CONTEXT.get())
 
 
 def configure(level: str) -> None:

@@ -17,7 +17,8 @@ _PATTERNS = {path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in _DO
 
 def _operations(path: str) -> dict[str, Any]:
     """Return the operations of a path, those of a literal one before those of a pattern."""
-    fits = [each for each, pattern in _PATTERNS.items() if pattern.fullmatch(path)]
+    spellings = {path.rstrip("/"), path.rstrip("/") + "/"}
+    fits = [each for each, pattern in _PATTERNS.items() if any(map(pattern.fullmatch, spellings))]
     found: dict[str, Any] = _DOCUMENT["paths"][min(fits, key=lambda each: each.count("{"))] if fits else {}
     return found
 

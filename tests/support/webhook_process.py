@@ -34,8 +34,15 @@ class WebhookProcess:
     @property
     def memory_mb(self) -> float:
         """Return its resident memory now."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        match = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return self._status_mb("VmRSS")
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """Return the most resident memory that it ever had."""
+        return self._status_mb("VmHWM")
+
+    def _status_mb(self, name: str) -> float:
+        match = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         return int(match[1]) * 1024 / 1e6 if match else 0.0
 
     @property
@@ -48,15 +55,21 @@ class WebhookProcess:
 @contextmanager
 def running_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[WebhookProcess]:
     """Run the webhook with these variables and one token; wait until it has read its cache."""
-    tokens, port = folder / "tokens.json", free_port()
-    tokens.write_text(json.dumps([{"token": TOKEN, "user": "default"}]))
-    place = {"HOST": "127.0.0.1", "PORT": str(port), "AUTH_TOKENS_FILE": str(tokens)}
-    command, environment = [sys.executable, "-m", "mediaimport_webhook"], {**os.environ, **place, **variables}
-    with serving(command, port=port, log=folder / "webhook.log", environment=environment) as process:
-        webhook = WebhookProcess(f"http://127.0.0.1:{port}", process.pid, folder)
+    with listening_webhook(folder, variables) as webhook:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while httpx.get(f"{webhook.url}/readyz").status_code != httpx.codes.OK:
             if time.monotonic() > deadline:
                 raise TimeoutError("the webhook did not become ready")
             time.sleep(0.1)
         yield webhook
+
+
+@contextmanager
+def listening_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[WebhookProcess]:
+    """Run the webhook with these variables and one token; wait until it listens."""
+    tokens, port = folder / "tokens.json", free_port()
+    tokens.write_text(json.dumps([{"token": TOKEN, "user": "default"}]))
+    place = {"HOST": "127.0.0.1", "PORT": str(port), "AUTH_TOKENS_FILE": str(tokens)}
+    command, environment = [sys.executable, "-m", "mediaimport_webhook"], {**os.environ, **place, **variables}
+    with serving(command, port=port, log=folder / "webhook.log", environment=environment) as process:
+        yield WebhookProcess(f"http://127.0.0.1:{port}", process.pid, folder)

@@ -33,13 +33,17 @@ from mediaimport_webhook.store.presign import Presigner
 from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from types import FrameType
 
     from mediaimport_runtime.kubernetes.client import Client
 
 log = logging.getLogger("mediaimport_webhook")
+_LINGER_S = 4.0
+"""Time in which idle connections may bring one more request, whose answer closes them, before all are closed."""
 _DRAIN_S = 25
+_LINGER_CHECK_S = 0.05
 _CONNECTIONS = 64
 _API_TIMEOUT_S = 10
 
@@ -56,6 +60,13 @@ class Server(uvicorn.Server):
         """Handle SIGTERM or SIGINT."""
         super().handle_exit(sig, frame)
         self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on until proxies have left, then finish what runs."""
+        deadline = self._loop.time() + _LINGER_S
+        while self.server_state.connections and not self.force_exit and self._loop.time() < deadline:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(_LINGER_CHECK_S)
+        await super().shutdown(sockets)
 
 
 def _cluster(api: Client, settings: Settings) -> KubernetesCluster:
@@ -113,6 +124,7 @@ async def serve(settings: Settings) -> int:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=_DRAIN_S,
         )
         with serving_metrics(dependencies.metrics.registry, settings.metrics_port, host=settings.host):

@@ -26,7 +26,8 @@ from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvi
 from mediaimport_webhook.generation.providers.replicate import Replicate
 from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.states import PredictionStates
-from mediaimport_webhook.http import access_log, openapi, problems
+from mediaimport_webhook.http import access_log, draining, internal_errors, openapi, problems, request_id
+from mediaimport_webhook.http.limits import Limits, RequestLimits
 from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
@@ -61,6 +62,7 @@ class Dependencies:
     access_log: TextIO = field(default_factory=lambda: sys.stderr)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to drain; event streams then end."""
+    limits: Limits = field(default_factory=Limits)
 
 
 def build(settings: Settings, dependencies: Dependencies) -> Starlette:
@@ -68,7 +70,7 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     catalogue = Catalogue()
     reflector = Reflector(dependencies.cluster, catalogue)
     _observe_cache(dependencies.metrics, reflector, catalogue)
-    return Starlette(
+    app = Starlette(
         routes=_routes(settings, dependencies, catalogue, reflector),
         middleware=_middleware(settings, dependencies),
         exception_handlers={
@@ -80,6 +82,8 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
         },
         lifespan=lambda _: _reflecting(reflector),
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue, reflector: Reflector) -> list[Route]:
@@ -164,20 +168,29 @@ def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
 
 
 def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middleware]:
+    """Return the middleware, the outermost first."""
     is_logged = settings.log_level in {"debug", "info"}
     lines = Lines(dependencies.access_log, access_log.__name__, "request") if is_logged else None
-    middleware = [Middleware(access_log.AccessLog, metrics=dependencies.metrics, lines=lines)]
+    middleware = [
+        Middleware(request_id.RequestId),
+        Middleware(draining.CloseWhileDraining, stopping=dependencies.stopping),
+        Middleware(access_log.AccessLog, metrics=dependencies.metrics, lines=lines),
+    ]
     if settings.cors_origins:
         middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.cors_origins),
                 allow_methods=["GET", "POST", "DELETE"],
-                expose_headers=["Age", "Location", "Retry-After"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+                expose_headers=["Age", "Location", "Retry-After", request_id.HEADER],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", request_id.HEADER],
             )
         )
-    return middleware
+    return [
+        *middleware,
+        Middleware(RequestLimits, limits=dependencies.limits),
+        Middleware(internal_errors.InternalErrors),
+    ]
 
 
 @asynccontextmanager

@@ -57,6 +57,8 @@ class Settings:
     store: StoreSettings
     sources: SourcePolicy
     presign_seconds: int
+    keep_alive_seconds: int
+    """Of an idle connection; longer than the ingress keeps it, else the ingress answers 502 now and then."""
     replicate_base_url: str
     replicate_api_token: str | None = field(repr=False)
     replicate_webhook_secrets: tuple[str, ...] = field(repr=False)
@@ -92,6 +94,7 @@ class Settings:
             store=StoreSettings.read(env),
             sources=env.source_policy(),
             presign_seconds=_presign_seconds(env),
+            keep_alive_seconds=env.integer("KEEP_ALIVE_SECONDS", 75, least=1),
             replicate_base_url=_base_url(env, "REPLICATE_BASE_URL") or "https://api.replicate.com",
             replicate_api_token=env.optional("REPLICATE_API_TOKEN"),
             replicate_webhook_secrets=env.words("REPLICATE_WEBHOOK_SECRETS"),

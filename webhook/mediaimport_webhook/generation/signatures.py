@@ -6,9 +6,12 @@ import binascii
 import hmac
 import re
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from standardwebhooks import Webhook
+
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,18 +32,32 @@ def usable_secret(secret: str) -> bool:
         return False
 
 
-def refusal(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now: datetime) -> str | None:
-    """Return why the message is not signed with one of the secrets within 300 s of `now`; None if it is."""
-    message_id, sent, members = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
-    if not (message_id and sent and members):
+def header_refusal(headers: Mapping[str, str], now: datetime) -> str | None:
+    """Return why the headers are refused before the body is read; None if they are not."""
+    if not all(headers.get(f"webhook-{name}") for name in ("id", "timestamp", "signature")):
         return "webhook-id, webhook-timestamp or webhook-signature is missing"
+    sent = headers["webhook-timestamp"]
     if _TIMESTAMP.fullmatch(sent) is None:
         return "webhook-timestamp is not a number of seconds"
     if abs(now.timestamp() - int(sent)) > TOLERANCE_S:
         return f"webhook-timestamp is more than {TOLERANCE_S} s away from now"
+    return None
+
+
+def refusal(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now: datetime) -> str | None:
+    """Return why the message is not signed with one of the secrets within 300 s of `now`; None if it is."""
+    refused = header_refusal(headers, now)
+    if refused is not None:
+        return refused
+    message_id, sent, members = (headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
     if not _matches(message_id, int(sent), body, members, secrets):
         return "no signature matches"
     return None
+
+
+def refused(reason: str) -> problems.Problem:
+    """Return 401."""
+    return problems.Problem(HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {reason}.")
 
 
 def _matches(message_id: str, sent: int, body: bytes, members: str, secrets: Iterable[str]) -> bool:

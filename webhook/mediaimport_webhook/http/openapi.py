@@ -24,7 +24,8 @@ _REF = "#/components/schemas/{model}"
 _PROBLEM = "application/problem+json"
 _API_VERSION = "1"
 _DESCRIPTION = (
-    "Saves the media that generators make. Every 4xx and 5xx is RFC 9457 problem JSON with a stable `type`;"
+    "Saves the media that generators make. Every 4xx and 5xx is RFC 9457 problem JSON with a stable `type`"
+    " (docs/reference/problems.md), and every answer has an X-Request-Id;"
     " 429 and 503 say in Retry-After when to try again."
 )
 _TEXT: Schema = {"type": "string"}
@@ -101,8 +102,9 @@ _GENERATION: Schema = {
 }
 _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
 _URL = {"url": "https://example.com/video.mp4", "name": "film.mp4", "type": "video", "metadata": {"shot": 7}}
-_PUBLIC, _AUTHENTICATED = (405,), (401, 405, 429, 503)
-_CALLBACK_PROBLEMS = (400, 401, 403, 405, 413, 429, 502, 503)
+_ALWAYS = (405, 408, 500, 503)
+_PUBLIC, _AUTHENTICATED = _ALWAYS, (401, *_ALWAYS, 429)
+_CALLBACK_PROBLEMS = (400, 401, 403, *_ALWAYS, 413, 429, 502)
 
 OPERATIONS = (
     Operation("GET", "/healthz", "alive", "Liveness.", schemas.Alive, problems=_PUBLIC, bearer=False),

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from mediaimport_webhook.http import request_id
+from mediaimport_webhook.http.problem_types import BASE_URL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
 
-_TYPES = "https://mediaimport.dev/problems/"
 RETRY_AFTER_S = 5
 
 
@@ -42,12 +44,14 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     def response(self) -> Response:
         """Return the HTTP response."""
         content: dict[str, Any] = {
-            "type": _TYPES + self.slug,
+            "type": BASE_URL + self.slug,
             "title": self.status.phrase,
             "status": int(self.status),
             "detail": self.detail,
             **self.members,
         }
+        if (current := request_id.current()) is not None:
+            content["request_id"] = current
         if self.errors:
             content["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in self.errors]
         body = json.dumps(content).encode()
@@ -84,6 +88,12 @@ def unavailable(what: str, *, retry_after_s: int = RETRY_AFTER_S) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
 
 
+def internal_error() -> Problem:
+    """Return 500."""
+    detail = "An internal error happened; it is logged with this request's id."
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)
+
+
 def pointer_of(location: Sequence[int | str]) -> str:
     """Return a JSON Pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
@@ -117,5 +127,4 @@ async def http_error_response(_: Request, error: Exception) -> Response:
 
 async def internal_error_response(_: Request, __: Exception) -> Response:
     """Return 500 for an unforeseen exception; the server logs its traceback."""
-    detail = "An internal error happened; it is logged."
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail).response()
+    return internal_error().response()

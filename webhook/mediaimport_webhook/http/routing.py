@@ -1,7 +1,11 @@
-"""Routing of one path to an endpoint for each method; any other method is 405 and `Allow` names the methods."""
+"""Routing of one path to an endpoint for each method; any other method is 405 and `Allow` names the methods.
+
+A path with and without a slash at its end is the same path: a redirect would name the scheme behind the TLS proxy.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -41,5 +45,7 @@ class MethodRouter:
 
 
 def route(path: str, **endpoints: Endpoint) -> Route:
-    """Return the route of a path: `route("/a", GET=read, POST=write)`."""
-    return Route(path, MethodRouter(endpoints))
+    """Return the route of a path, in both spellings: `route("/a", GET=read, POST=write)`."""
+    found = Route(path, MethodRouter(endpoints))
+    found.path_regex = re.compile(found.path_regex.pattern.removesuffix("$").removesuffix("/") + "/?$")
+    return found

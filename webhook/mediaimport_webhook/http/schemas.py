@@ -241,3 +241,4 @@ class ProblemDetails(TypedDict):
     detail: Annotated[str, Field(description="what happened, and what to do")]
     errors: NotRequired[list[FieldProblem]]
     setting: NotRequired[Annotated[str, Field(description="the missing settings of this service")]]
+    request_id: NotRequired[Annotated[str, Field(description="as in X-Request-Id and in this service's log")]]

@@ -63,7 +63,7 @@ class CallbackRoute:
 
     async def receive(self, request: Request) -> Response:
         """Import the outputs of a callback: 2xx once all imports are persisted."""
-        body = await bodies.read_body(request, limit_bytes=bodies.MAX_CALLBACK_BYTES)
+        body = await self._body(request)
         try:
             prediction = await self._verified(request, body)
             result = await self.intake.receive(prediction, token_text=request.query_params.get(PARAMETER))
@@ -77,6 +77,16 @@ class CallbackRoute:
         self._count(result)
         content: dict[str, Any] = {"status": result.status, "assets": [_output_json(each) for each in result.outputs]}
         return bodies.JsonResponse(content | ({"reason": result.reason} if result.reason else {}))
+
+    async def _body(self, request: Request) -> bytes:
+        """Read the body, unless the headers alone already say that it is not signed."""
+        try:
+            self.provider.check_headers(request.headers)
+        except problems.Problem as problem:
+            refused = problem.status == HTTPStatus.UNAUTHORIZED
+            self.metrics.callback(self.provider.name, "refused" if refused else "failed")
+            raise
+        return await bodies.read_body(request, limit_bytes=bodies.MAX_CALLBACK_BYTES)
 
     async def _verified(self, request: Request, body: bytes) -> Prediction:
         await self.provider.verify(request.headers, body)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from mediaimport_webhook.http import problems, routing
 
@@ -42,7 +42,9 @@ class Viewer:
         return [routing.route("/docs", GET=self.page), routing.route("/docs/{file}", GET=self.file)]
 
     async def page(self, request: Request) -> Response:
-        """Return the page; a 503 Problem without Swagger UI."""
+        """Return the page; a 503 Problem without Swagger UI. Its links are relative, so it has only one spelling."""
+        if request.url.path.endswith("/"):
+            return RedirectResponse("../docs", HTTPStatus.PERMANENT_REDIRECT)
         if not self._vendored:
             raise problems.setting_missing("API_VIEWER_DIRECTORY")
         return _file_response(request, "page.html", self._own["page.html"])

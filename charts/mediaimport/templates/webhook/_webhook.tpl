@@ -75,6 +75,8 @@ env:
   value: {{ int64 .presignSeconds | quote }}
 - name: RATE_LIMIT_PER_SECOND
   value: {{ int64 .rateLimitPerSecond | quote }}
+- name: KEEP_ALIVE_SECONDS
+  value: {{ int64 .keepAliveSeconds | quote }}
 - name: CORS_ORIGINS
   value: {{ join "," .corsOrigins | quote }}
 - name: LOG_LEVEL

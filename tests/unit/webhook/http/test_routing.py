@@ -27,3 +27,27 @@ def test_method_that_a_path_does_not_have_is_405_with_those_it_has(
 
 def test_head_is_answered_as_get_is(webhook: RunningWebhook) -> None:
     assert webhook.call("HEAD", "/healthz", token=None).status_code == 200
+
+
+SPELLINGS = ["/api/v1/media", "/api/v1/media/", "/api/v1/stats/", "/api/v1/media/import-from-url/", "/openapi.json/"]
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+def test_path_is_routed_with_and_without_a_slash_at_its_end(webhook: RunningWebhook, path: str) -> None:
+    method = "POST" if "import" in path else "GET"
+    assert webhook.call(method, path, json={}).status_code in {200, 422}
+
+
+def test_no_route_redirects_to_another_scheme_or_host(webhook: RunningWebhook) -> None:
+    for route in webhook.app.routes:
+        path = getattr(route, "path", "").replace("{id}", "a").replace("{alias}", "a").replace("{file}", "a")
+        for spelling in (path.rstrip("/"), path.rstrip("/") + "/"):
+            answer = webhook.run(webhook._client.get(spelling))
+            assert "://" not in answer.headers.get("location", ""), spelling
+
+
+def test_both_spellings_are_one_route_in_the_metrics(webhook: RunningWebhook) -> None:
+    for path in ("/api/v1/media", "/api/v1/media/"):
+        webhook.call("GET", path)
+    labels = {"method": "GET", "route": "/api/v1/media/", "status": "200"}
+    assert webhook.sample("mediaimport_webhook_http_requests_total", **labels) == 2

@@ -59,6 +59,9 @@ class Provider(Protocol):
     def name(self) -> str:
         """Return its name in specs and paths."""
 
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Raise a 401 Problem if the headers alone show that a callback is not signed, or too old."""
+
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless the callback is signed by the generator; 503 if no key is available."""
 
@@ -108,6 +111,10 @@ class UnconfiguredProvider:
 
     name: str
     setting: str
+
+    def check_headers(self, _: Mapping[str, str]) -> NoReturn:
+        """Raise the 503 Problem that names the setting."""
+        raise problems.setting_missing(self.setting)
 
     async def verify(self, _: Mapping[str, str], __: bytes) -> NoReturn:
         """Raise the 503 Problem that names the setting."""

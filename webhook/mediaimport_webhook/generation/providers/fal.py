@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mediaimport_webhook.access.jwks import KeySet
+from mediaimport_webhook.generation import signatures
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
-from mediaimport_webhook.generation.signatures import TOLERANCE_S
 from mediaimport_webhook.http import bodies, problems
 
 if TYPE_CHECKING:
@@ -73,15 +73,19 @@ class Fal:
         """Return `fal`."""
         return _NAME
 
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Raise a 401 Problem unless the headers of a signature for our account are there, and at most 300 s old."""
+        refusal = _refusal(headers, self._user_id, self._clock())
+        if refusal is not None:
+            raise signatures.refused(refusal)
+
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless signed for our account within 300 s; 503 if no key is available."""
         refusal = _refusal(headers, self._user_id, self._clock())
         if refusal is None and not await self._is_signed(headers, body):
             refusal = "no signature matches"
         if refusal is not None:
-            raise problems.Problem(
-                HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}."
-            )
+            raise signatures.refused(refusal)
 
     async def parse(self, body: bytes) -> Prediction:
         """Return the finished request as a prediction; a 400 Problem if the body has none."""
@@ -177,8 +181,8 @@ def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | N
         return "a header is missing or not of its form"
     if not hmac.compare_digest(user.encode(), user_id.encode()):
         return "it is for another account"
-    if _TIMESTAMP.fullmatch(sent) is None or abs(now.timestamp() - int(sent)) > TOLERANCE_S:
-        return f"its time is more than {TOLERANCE_S} s away from now"
+    if _TIMESTAMP.fullmatch(sent) is None or abs(now.timestamp() - int(sent)) > signatures.TOLERANCE_S:
+        return f"its time is more than {signatures.TOLERANCE_S} s away from now"
     return None
 
 

@@ -68,6 +68,12 @@ class Replicate:
         """Return `replicate`."""
         return _NAME
 
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Raise a 401 Problem unless the headers of a signature are there, and at most 300 s old."""
+        refusal = signatures.header_refusal(headers, self._clock())
+        if refusal is not None:
+            raise signatures.refused(refusal)
+
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless signed with one of the secrets within 300 s; 503 if there is no secret."""
         now = self._clock()
@@ -75,9 +81,7 @@ class Replicate:
         if refusal is not None and self._may_be_rotated(now):
             refusal = signatures.refusal(headers, body, (await self._fetch_secret(now),), now)
         if refusal is not None:
-            raise problems.Problem(
-                HTTPStatus.UNAUTHORIZED, "signature-refused", f"The signature is refused: {refusal}."
-            )
+            raise signatures.refused(refusal)
 
     async def parse(self, body: bytes) -> Prediction:
         """Return the prediction; a 400 Problem if the body has none."""

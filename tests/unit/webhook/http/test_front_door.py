@@ -1,0 +1,139 @@
+"""The webhook as a process of its own, asked by strangers and by proxies. No API server is behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.webhook import SECRET
+from tests.support.webhook_process import WebhookProcess, listening_webhook
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+KUBECONFIG = """
+{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+ clusters: [{name: a, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: a, user: {}}]}
+"""
+STRANGERS, BODY_BYTES = 80, 5 * 1024 * 1024
+FORGED = "v1," + 43 * "A" + "="
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[WebhookProcess]:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG)
+    variables = {
+        "KUBECONFIG": str(kubeconfig),
+        "NAMESPACE": "media",
+        "S3_BUCKET_NAME": "media",
+        "REPLICATE_WEBHOOK_SECRETS": SECRET,
+    }
+    with listening_webhook(tmp_path, variables) as webhook:
+        yield webhook
+
+
+def forged() -> dict[str, str]:
+    return {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time())), "webhook-signature": FORGED}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection to the webhook, without a client library's manners."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, start: str, headers: dict[str, str], body: bytes = b"") -> None:
+        lines = [start, "Host: webhook.test", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        with suppress(OSError):
+            self.writer.write("\r\n".join(lines).encode() + body)
+            await self.writer.drain()
+
+    async def answer(self) -> tuple[int, dict[str, str]]:
+        """Return status and headers; read a body of known length away."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in head[1:] if each)}
+        await self.reader.readexactly(int(headers["content-length"]))
+        return int(head[0].split()[1]), headers
+
+
+@asynccontextmanager
+async def connected(webhook: WebhookProcess) -> AsyncIterator[Connection]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(webhook.url).port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def pour(webhook: WebhookProcess, headers: dict[str, str]) -> None:
+    """Send all but the last byte of a long body and keep the connection for a while."""
+    headers = headers | {"Content-Length": str(BODY_BYTES)}
+    async with connected(webhook) as connection:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await connection.send("POST /api/v1/replicate/webhook HTTP/1.1", headers, (BODY_BYTES - 1) * b"x")
+        await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("headers", [{}, forged()], ids=["without a signature", "with a forged one"])
+def test_strangers_with_long_bodies_take_little_memory(process: WebhookProcess, headers: dict[str, str]) -> None:
+    before = process.memory_mb
+
+    async def crowd() -> None:
+        await asyncio.gather(*(pour(process, headers) for _ in range(STRANGERS)))
+
+    asyncio.run(crowd())
+    assert process.peak_memory_mb - before < 100
+
+
+def test_unsigned_callback_is_refused_before_its_body_comes(process: WebhookProcess) -> None:
+    async def refused() -> tuple[int, dict[str, str]]:
+        async with connected(process) as connection:
+            await connection.send("POST /api/v1/replicate/webhook HTTP/1.1", {"Content-Length": str(BODY_BYTES)})
+            return await asyncio.wait_for(connection.answer(), 5)
+
+    status, headers = asyncio.run(refused())
+    assert (status, headers["connection"]) == (401, "close")
+
+
+def test_idle_connection_outlives_an_ingress_that_keeps_it_for_60_s(process: WebhookProcess) -> None:
+    """Wait 6 s only: uvicorn's own limit is 5 s, and 75 s are too long for a test."""
+
+    async def asked_twice() -> list[int]:
+        async with connected(process) as connection:
+            answers = []
+            for pause_s in (6, 0):
+                await connection.send("GET /healthz HTTP/1.1", {})
+                answers.append((await connection.answer())[0])
+                await asyncio.sleep(pause_s)
+            return answers
+
+    assert asyncio.run(asked_twice()) == [200, 200]
+
+
+def test_drained_webhook_answers_once_more_on_an_idle_connection_and_closes_it(process: WebhookProcess) -> None:
+    async def asked_while_draining() -> tuple[int, dict[str, str], bytes]:
+        async with connected(process) as connection:
+            await connection.send("GET /healthz HTTP/1.1", {})
+            await connection.answer()
+            os.kill(process.pid, signal.SIGTERM)
+            await asyncio.sleep(0.5)
+            await connection.send("GET /healthz HTTP/1.1", {})
+            status, headers = await connection.answer()
+            return status, headers, await connection.reader.read()
+
+    status, headers, rest = asyncio.run(asked_while_draining())
+    assert (status, headers["connection"], rest) == (200, "close", b"")

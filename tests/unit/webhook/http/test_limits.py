@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mediaimport_webhook.http import bodies, problems
+from mediaimport_webhook.http.limits import Limits, RequestLimits
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.types import Message
+
+
+@dataclass
+class Exchange:
+    """One request whose body comes as the test says."""
+
+    headers: dict[str, str]
+    path: str = "/"
+    body: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+    start: dict[str, Any] = field(default_factory=dict)
+
+    def bring(self, size_bytes: int, *, more: bool) -> None:
+        self.body.put_nowait({"type": "http.request", "body": size_bytes * b"x", "more_body": more})
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = dict(message)
+
+    @property
+    def status(self) -> int:
+        return int(self.start["status"])
+
+    @property
+    def answered(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.start["headers"]}
+
+    async def run(self, app: Starlette) -> None:
+        headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        scope = {"type": "http", "method": "POST", "path": self.path, "query_string": b"", "headers": headers}
+        await app(scope, self.body.get, self.send)
+
+
+def application(limits: Limits, endpoint: Callable[[Request], Any] | None = None) -> Starlette:
+    async def read(request: Request) -> Response:
+        return PlainTextResponse(str(len(await bodies.read_body(request))))
+
+    async def probe(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    return Starlette(
+        routes=[Route("/", endpoint or read, methods=["POST"]), Route("/healthz", probe, methods=["POST"])],
+        middleware=[Middleware(RequestLimits, limits=limits)],
+        exception_handlers={problems.Problem: problems.problem_response},
+    )
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("headers", [{"content-length": "10"}, {"transfer-encoding": "chunked"}])
+def test_body_that_stalls_is_408_at_the_deadline(headers: dict[str, str]) -> None:
+    exchange = Exchange(headers)
+    exchange.bring(5, more=True)
+    asyncio.run(asyncio.wait_for(exchange.run(application(Limits(body_timeout_s=0.05))), 5))
+    assert (exchange.status, exchange.answered["connection"]) == (408, "close")
+
+
+def test_deadline_is_for_the_whole_body_and_not_for_each_part() -> None:
+    async def trickle() -> int:
+        exchange = Exchange({"content-length": "1000"})
+        running = asyncio.create_task(exchange.run(application(Limits(body_timeout_s=0.2))))
+        while not running.done():
+            exchange.bring(1, more=True)
+            await asyncio.sleep(0.02)
+        await running
+        return exchange.status
+
+    assert asyncio.run(asyncio.wait_for(trickle(), 5)) == 408
+
+
+def test_bodies_beyond_the_budget_are_503_and_those_within_are_read() -> None:
+    async def three() -> list[Exchange]:
+        app = application(Limits(body_bytes=100))
+        exchanges = [Exchange({"content-length": "60"}) for _ in range(3)]
+        first, second, third = [asyncio.create_task(each.run(app)) for each in exchanges]
+        exchanges[0].bring(50, more=True)
+        await settle()
+        exchanges[1].bring(60, more=False)
+        await second
+        exchanges[0].bring(10, more=False)
+        await first
+        exchanges[2].bring(60, more=False)
+        await third
+        return exchanges
+
+    first, refused, later = asyncio.run(three())
+    assert [each.status for each in (first, refused, later)] == [200, 503, 200]
+    assert refused.answered["retry-after"] == "2"
+
+
+def test_requests_beyond_the_limit_are_503_and_probes_are_not() -> None:
+    async def crowd() -> tuple[list[Exchange], list[int]]:
+        app = application(Limits(requests=2))
+        waiting = [Exchange({"content-length": "1"}) for _ in range(2)]
+        running = [asyncio.create_task(each.run(app)) for each in waiting]
+        await settle()
+        more, probe = Exchange({}), Exchange({}, path="/healthz")
+        await more.run(app)
+        await probe.run(app)
+        for each in waiting:
+            each.bring(1, more=False)
+        await asyncio.gather(*running)
+        later = Exchange({})
+        later.bring(0, more=False)
+        await later.run(app)
+        return [more, probe, later], [each.status for each in waiting]
+
+    (more, probe, later), waited = asyncio.run(crowd())
+    assert (more.status, probe.status, later.status, waited) == (503, 200, 200, [200, 200])
+    assert (more.answered["retry-after"], more.answered["connection"]) == ("2", "close")
+
+
+@pytest.mark.parametrize(
+    ("headers", "closed"),
+    [
+        ({"content-length": "70000"}, True),
+        ({"content-length": "100"}, False),
+        ({"transfer-encoding": "chunked"}, True),
+    ],
+)
+def test_connection_is_closed_if_a_refused_body_is_too_long_to_read(headers: dict[str, str], *, closed: bool) -> None:
+    async def refuse(_: Request) -> Response:
+        return PlainTextResponse("no", 401)
+
+    exchange = Exchange(headers)
+    asyncio.run(exchange.run(application(Limits(), refuse)))
+    assert ("connection" in exchange.answered) is closed

@@ -1,0 +1,135 @@
+"""Limits of what strangers can hold: requests, bytes of bodies, and the time that a body takes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from mediaimport_webhook.http import problems
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_RETRY_AFTER_S = 2
+_READ_AWAY_BYTES = 64 * 1024
+"""A refused body of up to that many bytes is read and forgotten, so that its connection can be used again."""
+_PROBES = frozenset({"/healthz", "/readyz"})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one process."""
+
+    requests: int = 2000
+    body_bytes: int = 32 * 1024 * 1024
+    """Of all bodies under way together."""
+    body_timeout_s: float = 10.0
+
+
+class RequestLimits:
+    """ASGI middleware: 503 beyond the limits, 408 for a body that takes too long. Probes are always answered."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+        self._requests = 0
+        self._body_bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on within the limits."""
+        if scope["type"] != "http" or scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+        elif self._requests >= self._limits.requests:
+            await _overloaded("requests").response()(scope, receive, send)
+        else:
+            await self._counted(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._requests += 1
+        try:
+            headers = Headers(scope=scope)
+            if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+                await self._with_body(scope, _Body(headers, receive, self), send)
+            else:
+                await self._app(scope, receive, send)
+        finally:
+            self._requests -= 1
+
+    async def _with_body(self, scope: Scope, body: _Body, send: Send) -> None:
+        async def send_and_close(message: Message) -> None:
+            if message["type"] == "http.response.start" and body.is_much_left:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        try:
+            await self._app(scope, body.receive, send_and_close)
+        finally:
+            self._body_bytes -= body.received_bytes
+
+    def hold(self, size_bytes: int) -> None:
+        """Count bytes of a body until its request ends; a 503 Problem beyond the limit."""
+        self._body_bytes += size_bytes
+        if self._body_bytes > self._limits.body_bytes:
+            raise _overloaded("bodies")
+
+    @property
+    def body_timeout_s(self) -> float:
+        """Return how long a body may take."""
+        return self._limits.body_timeout_s
+
+
+class _Body:
+    """Body of one request."""
+
+    def __init__(self, headers: Headers, receive: Receive, limits: RequestLimits) -> None:
+        length = headers.get("content-length", "")
+        self.received_bytes = 0
+        self._length = int(length) if length.isdecimal() else None
+        self._receive = receive
+        self._limits = limits
+        self._is_complete = False
+        self._deadline: float | None = None
+
+    @property
+    def is_much_left(self) -> bool:
+        """Return whether more is to come than is worth reading."""
+        if self._is_complete:
+            return False
+        return self._length is None or self._length - self.received_bytes > _READ_AWAY_BYTES
+
+    async def receive(self) -> Message:
+        """Return the next message; a 408 or 503 Problem if the body takes too long or too much."""
+        if self._is_complete:
+            return await self._receive()
+        message = await self._next()
+        if message["type"] == "http.request":
+            size_bytes = len(message.get("body", b""))
+            self._is_complete = not message.get("more_body", False)
+            self.received_bytes += size_bytes
+            self._limits.hold(size_bytes)
+        return message
+
+    async def _next(self) -> Message:
+        timeout_s = self._limits.body_timeout_s
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + timeout_s
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError:
+            raise _too_slow(timeout_s) from None
+
+
+def _overloaded(what: str) -> problems.Problem:
+    detail = f"This service has as many {what} under way as it can hold; try again."
+    headers = {"Retry-After": str(_RETRY_AFTER_S), "Connection": "close"}
+    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", detail, headers=headers)
+
+
+def _too_slow(timeout_s: float) -> problems.Problem:
+    detail = f"The body did not arrive within {timeout_s:g} s; send it again."
+    return problems.Problem(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", detail, headers={"Connection": "close"})

@@ -1,0 +1,138 @@
+"""Problem types: each `type` that a 4xx or 5xx can have, for docs/reference/problems.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BASE_URL = "https://mediaimport.dev/problems/"
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """Kind of refusal. `slug` is the end of the `type`; it never changes."""
+
+    slug: str
+    status: int
+    meaning: str
+    remedy: str
+
+    @property
+    def url(self) -> str:
+        """Return the `type`."""
+        return BASE_URL + self.slug
+
+
+PROBLEM_TYPES = (
+    ProblemType(
+        "body-too-large", 413, "The body is longer than the route accepts: 1 MiB, 5 MiB for a callback.",
+        "Send less. The media itself is never in a body: name its URL.",
+    ),
+    ProblemType(
+        "body-too-slow", 408, "The body did not arrive within its deadline of 10 seconds.",
+        "Send the request again on a better connection.",
+    ),
+    ProblemType(
+        "deleted", 410, "Somebody deleted the asset, and it does not come back.",
+        "Forget its id. A new import has an id of its own.",
+    ),
+    ProblemType(
+        "deletion-not-available", 501, "The cluster refuses `deletionPolicy: Delete`.",
+        "The operator of this service enables deletion; `detail` quotes the cluster.",
+    ),
+    ProblemType(
+        "idempotency-key-in-use", 409, "A request with this Idempotency-Key is being answered.",
+        "Wait as long as Retry-After says, then send it again.",
+    ),
+    ProblemType(
+        "idempotency-key-reused", 409, "The Idempotency-Key was used for something else.",
+        "Use a new key for each new request.",
+    ),
+    ProblemType(
+        "import-gone", 409, "The import's resource is gone, or another one has its name.",
+        "Do what `detail` says: import it again, or delete the other import first.",
+    ),
+    ProblemType(
+        "import-refused", 422, "The API server refuses the import.",
+        "Change what `detail` names: it quotes the rule of the resource.",
+    ),
+    ProblemType(
+        "input-refused", 422, "The generator refuses the model's input.",
+        "Change the field that `detail` names.",
+    ),
+    ProblemType(
+        "internal", 500, "An unforeseen error happened.",
+        "Report the `request_id`: the service's log has the cause under it.",
+    ),
+    ProblemType(
+        "invalid-cursor", 400, "The cursor of a list is not from this service.",
+        "Start the list without a cursor.",
+    ),
+    ProblemType(
+        "invalid-field", 422, "A field of the body, or a query parameter, is wrong.",
+        "`errors` names each field by a JSON Pointer, or a parameter as `?name`.",
+    ),
+    ProblemType(
+        "invalid-idempotency-key", 400, "The Idempotency-Key is empty, too long, or not visible ASCII.",
+        "Send 1 to 255 visible ASCII characters, such as a UUID.",
+    ),
+    ProblemType(
+        "invalid-json", 400, "The body is no JSON object, or has a value that JSON cannot carry.",
+        "Send a JSON object in UTF-8, without NaN, Infinity and half characters.",
+    ),
+    ProblemType(
+        "method-not-allowed", 405, "The path does not have this method.",
+        "Use one of the methods in the header Allow.",
+    ),
+    ProblemType(
+        "not-a-prediction", 400, "A signed callback holds no prediction.",
+        "Check which events the generator sends to this URL.",
+    ),
+    ProblemType(
+        "not-found", 404, "The path does not exist, or what it names is absent or another user's.",
+        "Check the id and the token: the answer is the same for both reasons.",
+    ),
+    ProblemType(
+        "overloaded", 503, "The service has as many requests, or as many bytes of bodies, under way as it can hold.",
+        "Wait as long as Retry-After says, then try again. More replicas hold more.",
+    ),
+    ProblemType(
+        "owner-token-refused", 403, "A signed callback's URL has an owner token that this service did not make.",
+        "Check `OWNER_TOKEN_KEYS`: it lists the former keys, too, as long as predictions of them run.",
+    ),
+    ProblemType(
+        "provider-busy", 429, "The generator accepts no more requests for now.",
+        "Wait as long as Retry-After says, then try again.",
+    ),
+    ProblemType(
+        "provider-refused", 502, "The generator refuses a request of this service.",
+        "The operator of this service checks the setting that `detail` names.",
+    ),
+    ProblemType(
+        "result-missing", 503, "The generator's callback left the result out, and it cannot be fetched.",
+        "The operator of this service sets what `setting` names. The generator repeats the callback.",
+    ),
+    ProblemType(
+        "setting-missing", 503, "The route needs a setting that this service does not have.",
+        "The operator of this service sets what `setting` names.",
+    ),
+    ProblemType(
+        "signature-refused", 401, "The callback is not signed, not by this generator for this account, or too old.",
+        "Check the signing secret and the clocks; `detail` says which.",
+    ),
+    ProblemType(
+        "still-running", 409, "The import still runs.",
+        "Wait for its end, then retry it.",
+    ),
+    ProblemType(
+        "too-many-requests", 429, "The caller sends too many requests; without a valid token, the address does.",
+        "Wait as long as Retry-After says, then try again.",
+    ),
+    ProblemType(
+        "unauthorized", 401, "The request has no valid token.",
+        "Send `Authorization: Bearer TOKEN` with a token that is known here and has not expired.",
+    ),
+    ProblemType(
+        "unavailable", 503, "A service behind this one does not answer: the API server, the store or the generator.",
+        "Wait as long as Retry-After says, then try again.",
+    ),
+)  # fmt: skip
