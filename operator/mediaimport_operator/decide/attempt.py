@@ -9,7 +9,9 @@
                                                                  Ended: ResultLost         the pod is gone, Job complete
 
 The order of the checks is the meaning: the pod's status decides first, then the exit code, then the result. The end of
-the importer's container ends the attempt at once: the pod's phase follows a second later, the Job's condition two.
+the importer's container ends the attempt at once: the pod's phase follows a second later, the Job's condition two, and
+neither comes while an injected sidecar runs on. An attempt whose Job is over has not ended while its pod may write:
+until the importer has stopped, or its node is lost.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 NODE_LOST_AFTER = timedelta(seconds=60)
 """The time past its grace after which a pod that is still Terminating counts as one on a dead node."""
+_STOP_GRACE = timedelta(seconds=30)
+"""The time in which the Job shows who stopped an importer. It never does so while an injected sidecar runs on."""
 
 _DEADLINE_EXCEEDED = "DeadlineExceeded"
 _SIGKILL_EXIT, _SIGTERM_EXIT = 137, 143
@@ -52,11 +56,15 @@ class PendingReason:
 
 @dataclass(frozen=True)
 class Running:
-    """An attempt that has not ended. `importing_since` is the start of the importer's container."""
+    """An attempt that has not ended. `importing_since` is the start of the importer's container.
+
+    At `recheck_at` it may have ended without an event of Job or pod.
+    """
 
     pod_name: str | None = None
     importing_since: datetime | None = None
     pending_reason: PendingReason | None = None
+    recheck_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -81,19 +89,35 @@ def attempt_state(  # noqa: PLR0911 - each return is one state
     """Return the attempt's state at that time."""
     pod = _decisive_pod(pods)
     if pod is not None and pod.importer.terminated is not None:
-        return _state_of_terminated(pod, pod.importer.terminated, job, validator)
+        return _state_of_terminated(pod, pod.importer.terminated, job, validator, now)
     deadline_exceeded = job is not None and job.failure_reason == _DEADLINE_EXCEEDED
     if pod is not None and pod.phase == "Failed" and not deadline_exceeded:
         return _end_of_failed_pod(pod)
+    if pod is not None and may_write(pod, now=now) and not (job is not None and job.complete):
+        return _running(pod)
     if job is None or job.deleting:
         return _unconfirmed(Reason.DISRUPTED, "the Job was deleted before the attempt ended", pod)
     if job.failure_reason is not None:
         return _end_of_failed_job(job, pod)
     if job.complete:
         return _unconfirmed(Reason.RESULT_LOST, "the Job is complete, but its pod is gone", pod)
-    if pod is not None and pod.grace_ends_at is not None and now > pod.grace_ends_at + NODE_LOST_AFTER:
+    if pod is not None and _on_lost_node(pod, now):
         return Ended(Reason.DISRUPTED, "the pod stays Terminating; its node is lost", pod_name=pod.name)
     return _running(pod)
+
+
+def may_write(pod: Pod, *, now: datetime) -> bool:
+    """Return whether the pod's importer runs or can still start."""
+    if pod.deleted or pod.importer.terminated is not None or pod.phase in {"Succeeded", "Failed"}:
+        return False
+    if pod.grace_ends_at is None:
+        return True
+    cannot_start = pod.importer.running_since is None and _pending_reason(pod) is not None
+    return not (cannot_start or _on_lost_node(pod, now))
+
+
+def _on_lost_node(pod: Pod, now: datetime) -> bool:
+    return pod.grace_ends_at is not None and now > pod.grace_ends_at + NODE_LOST_AFTER
 
 
 def _decisive_pod(pods: Sequence[Pod]) -> Pod | None:
@@ -112,7 +136,9 @@ def _decisive_pod(pods: Sequence[Pod]) -> Pod | None:
 # --- the importer's container has terminated ---
 
 
-def _state_of_terminated(pod: Pod, end: Terminated, job: Job | None, validator: ResultValidator) -> Running | Ended:
+def _state_of_terminated(
+    pod: Pod, end: Terminated, job: Job | None, validator: ResultValidator, now: datetime
+) -> Running | Ended:
     if end.exit_code == ExitCode.IMPORTED:
         return _end_of_success(pod, end, validator)
     if pod.reason == "Evicted":
@@ -120,7 +146,7 @@ def _state_of_terminated(pod: Pod, end: Terminated, job: Job | None, validator: 
     if end.reason == "OOMKilled" and end.exit_code == _SIGKILL_EXIT:
         return _ended(Reason.OUT_OF_MEMORY, "the importer needed more memory than its limit", pod, end)
     if end.exit_code in _STOPPED_EXITS:
-        return _state_of_stopped(pod, end, job, validator)
+        return _state_of_stopped(pod, end, job, validator, now)
     return _end_by_exit_code(pod, end, validator)
 
 
@@ -131,14 +157,17 @@ def _end_of_success(pod: Pod, end: Terminated, validator: ResultValidator) -> En
     return _ended(Reason.IMPORTED, result.message, pod, end, result)
 
 
-def _state_of_stopped(pod: Pod, end: Terminated, job: Job | None, validator: ResultValidator) -> Running | Ended:
+def _state_of_stopped(
+    pod: Pod, end: Terminated, job: Job | None, validator: ResultValidator, now: datetime
+) -> Running | Ended:
     """Return the state after a signal stopped the importer: pod and Job show who sent it."""
     if job is not None and job.failure_reason == _DEADLINE_EXCEEDED:
         return _ended(Reason.DEADLINE_EXCEEDED, "the attempt took longer than its deadline", pod, end)
     if pod.disruption is not None:
         return _ended(Reason.DISRUPTED, pod.disruption or "the pod was disrupted", pod, end)
-    if job is not None and not job.finished and not job.deleting:
-        return Running(pod_name=pod.name, importing_since=end.started_at)
+    recheck_at = (end.finished_at or now) + _STOP_GRACE
+    if job is not None and not job.finished and not job.deleting and now < recheck_at:
+        return Running(pod_name=pod.name, importing_since=end.started_at, recheck_at=recheck_at)
     if end.exit_code == ExitCode.INTERRUPTED:
         return _end_by_exit_code(pod, end, validator)
     if pod.grace_ends_at is not None or job is None or job.deleting:
@@ -200,7 +229,12 @@ def _running(pod: Pod | None) -> Running:
     if pod is None:
         return Running()
     since = pod.importer.running_since
-    return Running(pod_name=pod.name, importing_since=since, pending_reason=None if since else _pending_reason(pod))
+    return Running(
+        pod_name=pod.name,
+        importing_since=since,
+        pending_reason=None if since else _pending_reason(pod),
+        recheck_at=None if pod.grace_ends_at is None else pod.grace_ends_at + NODE_LOST_AFTER + timedelta(seconds=1),
+    )
 
 
 def _pending_reason(pod: Pod) -> PendingReason | None:

@@ -17,17 +17,15 @@ from mediaimport_operator.decide.actions import (
     RemoveFinalizer,
     SlotRequest,
 )
-from mediaimport_operator.decide.attempt import NODE_LOST_AFTER
+from mediaimport_operator.decide.attempt import NODE_LOST_AFTER, may_write
 from mediaimport_operator.decide.history import recorded_history
 from mediaimport_operator.decide.status import StatusBuilder
 
 if TYPE_CHECKING:
-    from datetime import datetime
 
     from mediaimport_api.status import Status
 
     from mediaimport_operator.decide.observed import Observed
-    from mediaimport_operator.observe.job import Pod
 
 CLEANUP_TIMEOUT = timedelta(minutes=10)
 """The time for which a cleanup may fail before the finalizer is removed without it."""
@@ -51,15 +49,10 @@ def resource_deleted(o: Observed) -> Plan | None:
 def _importer_may_write(o: Observed) -> Plan | None:
     """Stop the importer, and wait until it can write no more."""
     jobs = tuple(DeleteJob(job.name, job.uid) for job in o.jobs if not job.deleting)
-    if not jobs and not any(_may_write(pod, now=o.now) for pod in o.pods):
+    if not jobs and not any(may_write(pod, now=o.now) for pod in o.pods):
         return None
     status = _status(o, "waits for its importer to stop")
     return Plan(status=status, actions=jobs, slot=SlotRequest.USED, requeue_at=o.now + _IMPORTER_POLL)
-
-
-def _may_write(pod: Pod, *, now: datetime) -> bool:
-    lost = pod.grace_ends_at is not None and now > pod.grace_ends_at + NODE_LOST_AFTER
-    return not (pod.deleted or lost or pod.importer.terminated is not None or pod.phase in {"Succeeded", "Failed"})
 
 
 def _cleanup_job_exists(o: Observed) -> Plan | None:

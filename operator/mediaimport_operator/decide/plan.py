@@ -28,7 +28,7 @@ from mediaimport_operator.decide.actions import (
     SetFinalizer,
     SlotRequest,
 )
-from mediaimport_operator.decide.attempt import Ended, Running
+from mediaimport_operator.decide.attempt import Ended, Running, may_write
 from mediaimport_operator.decide.deletion import resource_deleted
 from mediaimport_operator.decide.observed import START_GRACE, Observed
 from mediaimport_operator.decide.status import StatusBuilder
@@ -43,6 +43,9 @@ _POD_POLL = timedelta(seconds=30)
 """The Job controller reports pods that it cannot create by Events, which are not watched."""
 _SHOWN_QUEUED = timedelta(seconds=10)
 """The time for which an import that has left the queue is still shown there, unless its importer runs earlier."""
+_STOP_POLL = timedelta(seconds=2)
+_SIDECAR_GRACE = timedelta(seconds=60)
+"""The time after its importer's end in which a Job finishes by itself, unless an injected sidecar runs on."""
 _PERSISTENT_REFUSALS = frozenset({Reason.JOB_NAME_TAKEN, Reason.CREDENTIALS_REFUSED})
 _SUSPENDED = "someone has suspended the Job; set its spec.suspend to false, or delete the Job to get another one"
 _IGNORED = f"its label {LABEL_QUEUE} is ignored, since the operator runs without Kueue (kueue.enabled)"
@@ -138,13 +141,14 @@ def attempt_running(o: Observed) -> Plan | None:
     if any(job.suspended and o.is_current(job) for job in o.jobs):
         return Plan(status=builder.queued() if o.managed_by_kueue else builder.pending(Reason.STARTING, _SUSPENDED))
     if state.importing_since is not None:
-        return Plan(status=builder.importing(), slot=_slot_in_use(o), follow=state.pod_name)
+        follow = state.pod_name
+        return Plan(status=builder.importing(), slot=_slot_in_use(o), follow=follow, requeue_at=state.recheck_at)
     if (at := _shown_starting_at(o)) is not None:
         return Plan(slot=_slot_in_use(o), requeue_at=at)
     if o.now < o.start_grace_ends_at:
         status = builder.pending(Reason.STARTING, _starting(o, o.history.number))
         return Plan(status=status, slot=_slot_in_use(o), requeue_at=o.start_grace_ends_at)
-    requeue_at = o.now + _POD_POLL if o.job_missing_pod is not None else None
+    requeue_at = o.now + _POD_POLL if o.job_missing_pod is not None else state.recheck_at
     return Plan(status=builder.pending(*_pending_reason(o, state)), slot=_slot_in_use(o), requeue_at=requeue_at)
 
 
@@ -214,6 +218,19 @@ def job_refused(o: Observed) -> Plan | None:
     return Plan(status=status, slot=SlotRequest.NONE if waives_slot else _slot_in_use(o), requeue_at=refusal.retry_at)
 
 
+def earlier_importer_stops(o: Observed) -> Plan | None:
+    """Wait until the importer of an earlier attempt, or run, can write no more: an import has one at a time.
+
+    Its Job is deleted as one that is no longer needed.
+    """
+    jobs = any(not (job.finished or job.deleting or _importer_ended_at(o, job)) for job in o.jobs)
+    if not jobs and not any(may_write(pod, now=o.now) for pod in o.pods):
+        return None
+    status = StatusBuilder(o, o.history).pending(Reason.STARTING, "waits until the importer before it has stopped")
+    slot = _slot_in_use(o) if o.slot.held else SlotRequest.NONE
+    return Plan(status=status, slot=slot, requeue_at=o.now + _STOP_POLL)
+
+
 def attempt_due(o: Observed) -> Plan | None:
     """Create the next attempt's Job in a slot, or queue for one. Always answers."""
     if not (o.slot.held or o.managed_by_kueue):
@@ -239,6 +256,7 @@ POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (
     attempt_running,  # show progress, or the reason that keeps the pod from starting
     retry_not_due,  # wait for the backoff
     job_refused,  # wait before the Job is created again
+    earlier_importer_stops,  # wait for it
     attempt_due,  # queue for a slot, or create the Job
 )
 """The policies, in the order in which they are asked."""
@@ -271,7 +289,8 @@ def _job_expiry(o: Observed, job: Job) -> datetime | None:
     if of_this_run and recorded is None:
         return None
     if not job.finished:
-        return None if _importer_terminated(o, job) else o.now
+        ended_at = _importer_ended_at(o, job)
+        return o.now if ended_at is None else ended_at + _SIDECAR_GRACE
     if of_this_run and job.attempt <= history.recorded_history(o.resource).number - MAX_ATTEMPTS_SHOWN:
         # A store that is away for a day must not leave hundreds of Jobs behind.
         return o.now
@@ -280,10 +299,8 @@ def _job_expiry(o: Observed, job: Job) -> datetime | None:
     return (job.finished_at or job.created_at or o.now) + timedelta(seconds=kept_s)
 
 
-def _importer_terminated(o: Observed, job: Job) -> bool:
-    """Return whether the importer has ended by itself: then the Job finishes soon."""
-    return any(
-        pod.importer.terminated is not None
-        for pod in o.pods
-        if (pod.run_hash, pod.attempt) == (job.run_hash, job.attempt)
-    )
+def _importer_ended_at(o: Observed, job: Job) -> datetime | None:
+    """Return when the importer has ended by itself; None while it runs."""
+    of_job = (pod for pod in o.pods if (pod.run_hash, pod.attempt) == (job.run_hash, job.attempt))
+    ends = [pod.importer.terminated for pod in of_job if pod.importer.terminated is not None]
+    return max((end.finished_at or o.now for end in ends), default=None)

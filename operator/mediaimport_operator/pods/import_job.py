@@ -86,6 +86,8 @@ def job(
             # Kueue resumes the Job once it has admitted it.
             **({"suspend": True} if queue else {}),
             "backoffLimit": 0,
+            # By default a resumed Job has its next pod while the last one still terminates.
+            "podReplacementPolicy": "Failed",
             "completions": 1,
             "parallelism": 1,
             "activeDeadlineSeconds": importer_task.deadline_seconds,

@@ -43,8 +43,7 @@ class Gatherer:
             return await self._with_cleanup_job(observed)
         if observed.resource.completed:
             return observed
-        ended = observed.history.state
-        if isinstance(ended, Ended) and not ended.confirmed:
+        if _may_be_stale(observed):
             await self._refresh_cache(observed)
             observed = self._from_cache(key)
         return observed and await self._with_log_tail(await self._with_pod_refusal(observed))
@@ -142,3 +141,11 @@ class Gatherer:
         owner = observed.resource
         tail = await self._context.followers.tail(owner.uid, namespace=owner.namespace, pod=ended.pod_name)
         return replace(observed, log_tail=tail)
+
+
+def _may_be_stale(observed: Observed) -> bool:
+    """Return whether the state follows from the absence of Job or pod: a stale cache can show that too."""
+    state = observed.history.state
+    if isinstance(state, Ended):
+        return not state.confirmed
+    return state is not None and state.pod_name is not None and not any(map(observed.is_current, observed.jobs))

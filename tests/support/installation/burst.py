@@ -125,7 +125,7 @@ def _moment(text: str) -> datetime:
 
 
 def _is_running(pod: Resource) -> bool:
-    """Tell whether an importer runs or will run; its Job learns of its end only seconds later."""
+    """Tell whether an importer runs or will run, a terminating one too: it may write until it has stopped."""
     statuses = pod["status"].get("containerStatuses", [])
     ended = any("terminated" in each["state"] for each in statuses if each["name"] == "importer")
-    return not (ended or "deletionTimestamp" in pod["metadata"] or pod["status"]["phase"] in {"Succeeded", "Failed"})
+    return not (ended or pod["status"]["phase"] in {"Succeeded", "Failed"})

@@ -145,6 +145,71 @@ def test_terminating_pod_counts_as_lost_a_minute_past_its_grace(build: Build) ->
     assert reason(read(build, of=build.job(), pods=[terminating(61)])) is Reason.DISRUPTED
 
 
+def terminating(build: Build, pod: Object, *, ends_in_s: int = 30) -> Object:
+    ends_at = (build.now + timedelta(seconds=ends_in_s)).isoformat()
+    return pod | {"metadata": pod["metadata"] | {"deletionTimestamp": ends_at}}
+
+
+OVER = ["deleted", "deleting", "failing", "failed", "overdue"]
+
+
+def job_that_is_over(build: Build, how: str) -> Object | None:
+    target = {"type": "FailureTarget", "status": "True", "reason": "BackoffLimitExceeded"}
+    jobs = {
+        "deleting": build.job(meta={"deletionTimestamp": "2030-01-01T12:00:00Z"}),
+        "failing": build.job(conditions=[target]),
+        "failed": build.failed_job(),
+        "overdue": build.job(conditions=[target | {"reason": "DeadlineExceeded"}]),
+    }
+    return jobs.get(how)
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_attempt_runs_until_its_pod_has_stopped_though_its_job_is_over(build: Build, how: str) -> None:
+    job = job_that_is_over(build, how)
+    assert isinstance(read(build, of=job, pods=[build.running_pod()]), Running), "its pod is not told to stop yet"
+    state = read(build, of=job, pods=[terminating(build, build.running_pod())])
+    assert isinstance(state, Running)
+    assert state.recheck_at == build.now + timedelta(seconds=91), "then its node is lost"
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_result_that_is_written_in_the_grace_counts(build: Build, how: str) -> None:
+    pod = terminating(build, build.ended_pod(message=build.imported().encode()))
+    assert reason(read(build, of=job_that_is_over(build, how), pods=[pod])) is Reason.IMPORTED
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_attempt_ends_though_its_pod_stays_on_a_lost_node(build: Build, how: str) -> None:
+    pods = [terminating(build, build.running_pod(), ends_in_s=-61)]
+    expected = Reason.DEADLINE_EXCEEDED if how == "overdue" else Reason.DISRUPTED
+    assert reason(read(build, of=job_that_is_over(build, how), pods=pods)) is expected
+
+
+def test_pod_that_cannot_start_does_not_delay_the_end_and_names_its_cause(build: Build) -> None:
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    pod = build.pod(phase="Pending", containerStatuses=[{"name": "importer", "state": waiting}])
+    state = read(build, of=job_that_is_over(build, "overdue"), pods=[terminating(build, pod)])
+    assert isinstance(state, Ended)
+    assert state.message.endswith("its pod never ran: ImagePullBackOff: no such image")
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "expected"), [(30, Reason.INTERRUPTED), (137, Reason.UNEXPECTED), (143, Reason.UNEXPECTED)]
+)
+def test_end_of_a_stopped_importer_is_read_though_a_sidecar_keeps_the_job(
+    build: Build, exit_code: int, expected: Reason
+) -> None:
+    pod = build.ended_pod(exit_code=exit_code)
+    ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    ended["finishedAt"] = (build.now - timedelta(seconds=29)).isoformat()
+    state = read(build, of=build.job(), pods=[pod])
+    assert isinstance(state, Running)
+    assert state.recheck_at == build.now + timedelta(seconds=1)
+    ended["finishedAt"] = (build.now - timedelta(seconds=30)).isoformat()
+    assert reason(read(build, of=build.job(), pods=[pod])) is expected
+
+
 def test_messages_contain_no_query_no_credentials_no_control_characters(build: Build) -> None:
     hostile = build.failure(Reason.NOT_MEDIA, "see https://u:p@h.example/x?token=1 \x1b[31m\u202e red").encode()
     state = read(build, of=build.job(), pods=[build.ended_pod(exit_code=12, message=hostile)])

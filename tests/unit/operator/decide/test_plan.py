@@ -399,11 +399,48 @@ def test_a_new_run_starts_anew(build: Build) -> None:
     assert status.asset is not None, "what is stored stays stored"
 
 
+def stopping(build: Build, ago_s: int = 0) -> Object:
+    """The pod of attempt 1, which has been told to stop."""
+    grace = {"deletionTimestamp": (build.now - timedelta(seconds=ago_s)).isoformat()}
+    return build.running_pod() | {"metadata": build.running_pod()["metadata"] | grace}
+
+
 def test_a_new_run_removes_the_job_that_still_runs_for_the_old_one(build: Build) -> None:
     item = build.after(plan(build.observed()), run="again")
     planned = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()]))
     old = build.job()["metadata"]
-    assert planned.actions == (CreateJob(attempt=1, more_memory=False), DeleteJob(old["name"], old["uid"]))
+    assert planned.actions == (DeleteJob(old["name"], old["uid"]),)
+    assert planned.requeue_at == build.now + timedelta(seconds=2)
+    assert (status_of(planned).phase, planned.slot) == (Phase.PENDING, SlotRequest.USED)
+    without_pod = plan(build.observed(item, jobs=[build.job()]))
+    assert without_pod.actions == planned.actions, "a pod of it may come"
+
+
+def test_a_new_run_starts_once_the_importer_of_the_old_one_has_stopped(build: Build) -> None:
+    item = build.after(plan(build.observed()), run="again")
+    assert plan(build.observed(item, pods=[stopping(build)])).actions == ()
+    create = (CreateJob(attempt=1, more_memory=False),)
+    assert plan(build.observed(item, pods=[build.ended_pod(exit_code=143)])).actions == create
+    assert plan(build.observed(item, deleted_pods=[build.ended_pod(exit_code=143)])).actions == create
+    assert plan(build.observed(item, pods=[stopping(build, ago_s=61)])).actions == create, "its node is lost"
+
+
+def test_resumed_import_waits_until_the_importer_that_was_stopped_has_ended(build: Build) -> None:
+    item = build.mediaimport(suspend=True)
+    item["status"] = started(build)["status"]
+    resumed = build.after(plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()])))
+    waiting = plan(build.observed(resumed, pods=[stopping(build)], slot=False))
+    assert (waiting.actions, waiting.slot) == ((), SlotRequest.NONE)
+    assert plan(build.observed(resumed, pods=[])).actions == (CreateJob(attempt=2, more_memory=False),)
+
+
+def test_next_attempt_waits_until_the_pod_of_a_deleted_job_has_stopped(build: Build) -> None:
+    item = started(build)
+    running = plan(build.observed(item, pods=[stopping(build)]))
+    assert (status_of(running).phase, running.slot, running.actions) == (Phase.IMPORTING, SlotRequest.USED, ())
+    assert running.requeue_at == build.now + timedelta(seconds=61)
+    ended = plan(build.observed(item, pods=[build.ended_pod(exit_code=143)]))
+    assert status_of(ended).attempts[0].reason is Reason.DISRUPTED
 
 
 def test_a_finished_import_is_removed_when_its_time_to_live_ends(build: Build) -> None:
@@ -456,6 +493,30 @@ def test_job_whose_pod_is_on_a_lost_node_is_deleted_once_recorded(build: Build) 
     assert status_of(planned).attempts[0].reason is Reason.DISRUPTED
     following = plan(build.observed(build.after(planned), jobs=[build.job()], pods=[hanging]))
     assert [type(each) for each in following.actions] == [DeleteJob]
+
+
+@pytest.mark.parametrize("exit_code", [0, 21])
+def test_job_that_an_injected_sidecar_keeps_is_deleted_a_minute_after_its_importers_end(
+    build: Build, exit_code: int
+) -> None:
+    result = build.failure(Reason.STORE_UNAVAILABLE) if exit_code else build.imported()
+    pod, job = build.ended_pod(exit_code=exit_code, message=result.encode()), build.job()
+    recorded = build.after(plan(build.observed(started(build), jobs=[job], pods=[pod])))
+    recorded["status"].pop("nextAttemptAt", None)
+    recorded["spec"]["suspend"] = True
+    at = build.now + timedelta(seconds=59)
+    before = plan(build.observed(recorded, jobs=[job], pods=[pod]))
+    assert (before.actions, before.requeue_at) == ((), at)
+    after = plan(build.observed(recorded, jobs=[job], pods=[pod], now=at))
+    assert after.actions == (DeleteJob(job["metadata"]["name"], job["metadata"]["uid"]),)
+
+
+def test_next_attempt_does_not_wait_for_an_injected_sidecar(build: Build) -> None:
+    result = build.failure(Reason.STORE_UNAVAILABLE).encode()
+    pods = [build.ended_pod(exit_code=21, message=result)]
+    item = build.after(plan(build.observed(started(build), jobs=[build.job()], pods=pods)))
+    due = plan(build.observed(item, jobs=[build.job()], pods=pods, now=build.now + timedelta(seconds=5)))
+    assert due.actions == (CreateJob(attempt=2, more_memory=False),)
 
 
 def test_job_that_someone_has_deleted_is_replaced(build: Build) -> None:

@@ -78,6 +78,7 @@ def test_every_container_is_bounded_in_memory_and_disk(build: Build) -> None:
 def test_one_job_is_one_attempt_that_the_operator_alone_repeats(build: Build) -> None:
     spec = job_of(build)["spec"]
     assert (spec["backoffLimit"], spec["completions"], spec["parallelism"]) == (0, 1, 1)
+    assert spec["podReplacementPolicy"] == "Failed", "a resumed Job has no second importer"
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
     assert not {"podFailurePolicy", "ttlSecondsAfterFinished"} & set(spec)
 

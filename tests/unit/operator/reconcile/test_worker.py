@@ -214,6 +214,34 @@ async def test_job_that_has_lost_its_labels_is_found_by_its_name(operator: Opera
     ]
 
 
+async def test_pod_of_a_deleted_job_is_waited_for_and_its_result_counts(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.objects["jobs"].clear()
+    operator.cluster.put("pods", operator.build.running_pod())
+    await operator.resync.once()
+    await operator.settle()
+    assert operator.status["phase"] == "Importing"
+    operator.now += timedelta(seconds=10)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.cluster.objects["jobs"] == {}, "no second importer"
+    operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.resync.once()
+    await operator.settle()
+    assert operator.status["phase"] == "Ready"
+
+
+async def test_running_job_that_has_lost_its_labels_is_found_by_its_name(operator: Operator) -> None:
+    await begin(operator)
+    operator.cluster.put("pods", operator.build.running_pod())
+    await operator.resync.once()
+    (job,) = operator.cache.jobs.of_import(operator.build.uid)
+    operator.cache.jobs.remove(job)
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert len(operator.cache.jobs.of_import(operator.build.uid)) == 1
+
+
 async def test_result_of_a_deleted_pod_counts(operator: Operator) -> None:
     await begin(operator)
     operator.cluster.objects["jobs"].clear()
