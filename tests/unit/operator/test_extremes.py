@@ -74,7 +74,7 @@ def values(schema: Schema) -> st.SearchStrategy[Any]:
         case "object":
             return objects(schema)
         case "array":
-            unique = {"unique_by": json.dumps} if schema.get("x-kubernetes-list-type") else {}
+            unique: dict[str, Any] = {"unique_by": json.dumps} if schema.get("x-kubernetes-list-type") else {}
             return st.lists(values(schema["items"]), max_size=min(schema.get("maxItems", 6), 6), **unique)
         case "integer":
             return integers(schema)
@@ -110,7 +110,8 @@ def strings(schema: Schema) -> st.SearchStrategy[str]:
     if "pattern" not in schema:
         long = st.sampled_from(["x", "\U0001f600", "\x00", '"']).map(lambda each: each * most)
         return long | texts.filter(lambda text: schema.get("minLength", 0) <= len(text) <= most)
-    drawn = st.from_regex(schema["pattern"], fullmatch=True).filter(lambda text: "\n" not in text and len(text) <= most)
+    pattern: str = schema["pattern"]
+    drawn = st.from_regex(pattern, fullmatch=True).filter(lambda text: "\n" not in text and len(text) <= most)
     return drawn | urls(most) if "data:" in schema["pattern"] else drawn
 
 
