@@ -125,13 +125,14 @@ class Build:
         state = {"running": {"startedAt": text(self.now - timedelta(seconds=30))}}
         return self.pod(attempt, containerStatuses=[{"name": "importer", "state": state}])
 
-    def ended_pod(
+    def ended_pod(  # noqa: PLR0913 - any part of a pod
         self,
         attempt: int = 1,
         *,
         exit_code: int = 0,
         message: str | bytes | None = None,
         reason: str = "Error",
+        container: str = "importer",
         meta: Object | None = None,
         **status: Any,  # noqa: ANN401 - JSON
     ) -> Object:
@@ -143,7 +144,7 @@ class Build:
             "finishedAt": text(self.now - timedelta(seconds=1)),
             **({} if text_message is None else {"message": text_message}),
         }
-        states = [{"name": "importer", "state": {"terminated": ended}}]
+        states = [{"name": container, "state": {"terminated": ended}}]
         return self.pod(attempt, meta=meta, containerStatuses=states, **status)
 
     def labels(self, attempt: int, run: str) -> dict[str, str]:

@@ -22,7 +22,6 @@ from mediaimport_operator.decide.history import recorded_history
 from mediaimport_operator.decide.status import StatusBuilder
 
 if TYPE_CHECKING:
-
     from mediaimport_api.status import Status
 
     from mediaimport_operator.decide.observed import Observed

@@ -5,6 +5,7 @@ The Job runs in the operator's namespace and has no ownerReference, so the garba
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
@@ -20,6 +21,7 @@ from mediaimport_operator.pods import base, import_job, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _TTL_S = 3600
 """The time in which people can read a failed Job; without it a Job would outlive an uninstalled operator."""
 _BACKOFF_LIMIT = 30
+_SLOW = timedelta(seconds=10)
 _MANAGER = "mediaimport-deletion"
 """A value of its own: watches and resyncs of import Jobs do not select it."""
 
@@ -108,13 +111,16 @@ def cleanup_task(resource: Resource) -> Deletion:
 
 
 def read(item: Object, pods: Iterable[Object]) -> CleanupJob:
-    """Return the Job's state, with the error of its newest pod that failed."""
+    """Return the Job's state, with the error of its newest pod that failed.
+
+    It is complete once its container has succeeded: an injected sidecar that never ends keeps the Job from saying so.
+    """
     job = read_job(item)
-    own = (pod for pod in pods if controller_uid(pod) == job.uid)
+    own = [pod for pod in pods if controller_uid(pod) == job.uid]
     errors = [error for pod in sorted(own, key=_created) if (error := _error(pod))]
     return CleanupJob(
         created_at=job.created_at,
-        complete=job.complete,
+        complete=job.complete or any(_exit_code(pod) == 0 for pod in own),
         failed=job.failure_reason is not None,
         last_error=errors[-1] if errors else None,
         name=job.name,
@@ -122,21 +128,32 @@ def read(item: Object, pods: Iterable[Object]) -> CleanupJob:
     )
 
 
-def has_failed_once(item: Object) -> bool:
-    """Return whether a pod of the Job has failed: then there is an error to read."""
-    return bool((item.get("status") or {}).get("failed"))
+def needs_pods(item: Object, *, now: datetime) -> bool:
+    """Return whether the Job's pods tell more than the Job: one has failed, or the Job takes long."""
+    job = read_job(item)
+    slow = job.created_at is not None and now >= job.created_at + _SLOW and not job.finished
+    return slow or bool((item.get("status") or {}).get("failed"))
 
 
 def _created(pod: Object) -> str:
     return str(pod["metadata"].get("creationTimestamp"))
 
 
-def _error(pod: Object) -> str | None:
+def _terminated(pod: Object) -> Object:
+    """Return the end of the container that deletes; empty while it runs."""
     for each in (pod.get("status") or {}).get("containerStatuses") or []:
-        ended = (each.get("state") or {}).get("terminated") or {}
-        if ended.get("exitCode"):
-            return public(ended.get("message") or f"exit code {ended['exitCode']}", MAX_MESSAGE // 2)
-    return None
+        if each.get("name") == CLEANUP_CONTAINER:
+            return (each.get("state") or {}).get("terminated") or {}
+    return {}
+
+
+def _exit_code(pod: Object) -> int | None:
+    return _terminated(pod).get("exitCode")
+
+
+def _error(pod: Object) -> str | None:
+    code = _exit_code(pod)
+    return public(_terminated(pod).get("message") or f"exit code {code}", MAX_MESSAGE // 2) if code else None
 
 
 def is_ours(item: Object, resource: Resource) -> bool:

@@ -86,7 +86,7 @@ class Gatherer:
             return observed
         if not cleanup_job.is_ours(found, owner):
             return observed
-        pods = await self._cleanup_pods(owner) if cleanup_job.has_failed_once(found) else []
+        pods = await self._cleanup_pods(owner) if cleanup_job.needs_pods(found, now=observed.now) else []
         return replace(observed, cleanup_job=cleanup_job.read(found, pods))
 
     async def _cleanup_pods(self, owner: Resource) -> list[Object]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _INITIAL_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 60.0
+_MAX_NAMED_WAIT_S = 300.0
 
 
 class WorkQueue:
@@ -78,11 +79,15 @@ class WorkQueue:
         self._schedule(key, requeue_in_s)
         self._finish(key)
 
-    def failed(self, key: str) -> float:
-        """End a reconcile that failed; return the backoff in seconds after which it is requeued."""
+    def failed(self, key: str, *, named_wait_s: float = 0) -> float:
+        """End a reconcile that failed; return the backoff in seconds after which it is requeued.
+
+        It is not shorter than the wait that the API server has named.
+        """
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
         backoff_s = float(min(_INITIAL_BACKOFF_S * 2 ** min(count, 16), _MAX_BACKOFF_S))
+        backoff_s = max(backoff_s, min(named_wait_s, _MAX_NAMED_WAIT_S))
         self._schedule(key, backoff_s)
         self._finish(key)
         return backoff_s

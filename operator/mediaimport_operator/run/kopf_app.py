@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import kopf
-from mediaimport_api import names
+from mediaimport_api import __version__, names
 from mediaimport_runtime.kubernetes.client import PAGE, OnRequest
 from mediaimport_runtime.kubernetes.config import configuration
 
+from mediaimport_operator.cluster import COMPONENT
 from mediaimport_operator.observe.cache import import_uid
 from mediaimport_operator.pods.import_job import selector
 
@@ -148,7 +149,7 @@ def _session(info: kopf.ConnectionInfo, on_request: OnRequest) -> kopf.AiohttpSe
     tracing.on_request_exception.append(failed)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=info.as_ssl_context()),
-        headers=info.as_http_headers(),
+        headers=info.as_http_headers() | {"User-Agent": f"{COMPONENT}/{__version__}"},
         trace_configs=[tracing],
     )
     return kopf.AiohttpSession(server=info.server, aiohttp_session=session)

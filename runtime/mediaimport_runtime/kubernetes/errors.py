@@ -70,11 +70,15 @@ class InvalidError(RefusedError):
 
 
 class UnavailableError(KubernetesError):
-    """The API server gave no usable answer now; the same request may succeed after `retry_after_s` seconds."""
+    """The API server gave no usable answer now; the same request may succeed after `retry_after_s` seconds.
 
-    def __init__(self, message: str = "", *, status: int = 0, retry_after_s: int = DEFAULT_RETRY_AFTER_S) -> None:
+    `named_wait_s` is the wait that the API server itself named by Retry-After, 0 if it named none.
+    """
+
+    def __init__(self, message: str = "", *, status: int = 0, retry_after_s: int | None = None) -> None:
         super().__init__(message, status=status)
-        self.retry_after_s = retry_after_s
+        self.named_wait_s = retry_after_s or 0
+        self.retry_after_s = DEFAULT_RETRY_AFTER_S if retry_after_s is None else retry_after_s
 
 
 _BY_STATUS: dict[int, type[KubernetesError]] = {
@@ -106,6 +110,6 @@ def _message(body: bytes) -> str:
     return public(text, MAX_MESSAGE) or "no reason given"
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> int:
+def _retry_after_s(headers: Mapping[str, str]) -> int | None:
     wait = headers.get("Retry-After", "")
-    return int(wait) if wait.isascii() and wait.isdecimal() and len(wait) <= 4 else DEFAULT_RETRY_AFTER_S  # noqa: PLR2004 - 9999 s is long enough
+    return int(wait) if wait.isascii() and wait.isdecimal() and len(wait) <= 4 else None  # noqa: PLR2004 - 9999 s is long enough

@@ -106,7 +106,7 @@ def test_complete_cleanup_job_removes_the_finalizer(build: Build) -> None:
 
 
 def test_failed_cleanup_job_shows_its_pods_message(build: Build) -> None:
-    pod = build.ended_pod(exit_code=14, message="the store refused to delete")
+    pod = build.ended_pod(exit_code=14, message="the store refused to delete", container="cleanup")
 
     report = replayed(deleted(build), of_deletion(build, "Job", build.failed_job()), of_deletion(build, "Pod", pod))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.sidecar import source_fingerprint
@@ -69,7 +70,7 @@ def test_last_error_is_that_of_the_newest_pod_that_failed(build: Build) -> None:
 
     def failed_pod(message: str, minute: int, **meta: object) -> Object:
         at = {"creationTimestamp": f"2030-01-01T12:0{minute}:00Z", "ownerReferences": owners}
-        return build.ended_pod(exit_code=1, message=message, meta=at | meta)
+        return build.ended_pod(exit_code=1, message=message, container="cleanup", meta=at | meta)
 
     pods = [
         failed_pod("newer https://s3.example/?sig=x", 1),
@@ -82,5 +83,21 @@ def test_last_error_is_that_of_the_newest_pod_that_failed(build: Build) -> None:
     assert (job.complete, job.failed) == (False, False)
     assert cleanup_job.read(build.failed_job(), []).failed
     assert cleanup_job.read(build.complete_job(), []).complete
-    assert cleanup_job.has_failed_once(build.job(failed=1))
-    assert not cleanup_job.has_failed_once(build.job())
+
+
+def test_job_that_an_injected_sidecar_keeps_is_complete_once_its_container_has_succeeded(build: Build) -> None:
+    sidecar = {"name": "istio-proxy", "state": {"terminated": {"exitCode": 0}}}
+    ended, running = build.ended_pod(container="cleanup"), build.pod(containerStatuses=[sidecar])
+    assert cleanup_job.read(build.job(), [ended]).complete
+    assert not cleanup_job.read(build.job(), [build.ended_pod(container="cleanup", exit_code=1)]).complete
+    assert not cleanup_job.read(build.job(), [running]).complete
+    foreign = build.ended_pod(container="cleanup", meta={"ownerReferences": []})
+    assert not cleanup_job.read(build.job(), [foreign]).complete
+
+
+def test_pods_are_read_once_one_has_failed_or_the_job_takes_long(build: Build) -> None:
+    young = build.job(meta={"creationTimestamp": "2030-01-01T11:59:51Z"})
+    assert not cleanup_job.needs_pods(young, now=build.now)
+    assert cleanup_job.needs_pods(young | {"status": {"failed": 1}}, now=build.now)
+    assert cleanup_job.needs_pods(young, now=build.now + timedelta(seconds=1))
+    assert not cleanup_job.needs_pods(build.complete_job(), now=build.now)

@@ -91,3 +91,14 @@ async def test_age_of_the_first_key_is_known() -> None:
     assert 0 <= queue.oldest_age_s < 5
     await take(queue)
     assert queue.oldest_age_s == 0
+
+
+async def test_wait_that_the_api_server_names_is_the_least() -> None:
+    queue = WorkQueue()
+    waits_s = []
+    for named_wait_s in (17, 0, 0.1, 9999):
+        queue.add("a")
+        await take(queue)
+        waits_s.append(queue.failed("a", named_wait_s=named_wait_s))
+    assert waits_s == [17, 1, 2, 300]
+    queue.close()

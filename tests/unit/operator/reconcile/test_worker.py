@@ -14,7 +14,7 @@ from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.reconcile.worker import Reconciler
 from mediaimport_operator.run.resync import Resync
 from mediaimport_operator.settings.operator import Caps
-from mediaimport_runtime.kubernetes.errors import ConflictError, RefusedError
+from mediaimport_runtime.kubernetes.errors import ConflictError, RefusedError, UnavailableError
 
 from tests.support.operator_fakes import as_cluster
 
@@ -385,6 +385,18 @@ async def test_failed_reconcile_is_requeued_and_stops_no_worker(operator: Operat
     operator.queue.close()
     await worker
     assert job_name(operator) in operator.cluster.objects["jobs"]
+
+
+async def test_wait_that_the_api_server_names_is_honoured(operator: Operator) -> None:
+    operator.cluster.put("imports", operator.build.mediaimport())
+    await operator.resync.first()
+    operator.cluster.refusing = UnavailableError("slow down", status=429, retry_after_s=17)
+    key = await operator.queue.get()
+    assert key is not None
+    before_s = asyncio.get_running_loop().time()
+    await operator.reconciler._timed(key)
+    assert operator.queue._timers[key].when() >= before_s + 17
+    operator.queue.close()
 
 
 async def test_unexpected_error_is_shown_counted_and_retried(
