@@ -40,6 +40,7 @@ class ExitCode(IntEnum):
     SOURCE_UNAVAILABLE = 20
     STORE_UNAVAILABLE = 21
     DISK_FULL = 22
+    CORRUPTED = 23
     INTERRUPTED = 30
     UNEXPECTED = 1
 
@@ -71,6 +72,7 @@ class Reason(StrEnum):
     TRUNCATED = "Truncated"
     STORE_UNAVAILABLE = "StoreUnavailable"
     DISK_FULL = "DiskFull"
+    CORRUPTED = "Corrupted"
     INTERRUPTED = "Interrupted"
     UNEXPECTED = "Unexpected"
     # the end of an attempt, read from the pod's status
@@ -237,6 +239,12 @@ _FACTS: dict[Reason, Facts] = {
         "Free the node's disk. The operator retries, on another node if the scheduler chooses one.",
         _E,
         _X.DISK_FULL,
+    ),
+    Reason.CORRUPTED: Facts(
+        "Bytes changed between the source and the store.",
+        "Nothing: the operator retries. If it happens again, check the node's memory and disk.",
+        _C,
+        _X.CORRUPTED,
     ),
     Reason.INTERRUPTED: Facts(
         "The importer was stopped (SIGTERM).", "Nothing: the operator retries.", _U, _X.INTERRUPTED

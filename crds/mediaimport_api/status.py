@@ -88,6 +88,7 @@ class Progress(Lenient):
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
     bytes_done: Count | None = None
     bytes_total: Count | None = None
+    message: Annotated[Message, Field(description="what the importer waits for; absent while it works")] | None = None
     updated_at: Timestamp | None = None
 
 
@@ -173,6 +174,8 @@ class MediaWarning(StrEnum):
 
     BLACK_FIRST_FRAME = "BlackFirstFrame"
     DURATION_UNKNOWN = "DurationUnknown"
+    CHECKSUM_UNVERIFIED = "ChecksumUnverified"
+    """The store gives no checksum of the stored original: only its size was compared."""
 
 
 class Media(Lenient):

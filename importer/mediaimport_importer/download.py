@@ -98,7 +98,7 @@ def download(source: MediaSource, spool: Spool, limits: Limits, observer: Downlo
     limits.check_checksum(digest.hexdigest())
     if not source.delimited:
         _check_end(spool.path, sniffed)
-    return Downloaded(Content(spool.path, spool.size_bytes, digest.hexdigest()), sniffed)
+    return Downloaded(Content(spool.path, spool.size_bytes, digest.hexdigest(), spool.crc64nvme), sniffed)
 
 
 def chunks(

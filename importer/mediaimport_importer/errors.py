@@ -42,6 +42,10 @@ class UnavailableError(AttemptError):
     """A temporary failure of something external; the same attempt may succeed later."""
 
 
+class CredentialsExpiredError(UnavailableError):
+    """Temporary credentials have expired: only another attempt gets new ones."""
+
+
 class InterruptedAttemptError(BaseException):
     """SIGTERM: Kubernetes stops the pod. No Exception, so that no handler on the way takes it for its own failure."""
 

@@ -16,7 +16,7 @@ from mediaimport_api.status import Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Downloaded, DownloadObserver, Limits, download
-from mediaimport_importer.errors import AlreadyStoredError, AttemptError
+from mediaimport_importer.errors import AlreadyStoredError, AttemptError, UnavailableError
 from mediaimport_importer.media.inspection import inspect
 from mediaimport_importer.media.thumbnail import Previewer, Thumbnail, final_thumbnail, provisional, refined, render
 from mediaimport_importer.prober import Prober
@@ -60,7 +60,7 @@ class Attempt:
         self.path = self.settings.scratch_directory / self.file
         self.prober = Prober(self.settings.prober_socket)
         self.deadline_s = self.begun_s + task.deadline_seconds * _DEADLINE_SHARE
-        self.upload = Upload(self._open_session, deadline_s=self.deadline_s)
+        self.upload = Upload(self._open_session, deadline_s=self.deadline_s, on_wait=self.report.waits)
         self.previewer = Previewer(self.prober)
 
     def run(self) -> Result:
@@ -75,8 +75,10 @@ class Attempt:
 
     def _import(self) -> Result:
         if self.task.attempt > 1 or self.task.run:
-            # An earlier attempt may have stored the asset: a look at the store may save a download.
-            self.upload.session()
+            # An earlier attempt may have stored the asset: a look at the store may save a download. A store that is
+            # away must not delay it: the source may be gone when the store is back.
+            with suppress(UnavailableError):
+                self.upload.session()
         with Spool(self.path, max_bytes=self.settings.scratch_bytes) as spool:
             try:
                 return self._import_through(spool)
@@ -162,10 +164,17 @@ class Attempt:
 
     def _store(self, spool: Spool, downloaded: Downloaded, inspection: Inspection) -> Original:
         content = downloaded.content
-        etag = self.upload.finish(inspection.format, spool, content)
+        stored = self.upload.finish(inspection.format, spool, content)
         session = self.upload.session()
         key = session.target(inspection.format).key
-        return Original(session.bucket.name, key, etag, content.size_bytes, content.sha256)
+        return Original(
+            session.bucket.name,
+            key,
+            stored.etag,
+            content.size_bytes,
+            content.sha256,
+            verified=stored.has_checksum,
+        )
 
     def _commit(self, inspection: Inspection, thumbnail: Thumbnail, original: Original) -> Result:
         self.report.step(Step.COMMIT, "storing thumbnail and sidecar")
@@ -174,9 +183,11 @@ class Attempt:
         outcome = thumbnail.outcome(keys.thumbnail)
         record = Record(self.task, inspection, original, outcome, thumbnail.luma, datetime.now(UTC))
         if thumbnail.jpeg:
-            session.put_thumbnail(thumbnail.jpeg)
+            jpeg = thumbnail.jpeg
+            self.upload.patiently(lambda: session.put_thumbnail(jpeg))
         sidecar = record.sidecar
-        return record.result(session.commit(sidecar, sidecar_body(sidecar)))
+        body = sidecar_body(sidecar)
+        return record.result(self.upload.patiently(lambda: session.commit(sidecar, body)))
 
     def _open_session(self) -> Session:
         """Open the session. The import is lazy: boto3 takes longer to import than a source to answer."""

@@ -33,6 +33,8 @@ class Original:
     etag: str
     size_bytes: int
     sha256: str
+    verified: bool = True
+    """True if the store's own checksum is that of the bytes that the source has sent."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,19 @@ class Record:
 
     @property
     def media(self) -> Media:
-        """Return the description of the media, with a warning if its first frame is black."""
-        media, luma = self.inspection.media, self.luma
-        if media.video is None or self.inspection.format.kind is not Kind.VIDEO or luma is None or luma >= _BLACK_LUMA:
-            return media
-        return media.model_copy(update={"warnings": [*(media.warnings or []), MediaWarning.BLACK_FIRST_FRAME]})
+        """Return the description of the media, with warnings of a black first frame and of a missing checksum."""
+        media = self.inspection.media
+        warnings = list(media.warnings or [])
+        if self._begins_black:
+            warnings.append(MediaWarning.BLACK_FIRST_FRAME)
+        if not self.original.verified:
+            warnings.append(MediaWarning.CHECKSUM_UNVERIFIED)
+        return media.model_copy(update={"warnings": warnings or None})
+
+    @property
+    def _begins_black(self) -> bool:
+        is_video = self.inspection.media.video is not None and self.inspection.format.kind is Kind.VIDEO
+        return is_video and self.luma is not None and self.luma < _BLACK_LUMA
 
     @property
     def sidecar(self) -> Sidecar:

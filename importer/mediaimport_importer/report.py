@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from mediaimport_api.result import LogLine, Result
-from mediaimport_api.status import Progress, Step
+from mediaimport_api.status import MAX_MESSAGE, Progress, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ class Report:
     stream: TextIO | TextIOBase
     now: Callable[[], float] = time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _step: Step = field(default=Step.CONNECT, init=False)
     _seq: int = field(default=0, init=False)
     _reported_at: float = field(default=float("-inf"), init=False)
     _reported_bytes: int = field(default=0, init=False)
@@ -40,8 +41,15 @@ class Report:
         """Write a message."""
         self._write(level=level, msg=message[:1024], reason=reason)
 
+    def waits(self, message: str) -> None:
+        """Write what the current step waits for; the status shows it."""
+        self._write(
+            level="warning", msg=message[:1024], progress=Progress(step=self._step, message=message[:MAX_MESSAGE])
+        )
+
     def step(self, step: Step, message: str) -> None:
         """Write the start of a step."""
+        self._step = step
         self._write(level="info", msg=message, step=step.value, progress=Progress(step=step))
 
     def download(self, bytes_done: int, bytes_total: int | None) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from mediaimport_api.reasons import Reason
 
+from mediaimport_importer.checksums import Crc64nvme
 from mediaimport_importer.errors import RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._file = path.open("xb", buffering=0)
         self._changed = threading.Condition()
+        self._crc = Crc64nvme()
         self._written = 0
         self._readable = 0
         self._complete = False
@@ -57,8 +59,14 @@ class Spool:
         """Return the number of bytes written."""
         return self._written
 
+    @property
+    def crc64nvme(self) -> str:
+        """Return the CRC64NVME in hex of the bytes as they were received, which the file must give back."""
+        return self._crc.hexdigest()
+
     def write(self, chunk: bytes) -> None:
         """Append a chunk; ScratchExceeded if there is no room."""
+        self._crc.update(chunk)
         if self._written + len(chunk) > self._max_bytes:
             raise scratch_exceeded(self._max_bytes)
         try:
@@ -99,6 +107,11 @@ class Spool:
                 raise error
             return self._readable
 
+    def is_end(self, position: int) -> bool:
+        """Tell whether the spool is released and has no bytes beyond that position."""
+        with self._changed:
+            return self._complete and position == self._written
+
     def stop(self, reader: Reader, error: BaseException) -> None:
         """Raise the error in one reader."""
         with self._changed:
@@ -107,13 +120,18 @@ class Spool:
 
 
 class Reader:
-    """One upload's reader of the spool: a file object that cannot seek."""
+    """One upload's reader of the spool: a file object that cannot seek.
+
+    It checks what it reads against the bytes that were received, before it gives out the last of them.
+    """
 
     def __init__(self, spool: Spool) -> None:
         self.stopped: BaseException | None = None
         self._spool = spool
         self._file = spool.path.open("rb", buffering=0)
         self._position = 0
+        self._crc = Crc64nvme()
+        self._corruption: UnavailableError | None = None
 
     def read(self, size: int = -1) -> bytes:
         """Return the bytes that are readable now, at least one; b"" at the end. Blocks; raises the spool's error."""
@@ -121,7 +139,21 @@ class Reader:
         count = limit - self._position if size < 0 else min(size, limit - self._position)
         data = self._file.read(count)
         self._position += len(data)
+        self._crc.update(data)
+        if self._spool.is_end(self._position):
+            self.check(self._crc.hexdigest())
         return data
+
+    def check(self, crc64nvme: str) -> None:
+        """Raise Corrupted unless that is the checksum of the bytes that the spool has received."""
+        if crc64nvme != self._spool.crc64nvme:
+            self._corruption = corrupted("the scratch file gives back other bytes than were written to it")
+            self.raise_corruption()
+
+    def raise_corruption(self) -> None:
+        """Raise what `check` has found: a client that reads this file may have replaced the error by its own."""
+        if self._corruption is not None:
+            raise self._corruption
 
     def reach(self, position: int) -> int:
         """Wait until the file is readable up to that position or complete; return how far it is readable."""
@@ -178,21 +210,12 @@ class View(io.RawIOBase):
 
 @dataclass(frozen=True)
 class Content:
-    """A complete scratch file, its size and its checksum."""
+    """A complete scratch file, and size and checksums (in hex) of the bytes that the source has sent."""
 
     path: Path
     size_bytes: int
     sha256: str
-
-    def crc64nvme(self) -> str:
-        """Return S3's CRC64NVME full-object checksum in hex; needed only where a store has no SHA-256."""
-        from awscrt.checksums import crc64nvme  # noqa: PLC0415 - a large import that few imports need
-
-        crc = 0
-        with self.path.open("rb") as file:
-            while chunk := file.read(1024 * 1024):
-                crc = crc64nvme(chunk, crc)
-        return f"{crc:016x}"
+    crc64nvme: str
 
 
 def scratch_exceeded(max_bytes: int) -> RefusedError:
@@ -208,4 +231,11 @@ def _disk_full(max_bytes: int) -> UnavailableError:
         Reason.DISK_FULL,
         f"the node's disk is full, though the scratch space has {max_bytes} bytes; free the disk, or request"
         " ephemeral storage for importers",
+    )
+
+
+def corrupted(what: str) -> UnavailableError:
+    """Return the failure of bytes that changed after they were received."""
+    return UnavailableError(
+        Reason.CORRUPTED, f"{what}: bytes changed after the download; check the node's memory and disk"
     )

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 from mediaimport_api.reasons import Reason
 
 from mediaimport_importer import background
-from mediaimport_importer.errors import ObjectExistsError, UnavailableError
+from mediaimport_importer.errors import CredentialsExpiredError, ObjectExistsError, UnavailableError
 from mediaimport_importer.spool import Content, Reader, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mediaimport_importer.media.classify import Format
     from mediaimport_importer.store.asset import Session
+    from mediaimport_importer.store.bucket import Stored
 
 T = TypeVar("T")
 
@@ -27,8 +28,19 @@ STOP_S = 10.0
 """Time for an upload that is stopped to clean up after itself."""
 
 
+MAX_WAIT_S = 30.0
+
+
 class _StoppedError(Exception):
     """The upload was stopped because it is obsolete."""
+
+
+def _waits() -> Iterator[float]:
+    """Yield the waits between tries: 1, 2, 4 … MAX_WAIT_S seconds."""
+    wait_s = 1.0
+    while True:
+        yield wait_s
+        wait_s = min(wait_s * 2, MAX_WAIT_S)
 
 
 @dataclass
@@ -37,11 +49,14 @@ class Upload:
 
     open_session: Callable[[], Session]
     deadline_s: float
+    on_wait: Callable[[str], None] = lambda _: None
     now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     _session: Future[Session] | None = field(default=None, init=False)
-    _first: Future[str] | None = field(default=None, init=False)
+    _first: Future[Stored] | None = field(default=None, init=False)
     _format: Format | None = field(default=None, init=False)
     _reader: Reader | None = field(default=None, init=False)
+    _check_first: bool = field(default=False, init=False)
 
     def prepare(self) -> Future[Session]:
         """Start to open the session; the future raises AlreadyStoredError or AssetTaken."""
@@ -62,7 +77,7 @@ class Upload:
         session, reader = self.prepare(), Reader(spool)
         self._format, self._reader = media_format, reader
 
-        def work() -> str:
+        def work() -> Stored:
             with closing(reader):
                 return session.result().upload(media_format, reader, size_bytes=size_bytes, max_bytes=max_bytes)
 
@@ -75,16 +90,38 @@ class Upload:
             if error is not None and not isinstance(error, UnavailableError | ObjectExistsError):
                 raise error
 
-    def finish(self, media_format: Format, spool: Spool, content: Content) -> str:
-        """Wait until the original is stored, with a second upload if the first failed; return its etag."""
-        session, check_first = self.session(), False
-        if media_format == self._format and self._first is not None:
+    def finish(self, media_format: Format, spool: Spool, content: Content) -> Stored:
+        """Wait until the original is stored and verified, with a second upload if the first failed.
+
+        While the store is unavailable, the media waits in the scratch file: its source may be gone by now.
+        """
+        return self.patiently(lambda: self._finish(media_format, spool, content))
+
+    def patiently(self, operation: Callable[[], T]) -> T:
+        """Repeat an operation while the store is unavailable, with growing waits, as long as the deadline allows."""
+        for wait_s in _waits():
             try:
-                return self._within_deadline(self._first)
+                return operation()
+            except CredentialsExpiredError:
+                raise
+            except UnavailableError as error:
+                if error.reason is not Reason.STORE_UNAVAILABLE or self.now() + wait_s >= self.deadline_s:
+                    raise
+                self.on_wait(f"{error.public_message}; the media is kept, the next try is in {wait_s:.0f} s")
+                self.sleep(wait_s)
+        raise AssertionError("the waits have no end")
+
+    def _finish(self, media_format: Format, spool: Spool, content: Content) -> Stored:
+        session, first = self.session(), self._first
+        if first is not None and media_format == self._format:
+            try:
+                stored = self._within_deadline(first)
+                return session.verified(media_format, stored, content)
             except (UnavailableError, ObjectExistsError):
-                check_first = True
+                self._check_first = True
         self.stop()
-        return session.reupload(media_format, spool, content, check_first=check_first)
+        self._first = None
+        return session.reupload(media_format, spool, content, check_first=self._check_first)
 
     def stop(self) -> None:
         """End the first upload and wait until it has cleaned up."""

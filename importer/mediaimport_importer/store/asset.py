@@ -19,9 +19,9 @@ from mediaimport_importer.errors import (
     RefusedError,
     UnavailableError,
 )
-from mediaimport_importer.spool import Content, Reader, Spool
+from mediaimport_importer.spool import Content, Reader, Spool, corrupted
 from mediaimport_importer.store import multipart
-from mediaimport_importer.store.bucket import TRIES, Bucket, Head, Target, can_stream, connect
+from mediaimport_importer.store.bucket import TRIES, Bucket, Stored, Target, can_stream, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ class Location:
 
     @property
     def mark(self) -> str:
-        """Return the metadata that marks an original as this import's before its sidecar exists.
+        """Return the metadata that marks original and thumbnail as this import's before its sidecar exists.
 
         It has no uid, so that it survives a reinstall.
         """
@@ -106,7 +106,9 @@ def _has_original(bucket: Bucket, sidecar: Sidecar) -> bool:
         return False
     if original.sha256 is not None:
         return original.sha256 == sidecar.asset.sha256
-    return sidecar.asset.etag in {None, original.etag}
+    if sidecar.asset.etag is None:
+        return bucket.sha256(sidecar.asset.key) == sidecar.asset.sha256
+    return sidecar.asset.etag == original.etag
 
 
 def _has_thumbnail(bucket: Bucket, sidecar: Sidecar) -> bool:
@@ -155,12 +157,19 @@ class Session:
         key = self.location.keys.original(kind=media_format.kind.value, extension=media_format.extension)
         return Target(key=key, content_type=media_format.content_type, mark=self.location.mark)
 
-    def upload(self, media_format: Format, reader: Reader, *, size_bytes: int | None, max_bytes: int) -> str:
-        """Store the original while it arrives, once; return its etag."""
+    def upload(self, media_format: Format, reader: Reader, *, size_bytes: int | None, max_bytes: int) -> Stored:
+        """Store the original while it arrives, once."""
         return _upload(self.bucket, self.target(media_format), reader, size_bytes=size_bytes, max_bytes=max_bytes)
 
-    def reupload(self, media_format: Format, spool: Spool, content: Content, *, check_first: bool) -> str:
-        """Store the original from the complete scratch file; return its etag.
+    def verified(self, media_format: Format, stored: Stored, content: Content) -> Stored:
+        """Return the stored original as the store vouches for it; Corrupted if it is not what was received."""
+        found = stored if stored.has_checksum else self.bucket.head(self.target(media_format).key) or stored
+        if not found.is_same(content):
+            raise corrupted("the store has other bytes than the source has sent")
+        return found
+
+    def reupload(self, media_format: Format, spool: Spool, content: Content, *, check_first: bool) -> Stored:
+        """Store the original from the complete scratch file, and verify it.
 
         `check_first`: an earlier upload may have succeeded, or met an object: read what exists first.
         """
@@ -168,13 +177,14 @@ class Session:
         for tries_left in reversed(range(TRIES)):
             found = self.bucket.head(target.key) if check_first else None
             if found is not None and _same(found, content, read=lambda: self.bucket.sha256(target.key)):
-                return found.etag
+                return replace(found, sha256=content.sha256)
             current = target if found is None else _replacing(target, found)
             check_first = True
             size = content.size_bytes
             try:
                 with closing(Reader(spool)) as reader:
-                    return _upload(self.bucket, current, reader, size_bytes=size, max_bytes=size)
+                    stored = _upload(self.bucket, current, reader, size_bytes=size, max_bytes=size)
+                return self.verified(media_format, stored, content)
             except ObjectExistsError:
                 continue
             except UnavailableError:
@@ -201,32 +211,31 @@ class Session:
 
 def put_thumbnail(bucket: Bucket, location: Location, jpeg: bytes) -> None:
     """Store an asset's thumbnail, over an earlier one."""
-    bucket.put(location.keys.thumbnail, jpeg, content_type="image/jpeg", exclusive=False)
+    key, mark = location.keys.thumbnail, location.mark
+    bucket.put(key, jpeg, content_type="image/jpeg", exclusive=False, mark=mark)
 
 
-def _upload(bucket: Bucket, target: Target, reader: Reader, *, size_bytes: int | None, max_bytes: int) -> str:
-    """Store the reader's bytes, once, by a streaming PUT or a multipart upload; return their etag."""
-    if size_bytes is not None and size_bytes <= MAX_PUT_BYTES and can_stream(bucket.settings):
-        return bucket.put_stream(target, reader, size_bytes=size_bytes)
-    return multipart.upload(bucket, target, reader, expected_bytes=size_bytes or max_bytes)
+def _upload(bucket: Bucket, target: Target, reader: Reader, *, size_bytes: int | None, max_bytes: int) -> Stored:
+    """Store the reader's bytes, once, by a streaming PUT or a multipart upload."""
+    try:
+        if size_bytes is not None and size_bytes <= MAX_PUT_BYTES and can_stream(bucket.settings):
+            return bucket.put_stream(target, reader, size_bytes=size_bytes)
+        return multipart.upload(bucket, target, reader, expected_bytes=size_bytes or max_bytes)
+    except UnavailableError:
+        reader.raise_corruption()
+        raise
 
 
-def _replacing(target: Target, found: Head) -> Target:
+def _replacing(target: Target, found: Stored) -> Target:
     """Return the target that replaces this import's own object: a killed attempt left it, and the source changed."""
     if found.mark != target.mark:
         raise _taken(target.key)
     return replace(target, replaces=found.etag)
 
 
-def _same(head: Head, content: Content, *, read: Callable[[], str]) -> bool:
-    """Tell whether a stored object has that content, by the store's best checksum or else by `read`."""
-    if head.size_bytes != content.size_bytes:
-        return False
-    if head.sha256 is not None:
-        return head.sha256 == content.sha256
-    if head.crc64nvme is not None:
-        return head.crc64nvme == content.crc64nvme()
-    return read() == content.sha256
+def _same(found: Stored, content: Content, *, read: Callable[[], str]) -> bool:
+    """Tell whether a stored object has that content, by the store's checksums or else by `read`."""
+    return found.is_same(content) and (found.has_checksum or read() == content.sha256)
 
 
 # --- the stored asset ------------------------------------------------------------

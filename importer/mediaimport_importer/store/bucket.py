@@ -15,15 +15,21 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from mediaimport_api.reasons import Reason
 from mediaimport_runtime import s3_errors
 
-from mediaimport_importer.errors import AttemptError, ObjectExistsError, RefusedError, UnavailableError
+from mediaimport_importer.errors import (
+    AttemptError,
+    CredentialsExpiredError,
+    ObjectExistsError,
+    RefusedError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mediaimport_runtime.store_settings import StoreSettings
     from mypy_boto3_s3 import S3Client
 
-    from mediaimport_importer.spool import Reader
+    from mediaimport_importer.spool import Content, Reader
 
 T = TypeVar("T")
 
@@ -35,6 +41,8 @@ WAIT_S = 0.5
 MARK = "mediaimport"
 """The metadata key that names the import that wrote an object, until its sidecar does."""
 
+_ACTIONS = {"DeleteObject": "s3:DeleteObject", "ListMultipartUploads": "s3:ListBucketMultipartUploads"}
+"""Permissions of the operations that not every policy allows."""
 STORE_ERRORS = (ClientError, BotoCoreError, OSError)
 """The exceptions of a request to the store, apart from bugs."""
 
@@ -50,14 +58,39 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Head:
-    """The HEAD of an object: size, etag and the checksums that the store keeps, in hex."""
+class Stored:
+    """A stored object as the store describes it: the checksums, in hex, are its own; `mark` names the import."""
 
-    size_bytes: int
     etag: str
+    size_bytes: int | None
     mark: str | None
     sha256: str | None
     crc64nvme: str | None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Stored:
+        """Return what the answer to a HEAD says, or to a write, which has neither size nor mark."""
+        return cls(
+            etag=unquoted_etag(answer.get("ETag")),
+            size_bytes=answer.get("ContentLength"),
+            mark=answer.get("Metadata", {}).get(MARK),
+            sha256=_hex(answer.get("ChecksumSHA256")),
+            crc64nvme=_hex(answer.get("ChecksumCRC64NVME")),
+        )
+
+    @property
+    def has_checksum(self) -> bool:
+        """Tell whether the store vouches for the content."""
+        return self.sha256 is not None or self.crc64nvme is not None
+
+    def is_same(self, content: Content) -> bool:
+        """Tell whether size and checksums, as far as they are known, are those of the content."""
+        known = (
+            (self.size_bytes, content.size_bytes),
+            (self.sha256, content.sha256),
+            (self.crc64nvme, content.crc64nvme),
+        )
+        return all(found in {None, expected} for found, expected in known)
 
 
 def _hex(encoded: str | None) -> str | None:
@@ -114,21 +147,12 @@ class Bucket:
 
         return self._or_absent(get)
 
-    def head(self, key: str) -> Head | None:
-        """Return the head of an object, None if it is absent."""
+    def head(self, key: str) -> Stored | None:
+        """Return what the store says about an object, None if it is absent."""
         checksums = {"ChecksumMode": "ENABLED"} if self.settings.checksums else {}
-
-        def request() -> Head:
-            answer: dict[str, Any] = dict(self.client.head_object(Bucket=self.name, Key=key, **checksums))  # type: ignore[arg-type]
-            return Head(
-                size_bytes=int(answer["ContentLength"]),
-                etag=unquoted_etag(answer.get("ETag")),
-                mark=answer.get("Metadata", {}).get(MARK),
-                sha256=_hex(answer.get("ChecksumSHA256")),
-                crc64nvme=_hex(answer.get("ChecksumCRC64NVME")),
-            )
-
-        return self._or_absent(request)
+        return self._or_absent(
+            lambda: Stored.of(self.client.head_object(Bucket=self.name, Key=key, **checksums))  # type: ignore[arg-type]
+        )
 
     def sha256(self, key: str) -> str:
         """Return the SHA-256 of an object by reading all of it: for stores that keep no checksums."""
@@ -142,8 +166,8 @@ class Bucket:
 
         return self.repeated(digest)
 
-    def put(self, key: str, body: bytes, *, content_type: str, exclusive: bool, mark: str | None = None) -> str:
-        """Store a small object and return its etag; ObjectExistsError if `exclusive` and the key exists."""
+    def put(self, key: str, body: bytes, *, content_type: str, exclusive: bool, mark: str | None = None) -> Stored:
+        """Store a small object; ObjectExistsError if `exclusive` and the key exists."""
         arguments = self.write_arguments(content_type=content_type, mark=mark) | self.condition(
             key, exclusive=exclusive
         )
@@ -151,28 +175,38 @@ class Bucket:
         if self.settings.checksums:
             arguments["ChecksumSHA256"] = encode_checksum(digest)
         return self.repeated(
-            lambda: unquoted_etag(self.client.put_object(Bucket=self.name, Key=key, Body=body, **arguments).get("ETag"))
+            lambda: Stored.of(self.client.put_object(Bucket=self.name, Key=key, Body=body, **arguments))
+        )
+
+    def put_small(self, target: Target, body: bytes) -> Stored:
+        """Store an original that is smaller than a part."""
+        return self.put(
+            target.key,
+            body,
+            content_type=target.content_type,
+            exclusive=target.replaces is None,
+            mark=target.mark,
         )
 
     def delete(self, key: str) -> None:
         """Delete an object; an absent one is no error."""
         self.repeated(lambda: self.client.delete_object(Bucket=self.name, Key=key))
 
-    def put_stream(self, target: Target, reader: Reader, *, size_bytes: int) -> str:
-        """Store the reader's bytes as they arrive by one PUT, once; return the etag. The store verifies the SHA-256."""
+    def put_stream(self, target: Target, reader: Reader, *, size_bytes: int) -> Stored:
+        """Store the reader's bytes as they arrive by one PUT, once. The store verifies the SHA-256."""
         arguments = self.write_arguments(content_type=target.content_type, mark=target.mark)
         arguments |= self.condition(target.key, exclusive=True, replaces=target.replaces)
         if self.settings.checksums:
             arguments["ChecksumAlgorithm"] = "SHA256"
         return self.once(
-            lambda: unquoted_etag(
+            lambda: Stored.of(
                 self.client.put_object(
                     Bucket=self.name,
                     Key=target.key,
                     Body=cast("IO[bytes]", reader),
                     ContentLength=size_bytes,
                     **arguments,
-                ).get("ETag")
+                )
             )
         )
 
@@ -281,7 +315,7 @@ def _client_error(error: ClientError, bucket: str) -> AttemptError:
     error_code = code(error)
     shown = error_code if error_code.replace(".", "").isalnum() else "?"
     if error_code in s3_errors.EXPIRED_CREDENTIALS:
-        return UnavailableError(
+        return CredentialsExpiredError(
             Reason.STORE_UNAVAILABLE,
             f"the temporary credentials have expired ({shown}); the next attempt gets new ones",
             http_status=status(error),
@@ -304,7 +338,7 @@ def _client_error(error: ClientError, bucket: str) -> AttemptError:
         return RefusedError(
             Reason.STORE_DENIED,
             f"the store refused to write to the bucket {bucket} ({shown}): check the access key's policy, it needs"
-            " s3:PutObject and s3:AbortMultipartUpload",
+            f" {_ACTIONS.get(error.operation_name, 's3:PutObject and s3:AbortMultipartUpload')}",
             http_status=status(error),
         )
     return UnavailableError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from awscrt.checksums import crc64nvme
-
 from mediaimport_importer import background
-from mediaimport_importer.store.bucket import Bucket, Target, encode_checksum, unquoted_etag
+from mediaimport_importer.checksums import Crc64nvme
+from mediaimport_importer.errors import AttemptError, UnavailableError
+from mediaimport_importer.store.bucket import Bucket, Stored, Target, encode_checksum
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -43,11 +45,11 @@ class _Parts:
         self._slots = threading.Semaphore(IN_FLIGHT)
         self._sent: list[Future[dict[str, Any]]] = []
 
-    def send(self, body: View) -> None:
-        """Start to send the next part, once a slot is free."""
+    def send(self, body: View, crc64nvme: str) -> None:
+        """Start to send the next part, which has that checksum, once a slot is free."""
         self._slots.acquire()
         number = len(self._sent) + 1
-        self._sent.append(background.start(f"part-{number}", lambda: self._send(number, body)))
+        self._sent.append(background.start(f"part-{number}", lambda: self._send(number, body, crc64nvme)))
         for each in self._sent:
             if each.done():
                 each.result()
@@ -62,8 +64,11 @@ class _Parts:
             with suppress(Exception):
                 each.result()
 
-    def _send(self, number: int, body: View) -> dict[str, Any]:
-        checksum = {"ChecksumAlgorithm": "CRC64NVME"} if self.bucket.settings.checksums else {}
+    def _send(self, number: int, body: View, crc64nvme: str) -> dict[str, Any]:
+        # Not the checksum of what is sent, but of what was read and checked before.
+        checksum: dict[str, Any] = (
+            {"ChecksumCRC64NVME": encode_checksum(crc64nvme)} if self.bucket.settings.checksums else {}
+        )
 
         def send() -> dict[str, Any]:
             body.seek(0)
@@ -74,7 +79,7 @@ class _Parts:
                     UploadId=self.upload_id,
                     PartNumber=number,
                     Body=cast("IO[bytes]", body),
-                    **checksum,  # type: ignore[arg-type]
+                    **checksum,
                 )
             )
             part = {"PartNumber": number, "ETag": response["ETag"]}
@@ -86,24 +91,25 @@ class _Parts:
             self._slots.release()
 
 
-def upload(bucket: Bucket, target: Target, reader: Reader, *, expected_bytes: int) -> str:
-    """Store the reader's bytes as they arrive, in parts; return the etag. On any failure the upload is aborted.
+def upload(bucket: Bucket, target: Target, reader: Reader, *, expected_bytes: int) -> Stored:
+    """Store the reader's bytes as they arrive, in parts. On any failure the upload is aborted.
 
     `expected_bytes`: their number, or its upper limit.
     """
     size = part_bytes(expected_bytes)
     readable = reader.reach(size)
     if readable < size:
-        first, exclusive = reader.view(0, readable).readall(), target.replaces is None
-        return bucket.put(target.key, first, content_type=target.content_type, exclusive=exclusive, mark=target.mark)
-    abort_orphans(bucket, target.key)
+        return bucket.put_small(target, reader.read(readable))
+    abort_orphans(bucket, prefix=f"{target.key.rpartition('/')[0]}/")
     parts = _Parts(bucket, target, _create(bucket, target))
     try:
         crc, total = _send_all(parts, reader, size)
-        return _complete(parts, crc=crc, total_bytes=total)
+        reader.check(crc)
+        return _complete(parts, crc64nvme=crc, total_bytes=total)
     except BaseException:
         parts.settle()
-        _abort(bucket, target.key, parts.upload_id)
+        with suppress(AttemptError):
+            abort(bucket, key=target.key, upload_id=parts.upload_id)
         raise
 
 
@@ -116,57 +122,74 @@ def _create(bucket: Bucket, target: Target) -> str:
     )
 
 
-def _send_all(parts: _Parts, reader: Reader, size: int) -> tuple[int, int]:
+def _send_all(parts: _Parts, reader: Reader, size: int) -> tuple[str, int]:
     """Start every part as soon as its bytes have arrived; return the CRC64NVME and the size of the whole."""
-    crc, sent = 0, 0
+    crc, sent = Crc64nvme(), 0
     while length := min(size, reader.reach(sent + size) - sent):
-        crc = _updated(crc, reader.view(sent, length))
-        parts.send(reader.view(sent, length))
+        part = Crc64nvme()
+        _update(reader.view(sent, length), part, crc)
+        parts.send(reader.view(sent, length), part.hexdigest())
         sent += length
-    return crc, sent
+    return crc.hexdigest(), sent
 
 
-def _updated(crc: int, part: View) -> int:
-    while piece := part.read(_PIECE_BYTES):
-        crc = crc64nvme(piece, crc)
-    return crc
+def _update(view: View, *checksums: Crc64nvme) -> None:
+    while piece := view.read(_PIECE_BYTES):
+        for each in checksums:
+            each.update(piece)
 
 
-def _complete(parts: _Parts, *, crc: int, total_bytes: int) -> str:
+def _complete(parts: _Parts, *, crc64nvme: str, total_bytes: int) -> Stored:
+    """Make the object of the parts; the store refuses to unless its own checksum is that of the received bytes."""
     bucket, target = parts.bucket, parts.target
     arguments = bucket.condition(target.key, exclusive=True, replaces=target.replaces)
     if bucket.settings.checksums:
         arguments |= {
             "ChecksumType": "FULL_OBJECT",
-            "ChecksumCRC64NVME": encode_checksum(f"{crc:016x}"),
+            "ChecksumCRC64NVME": encode_checksum(crc64nvme),
             "MpuObjectSize": total_bytes,
         }
     sent = parts.finished()
     return bucket.once(
-        lambda: unquoted_etag(
+        lambda: Stored.of(
             bucket.client.complete_multipart_upload(
                 Bucket=bucket.name,
                 Key=target.key,
                 UploadId=parts.upload_id,
                 MultipartUpload={"Parts": sent},  # type: ignore[typeddict-item]
                 **arguments,
-            ).get("ETag")
+            )
         )
     )
 
 
-def _abort(bucket: Bucket, key: str, upload_id: str) -> None:
-    with suppress(Exception):
-        bucket.repeated(lambda: bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id))
+def abort_orphans(bucket: Bucket, *, prefix: str) -> None:
+    """Abort the uploads that killed attempts left under an asset's prefix, whatever format they met.
 
-
-def abort_orphans(bucket: Bucket, key: str) -> None:
-    """Abort the uploads that a killed attempt left under this key.
-
-    Errors are ignored, since a policy may forbid listing: a lifecycle rule removes orphans too.
+    Errors are ignored, since a policy may forbid listing: deletion and a lifecycle rule remove orphans too.
     """
-    with suppress(Exception):
-        listed = bucket.client.list_multipart_uploads(Bucket=bucket.name, Prefix=key).get("Uploads", [])
-        for each in listed:
-            if each.get("Key") == key and each.get("UploadId"):
-                _abort(bucket, key, each["UploadId"])
+    with suppress(AttemptError):
+        for key, upload_id in unfinished(bucket, prefix=prefix):
+            abort(bucket, key=key, upload_id=upload_id)
+
+
+def unfinished(bucket: Bucket, *, prefix: str) -> list[tuple[str, str]]:
+    """Return key and id of each multipart upload under the prefix; AttemptError if the store does not list them."""
+    found: list[tuple[str, str]] = []
+    position: dict[str, Any] = {}
+    while True:
+        request = partial(bucket.client.list_multipart_uploads, Bucket=bucket.name, Prefix=prefix, **position)
+        listed: dict[str, Any] = dict(bucket.repeated(request))
+        found += [(each["Key"], each["UploadId"]) for each in listed.get("Uploads", [])]
+        if not (listed.get("IsTruncated") and listed.get("NextKeyMarker")):
+            return [each for each in found if each[0].startswith(prefix)]
+        position = {"KeyMarker": listed["NextKeyMarker"], "UploadIdMarker": listed.get("NextUploadIdMarker", "")}
+
+
+def abort(bucket: Bucket, *, key: str, upload_id: str) -> None:
+    """Abort an upload; one that is gone by now is no error."""
+    try:
+        bucket.repeated(lambda: bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id))
+    except UnavailableError as error:
+        if error.http_status != HTTPStatus.NOT_FOUND:
+            raise

@@ -71,7 +71,8 @@ class StatusBuilder:
         before = self.observed.resource.status
         same_attempt = before.tally is not None and before.tally.started == self.history.number
         progress = self.observed.progress or (before.progress if same_attempt else None)
-        return self._in_progress(Phase.IMPORTING, Reason.IMPORTING, message, progress=progress)
+        waits = f" and waits: {progress.message}" if progress and progress.message else ""
+        return self._in_progress(Phase.IMPORTING, Reason.IMPORTING, message + waits, progress=progress)
 
     def waiting(self) -> Status:
         """Return the status of an import between a failed attempt and the next one."""

@@ -150,7 +150,7 @@ class ProgressThrottle:
 
     def _differs(self, progress: Progress) -> bool:
         reported = self._reported
-        if reported is None or reported.step is not progress.step:
+        if reported is None or (reported.step, reported.message) != (progress.step, progress.message):
             return True
         if progress.percent is not None:
             return progress.percent != reported.percent

@@ -8,6 +8,7 @@ import json
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import MAX_LOG_LINE_BYTES, LogLine
+from mediaimport_api.status import Progress, Step
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.report import Report, failure
 
@@ -90,3 +91,13 @@ def test_failure_becomes_a_result_that_fits() -> None:
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason.facts.exit_code is not None])
 def test_error_knows_whether_another_attempt_can_follow(reason: Reason) -> None:
     assert RefusedError(reason, "x").retryable is reason.retryable
+
+
+def test_wait_is_a_warning_of_the_current_step_that_the_status_can_show(clock: Clock) -> None:
+    stream = io.StringIO()
+    report = Report(stream, clock)
+    report.step(Step.COMMIT, "storing")
+    report.waits("the store does not answer")
+    last = lines(stream)[-1]
+    assert last.level == "warning"
+    assert last.progress == Progress(step=Step.COMMIT, message="the store does not answer")

@@ -100,6 +100,15 @@ def test_a_running_importer_is_followed(build: Build) -> None:
     assert status_of(planned).progress == progress
 
 
+def test_status_says_what_a_running_importer_waits_for(build: Build) -> None:
+    progress = Progress(step=Step.COMMIT, message="the store does not answer; the media is kept")
+    item = started(build)
+    planned = plan(build.observed(item, jobs=[build.job()], pods=[build.running_pod()], progress=progress))
+    condition = status_of(planned).condition(ConditionType.READY)
+    assert condition is not None
+    assert condition.message == "attempt 1 is running and waits: the store does not answer; the media is kept"
+
+
 def test_progress_stays_while_a_new_operator_has_not_read_the_log(build: Build) -> None:
     progress = Progress(step=Step.DOWNLOAD, percent=42)
     running: dict[str, Any] = {"jobs": [build.job()], "pods": [build.running_pod()]}

@@ -118,3 +118,16 @@ def test_a_clock_that_cannot_be_read_times_nothing() -> None:
         parsed = parse(line(1, step=step))
         assert parsed is not None
         assert watch.read(parsed) is None
+
+
+def test_what_the_importer_waits_for_is_reported_when_it_begins_and_when_it_ends() -> None:
+    throttle = ProgressThrottle(interval_s=0)
+    throttle.read(line(0, step="probe"))
+    throttle.due(0)
+    waits = {"step": "probe", "message": "the store does not answer"}
+    throttle.read(json.dumps({"ts": "t", "level": "warning", "msg": "m", "seq": 1, "progress": waits}).encode())
+    waiting = throttle.due(1)
+    assert waiting is not None
+    assert waiting.message == "the store does not answer"
+    throttle.read(line(2, step="probe"))
+    assert throttle.due(2) is not None
