@@ -72,6 +72,10 @@ OGG = Format(_A, "ogg", "audio/ogg")
 OPUS = Format(_A, "opus", "audio/ogg")
 WMA = Format(_A, "wma", "audio/x-ms-wma")
 
+_BASE = (
+    MP4, MOV, THREE_GP, WEBM, MKV, TS, MPG, AVI, FLV, WMV, OGV, JPEG, PNG, GIF, WEBP, AVIF,
+    MP3, M4A, AAC, WAV, FLAC, OGG, OPUS, WMA,
+)  # fmt: skip
 INDEXED = frozenset({"mp4", "mov", "3gp", "m4a", "mkv", "mka", "webm"})
 """Containers whose header has the duration, and that can be read near their end."""
 _ANIMATED = {"gif", "webp", "png", "avif"}
@@ -85,6 +89,24 @@ _AUDIO_TWIN = {
     "ogv": OGG,
 }
 _VIDEO_TWIN = {"m4a": MP4, "ogg": OGV, "opus": OGV, "wma": WMV}
+
+
+def stored_formats() -> frozenset[Format]:
+    """Return every format of a stored original: those that the first bytes show, and what the streams make of them."""
+    found: set[Format] = set()
+    new = set(_BASE)
+    while new:
+        found |= new
+        new = {changed for each in new for changed in _corrected(each)} - found
+    return frozenset(found)
+
+
+def _corrected(found: Format) -> set[Format]:
+    by_streams = {
+        found.with_streams(has_video=video, has_audio=audio) for video in (True, False) for audio in (True, False)
+    }
+    return by_streams | {found.with_frames(1), found.with_frames(2)}
+
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}

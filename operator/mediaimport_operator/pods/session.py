@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 IMPORT = ("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload")
 """All that an importer does: docs/security.md, "S3 permissions"."""
-CLEANUP = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+CLEANUP = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+BUCKET = "s3:ListBucketMultipartUploads"
+"""The one action on the bucket: to find uploads that killed attempts left. S3 cannot limit it to a prefix."""
 _KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 _MAX_SESSION_NAME = 64
 
@@ -71,6 +73,7 @@ def policy(session: SessionSettings, *, prefix: str, actions: Sequence[str]) -> 
         "Action": actions,
         "Resource": f"arn:{session.partition}:s3:::{session.bucket}/{prefix}*",
     }
+    uploads = {"Effect": "Allow", "Action": BUCKET, "Resource": f"arn:{session.partition}:s3:::{session.bucket}"}
     # A bucket of AWS may encrypt with a KMS key, which the session then uses, too; other stores know no such actions.
     keys = {
         "Effect": "Allow",
@@ -78,7 +81,7 @@ def policy(session: SessionSettings, *, prefix: str, actions: Sequence[str]) -> 
         "Resource": "*",
         "Condition": {"StringLike": {"kms:ViaService": "s3.*"}},
     }
-    statements = [objects, keys] if session.on_aws else [objects]
+    statements = [objects, uploads, keys] if session.on_aws else [objects, uploads]
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
 
 

@@ -189,7 +189,7 @@ def test_cleanup_deletes_an_asset_with_its_own_credentials(
         asset_id=task.asset_id,
         source_fingerprint=source_fingerprint(task.spec.source.url),
     )
-    assert delete_asset(bucket, deletion, now=datetime.now(UTC)) is Outcome.DELETED
+    assert delete_asset(bucket, deletion, now=datetime.now(UTC)).outcome is Outcome.DELETED
     assert set(attempts.stored(task)) == {"asset.json"}
 
 

@@ -95,3 +95,13 @@ def test_every_format_fits_the_keys_of_an_asset() -> None:
         twins = [each.with_streams(has_video=v, has_audio=a) for v in (True, False) for a in (True, False)]
         for form in (each, *twins):
             assert keys.is_original(keys.original(kind=form.kind, extension=form.extension))
+
+
+def test_stored_formats_are_all_that_the_first_bytes_and_the_streams_can_make() -> None:
+    formats = classify.stored_formats()
+    constants = {each for each in vars(classify).values() if isinstance(each, classify.Format)}
+    flags = [(video, audio) for video in (True, False) for audio in (True, False)]
+    made = {each.with_streams(has_video=video, has_audio=audio) for each in formats for video, audio in flags}
+    framed = {each.with_frames(frames) for each in formats for frames in (None, 1, 2)}
+    assert constants | made | framed <= formats
+    assert len(formats) < 100

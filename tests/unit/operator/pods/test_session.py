@@ -39,22 +39,24 @@ def test_policy_allows_the_assets_prefix_and_nothing_next_to_it(build: Build) ->
             "Effect": "Allow",
             "Action": ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"],
             "Resource": f"arn:aws:s3:::bucket/media/ada/{build.uid}/*",
-        }
+        },
+        {"Effect": "Allow", "Action": "s3:ListBucketMultipartUploads", "Resource": "arn:aws:s3:::bucket"},
     ]
 
 
 def test_cleanup_may_delete_what_an_import_may_only_write(build: Build) -> None:
     objects, *_ = statements(request(build, meta={"deletionTimestamp": "2030-01-01T12:00:00Z"}))
-    assert objects["Action"] == ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    assert objects["Action"] == ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
 
 def test_policy_names_the_bucket_in_the_roles_partition(build: Build) -> None:
-    objects, _ = statements(request(build, build.session("arn:aws-us-gov:iam::111122223333:role/importer")))
+    objects, uploads, _ = statements(request(build, build.session("arn:aws-us-gov:iam::111122223333:role/importer")))
     assert objects["Resource"].startswith("arn:aws-us-gov:s3:::bucket/")
+    assert uploads["Resource"] == "arn:aws-us-gov:s3:::bucket"
 
 
 def test_on_aws_the_session_may_use_the_buckets_kms_key_through_s3_alone(build: Build) -> None:
-    _, keys = statements(request(build))
+    *_, keys = statements(request(build))
     assert keys["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
     assert keys["Condition"] == {"StringLike": {"kms:ViaService": "s3.*"}}
 
