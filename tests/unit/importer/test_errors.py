@@ -56,6 +56,7 @@ VARIABLES: dict[Reason, dict[str, str]] = {
 ELSEWHERE = {
     Reason.INTERRUPTED,  # by a signal to the process: test_process.py
     Reason.DISK_FULL,  # by the disk: test_spool.py
+    Reason.CORRUPTED,  # by bytes that change: test_handovers.py
 }
 
 
