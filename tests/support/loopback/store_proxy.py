@@ -85,7 +85,7 @@ def without_checksums(_: Request, head: bytes) -> bytes:
 
 @dataclass
 class StoreProxy:
-    """What happens to requests: `before` and `after` may raise CutError, `alter` returns another body.
+    """A proxy and its faults: `before` and `after` may raise CutError, `alter` returns another body.
 
     `alter_head` returns another head of the answer.
 
