@@ -19,7 +19,9 @@ _PATH = re.compile(
     r"(?:/(?P<name>[^/]+))?(?:/(?P<part>[^/]+))?"
 )
 _WITH_STATUS = frozenset({"mediaimports", "jobs", "pods"})
-_REQUIREMENT = re.compile(r"(?P<label>[^\s=!,]+)\s*(?:(?P<sign>==?|!=)\s*(?P<value>[^,]*)|in\s*\((?P<values>[^)]*)\))?")
+_REQUIREMENT = re.compile(
+    r"(?P<label>[^\s=!,]+)\s*(?:(?P<sign>==?|!=)\s*(?P<value>[^,]*)|(?P<none>not)?in\s*\((?P<values>[^)]*)\))?"
+)
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer
@@ -178,7 +180,8 @@ def selects(selector: str, item: Object) -> bool:
 def _holds(match: re.Match[str], labels: Mapping[str, str]) -> bool:
     value = labels.get(match["label"])
     if match["values"] is not None:
-        return value in {each.strip() for each in match["values"].split(",")}
+        is_one = value in {each.strip() for each in match["values"].split(",")}
+        return is_one is (match["none"] is None)
     if match["sign"] is None:
         return value is not None
     return (value == match["value"]) is (match["sign"] != "!=")
