@@ -93,6 +93,19 @@ def test_garbage_is_no_request_and_no_response(data: bytes) -> None:
             read(reader(data))
 
 
+@given(st.binary(min_size=1, max_size=300), st.data())
+def test_message_with_changed_bytes_is_refused_or_stays_within_the_limits(payload: bytes, data: st.DataObject) -> None:
+    sent = bytearray(encode(Response(document={"a": [1]}, luma=1.5, payload_bytes=len(payload)), payload))
+    for _ in range(data.draw(st.integers(1, 4))):
+        sent[data.draw(st.integers(0, len(sent) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        response, received = read_response(reader(bytes(sent)))
+    except ProtocolError:
+        return
+    assert len(received) == response.payload_bytes <= MAX_PAYLOAD_BYTES
+    assert len(response.message) <= 512
+
+
 @given(JSON)
 def test_other_json_is_no_request(value: object) -> None:
     with pytest.raises(ProtocolError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +87,40 @@ def test_any_bytes_are_either_a_format_or_a_refusal(tail: bytes, start: bytes) -
     except RefusedError:
         return
     assert 2 <= len(found.extension) <= 5
+
+
+ACTIVE = [b"<!doctype html", b"<html", b"<script>", b"<svg ", b"<?xml version='1.0'?><svg ", b'{"a": 1}', b"<body "]
+"""Beginnings of what a browser would run or show as a page."""
+
+
+@given(
+    st.sampled_from(ACTIVE),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    st.text(" \t\r\n", max_size=20),
+    st.binary(max_size=400),
+)
+def test_page_or_script_is_never_media_whatever_follows(start: bytes, mark: bytes, space: str, rest: bytes) -> None:
+    for beginning in (start, start.upper()):
+        with pytest.raises(RefusedError):
+            classify.classify(mark + space.encode() + beginning + rest)
+
+
+def classified(head: bytes) -> classify.Format | Reason:
+    try:
+        return classify.classify(head)
+    except RefusedError as refused:
+        return refused.reason
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_format_is_the_same_each_time_and_of_a_known_set(head: bytes, more: bytes) -> None:
+    for each in (head, head + more):
+        found = classified(each)
+        assert found == classified(each)
+        if isinstance(found, classify.Format):
+            assert re.fullmatch(r"[a-z0-9]{2,5}", found.extension)
+        else:
+            assert found in {Reason.NOT_MEDIA, Reason.UNSUPPORTED_FORMAT}
 
 
 def test_every_format_fits_the_keys_of_an_asset() -> None:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from mediaimport_webhook.generation.signatures import refusal, usable_secret
+from standardwebhooks import Webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + "A" * 32
@@ -100,3 +104,50 @@ def test_timestamp_that_is_no_plain_number_is_refused(sent: str) -> None:
 )
 def test_secret_is_checked_for_its_form(secret: str, *, usable: bool) -> None:
     assert usable_secret(secret) is usable
+
+
+SECRETS = st.binary(min_size=1, max_size=64).map(lambda key: f"whsec_{base64.b64encode(key).decode()}")
+IDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+BODIES = st.text(max_size=200).map(str.encode)
+
+
+def signed(secret: str, message_id: str, body: bytes, moment: datetime) -> dict[str, str]:
+    signature = Webhook(secret).sign(message_id, moment, body.decode())
+    return headers(id=message_id, timestamp=str(int(moment.timestamp())), signature=signature)
+
+
+@given(SECRETS, IDS, BODIES, st.integers(-300, 300))
+def test_whatever_is_signed_is_accepted_within_the_tolerance(
+    secret: str, message_id: str, body: bytes, age_s: int
+) -> None:
+    given_headers = signed(secret, message_id, body, SENT)
+    assert refusal(given_headers, body, [OTHER, secret], SENT + timedelta(seconds=age_s)) is None
+
+
+@given(SECRETS, IDS, BODIES, st.data())
+def test_one_changed_byte_of_body_id_or_signature_is_refused(
+    secret: str, message_id: str, body: bytes, data: st.DataObject
+) -> None:
+    good = signed(secret, message_id, body, SENT)
+    part = data.draw(st.sampled_from(["body", "id", "signature"]))
+    if part == "body":
+        place = data.draw(st.integers(0, len(body)))
+        other = body[:place] + data.draw(st.binary(min_size=1, max_size=1)) + body[place + 1 :]
+        assume(other != body)
+        assert refusal(good, other, [secret], SENT) is not None
+        return
+    text = good[f"webhook-{part}"]
+    place = data.draw(st.integers(0, len(text) - 1))
+    changed = text[:place] + data.draw(st.sampled_from("Aa0+=,. ")) + text[place + 1 :]
+    assume(changed != text)
+    assert refusal(good | {f"webhook-{part}": changed}, body, [secret], SENT) is not None
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(headers())), st.text(max_size=80)),
+    st.binary(max_size=80),
+    st.text("abcXYZ019+/=-_ é", min_size=4, max_size=40).map(lambda text: f"whsec_{text}"),
+)
+def test_no_headers_or_body_are_an_error_with_a_usable_secret(others: dict[str, str], body: bytes, secret: str) -> None:
+    assume(usable_secret(secret))
+    assert refusal(headers() | others, body, [secret], SENT) is not None
