@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 from mediaimport_webhook.generation import signatures
 from mediaimport_webhook.generation.aliases import ModelAlias, read_models_file
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage
+from mediaimport_webhook.generation.providers.fetched_secret import FetchedSecret
 from mediaimport_webhook.http import bodies, problems
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _MAX_URL = 16 * 1024
 """Of a callback; an owner token with all tags that are allowed has less than half of it."""
 _FILES_LIFETIME = timedelta(hours=1)
 """Of predictions made by API: Replicate deletes them with their files."""
-_SECRET_REFRESH_INTERVAL = timedelta(minutes=1)
-"""Least age of a fetched secret before a refresh, so that unsigned callbacks do not each cause a request."""
 
 
 def http_client() -> httpx.AsyncClient:
@@ -60,8 +59,7 @@ class Replicate:
         self._models = None if models_file is None else read_models_file(models_file)
         self._http = http
         self._clock = clock
-        self._fetched_secret: str | None = None
-        self._fetched_at: datetime | None = None
+        self._fetched_secret = FetchedSecret(self._fetch_secret, clock)
 
     @property
     def name(self) -> str:
@@ -76,10 +74,11 @@ class Replicate:
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless signed with one of the secrets within 300 s; 503 if there is no secret."""
+        self.check_headers(headers)
         now = self._clock()
-        refusal = signatures.refusal(headers, body, await self._signing_secrets(now), now)
-        if refusal is not None and self._may_be_rotated(now):
-            refusal = signatures.refusal(headers, body, (await self._fetch_secret(now),), now)
+        refusal = signatures.refusal(headers, body, await self._signing_secrets(), now)
+        if refusal is not None and not self._secrets:
+            refusal = signatures.refusal(headers, body, (await self._fetched_secret.fresh(),), now)
         if refusal is not None:
             raise signatures.refused(refusal)
 
@@ -141,21 +140,17 @@ class Replicate:
         """Cancel a prediction."""
         await self._send("POST", f"/v1/predictions/{prediction}/cancel")
 
-    async def _signing_secrets(self, now: datetime) -> tuple[str, ...]:
+    async def _signing_secrets(self) -> tuple[str, ...]:
         if self._secrets:
             return self._secrets
         if self._token is None:
             raise problems.setting_missing("REPLICATE_WEBHOOK_SECRETS")
-        return (self._fetched_secret or await self._fetch_secret(now),)
+        return (await self._fetched_secret.get(),)
 
-    def _may_be_rotated(self, now: datetime) -> bool:
-        return self._fetched_at is not None and now - self._fetched_at > _SECRET_REFRESH_INTERVAL
-
-    async def _fetch_secret(self, now: datetime) -> str:
+    async def _fetch_secret(self) -> str:
         key = _content(await self._send("GET", "/v1/webhooks/default/secret")).get("key")
         if not isinstance(key, str) or not signatures.usable_secret(key):
             raise problems.unavailable("Replicate's webhook secret")
-        self._fetched_secret, self._fetched_at = key, now
         return key
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:

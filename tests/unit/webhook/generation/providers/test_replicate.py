@@ -25,14 +25,16 @@ class World:
     def __init__(self, **variables: str) -> None:
         self.key = OLD
         self.asked = 0
+        self.failing = False
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         least = {"NAMESPACE": "n", "S3_BUCKET_NAME": "b", "REPLICATE_API_TOKEN": "r8_x"}
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
         self.replicate = Replicate(Settings.read(Environment(least | variables)), http, clock=lambda: self.now)
 
-    def _answer(self, _: httpx.Request) -> httpx.Response:
+    async def _answer(self, _: httpx.Request) -> httpx.Response:
         self.asked += 1
-        return httpx.Response(200, json={"key": self.key})
+        await asyncio.sleep(0)
+        return httpx.Response(500) if self.failing else httpx.Response(200, json={"key": self.key})
 
     def verify(self, secret: str) -> None:
         headers = {
@@ -115,3 +117,59 @@ def test_id_that_fits_no_path_is_refused(identity: object) -> None:
 def test_token_is_for_no_other_host(host: str) -> None:
     assert World().replicate.auth_for(host) == {}
     assert World().replicate.auth_for("api.replicate.com") == {"Authorization": "Bearer r8_x"}
+
+
+def test_callback_without_signature_headers_asks_for_no_secret() -> None:
+    world = World()
+    for headers in ({}, {"webhook-id": "m", "webhook-timestamp": "1", "webhook-signature": "v1,x"}):
+        with pytest.raises(Problem) as refusal:
+            asyncio.run(world.replicate.verify(headers, BODY))
+        assert refusal.value.status == 401
+    assert world.asked == 0
+
+
+def forged(world: World) -> dict[str, str]:
+    """Return headers of the right form that nobody signed."""
+    sent = str(int(world.now.timestamp()))
+    return {"webhook-id": "m", "webhook-timestamp": sent, "webhook-signature": "v1," + 43 * "A" + "="}
+
+
+async def statuses(world: World, count: int) -> list[int]:
+    """Return the statuses of that many forged callbacks at once."""
+    checks = (world.replicate.verify(forged(world), BODY) for _ in range(count))
+    results = await asyncio.gather(*checks, return_exceptions=True)
+    return [int(each.status) for each in results if isinstance(each, Problem)]
+
+
+def test_hundred_forged_callbacks_at_once_ask_for_the_secret_once() -> None:
+    world = World()
+
+    async def twice() -> None:
+        assert await statuses(world, 100) == [401] * 100
+        assert world.asked == 1
+        world.now += timedelta(seconds=61)
+        assert await statuses(world, 100) == [401] * 100
+        assert world.asked == 2
+
+    asyncio.run(twice())
+
+
+def test_secret_is_not_asked_for_again_soon_after_a_failure() -> None:
+    world = World()
+    world.failing = True
+    assert asyncio.run(statuses(world, 100)) == [503] * 100
+    assert world.asked == 1
+    world.now += timedelta(seconds=11)
+    world.failing = False
+    world.verify(OLD)
+    assert world.asked == 2
+
+
+def test_held_secret_verifies_while_the_generator_fails() -> None:
+    world = World()
+    world.verify(OLD)
+    world.failing = True
+    world.now += timedelta(hours=1)
+    assert asyncio.run(statuses(world, 50)) == [503] * 50
+    world.verify(OLD)
+    assert world.asked == 2
