@@ -58,7 +58,7 @@ class Environment:
     def source_policy(self) -> SourcePolicy:
         """Return SOURCE_ALLOWED_NETWORKS (CIDRs) and SOURCE_ALLOWED_PORTS (default 80,443) as a policy."""
         ports = frozenset(self._port(word) for word in self.words("SOURCE_ALLOWED_PORTS"))
-        networks = tuple(self._network(word) for word in self.words("SOURCE_ALLOWED_NETWORKS"))
+        networks = self.networks("SOURCE_ALLOWED_NETWORKS")
         return SourcePolicy(allowed_networks=networks, ports=ports or SourcePolicy().ports)
 
     @staticmethod
@@ -67,9 +67,9 @@ class Environment:
             raise BadSettingError(f"SOURCE_ALLOWED_PORTS has {word!r}; it must be ports, separated by commas")
         return int(word)
 
-    @staticmethod
-    def _network(word: str) -> Network:
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Return the comma-separated CIDRs, none when unset."""
         try:
-            return ipaddress.ip_network(word)
+            return tuple(ipaddress.ip_network(word) for word in self.words(name))
         except ValueError as error:
-            raise BadSettingError(f"SOURCE_ALLOWED_NETWORKS: {error}; use CIDRs such as 10.0.0.0/8") from None
+            raise BadSettingError(f"{name}: {error}; use CIDRs such as 10.0.0.0/8") from None

@@ -48,7 +48,10 @@ def values(issuer: Issuer) -> Values:
     """Values of the release besides those for store and stand-in."""
     values = {
         "operator": {"retryWaitSeconds": 1},
-        "webhook": {"rateLimitPerSecond": 0},  # schemathesis sends requests as fast as it can
+        "webhook": {
+            "rateLimitPerSecond": 0,
+            "unauthenticatedRateLimitPerSecond": 0,
+        },  # schemathesis sends requests as fast as it can
     }
     return merged(values, issuer.values)
 

@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from mediaimport_webhook.access.authenticator import authenticator_of
+from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
 from mediaimport_webhook.generation.failures import Failures
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
@@ -186,6 +187,14 @@ def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middlewa
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", request_id.HEADER],
             )
         )
+    if settings.unauthenticated_rate_limit_per_second > 0:
+        limit = Middleware(
+            AddressLimit,
+            limiter=RateLimiter(settings.unauthenticated_rate_limit_per_second),
+            trusted_proxies=settings.trusted_proxies,
+            metrics=dependencies.metrics,
+        )
+        middleware.append(limit)
     return [
         *middleware,
         Middleware(RequestLimits, limits=dependencies.limits),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from mediaimport_api.source_policy import SourcePolicy
+    from mediaimport_api.source_policy import Network, SourcePolicy
     from mediaimport_runtime.environment import Environment
 
 AuthMode = Literal["tokens", "none"]
@@ -54,6 +54,10 @@ class Settings:
     oidc: Oidc | None
     rate_limit_per_second: int
     """For each user; 0 is no limit."""
+    unauthenticated_rate_limit_per_second: int
+    """For each address, of requests without valid credentials; 0 is no limit."""
+    trusted_proxies: tuple[Network, ...]
+    """Whose X-Forwarded-For is believed."""
     store: StoreSettings
     sources: SourcePolicy
     presign_seconds: int
@@ -91,6 +95,8 @@ class Settings:
             auth_tokens_file=_path(env.optional("AUTH_TOKENS_FILE")),
             oidc=_oidc(env),
             rate_limit_per_second=env.integer("RATE_LIMIT_PER_SECOND", 0),
+            unauthenticated_rate_limit_per_second=env.integer("UNAUTHENTICATED_RATE_LIMIT_PER_SECOND", 0),
+            trusted_proxies=env.networks("TRUSTED_PROXIES"),
             store=StoreSettings.read(env),
             sources=env.source_policy(),
             presign_seconds=_presign_seconds(env),

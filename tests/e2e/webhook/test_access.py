@@ -54,7 +54,7 @@ class Callers:
     """Sends each request as each caller, about an asset of its own."""
 
     def __init__(self, world: World, webhook: httpx.Client, issuer: Issuer) -> None:
-        self._world, self._webhook = world, webhook
+        self._world, self._webhook, self._issuer = world, webhook, issuer.url
         self._headers = {
             "nobody": {},
             "owner": {"Authorization": f"Bearer {issuer.token('alice')}"},
@@ -111,13 +111,13 @@ class Callers:
             if content["total"] == len(users):
                 return _owners({"owner", "another"}, caller)
             own = {"owner": "alice", "another": "bob", "admin": "root"}[caller]
-            return _owners({caller} if content["total"] == users.count(user_of(own)) else set(), caller)
+            return _owners({caller} if content["total"] == users.count(user_of(self._issuer, own)) else set(), caller)
         return ""
 
     def _manifest(self, asset: str, operation: str, *, user: str = "alice") -> dict[str, Any]:
         over = operation in {"retryMedia", "followMedia"}
         about = {"source": {"url": "https://example.com/never.mp4"}, "metadata": TOO_MUCH if over else {}}
-        spec = {"assetId": asset, "userId": user_of(user), "tags": [TAG], "suspend": not over}
+        spec = {"assetId": asset, "userId": user_of(self._issuer, user), "tags": [TAG], "suspend": not over}
         return self._world.manifest(f"access-{asset}", about | spec)
 
 

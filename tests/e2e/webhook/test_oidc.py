@@ -38,7 +38,7 @@ def test_subject_of_the_token_owns_what_it_imports(world: World, anonymous: http
     assert answer.status_code == 202
     asset_id = answer.json()["asset_id"]
     assert world.finished_asset(anonymous, asset_id)["status"] == "ready"
-    user = user_of("auth0|alice")
+    user = user_of(issuer.url, "auth0|alice")
     assert len(world.objects(f"media/{user}/{asset_id}/")) == 3
     for token, status in (
         (issuer.token("bob"), 404),

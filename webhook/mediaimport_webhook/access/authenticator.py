@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import logging
-import math
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from mediaimport_api.model import Sha256
@@ -18,11 +14,12 @@ from mediaimport_runtime.environment import BadSettingError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from mediaimport_webhook.access import Caller, unauthorized
+from mediaimport_webhook.access.rate_limit import RateLimiter, mark_authenticated, too_many_requests
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.settings import Oidc, Settings, user_id_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     import httpx
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from mediaimport_webhook.metrics import Metrics
 
 log = logging.getLogger(__name__)
-_BURST_S = 2
-"""Seconds' worth of requests that a user may send at once."""
-_MAX_USERS = 10_000
 _CHECK_INTERVAL_S = 1.0
 _MAX_TOKEN = 4096
 
@@ -64,6 +58,7 @@ class BearerAuthenticator:
             found = await self.issuer.caller(token)
         if found is None:
             raise unauthorized("This token is not known.")
+        mark_authenticated(request.scope)
         return found
 
 
@@ -81,8 +76,9 @@ class AnonymousAuthenticator:
 
     user_id: str
 
-    async def caller(self, _: Request) -> Caller:
+    async def caller(self, request: Request) -> Caller:
         """Return the default user."""
+        mark_authenticated(request.scope)
         return Caller(self.user_id, admin=True)
 
 
@@ -100,34 +96,8 @@ class RateLimitedAuthenticator:
         retry_after_s = self.limiter.retry_after_s(caller.user_id)
         if retry_after_s > 0:
             self.metrics.rate_limited()
-            detail = "Too many requests; wait as long as Retry-After says."
-            headers = {"Retry-After": str(retry_after_s)}
-            raise problems.Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers)
+            raise too_many_requests(retry_after_s)
         return caller
-
-
-class RateLimiter:
-    """Token bucket of each user, in this process alone: N replicas let N times as many requests through."""
-
-    def __init__(self, per_second: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._per_second = per_second
-        self._monotonic = monotonic
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def retry_after_s(self, user_id: str) -> int:
-        """Take a token and return 0; return the whole seconds until there is one if the bucket is empty."""
-        now, capacity = self._monotonic(), float(self._per_second * _BURST_S)
-        tokens, filled_at = self._buckets.get(user_id, (capacity, now))
-        tokens = min(capacity, tokens + (now - filled_at) * self._per_second)
-        is_allowed = tokens >= 1
-        self._store(user_id, (tokens - 1 if is_allowed else tokens, now))
-        return 0 if is_allowed else math.ceil((1 - tokens) / self._per_second)
-
-    def _store(self, user_id: str, bucket: tuple[float, float]) -> None:
-        self._buckets[user_id] = bucket
-        self._buckets.move_to_end(user_id)
-        if len(self._buckets) > _MAX_USERS:
-            self._buckets.popitem(last=False)
 
 
 class TokenGrant(BaseModel):
@@ -155,7 +125,8 @@ class TokenGrant(BaseModel):
 
 
 _TOKENS_FILE = TypeAdapter(list[TokenGrant])
-Grants = list[tuple[bytes, Caller]]
+Grants = dict[bytes, Caller]
+"""Callers by the SHA-256 of their tokens. Who measures a look-up learns about digests, and nothing about tokens."""
 
 
 def _read_tokens(path: Path) -> Grants:
@@ -168,11 +139,12 @@ def _read_tokens(path: Path) -> Grants:
         raise BadSettingError(f"AUTH_TOKENS_FILE: {error}") from None
     except ValueError:
         raise BadSettingError("AUTH_TOKENS_FILE is not JSON; it must be a list of objects") from None
-    return [(each.digest, Caller(each.user, admin=each.role == "admin")) for each in grants]
+    # The first of several grants of one token counts.
+    return {each.digest: Caller(each.user, admin=each.role == "admin") for each in reversed(grants)}
 
 
 class TokensFile:
-    """Authenticates callers by the SHA-256 of their token, compared in constant time with every known one."""
+    """Authenticates callers by the SHA-256 of their token; a look-up takes as long with many tokens as with few."""
 
     def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -183,7 +155,7 @@ class TokensFile:
 
     def find(self, token: str) -> Caller | None:
         """Return the caller of a token, None if it is not known."""
-        return _matching(self._current(), token)
+        return self._current().get(hashlib.sha256(token.encode()).digest())
 
     def _current(self) -> Grants:
         now = self._monotonic()
@@ -214,12 +186,6 @@ class TokensFile:
         except OSError:
             return None
         return state.st_ino, state.st_mtime_ns, state.st_size
-
-
-def _matching(grants: Sequence[tuple[bytes, Caller]], token: str) -> Caller | None:
-    presented = hashlib.sha256(token.encode()).digest()
-    found = [caller for digest, caller in grants if hmac.compare_digest(digest, presented)]
-    return found[0] if found else None
 
 
 def authenticator_of(settings: Settings, http: httpx.AsyncClient, metrics: Metrics) -> Authenticator:

@@ -45,14 +45,29 @@ class KeySet:
         self._keys: Sequence[PyJWK] = ()
         self._fetched_at = self._tried_at = float("-inf")
         self._refreshing = asyncio.Lock()
+        self._renewal: asyncio.Task[bool] | None = None
 
     async def keys(self) -> Sequence[PyJWK]:
-        """Return the keys, at most an hour old; while the publisher does not answer a day; then a 503 Problem."""
-        if self._monotonic() - self._fetched_at > _REFRESH_AFTER_S:
+        """Return the keys, at most a day old; a 503 Problem if there are none.
+
+        Keys older than an hour are renewed in the background: no request waits for a publisher that does not answer.
+        """
+        if self._age_s() > _EXPIRE_AFTER_S:
             await self.refresh()
-        if self._monotonic() - self._fetched_at > _EXPIRE_AFTER_S:
+        elif self._age_s() > _REFRESH_AFTER_S:
+            self._renew()
+        if self._age_s() > _EXPIRE_AFTER_S:
             raise problems.unavailable(f"The server with the keys of {self._publisher}")
         return self._keys
+
+    def _age_s(self) -> float:
+        return self._monotonic() - self._fetched_at
+
+    def _renew(self) -> None:
+        """Refresh in a task of its own, one at a time."""
+        is_running = self._renewal is not None and not self._renewal.done()
+        if not is_running and self._monotonic() - self._tried_at >= _REFRESH_INTERVAL_S:
+            self._renewal = asyncio.create_task(self.refresh())
 
     async def refresh(self) -> bool:
         """Fetch the keys, unless the last try is less than 10 s ago; return whether it succeeded."""

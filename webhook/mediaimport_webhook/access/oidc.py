@@ -57,7 +57,7 @@ class Issuer:
             raise unauthorized("The token is another issuer's, or for another audience.") from None
         except PyJWTError:
             raise unauthorized("The token is not valid here.") from None
-        return Caller(user_of(claims["sub"]), admin=self._is_admin(claims))
+        return Caller(user_of(self.settings.issuer, claims["sub"]), admin=self._is_admin(claims))
 
     async def _key(self, token: str) -> PyJWK:
         """Return the key that the token names, after a refresh if it is not known yet: keys rotate."""
@@ -87,9 +87,12 @@ class Issuer:
         )
 
 
-def user_of(subject: str) -> str:
-    """Return the user's id for a `sub`, hashed: a `sub` is any text, an id is part of labels and of S3 keys."""
-    digest = hashlib.sha256(subject.encode()).digest()[:20]
+def user_of(issuer: str, subject: str) -> str:
+    """Return the user's id for a `sub`, hashed: a `sub` is any text, an id is part of labels and of S3 keys.
+
+    A `sub` is unique within its issuer only, so the issuer is hashed, too.
+    """
+    digest = hashlib.sha256(f"{issuer}\n{subject}".encode()).digest()[:20]
     return f"u-{base64.b32encode(digest).decode().lower()}"
 
 

@@ -102,9 +102,9 @@ _GENERATION: Schema = {
 }
 _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
 _URL = {"url": "https://example.com/video.mp4", "name": "film.mp4", "type": "video", "metadata": {"shot": 7}}
-_ALWAYS = (405, 408, 500, 503)
-_PUBLIC, _AUTHENTICATED = _ALWAYS, (401, *_ALWAYS, 429)
-_CALLBACK_PROBLEMS = (400, 401, 403, *_ALWAYS, 413, 429, 502)
+_ALWAYS = (405, 408, 429, 500, 503)
+_PUBLIC, _AUTHENTICATED = _ALWAYS, (401, *_ALWAYS)
+_CALLBACK_PROBLEMS = (400, 401, 403, *_ALWAYS, 413, 502)
 
 OPERATIONS = (
     Operation("GET", "/healthz", "alive", "Liveness.", schemas.Alive, problems=_PUBLIC, bearer=False),

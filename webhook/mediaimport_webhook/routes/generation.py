@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from starlette.background import BackgroundTask
 
+from mediaimport_webhook.access.rate_limit import mark_authenticated
 from mediaimport_webhook.catalogue import Catalogue, Entry, Presenter, Query
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys, Started, StartRequest
 from mediaimport_webhook.generation.outputs import generated_tags
@@ -90,6 +91,7 @@ class CallbackRoute:
 
     async def _verified(self, request: Request, body: bytes) -> Prediction:
         await self.provider.verify(request.headers, body)
+        mark_authenticated(request.scope)
         return await self.provider.complete(await self.provider.parse(body), request.query_params)
 
     def _count(self, result: IntakeResult) -> None:

@@ -75,6 +75,10 @@ env:
   value: {{ int64 .presignSeconds | quote }}
 - name: RATE_LIMIT_PER_SECOND
   value: {{ int64 .rateLimitPerSecond | quote }}
+- name: UNAUTHENTICATED_RATE_LIMIT_PER_SECOND
+  value: {{ int64 .unauthenticatedRateLimitPerSecond | quote }}
+- name: TRUSTED_PROXIES
+  value: {{ join "," .trustedProxies | quote }}
 - name: KEEP_ALIVE_SECONDS
   value: {{ int64 .keepAliveSeconds | quote }}
 - name: CORS_ORIGINS

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import logging
+import timeit
 from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_runtime.environment import BadSettingError
-from mediaimport_webhook.access.authenticator import RateLimiter, TokensFile
+from mediaimport_webhook.access.authenticator import TokensFile
+from mediaimport_webhook.access.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,3 +140,19 @@ def test_user_who_asks_too_often_is_told_when_to_come_back(start: Start) -> None
     assert (answers[2].headers["retry-after"], answers[2].headers["content-type"]) == ("1", "application/problem+json")
     assert webhook.sample("mediaimport_webhook_http_requests_rate_limited_total") == 1
     assert webhook.call("GET", "/api/v1/stats", token="bob-token-0123456789").status_code == 200
+
+
+def test_looking_up_a_token_takes_no_longer_with_many_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    grants = [{"token": f"token-number-{number:06}", "user": "bob"} for number in range(20_000)]
+    path.write_text(json.dumps([*grants, {"token": ALICE, "user": "alice"}]))
+    tokens = TokensFile(path)
+    assert min(timeit.repeat(lambda: tokens.find(ALICE), number=10, repeat=5)) / 10 < 0.0002
+
+
+def test_first_grant_of_a_token_counts(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    path.write_text(json.dumps([{"token": ALICE, "user": "alice"}, {"token": ALICE, "user": "bob", "role": "admin"}]))
+    found = TokensFile(path).find(ALICE)
+    assert found is not None
+    assert (found.user_id, found.admin) == ("alice", False)

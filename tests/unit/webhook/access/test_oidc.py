@@ -72,8 +72,8 @@ def test_subject_becomes_a_user_id_that_fits_labels_and_keys() -> None:
     world = World()
     (user, admin) = world.caller(token())
     assert re.fullmatch(r"u-[a-z2-7]{32}", user)
-    assert (user, admin) == (user_of("Alice@login.test"), False)
-    assert user_of("alice@login.test") != user
+    assert (user, admin) == (user_of(ISSUER, "Alice@login.test"), False)
+    assert user_of(ISSUER, "alice@login.test") != user
     assert world.asked == ["/realm/.well-known/openid-configuration", "/keys"]
 
 
@@ -152,10 +152,44 @@ def test_routes_take_a_token_of_the_file_or_a_jwt(start: Start) -> None:
     made = webhook.call(
         "POST", "/api/v1/media/import-from-url", token=token(), json={"url": "https://example.com/a.mp4"}
     )
-    assert (made.status_code, webhook.specs()[0]["userId"]) == (202, user_of("Alice@login.test"))
+    assert (made.status_code, webhook.specs()[0]["userId"]) == (202, user_of(ISSUER, "Alice@login.test"))
     assert webhook.call("GET", made.headers["location"], token="bob-token-0123456789").status_code == 404
 
 
 def test_jwts_alone_are_enough(start: Start) -> None:
     webhook = start(OIDC_ISSUER=ISSUER, OIDC_AUDIENCE=AUDIENCE, AUTH_TOKENS_FILE=None)
     assert webhook.call("GET", "/api/v1/media/").status_code == 401
+
+
+def test_same_subject_of_another_issuer_is_another_user() -> None:
+    assert user_of("https://one.test", "alice") != user_of("https://two.test", "alice")
+
+
+def test_no_request_waits_for_an_issuer_that_does_not_answer_while_keys_are_held() -> None:
+    now, answers, asked = [1000.0], asyncio.Event(), []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) > 1:
+            await answers.wait()
+        return httpx.Response(200, json={"keys": [public("two" if len(asked) > 1 else "one", EC_KEY)]})
+
+    async def locate() -> str:
+        return "https://login.test/keys"
+
+    async def callers() -> tuple[int, int]:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        issuer = Issuer(OIDC, KeySet(http, locate, publisher="issuer", monotonic=lambda: now[0]))
+        await issuer.caller(token())
+        now[0] += 3601
+        async with asyncio.timeout(1):
+            for _ in range(5):
+                await issuer.caller(token())
+                await asyncio.sleep(0)
+        during = len(asked)
+        answers.set()
+        while [each.key_id for each in await issuer.key_set.keys()] != ["two"]:  # noqa: ASYNC110 - the key set has no event
+            await asyncio.sleep(0.001)
+        return during, len(asked)
+
+    assert asyncio.run(asyncio.wait_for(callers(), 5)) == (2, 2)

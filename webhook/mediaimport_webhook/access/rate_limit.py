@@ -1,0 +1,165 @@
+"""Rate limits: token buckets of users, and of the addresses that send requests without valid credentials."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from mediaimport_webhook.http import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from mediaimport_webhook.metrics import Metrics
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_BURST_S = 2
+"""Seconds' worth of requests that may come at once."""
+_MAX_BUCKETS = 10_000
+_MAX_PROXIES = 32
+_IPV6_SITE_BITS = 64
+"""One customer of a network has at least that many addresses."""
+_PROBES = frozenset({"/healthz", "/readyz"})
+_CREDENTIALS = ("authorization", "webhook-signature", "x-fal-webhook-signature")
+_AUTHENTICATED = "mediaimport.authenticated"
+
+
+def mark_authenticated(scope: Scope) -> None:
+    """Note that a request has valid credentials: a token, or a callback's signature."""
+    scope[_AUTHENTICATED] = True
+
+
+class RateLimiter:
+    """Token buckets, in this process alone: N replicas let N times as many requests through."""
+
+    def __init__(self, per_second: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._monotonic = monotonic
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def retry_after_s(self, key: str) -> int:
+        """Take a token and return 0; return the whole seconds until there is one if the bucket is empty."""
+        tokens, now = self._tokens(key)
+        is_allowed = tokens >= 1
+        self._store(key, (tokens - 1 if is_allowed else tokens, now))
+        return 0 if is_allowed else self._wait_s(tokens)
+
+    def is_empty(self, key: str) -> bool:
+        """Return whether a request of that key would have to wait; take nothing."""
+        return key in self._buckets and self._tokens(key)[0] < 1
+
+    def _tokens(self, key: str) -> tuple[float, float]:
+        now, capacity = self._monotonic(), float(self._per_second * _BURST_S)
+        tokens, filled_at = self._buckets.get(key, (capacity, now))
+        return min(capacity, tokens + (now - filled_at) * self._per_second), now
+
+    def _wait_s(self, tokens: float) -> int:
+        return math.ceil((1 - tokens) / self._per_second)
+
+    def _store(self, key: str, bucket: tuple[float, float]) -> None:
+        self._buckets[key] = bucket
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > _MAX_BUCKETS:
+            self._buckets.popitem(last=False)
+
+
+def too_many_requests(retry_after_s: int) -> problems.Problem:
+    """Return 429."""
+    detail = "Too many requests; wait as long as Retry-After says."
+    headers = {"Retry-After": str(retry_after_s)}
+    return problems.Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers)
+
+
+@dataclass(frozen=True)
+class AddressLimit:
+    """ASGI middleware: limits the requests without valid credentials that one address sends.
+
+    A request that brings credentials is always looked at, since users and a generator may share an address with
+    strangers: only its refusal takes a token. One that brings none is refused at once when the bucket is empty.
+    """
+
+    app: ASGIApp
+    limiter: RateLimiter
+    trusted_proxies: Sequence[Network]
+    metrics: Metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 429."""
+        if scope["type"] != "http" or scope["path"] in _PROBES:
+            await self.app(scope, receive, send)
+            return
+        headers, key = Headers(scope=scope), bucket_of(client_address(scope, self.trusted_proxies))
+        if self.limiter.is_empty(key) and not any(each in headers for each in _CREDENTIALS):
+            await self._refuse(self.limiter.retry_after_s(key), scope, receive, send)
+        else:
+            await self._charged(key, scope, receive, send)
+
+    async def _charged(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a token when the answer begins, unless somebody has authenticated the request by then."""
+        is_refused = False
+
+        async def send_or_refuse(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start" and _is_strangers(scope, message):
+                retry_after_s = self.limiter.retry_after_s(key)
+                if retry_after_s > 0:
+                    is_refused = True
+                    await self._refuse(retry_after_s, scope, receive, send)
+            if not is_refused:
+                await send(message)
+
+        await self.app(scope, receive, send_or_refuse)
+
+    async def _refuse(self, retry_after_s: int, scope: Scope, receive: Receive, send: Send) -> None:
+        self.metrics.rate_limited()
+        await too_many_requests(retry_after_s).response()(scope, receive, send)
+
+
+def _is_strangers(scope: Scope, start: Message) -> bool:
+    """Return whether an answer costs a token. A 5xx is no fault of its sender, who may not have been verified yet."""
+    return start["status"] < HTTPStatus.INTERNAL_SERVER_ERROR and not scope.get(_AUTHENTICATED, False)
+
+
+def client_address(scope: Scope, trusted_proxies: Sequence[Network]) -> str:
+    """Return the address of the first sender, from the right of X-Forwarded-For, that is no trusted proxy."""
+    address = (scope.get("client") or ("", 0))[0]
+    forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
+    for each in reversed(forwarded[-_MAX_PROXIES:]):
+        if not _is_in(address, trusted_proxies) or _parsed(each) is None:
+            break
+        address = each.strip()
+    return address
+
+
+def bucket_of(address: str) -> str:
+    """Return the key of an address's bucket: of IPv6 the network of 64 bits."""
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, _IPV6_SITE_BITS), strict=False))
+    return "" if parsed is None else str(parsed)
+
+
+def _parsed(text: str) -> Address | None:
+    """Return the address; an IPv4 one that is written as IPv6 is itself."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _is_in(text: str, networks: Sequence[Network]) -> bool:
+    address = _parsed(text)
+    return address is not None and any(address in each for each in networks)
