@@ -8,11 +8,12 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from dev.cluster import control, exports, interruption, turn
+from dev.cluster import control, exports
 from dev.cluster.cache import Cache
 from dev.cluster.errors import CannotRunHereError
 from dev.cluster.node import lifecycle
 from dev.cluster.programs import debian, go
+from dev.cluster.run import interruption, turn
 from dev.cluster.up import up
 
 # Programs that tests run without a cluster, and the Debian package of each.

@@ -15,7 +15,7 @@ from dev.cluster.node import certificates, clashes, lifecycle
 from dev.cluster.node.node import find
 from dev.cluster.node.processes import plan
 from dev.cluster.programs import debian, go
-from dev.cluster.tasks import Tasks
+from dev.cluster.run.tasks import Tasks
 
 if TYPE_CHECKING:
     import threading

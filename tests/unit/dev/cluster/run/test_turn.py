@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.cluster import turn
 from dev.cluster.cache import CHECKOUT
+from dev.cluster.run import turn
 from dev.cluster.waiting import until
 
 if TYPE_CHECKING:

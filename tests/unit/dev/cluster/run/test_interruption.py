@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from dev.cluster import interruption
+from dev.cluster.run import interruption
 
 THREE_SIGNALS = """
 import os, signal, time
-from dev.cluster import interruption
+from dev.cluster.run import interruption
 with interruption.noted():
     for wait_s in (0, 0, 1.2):
         time.sleep(wait_s)

@@ -6,8 +6,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from dev.cluster import tasks
-from dev.cluster.tasks import Tasks
+from dev.cluster.run import tasks
+from dev.cluster.run.tasks import Tasks
 
 
 def test_task_runs_after_those_it_depends_on() -> None:
