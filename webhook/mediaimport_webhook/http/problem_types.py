@@ -100,6 +100,10 @@ PROBLEM_TYPES = (
         "Check `OWNER_TOKEN_KEYS`: it lists the former keys, too, as long as predictions of them run.",
     ),
     ProblemType(
+        "provider-answer-unreadable", 502, "The generator's answer is not the JSON that its API promises.",
+        "Try again, with the same Idempotency-Key if there is one.",
+    ),
+    ProblemType(
         "provider-busy", 429, "The generator accepts no more requests for now.",
         "Wait as long as Retry-After says, then try again.",
     ),

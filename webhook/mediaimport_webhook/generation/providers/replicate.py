@@ -199,9 +199,9 @@ def _refusal(response: httpx.Response, reason: str) -> problems.Problem:
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return problems.unavailable("Replicate")
     detail = f"Replicate answers {response.status_code}{because}"
-    # After a success without JSON there may be a prediction.
-    slug = "provider-answer" if response.is_success else "provider-refused"
-    return problems.Problem(HTTPStatus.BAD_GATEWAY, slug, detail)
+    if response.is_success:  # There may be a prediction, whose id cannot be read.
+        return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-answer-unreadable", detail)
+    return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
 
 
 def _prediction(content: dict[str, Any]) -> Prediction:
