@@ -70,15 +70,16 @@ def install(cache: Cache, packages: Sequence[str] = PACKAGES, *, policy: Path = 
         )
     to_install = missing(packages, query=_query())
     if to_install:
-        _Apt(cache.logs / "debian.log", policy).install(to_install)
+        _Apt(cache, policy).install(to_install)
 
 
 class _Apt:
     """Debian's package manager, kept from starting services and from removing packages."""
 
-    def __init__(self, log: Path, policy: Path) -> None:
-        self._log = log
+    def __init__(self, cache: Cache, policy: Path) -> None:
+        self._log = cache.logs / "debian.log"
         self._policy = policy
+        self._lock = cache.root / "apt-lock"
         self._env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
     def install(self, packages: Sequence[str]) -> None:
@@ -100,7 +101,7 @@ class _Apt:
 
     def _run(self, *command: str) -> None:
         """Run a command to its end: a package that is half installed stays so until somebody repairs it."""
-        guarded: tuple[str | Path, ...] = ("sh", _NO_SERVICES, self._policy, *command)
+        guarded: tuple[str | Path, ...] = ("sh", _NO_SERVICES, self._policy, self._lock, *command)
         run_to_its_end(guarded, env=self._env, log=self._log)
 
 

@@ -78,23 +78,23 @@ def owned(build: Build, number: int) -> tuple[Object, Object]:
 
 
 @pytest.fixture
-def crowd(build: Build, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+def many(build: Build, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     pairs = [owned(build, number) for number in range(COUNT)]
     lists = {"imports": [pack(item) for item, _ in pairs], "jobs": [pack(job) for _, job in pairs], "pods": []}
     monkeypatch.setattr(cluster, "_list", lambda kind: (list(lists[kind]), "1000000"))
     return cluster
 
 
-async def test_first_resync_of_ten_thousand_imports_lets_others_run(build: Build, crowd: FakeCluster) -> None:
-    context = Context.create(build.settings(), as_cluster(crowd), clock=lambda: build.now)
+async def test_first_resync_of_ten_thousand_imports_lets_others_run(build: Build, many: FakeCluster) -> None:
+    context = Context.create(build.settings(), as_cluster(many), clock=lambda: build.now)
     resync = Resync(context)
     async with watched() as turns:
         await resync.first()
     assert (turns.long_s, len(context.cache.imports), context.slots.in_flight) == ([], COUNT, COUNT)
 
 
-async def test_resync_without_a_change_lets_others_run(build: Build, crowd: FakeCluster) -> None:
-    context = Context.create(build.settings(), as_cluster(crowd), clock=lambda: build.now)
+async def test_resync_without_a_change_lets_others_run(build: Build, many: FakeCluster) -> None:
+    context = Context.create(build.settings(), as_cluster(many), clock=lambda: build.now)
     resync = Resync(context)
     await resync.first()
     async with watched() as turns:

@@ -119,6 +119,15 @@ def test_policy_denies_nothing_to_other_commands(machine: Machine, cache: Cache,
     assert (tmp_path / "status").read_text() == "104\n"
 
 
+def test_two_runs_at_once_start_no_service_either(machine: Machine, tmp_path: Path) -> None:
+    machine.apt(install=f"sleep 0.3; {machine.policy} prometheus start; echo $? >> {tmp_path}/status; sleep 0.3")
+    command = [sys.executable, "-c", INSTALL, str(tmp_path / "cache"), str(machine.policy)]
+    with subprocess.Popen(command) as one, subprocess.Popen(command) as other:
+        assert (one.wait(20), other.wait(20)) == (0, 0)
+    assert (tmp_path / "status").read_text() == "101\n101\n"
+    assert not machine.policy.exists()
+
+
 def test_policy_that_a_killed_run_left_is_removed(machine: Machine, cache: Cache, tmp_path: Path) -> None:
     machine.apt(install=f"cp {machine.policy} {tmp_path}/left")
     debian.install(cache, ["runc"], policy=machine.policy)
