@@ -50,6 +50,9 @@ def _importer_may_write(o: Observed) -> Plan | None:
     jobs = tuple(DeleteJob(job.name, job.uid) for job in o.jobs if not job.deleting)
     if not jobs and not any(may_write(pod, now=o.now) for pod in o.pods):
         return None
+    if o.resource.deleted_at is not None and o.now > o.resource.deleted_at + CLEANUP_TIMEOUT:
+        # In a namespace that is deleted, too, the RoleBinding may go first: then no watch shows that the pods are gone.
+        return None
     status = _status(o, "waits for its importer to stop")
     return Plan(status=status, actions=jobs, slot=SlotRequest.USED, requeue_at=o.now + _IMPORTER_POLL)
 

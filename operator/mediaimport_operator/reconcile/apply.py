@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from mediaimport_api.names import STORED_OBJECTS_FINALIZER
 from mediaimport_api.reasons import Reason
-from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, NotFoundError, RefusedError
+from mediaimport_runtime.kubernetes.errors import (
+    ConflictError,
+    ForbiddenError,
+    KubernetesError,
+    NotFoundError,
+    RefusedError,
+)
 from mediaimport_runtime.kubernetes.patch import merge_patch
 
 from mediaimport_operator.decide.actions import (
@@ -34,6 +41,7 @@ from mediaimport_operator.reconcile.sessions import Sessions
 from mediaimport_operator.reconcile.sts import SessionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from mediaimport_api.status import Status
@@ -84,7 +92,8 @@ class Applier:
             if isinstance(action, Creation) and (refusal := await self._create(observed, action)):
                 return refusal
         if plan.status is not None:
-            await self._write_status(observed, plan.status)
+            with _forbidden_in_deleted_namespace(observed.resource):
+                await self._write_status(observed, plan.status)
             await self._store_check.read_result(observed)
         for action in plan.actions:
             await self._delete(observed, action)
@@ -222,7 +231,8 @@ class Applier:
             case CreateJob() | CreateCleanupJob() | HandOutCredentials() | SetFinalizer():
                 return
             case DeleteJob(name, uid):
-                await self._delete_job(observed.resource.namespace, name, uid)
+                with _forbidden_in_deleted_namespace(observed.resource):
+                    await self._delete_job(observed.resource.namespace, name, uid)
             case DeleteResource():
                 await self._delete_import(observed)
             case RemoveFinalizer(orphan_reason):
@@ -259,7 +269,11 @@ class Applier:
         others = [each for each in owner.finalizers if each != STORED_OBJECTS_FINALIZER]
         desired = [*others, STORED_OBJECTS_FINALIZER] if present else others
         patch = {"metadata": {"resourceVersion": owner.version, "finalizers": desired}}
-        written = await self._cluster.patch_import(owner.namespace, owner.name, patch)
+        try:
+            written = await self._cluster.patch_import(owner.namespace, owner.name, patch)
+        except ConflictError:
+            await self._refresh_import(owner)
+            raise
         self._cache.imports.update(written)
         return replace(observed, resource=read(written))
 
@@ -326,6 +340,20 @@ class Applier:
             self._cache.imports.update(await self._cluster.get_import(owner.namespace, owner.name))
         except NotFoundError:
             return
+
+
+@contextmanager
+def _forbidden_in_deleted_namespace(owner: Resource) -> Iterator[None]:
+    """Pass over what is forbidden while the resource is deleted: its namespace may be, and the RoleBinding goes first.
+
+    The cleanup Job runs in the operator's own namespace, and a ClusterRole allows the removal of the finalizer.
+    """
+    try:
+        yield
+    except ForbiddenError as error:
+        if not owner.deleting:
+            raise
+        log.info("forbidden during the deletion", extra={"import": owner.name, "error": str(error)})
 
 
 def _has_labels_of(existing: Object, desired: Object) -> bool:

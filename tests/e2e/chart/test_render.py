@@ -94,6 +94,18 @@ def test_permissions_are_limited_to_namespaces(chart: Chart) -> None:
     assert not [rule for rule in rules if "secrets" in rule["resources"]]
 
 
+def test_operator_of_other_namespaces_may_remove_its_finalizer_there_and_nothing_else(chart: Chart) -> None:
+    others = ("watchNamespaces={media,films}", "webhook.enabled=false")
+    (role,) = chart.of("ClusterRole", *others)
+    assert role["rules"] == [
+        {"apiGroups": ["mediaimport.dev"], "resources": ["mediaimports"], "verbs": ["get", "patch"]}
+    ]
+    (binding,) = chart.of("ClusterRoleBinding", *others)
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert [each["kind"] for each in binding["subjects"]] == ["ServiceAccount"]
+    assert chart.of("ClusterRole", *others, "operator.finalizerClusterRole=false") == []
+
+
 def test_webhook_may_read_no_configmap(chart: Chart) -> None:
     (role,) = [each for each in chart.of("Role") if each["metadata"]["name"].endswith("-webhook")]
     assert not [rule for rule in role["rules"] if "configmaps" in rule["resources"]]

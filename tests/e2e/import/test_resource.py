@@ -32,6 +32,10 @@ URL = "https://example.com/video.mp4"
         ({"source": {"url": URL}, "limits": {"attempts": 0}}, "spec.limits.attempts"),
         ({"source": {"url": URL}, "expected": {"sha256": "abc"}}, "spec.expected.sha256"),
         ({"source": {"url": URL}, "ttlSecondsAfterFinished": 60}, "greater than or equal to 7200"),
+        (
+            {"source": {"url": URL, "expiresAt": "9999-12-31T23:59:59-01:00"}},
+            "expiresAt is not between the years 1970 and",
+        ),
         ({"source": {"url": URL}, "colour": "red"}, 'unknown field "spec.colour"'),
         ({"source": {"url": URL, "headersSecretRef": {"name": "X"}}}, "spec.source.headersSecretRef.name"),
     ],

@@ -132,3 +132,10 @@ def test_status_of_a_deletion_keeps_asset_and_phase(build: Build) -> None:
     status = plan(build.observed(item)).status
     assert status is not None
     assert (status.asset, status.phase, status.completed_at) == (ready.asset, ready.phase, ready.completed_at)
+
+
+def test_importer_whose_end_no_watch_shows_is_waited_for_ten_minutes(build: Build) -> None:
+    running: dict[str, Any] = {"jobs": [build.job()], "pods": [build.running_pod()]}
+    assert DeleteJob in {type(each) for each in plan(deleted(build, **running)).actions}
+    late = {"deletionTimestamp": "2030-01-01T11:49:00Z"}
+    assert plan(deleted(build, meta=late, **running)).actions == (CreateCleanupJob(),)
