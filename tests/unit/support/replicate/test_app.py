@@ -62,6 +62,18 @@ async def test_list_is_newest_first_in_pages_of_a_hundred(start: StartWorld) -> 
     assert listed == ids[::-1]
 
 
+async def test_prediction_shows_the_webhook_that_it_was_given(start: StartWorld) -> None:
+    world = await start(predict_s=1000)
+    url = "http://receiver.test/hook?owner=token"
+    body = {"input": {}, "webhook": url, "webhook_events_filter": ["completed"]}
+    with_one = (await world.api.post("/v1/models/wan/video/predictions", json=body)).json()
+    without = (await world.api.post("/v1/models/wan/video/predictions", json={"input": {}})).json()
+    listed = (await world.api.get("/v1/predictions")).json()["results"]
+    got = (await world.api.get(f"/v1/predictions/{with_one['id']}")).json()
+    assert [each.get("webhook") for each in (with_one, got, *listed)] == [url, url, None, url]
+    assert (with_one["webhook_events_filter"], "webhook_events_filter" in without) == (["completed"], False)
+
+
 async def test_webhook_secret_can_be_read(start: StartWorld) -> None:
     world = await start()
     answer = (await world.api.get("/v1/webhooks/default/secret")).json()
