@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
 _KINDS = {
-    "v1": {"pods": "Pod", "events": "Event", "secrets": "Secret"},
+    "v1": {"namespaces": "Namespace", "pods": "Pod", "events": "Event", "secrets": "Secret"},
     "batch/v1": {"jobs": "Job"},
     "coordination.k8s.io/v1": {"leases": "Lease"},
     "mediaimport.dev/v1alpha1": {"mediaimports": "MediaImport"},
@@ -34,7 +34,13 @@ def _group(version: str) -> Object:
 
 def _resources(version: str) -> Object:
     resources: list[Object] = [
-        {"name": plural, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": _VERBS}
+        {
+            "name": plural,
+            "singularName": kind.lower(),
+            "namespaced": plural != "namespaces",
+            "kind": kind,
+            "verbs": _VERBS,
+        }
         for plural, kind in _KINDS[version].items()
     ]
     return {"kind": "APIResourceList", "groupVersion": version, "resources": resources}

@@ -7,9 +7,14 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
+from mediaimport_operator.observe import resource
+from mediaimport_operator.pods import import_job
 
 from tests.support.fake_api.faults import answer
 from tests.support.fake_api.server import FakeApi, html
@@ -20,10 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from mediaimport_runtime.kubernetes.objects import Object
+
     from tests.support.operator_fakes import Build
 
 pytestmark = pytest.mark.anyio
-TIMEOUT_S = 40
+TIMEOUT_S = 60
 VARIABLES = {
     "OPERATOR_NAMESPACE": "media",
     "POD_UID": "ours",
@@ -96,3 +103,36 @@ async def test_import_survives_answers_that_are_not_the_api_servers(
         await until(process, lambda: bool(api.objects.of("jobs")))
         assert (fault.count == 4, process.returncode) == (True, None)
         assert await exit_code(process) == 0
+
+
+async def test_streams_of_many_logs_hold_up_neither_lease_nor_reconciles(
+    api: FakeApi, build: Build, tmp_path: Path
+) -> None:
+    for number in range(120):
+        for kind, item in running(build, number).items():
+            api.put(kind, item)
+    api.hang("GET .*/log")
+    async with operator(api, tmp_path) as process:
+        await until(process, lambda: api.counted("GET .*/log.*follow") >= 50)
+        await asyncio.sleep(2)
+        assert api.counted("GET .*/log.*follow") == 50
+        begun = api.counted("PUT .*/leases")
+        changed = running(build, 0)["mediaimports"]
+        changed["spec"]["suspend"] = True
+        api.put("mediaimports", {**api.objects.of("mediaimports")[0], "spec": changed["spec"]})
+        await until(process, lambda: api.counted("PUT .*/leases") >= begun + 2)
+        await until(process, lambda: api.counted("DELETE .*/jobs") >= 1)
+        assert await exit_code(process) == 0
+
+
+def running(build: Build, number: int) -> dict[str, Object]:
+    """An import at work: the resource, its Job, its pod."""
+    one = replace(build, now=datetime.now(UTC), uid=str(UUID(int=number + 1)))
+    item, pod = one.mediaimport(), one.running_pod()
+    item["metadata"]["name"] = f"film-{number:03}"
+    job = import_job.job(resource.read(item), one.settings(), attempt=1)
+    job["metadata"] |= {"uid": f"job-{number}", "namespace": "media"}
+    pod["metadata"] |= {"name": f"film-{number:03}-pod", "uid": f"pod-{number}"}
+    pod["metadata"]["labels"] = job["spec"]["template"]["metadata"]["labels"]
+    pod["metadata"]["ownerReferences"] = [{"kind": "Job", "uid": f"job-{number}", "controller": True}]
+    return {"mediaimports": item, "jobs": job, "pods": pod}
