@@ -276,7 +276,7 @@ def calls(work: Callable[[], object]) -> int:
 
 def crowded(count: int, *, users: int, hosts: int, per_host: int) -> Slots:
     slots, _ = ledger(cap=10, per_host=per_host)
-    draw = random.Random(1)  # noqa: S311 - the same crowd each time
+    draw = random.Random(1)  # noqa: S311 - the same load each time
     for number in range(count):
         user, host = f"user-{draw.randrange(users)}", f"host-{draw.randrange(hosts)}"
         slots.request(claim(f"film-{number}", user=user, host=host, created=number))

@@ -110,7 +110,7 @@ def test_bodies_beyond_the_budget_are_503_and_those_within_are_read() -> None:
 
 
 def test_requests_beyond_the_limit_are_503_and_probes_are_not() -> None:
-    async def crowd() -> tuple[list[Exchange], list[int]]:
+    async def load() -> tuple[list[Exchange], list[int]]:
         app = application(Limits(requests=2))
         waiting = [Exchange({"content-length": "1"}) for _ in range(2)]
         running = [asyncio.create_task(each.run(app)) for each in waiting]
@@ -126,7 +126,7 @@ def test_requests_beyond_the_limit_are_503_and_probes_are_not() -> None:
         await later.run(app)
         return [more, probe, later], [each.status for each in waiting]
 
-    (more, probe, later), waited = asyncio.run(crowd())
+    (more, probe, later), waited = asyncio.run(load())
     assert (more.status, probe.status, later.status, waited) == (503, 200, 200, [200, 200])
     assert (more.answered["retry-after"], more.answered["connection"]) == ("2", "close")
 
