@@ -41,6 +41,10 @@ class WebhookProcess:
         """Return the most resident memory that it ever had."""
         return self._status_mb("VmHWM")
 
+    def reset_peak(self) -> None:
+        """Let the peak begin at what is resident now: https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def _status_mb(self, name: str) -> float:
         match = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         return int(match[1]) * 1024 / 1e6 if match else 0.0

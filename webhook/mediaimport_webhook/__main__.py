@@ -27,6 +27,7 @@ from mediaimport_webhook.generation.providers.replicate import Replicate, http_c
 from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.recovery import Recovery
 from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.protocol import BoundedProtocol
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store.presign import Presigner
@@ -120,6 +121,7 @@ async def serve(settings: Settings) -> int:
             build(settings, dependencies),
             host=settings.host,
             port=settings.port,
+            http=BoundedProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

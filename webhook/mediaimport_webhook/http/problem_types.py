@@ -40,6 +40,10 @@ PROBLEM_TYPES = (
         "The operator of this service enables deletion; `detail` quotes the cluster.",
     ),
     ProblemType(
+        "headers-too-large", 431, "The request line and headers are longer than 64 KiB.",
+        "Send shorter headers; cookies of other services on the same host are a usual cause.",
+    ),
+    ProblemType(
         "idempotency-key-in-use", 409, "A request with this Idempotency-Key is being answered.",
         "Wait as long as Retry-After says, then send it again.",
     ),
@@ -70,6 +74,10 @@ PROBLEM_TYPES = (
     ProblemType(
         "invalid-field", 422, "A field of the body, or a query parameter, is wrong.",
         "`errors` names each field by a JSON Pointer, or a parameter as `?name`.",
+    ),
+    ProblemType(
+        "invalid-http", 400, "The bytes are no HTTP/1.1 request.",
+        "Check the client, or the proxy in front of the webhook: it may speak TLS or HTTP/2.",
     ),
     ProblemType(
         "invalid-idempotency-key", 400, "The Idempotency-Key is empty, too long, or not visible ASCII.",

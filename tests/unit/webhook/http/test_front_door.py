@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,9 +28,9 @@ STRANGERS, BODY_BYTES = 80, 5 * 1024 * 1024
 FORGED = "v1," + 43 * "A" + "="
 
 
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator[WebhookProcess]:
-    kubeconfig = tmp_path / "kubeconfig"
+@contextmanager
+def started(folder: Path) -> Iterator[WebhookProcess]:
+    kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG)
     variables = {
         "KUBECONFIG": str(kubeconfig),
@@ -38,7 +38,14 @@ def process(tmp_path: Path) -> Iterator[WebhookProcess]:
         "S3_BUCKET_NAME": "media",
         "REPLICATE_WEBHOOK_SECRETS": SECRET,
     }
-    with listening_webhook(tmp_path, variables) as webhook:
+    with listening_webhook(folder, variables) as webhook:
+        yield webhook
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookProcess]:
+    """Return one process for the tests that leave it as it was."""
+    with started(tmp_path_factory.mktemp("webhook")) as webhook:
         yield webhook
 
 
@@ -90,6 +97,7 @@ async def pour(webhook: WebhookProcess, headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("headers", [{}, forged()], ids=["without a signature", "with a forged one"])
 def test_strangers_with_long_bodies_take_little_memory(process: WebhookProcess, headers: dict[str, str]) -> None:
+    process.reset_peak()
     before = process.memory_mb
 
     async def crowd() -> None:
@@ -124,16 +132,65 @@ def test_idle_connection_outlives_an_ingress_that_keeps_it_for_60_s(process: Web
     assert asyncio.run(asked_twice()) == [200, 200]
 
 
-def test_drained_webhook_answers_once_more_on_an_idle_connection_and_closes_it(process: WebhookProcess) -> None:
-    async def asked_while_draining() -> tuple[int, dict[str, str], bytes]:
-        async with connected(process) as connection:
+def test_drained_webhook_answers_once_more_on_an_idle_connection_and_closes_it(tmp_path: Path) -> None:
+    async def asked_while_draining(webhook: WebhookProcess) -> tuple[int, dict[str, str], bytes]:
+        async with connected(webhook) as connection:
             await connection.send("GET /healthz HTTP/1.1", {})
             await connection.answer()
-            os.kill(process.pid, signal.SIGTERM)
+            os.kill(webhook.pid, signal.SIGTERM)
             await asyncio.sleep(0.5)
             await connection.send("GET /healthz HTTP/1.1", {})
             status, headers = await connection.answer()
             return status, headers, await connection.reader.read()
 
-    status, headers, rest = asyncio.run(asked_while_draining())
+    with started(tmp_path) as webhook:
+        status, headers, rest = asyncio.run(asked_while_draining(webhook))
     assert (status, headers["connection"], rest) == (200, "close", b"")
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["one endless header", "endless headers"])
+def test_endless_headers_are_431_and_take_no_memory(process: WebhookProcess, end: bytes) -> None:
+    process.reset_peak()
+    before = process.memory_mb
+
+    async def flood() -> bytes:
+        async with connected(process) as connection:
+            connection.writer.write(b"GET /healthz HTTP/1.1\r\nHost: webhook.test\r\nX-Long: ")
+            with suppress(OSError):
+                for number in range(4000):
+                    connection.writer.write(f"x{number}: ".encode() + 8000 * b"x" + end)
+                    await connection.writer.drain()
+            with suppress(OSError):
+                return await connection.reader.read(200)
+            return b""
+
+    async def crowd() -> list[bytes]:
+        return await asyncio.gather(*(flood() for _ in range(5)))
+
+    answers = [each for each in asyncio.run(crowd()) if each]
+    assert all(each.startswith(b"HTTP/1.1 431 ") for each in answers)
+    assert process.peak_memory_mb - before < 20
+
+
+def test_bytes_that_are_no_http_are_a_problem_with_a_request_id(process: WebhookProcess) -> None:
+    async def refused() -> tuple[int, dict[str, str]]:
+        async with connected(process) as connection:
+            connection.writer.write(b"\x16\x03\x01\x02\x00\r\n\r\n")
+            return await connection.answer()
+
+    status, headers = asyncio.run(refused())
+    assert (status, headers["content-type"], len(headers["x-request-id"])) == (400, "application/problem+json", 32)
+
+
+def test_requests_on_one_connection_are_counted_each_by_itself(process: WebhookProcess) -> None:
+    async def many() -> set[int]:
+        async with connected(process) as connection:
+            statuses = set()
+            for _ in range(20):
+                await connection.send("GET /healthz HTTP/1.1", {"X-Long": 8000 * "x"})
+                statuses.add((await connection.answer())[0])
+            body = {"Content-Length": "200000"}
+            await connection.send("POST /api/v1/media/import-from-url HTTP/1.1", body, 200_000 * b"x")
+            return statuses | {(await connection.answer())[0]}
+
+    assert asyncio.run(many()) == {200, 401}
