@@ -199,7 +199,7 @@ async def test_stop_waits_for_a_hung_reconcile_only_so_long(world: World, build:
 # --- resync ---
 
 
-def crowd(api: FakeApi, build: Build, count: int) -> None:
+def many(api: FakeApi, build: Build, count: int) -> None:
     for number in range(count):
         meta = {"name": f"film-{number:03}", "uid": str(UUID(int=number))}
         item = build.mediaimport(meta=meta)
@@ -208,7 +208,7 @@ def crowd(api: FakeApi, build: Build, count: int) -> None:
 
 
 async def test_list_that_expires_in_the_middle_is_no_deletion(world: World, build: Build) -> None:
-    crowd(world.api, build, 300)
+    many(world.api, build, 300)
     resync = world.operator._resync
     await resync.first()
 
@@ -223,7 +223,7 @@ async def test_list_that_expires_in_the_middle_is_no_deletion(world: World, buil
 
 
 async def test_resync_notices_deletions_that_no_watch_reported(world: World, build: Build) -> None:
-    crowd(world.api, build, 3)
+    many(world.api, build, 3)
     resync = world.operator._resync
     await resync.first()
     gone = world.api.objects.items["mediaimports"].pop(("media", "film-001"))
