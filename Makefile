@@ -65,7 +65,7 @@ test: $(VENV)/ready  ## run all that CI runs
 .PHONY: checks
 checks: lint types verify up tools
 	@echo "unit and end-to-end tests run in parallel; each prints its output when it is done" >&2
-	@$(MAKE) --jobs=3 --output-sync=target unit e2e-programs e2e-chart
+	@$(MAKE) --jobs=3 --output-sync=target unit e2e-programs e2e-chart unit-image
 
 .PHONY: lint
 lint: $(VENV)/ready  ## run ruff, import contracts, spelling and the word list
@@ -86,6 +86,10 @@ tools: $(VENV)/ready  ## install what tests need besides a cluster: ffmpeg, node
 .PHONY: unit
 unit: tools  ## run the tests that need no cluster
 	$(VENV)/bin/pytest -q tests/unit
+
+.PHONY: unit-image
+unit-image: up tools  ## run the tests of importer and prober in the prober image's root: its Python, its ffmpeg
+	@$(PY) -m dev.unit_image $(TESTS)
 
 .PHONY: e2e
 e2e: $(VENV)/ready  ## run the tests on the real cluster

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _LUMA = re.compile(rb"lavfi\.signalstats\.YAVG=([0-9.]{1,12})")
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# From ffmpeg 7.1 on, a playlist without its suffix is passed over before the whitelist sees it.
+_REFUSALS = (b"not on whitelist", b"Not detecting m3u8/hls")
 PACKETS_BYTES = 64 * 1024 * 1024
 """Enough for 20 MB of lines, two hours at 60 frames and 47 audio packets a second; only sums are kept."""
 
@@ -125,7 +127,7 @@ def _failure(ran: Run) -> Response | None:
         return Response(failure=Failure.TOO_MUCH, message="the tool exceeded its output limit")
     if b"exceeds specified max pixel count" in ran.stderr:
         return _too_many_pixels()
-    if b"not on whitelist" in ran.stderr:
+    if any(each in ran.stderr for each in _REFUSALS):
         return Response(failure=Failure.NOT_ALLOWED, message=_refused_codec(ran.stderr))
     if ran.exit_code == 0:
         return None

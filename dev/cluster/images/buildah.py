@@ -51,6 +51,10 @@ class Buildah:
         """Run one of buildah's commands."""
         run_enclosed(("buildah", command, *arguments), env=self.env, log=self.log)
 
+    def script(self, script: str, *arguments: str) -> None:
+        """Run a shell script that calls buildah; its mounts end with it."""
+        run_enclosed(("sh", "-c", script, "sh", *arguments), env=self.env, log=self.log)
+
     def clean(self) -> None:
         """Remove working containers of a killed build."""
         self.run("rm", "--all")

@@ -158,6 +158,15 @@ def build_all(cache: Cache, context: Context, buildah: Buildah) -> list[str]:
     return [context.reference(image) for image in to_build]
 
 
+def built(name: str, context: Context, buildah: Buildah) -> str:
+    """Build one image unless this machine has it, without pushing it; return its reference."""
+    image = next(each for each in IMAGES if each.name == name)
+    reference = context.reference(image)
+    if not buildah.has(reference):
+        _build(image, context, buildah, target=image.name, name=reference)
+    return reference
+
+
 def name_stages(context: Context, buildah: Buildah) -> None:
     """Name the stages that images copied files from; all of them were built just now."""
     for image in IMAGES:

@@ -154,6 +154,15 @@ def test_format_that_is_not_on_the_list_is_not_allowed(scratch: Path) -> None:
     assert response.failure is Failure.NOT_ALLOWED
 
 
+def test_container_that_is_not_on_the_list_is_not_allowed(scratch: Path, studio: Studio) -> None:
+    file = studio.make("sound.aiff", "-f", "lavfi", "-i", "sine=d=1")
+    (scratch / "attack").write_bytes(file.read_bytes())
+
+    response, _ = Tools(scratch).answer(ProbeRequest(file="attack"))
+
+    assert response.failure is Failure.NOT_ALLOWED
+
+
 def test_packets_are_summed_by_stream(scratch: Path, studio: Studio) -> None:
     (scratch / "good").write_bytes(studio.video().read_bytes())
 

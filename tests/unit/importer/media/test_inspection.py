@@ -173,7 +173,7 @@ def test_hdr_is_reported_and_tone_mapped(prober: RunningProber, studio: Studio, 
     file = studio.make(
         f"hdr-{transfer}.mp4", "-f", "lavfi", "-i", "color=0xd04040:s=160x90:d=1", "-c:v", "libx265", "-preset",
         "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none",
-        "-color_trc", transfer, "-color_primaries", "bt2020", "-colorspace", "bt2020nc",
+        "-vf", f"setparams=color_trc={transfer}:color_primaries=bt2020:colorspace=bt2020nc",
     )  # fmt: skip
     flat = render(prober.client, ThumbnailRequest(file=prober.add(file), width_pixels=320))
 
