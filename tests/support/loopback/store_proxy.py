@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import ssl
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 WRITES = frozenset({"PUT", "POST", "DELETE"})
 
 
+_CHECKSUM = re.compile(rb"<(Checksum[A-Z0-9]+)>[^<]*</\1>")
 _DENIED_BODY = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 _DENIED = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(_DENIED_BODY)}\r\n\r\n".encode()
 
@@ -78,25 +80,28 @@ def _same(_: Request, body: bytes) -> bytes:
     return body
 
 
-def without_checksums(_: Request, head: bytes) -> bytes:
-    """Return the head of an answer as a store without checksums gives it."""
-    return b"\r\n".join(line for line in head.split(b"\r\n") if not line.lower().startswith(b"x-amz-checksum"))
+def without_checksums(request: Request, answer: bytes) -> bytes:
+    """Return an answer about an object as a store without checksums gives it, in its head and in its XML."""
+    if request.operation == "UploadPart":
+        return answer
+    head, blank, body = answer.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"x-amz-checksum")]
+    return b"\r\n".join(lines) + blank + _CHECKSUM.sub(lambda found: b" " * len(found[0]), body)
 
 
 @dataclass
 class StoreProxy:
-    """A proxy and its faults: `before` and `after` may raise CutError, `alter` returns another body.
+    """A proxy and its faults.
 
-    `alter_head` returns another head of the answer.
-
-    `denies` answers with AccessDenied in the store's place.
+    `before` and `after` may raise CutError; `alter` returns another body, `alter_answer` another answer; `denies`
+    answers with AccessDenied in the store's place.
     """
 
     store: Store
     before: Callable[[Request], None] = _pass
     after: Callable[[Request], None] = _pass
     alter: Callable[[Request, bytes], bytes] = _same
-    alter_head: Callable[[Request, bytes], bytes] = _same
+    alter_answer: Callable[[Request, bytes], bytes] = _same
     denies: Callable[[Request], bool] = _allow
     port: int = 0
     requests: list[Request] = field(default_factory=list)
@@ -182,7 +187,7 @@ def _handler(proxy: StoreProxy) -> type[socketserver.BaseRequestHandler]:
             if answer is None:
                 return False
             proxy.after(request)
-            client.sendall(proxy.alter_head(request, answer.head) + answer.body)
+            client.sendall(proxy.alter_answer(request, answer.head + answer.body))
             return b"\r\nconnection: close\r\n" not in answer.head.lower()
 
     return Handler

@@ -101,7 +101,7 @@ class Stage:
         """Run the program; return its exit code."""
         with proxied(self.imports.store) as proxy:
             variables = self.imports.variables(self.task, **proxy.variables) | {
-                "PATH": os.environ["PATH"],
+                **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
                 DELETION_VARIABLE: self.deletion.model_dump_json(by_alias=True),
             }
             process = subprocess.Popen([sys.executable, "-m", module], env=variables, stdout=subprocess.DEVNULL)

@@ -245,7 +245,7 @@ def test_store_that_gives_no_checksum_is_a_warning(
 ) -> None:
     task = any_imports.task(sources.add(lambda conversation: conversation.answer(body)))
     with proxied(any_imports.store) as proxy:
-        proxy.alter_head = without_checksums
+        proxy.alter_answer = without_checksums
         result = any_imports.run(task, S3_CHECKSUMS=checksums, **proxy.variables)
     agrees(any_imports, task, result, body)
     assert result.media is not None
