@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 32
 _WRITERS = 16
+_USERS = 1000
+_HOSTS = 50
 
 
 def mediaimport(number: int) -> dict[str, Any]:
-    """Return one of the imports: of ten users, some with an expiry."""
-    source: dict[str, Any] = {"url": f"https://media.example/{number}/video.mp4?signature={number:064}"}
+    """Return one of the imports: of a thousand users, from fifty hosts, some with an expiry."""
+    host = f"media-{number % _HOSTS}.example"
+    source: dict[str, Any] = {"url": f"https://{host}/{number}/video.mp4?signature={number:064}"}
     if number % 2:
         source["expiresAt"] = "2099-01-01T00:00:00Z"
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
         "metadata": {"name": film(number)},
-        "spec": {"source": source, "userId": f"user-{number % 10}", "tags": ["ai-generated"]},
+        "spec": {"source": source, "userId": f"user-{number % _USERS}", "tags": ["ai-generated"]},
     }
 
 
