@@ -57,7 +57,7 @@ class Settings:
     unauthenticated_rate_limit_per_second: int
     """For each address, of requests without valid credentials; 0 is no limit."""
     trusted_proxies: tuple[Network, ...]
-    """Whose X-Forwarded-For is believed."""
+    """Networks of the proxies whose X-Forwarded-For is believed."""
     store: StoreSettings
     sources: SourcePolicy
     presign_seconds: int
