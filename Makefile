@@ -137,6 +137,15 @@ sbom: up  ## write bills of materials (CycloneDX) of both images to build/sbom; 
 mutants: tools  ## plant one-line faults in a copy of the checkout: each must make its test fail (minutes)
 	@$(PY) -m dev.mutants $(NAMES)
 
+# --- coverage ----------------------------------------------------------------------
+
+TESTS ?= tests/unit
+
+.PHONY: coverage
+coverage: tools  ## run the unit tests (or TESTS=tests/unit/operator) and print each package's branch coverage (minutes)
+	$(PY) -m coverage run -m pytest -q $(TESTS)
+	@$(PY) -m dev.coverage
+
 # --- figures ---------------------------------------------------------------------
 
 bench-%: $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json

@@ -133,7 +133,7 @@ def _counted(tally: Tally, ended: Ended) -> Tally:
             return tally.model_copy(update={"external": tally.external + 1})
         case Retry.UNCOUNTED:
             return tally.model_copy(update={"disrupted": tally.disrupted + 1})
-        case Retry.COUNTED | Retry.NEVER:
+        case Retry.COUNTED | Retry.NEVER:  # pragma: no branch - mypy knows that these are all
             return tally.model_copy(update={"counted": tally.counted + 1})
 
 

@@ -182,7 +182,7 @@ class WaitingLine:
     def _list(self, user: str) -> None:
         """List the user under enough of the hosts whose claims come first; not under many more."""
         listed, unlisted = self._listed[user], self._unlisted.get(user)
-        if unlisted is None:
+        if unlisted is None:  # pragma: no branch - a user that is listed has a ranking of other hosts, if an empty one
             return
         orders = {host: first for host in listed if (first := self._first_order(user, host)) is not None}
         while (host := unlisted.first(lambda each: self._unlisted_order(user, each))) is not None:

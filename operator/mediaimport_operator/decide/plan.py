@@ -105,7 +105,7 @@ def attempt_ended(o: Observed) -> Plan | None:
         case retry.GiveUp(reason, message):
             http_status = ended.result.http_status if ended.result else None
             return Plan(status=StatusBuilder(o, past).failed(reason, message, http_status), requeue_at=o.now)
-        case retry.RetryAt(at):
+        case retry.RetryAt(at):  # pragma: no branch - mypy knows that these are all
             builder = StatusBuilder(o, replace(past, next_attempt_at=at))
             return Plan(status=builder.suspended() if o.spec.suspend else builder.waiting(), requeue_at=at)
 

@@ -69,7 +69,7 @@ def _exhausted(reason: Reason, tally: Tally, rules: RetryRules, now: datetime) -
             return tally.external >= rules.attempts and now >= rules.patience_ends_at
         case Retry.UNCOUNTED:
             return tally.disrupted + tally.result_lost > MAX_UNCOUNTED or tally.counted >= rules.attempts
-        case Retry.COUNTED:
+        case Retry.COUNTED:  # pragma: no branch - mypy knows that these are all
             return tally.counted >= rules.attempts
 
 

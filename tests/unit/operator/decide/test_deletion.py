@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from mediaimport_operator.decide.actions import (
     CreateCleanupJob,
     CreateJob,
     DeleteJob,
+    HandOutCredentials,
     RemoveFinalizer,
     SetFinalizer,
     SlotRequest,
@@ -139,3 +141,20 @@ def test_importer_whose_end_no_watch_shows_is_waited_for_ten_minutes(build: Buil
     assert DeleteJob in {type(each) for each in plan(deleted(build, **running)).actions}
     late = {"deletionTimestamp": "2030-01-01T11:49:00Z"}
     assert plan(deleted(build, meta=late, **running)).actions == (CreateCleanupJob(),)
+
+
+def test_cleanup_job_gets_credentials_after_a_restart_of_the_operator(build: Build) -> None:
+    job = CleanupJob(build.now, complete=False, failed=False, name="cleanup", uid="u")
+    settings = build.settings(session=build.session())
+    assert plan(deleted(build, settings=settings, cleanup_job=job)).actions == (HandOutCredentials("cleanup", "u"),)
+    assert plan(deleted(build, settings=settings, cleanup_job=job, has_credentials="u")).actions == ()
+    refused = deleted(build, settings=settings, cleanup_job=job, refusal=refusal(build, ago=timedelta()))
+    assert plan(refused).actions == ()
+    assert message(refused) == "its stored objects cannot be deleted yet: 403: exceeded quota"
+    ended = replace(job, complete=True)
+    assert plan(deleted(build, settings=settings, cleanup_job=ended)).actions == (RemoveFinalizer(),)
+
+
+def test_refused_cleanup_job_is_created_again_in_its_time(build: Build) -> None:
+    due = replace(refusal(build, ago=timedelta(seconds=9)), retry_at=build.now)
+    assert plan(deleted(build, refusal=due)).actions == (CreateCleanupJob(),)

@@ -339,3 +339,9 @@ def test_users_with_enough_waiting_differ_by_one_slot_at_most(pool: list[Claim])
     waiting = {each.user for each in pool if not slots.holds(each.key)}
     for user in waiting:
         assert max(held.values()) - held[user] <= 1
+
+
+def test_wait_names_the_cap_of_all_slots_if_no_other_is_full() -> None:
+    slots, _ = ledger(cap=1, per_user=2, per_host=2)
+    slots.occupy(claim("a"))
+    assert slots.wait_reason(claim("b")) == "1 of 1 in flight"

@@ -12,6 +12,7 @@ from mediaimport_api.status import ConditionType, Phase, Progress, Status, Step
 from mediaimport_operator.decide.actions import CreateJob, DeleteJob, DeleteResource, HandOutCredentials, SlotRequest
 from mediaimport_operator.decide.observed import Refusal
 from mediaimport_operator.decide.plan import plan
+from mediaimport_operator.decide.status import StatusBuilder
 from mediaimport_operator.observe.job import read_pod
 
 from tests.support.import_runs import failed_often, failing, ready_reason, started, status_of
@@ -531,3 +532,38 @@ def test_next_attempt_does_not_wait_for_an_injected_sidecar(build: Build) -> Non
 def test_job_that_someone_has_deleted_is_replaced(build: Build) -> None:
     planned = plan(build.observed(started(build)))
     assert (status_of(planned).attempts[0].reason, ready_reason(planned)) == (Reason.DISRUPTED, "RetryScheduled")
+
+
+def test_job_waits_for_credentials_that_are_refused(build: Build) -> None:
+    retry_at = build.now + timedelta(seconds=9)
+    refusal = Refusal(Reason.CREDENTIALS_REFUSED, "no such role", since=build.now, retry_at=retry_at)
+    settings = build.settings(session=build.session())
+    planned = plan(build.observed(started(build), settings=settings, jobs=[build.job()], refusal=refusal))
+    assert (planned.actions, planned.requeue_at, ready_reason(planned)) == ((), retry_at, "CredentialsRefused")
+
+
+def test_pod_that_starts_slowly_without_a_reason_is_shown_as_starting(build: Build) -> None:
+    planned = plan(
+        build.observed(
+            started(build), jobs=[build.job()], pods=[build.pod(phase="Pending")], now=build.now + timedelta(seconds=31)
+        )
+    )
+    assert (status_of(planned).phase, ready_reason(planned)) == (Phase.PENDING, "Starting")
+
+
+def test_wait_of_which_no_attempt_is_recorded_has_no_error(build: Build) -> None:
+    item = build.mediaimport()
+    item["status"] = {"run": "", "nextAttemptAt": "2030-01-01T12:01:00Z"}
+    planned = plan(build.observed(item))
+    assert (status_of(planned).phase, status_of(planned).error) == (Phase.WAITING, None)
+
+
+def test_spec_that_is_not_valid_is_never_read(build: Build) -> None:
+    with pytest.raises(ValueError, match="the spec of film is not valid"):
+        _ = build.observed(build.mediaimport(userId="Not A Name")).spec
+
+
+def test_result_without_media_makes_nothing_ready(build: Build) -> None:
+    builder = StatusBuilder(build.observed(), build.observed().history)
+    with pytest.raises(ValueError, match="only a result with asset"):
+        builder.ready(build.failure(Reason.NOT_MEDIA))

@@ -133,3 +133,27 @@ def test_a_lost_result_is_one_uncounted_attempt_more(build: Build) -> None:
     tally = status_of(planned).tally
     assert tally is not None
     assert (ready_reason(planned), tally.result_lost, tally.counted) == ("RetryScheduled", 1, 0)
+
+
+def test_second_lost_result_counts(build: Build) -> None:
+    item = started(build)
+    for number, tally in ((1, (1, 0)), (2, (1, 1))):
+        lost = plan(build.observed(item, jobs=[build.job(number)], pods=[build.ended_pod(number, message="")]))
+        recorded = status_of(lost).tally
+        assert recorded is not None
+        assert (recorded.result_lost, recorded.counted) == tally
+        item = build.after(lost)
+        item["status"].pop("nextAttemptAt")
+        item = build.after(plan(build.observed(item)))
+
+
+def test_wait_between_attempts_is_never_longer_than_five_minutes(build: Build) -> None:
+    item = failed_often(build, Reason.STORE_UNAVAILABLE, times=9)
+    planned = plan(failing(build, item, 10, Reason.STORE_UNAVAILABLE))
+    assert planned.requeue_at == build.now + timedelta(minutes=5)
+
+
+def test_the_sources_retry_after_never_shortens_the_wait(build: Build) -> None:
+    item = started(build, 3)
+    planned = plan(failing(build, item, 3, Reason.SOURCE_UNAVAILABLE, retry_after_seconds=1, http_status=429))
+    assert planned.requeue_at == build.now + timedelta(seconds=20)

@@ -1,4 +1,4 @@
-"""Whose Job and pod it is, and validation of results: the termination message is written next to hostile media."""
+"""Owners of Jobs and pods, and validation of results: the termination message is written next to hostile media."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mediaimport_api import names
 from mediaimport_api.sidecar import source_fingerprint
 from mediaimport_api.task import Deletion
 from mediaimport_operator.observe import resource
@@ -101,3 +102,11 @@ def test_pods_are_read_once_one_has_failed_or_the_job_takes_long(build: Build) -
     assert cleanup_job.needs_pods(young | {"status": {"failed": 1}}, now=build.now)
     assert cleanup_job.needs_pods(young, now=build.now + timedelta(seconds=1))
     assert not cleanup_job.needs_pods(build.complete_job(), now=build.now)
+
+
+def test_cleanup_job_is_ours_by_its_import_and_its_manager(build: Build) -> None:
+    item, owner = job_of(build), resource.read(build.mediaimport())
+    assert cleanup_job.is_ours(item, owner)
+    labels = item["metadata"]["labels"]
+    for other in ({names.LABEL_UID: "another"}, {names.MANAGED_BY: "mediaimport"}):
+        assert not cleanup_job.is_ours({"metadata": {"labels": labels | other}}, owner)

@@ -145,3 +145,8 @@ def test_only_the_importer_gets_the_headers_secret(build: Build) -> None:
     # Optional: the importer says what is missing, a pod that waits for a volume does not.
     secret = {"secretName": "to-example", "optional": True}
     assert {"name": "source-headers", "secret": secret} in pod_of(job)["volumes"]
+
+
+def test_end_of_the_log_is_never_taken_for_a_result(build: Build) -> None:
+    _, importer = containers(job_of(build))
+    assert importer["terminationMessagePolicy"] == "File"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mediaimport_api.names import STORED_OBJECTS_FINALIZER
 from mediaimport_api.reasons import Reason
 from mediaimport_api.task import Task
 from mediaimport_operator.reconcile.context import Context
@@ -457,6 +458,20 @@ async def test_deletion_stops_the_importer_and_runs_the_cleanup_job(operator: Op
     assert operator.cluster.objects["imports"] == {}
     assert operator.cluster.objects["jobs"] == {}
     assert "StoredObjectsOrphaned" not in [each["reason"] for each in operator.cluster.events]
+
+
+async def test_finalizers_of_others_stay(operator: Operator) -> None:
+    others = ["someone.example/else"]
+    operator.cluster.put("imports", operator.build.mediaimport(deletionPolicy="Delete", meta={"finalizers": others}))
+    await operator.resync.first()
+    await operator.settle()
+    item = operator.cluster.objects["imports"]["film"]
+    assert item["metadata"]["finalizers"] == [*others, STORED_OBJECTS_FINALIZER]
+    item["spec"]["deletionPolicy"] = "Retain"
+    operator.cache.imports.update(operator.cluster.put("imports", item))
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.cluster.objects["imports"]["film"]["metadata"]["finalizers"] == others
 
 
 async def test_orphaned_objects_are_reported_and_counted(operator: Operator) -> None:
