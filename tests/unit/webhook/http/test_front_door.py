@@ -100,10 +100,10 @@ def test_strangers_with_long_bodies_take_little_memory(process: WebhookProcess, 
     process.reset_peak()
     before = process.memory_mb
 
-    async def crowd() -> None:
+    async def load() -> None:
         await asyncio.gather(*(pour(process, headers) for _ in range(STRANGERS)))
 
-    asyncio.run(crowd())
+    asyncio.run(load())
     assert process.peak_memory_mb - before < 100
 
 
@@ -164,10 +164,10 @@ def test_endless_headers_are_431_and_take_no_memory(process: WebhookProcess, end
                 return await connection.reader.read(200)
             return b""
 
-    async def crowd() -> list[bytes]:
+    async def load() -> list[bytes]:
         return await asyncio.gather(*(flood() for _ in range(5)))
 
-    answers = [each for each in asyncio.run(crowd()) if each]
+    answers = [each for each in asyncio.run(load()) if each]
     assert all(each.startswith(b"HTTP/1.1 431 ") for each in answers)
     assert process.peak_memory_mb - before < 20
 
