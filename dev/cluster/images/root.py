@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dev.cluster.images.buildah import Buildah
 
 KEPT = 2
-"""Older folders that stay beside a new one, half a gigabyte each: another checkout may be using one."""
+"""Older folders that stay next to a new one, half a gigabyte each: another checkout may be using one."""
 _UNPACK = """set -e
 container=$(buildah from --pull-never "$1")
 trap 'buildah rm "$container"' EXIT

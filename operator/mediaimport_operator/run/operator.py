@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mediaimport_operator.settings.operator import Settings
 
 _OTHER_CONNECTIONS = 8
-"""For resyncs and Events, beside one for each worker."""
+"""For resyncs and Events, next to one for each worker."""
 _LEASE_CONNECTIONS = 2
 _STUCK_S = 120.0
 _DRAIN_S = 15.0
