@@ -111,9 +111,11 @@ class Lease:
 
     async def keep(self) -> None:
         """Renew until the release; LeaseLostError when another leads. An unavailable API only lets the Lease lapse."""
+        renewed = self.held.is_set()
         while not self._released:
-            await asyncio.sleep(_RENEW_PERIOD_S if self.held.is_set() else _RETRY_PERIOD_S)
-            if not await self._try() and self._last is not None and self._last.holder not in {"", self._identity}:
+            await asyncio.sleep(_RENEW_PERIOD_S if renewed else _RETRY_PERIOD_S)
+            renewed = await self._try()
+            if not renewed and self._last is not None and self._last.holder not in {"", self._identity}:
                 self._lapse()
                 raise LeaseLostError(f"the lease {self._name} is now held by {self._last.holder}")
 

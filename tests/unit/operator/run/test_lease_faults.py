@@ -10,7 +10,7 @@ import pytest
 from mediaimport_operator.cluster import Cluster
 from mediaimport_operator.run.lease import LEASE_DURATION_S, REQUEST_TIMEOUT_S, Lease, LeaseLostError
 
-from tests.support.fake_api.faults import answer
+from tests.support.fake_api.faults import Hang, answer
 from tests.support.fake_api.server import FakeApi, html
 from tests.support.virtual_time import VirtualTimeLoop
 
@@ -115,6 +115,31 @@ async def test_single_failure_ends_no_leadership(api: FakeApi) -> None:
         fault = api.fault(f"PUT {LEASES}", answer(503, "{}"), times=1)
         await asyncio.sleep(20)
         assert (fault.count, lease.held.is_set()) == (1, True)
+        await ended(task)
+
+
+async def test_single_renewal_that_hangs_ends_no_leadership(api: FakeApi) -> None:
+    async with electing(api, "a") as lease:
+        task = await keeping(lease)
+        fault = api.fault(f"PUT {LEASES}", Hang(), times=1)
+        held = [lease.held.is_set() async for _ in moments(20)]
+        assert (fault.count, all(held)) == (1, True)
+        await ended(task)
+
+
+async def test_leadership_counts_from_the_request_of_a_renewal(api: FakeApi) -> None:
+    loop = asyncio.get_running_loop()
+    async with electing(api, "a") as lease:
+        task = await keeping(lease)
+        slow, hang = api.hang(f"PUT {LEASES}", late=True)
+        await slow.met.wait()
+        asked_s = loop.time()
+        await asyncio.sleep(2.5)
+        api.faults.clear()
+        api.hang(f"PUT {LEASES}")
+        hang.end()
+        await asyncio.wait_for(lease.lapsed.wait(), 60)
+        assert loop.time() - asked_s < 12
         await ended(task)
 
 
