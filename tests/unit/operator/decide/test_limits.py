@@ -162,6 +162,14 @@ def test_host_at_the_cap_does_not_block_other_hosts() -> None:
     assert granted == ["b"]
 
 
+def test_room_on_a_host_goes_to_another_users_claim() -> None:
+    slots, granted = ledger(cap=3, per_host=1)
+    slots.request(claim("a", user="ada", host="slow.example"))
+    slots.request(claim("b", user="bob", host="slow.example"))
+    slots.release("a")
+    assert granted == ["b"]
+
+
 def test_data_uris_have_no_host_and_no_cap_of_one() -> None:
     slots, _ = ledger(cap=3, per_host=1)
     assert slots.request(claim("a", host=""))

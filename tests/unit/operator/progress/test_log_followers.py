@@ -56,7 +56,7 @@ class Following:
 
 @asynccontextmanager
 async def following(*, max_streams: int = 50) -> AsyncIterator[Following]:
-    async with FakeApi().serving() as api, api.client(connections=max_streams + MAX_POLLS, timeout_s=5) as client:
+    async with FakeApi().serving() as api, api.client(connections=100, timeout_s=5) as client:
         progressed: list[str] = []
         steps: list[tuple[str, float]] = []
         followers = LogFollowers(

@@ -85,6 +85,17 @@ def jobs_of(cluster: Poisoned, uid: str) -> list[str]:
     return [each for each in labels if each == uid]
 
 
+async def test_worker_reconciles_nothing_before_its_operator_leads(cluster: Poisoned, context: Context) -> None:
+    leading = asyncio.Event()
+    work = asyncio.create_task(Reconciler(context).work(leading))
+    await asyncio.sleep(0.05)
+    assert cluster.writes == []
+    leading.set()
+    context.queue.close()
+    await work
+    assert cluster.writes != []
+
+
 async def test_reconcile_that_raises_holds_no_slot(cluster: Poisoned, context: Context) -> None:
     cluster.creating = RecursionError()
     await work_until(context, lambda: bool(jobs_of(cluster, OTHER)))

@@ -97,7 +97,7 @@ async def test_credentials_are_asked_for_the_job_its_deadline_and_its_prefix(
 ) -> None:
     await begin(operator, limits={"deadlineSeconds": 600})
     (request,) = issuer.requests
-    (objects, _) = json.loads(request["Policy"])["Statement"]
+    (objects, *_) = json.loads(request["Policy"])["Statement"]
     assert (request["RoleSessionName"], request["DurationSeconds"]) == (job_name(operator), 900)
     assert objects["Resource"] == f"arn:aws:s3:::bucket/{operator.build.keys().prefix}*"
 
@@ -207,7 +207,7 @@ async def test_cleanup_job_gets_credentials_that_may_delete(operator: Operator, 
     (job,) = operator.cluster.objects["jobs"]
     assert job.startswith("delete-film")
     assert key_of(operator, job) == "ASIA1"
-    (objects, _) = json.loads(issuer.requests[0]["Policy"])["Statement"]
+    (objects, *_) = json.loads(issuer.requests[0]["Policy"])["Statement"]
     assert "s3:DeleteObject" in objects["Action"]
 
 
