@@ -592,6 +592,11 @@ export interface components {
             bytes_done: number | null;
             /** Bytes Total */
             bytes_total: number | null;
+            /**
+             * Message
+             * @description what the importer waits for; null while it works
+             */
+            message: string | null;
             /** Updated At */
             updated_at: string | null;
         };

@@ -184,5 +184,6 @@ class Intake:
         try:
             async with asyncio.timeout(_EVENT_TIMEOUT_S):
                 await self._cluster.post_event(reason=reason, message=message)
-        except (KubernetesError, TimeoutError):
-            log.warning("the Event could not be posted", extra={"reason": reason})
+        except (KubernetesError, TimeoutError) as error:
+            cause = str(error) or f"no answer in {_EVENT_TIMEOUT_S:g} s"
+            log.warning("the Event could not be posted", extra={"reason": reason, "error": cause})

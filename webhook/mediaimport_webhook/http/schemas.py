@@ -94,6 +94,7 @@ class Progress(TypedDict):
     percent: Annotated[int, Field(ge=0, le=100)] | None
     bytes_done: Count | None
     bytes_total: Count | None
+    message: Annotated[str | None, Field(description="what the importer waits for; null while it works")]
     updated_at: Moment | None
 
 

@@ -258,6 +258,12 @@ def test_no_secret_and_no_token_is_503_and_named(start: Start, prediction: Make)
     assert (answer.status_code, answer.json()["setting"]) == (503, "REPLICATE_WEBHOOK_SECRETS")
 
 
+def test_unsigned_callback_without_any_secret_is_503_and_named(start: Start) -> None:
+    webhook = start(REPLICATE_WEBHOOK_SECRETS=None, REPLICATE_API_TOKEN=None)
+    answer = webhook.call("POST", "/api/v1/replicate/webhook", json={}, token=None)
+    assert (answer.status_code, answer.json()["setting"]) == (503, "REPLICATE_WEBHOOK_SECRETS")
+
+
 def test_secret_is_asked_of_replicate_once_when_only_the_token_is_set(start: Start, prediction: Make) -> None:
     webhook = start(REPLICATE_WEBHOOK_SECRETS=None)
     assert [webhook.callback(prediction()).status_code for _ in range(2)] == [200, 200]

@@ -67,7 +67,12 @@ class Replicate:
         return _NAME
 
     def check_headers(self, headers: Mapping[str, str]) -> None:
-        """Raise a 401 Problem unless the headers of a signature are there, and at most 300 s old."""
+        """Raise a 401 Problem unless the headers of a signature are there, and at most 300 s old.
+
+        Without a way to a secret, no signature could be right: that is a 503 Problem with the missing setting.
+        """
+        if not self._secrets and self._token is None:
+            raise problems.setting_missing("REPLICATE_WEBHOOK_SECRETS")
         refusal = signatures.header_refusal(headers, self._clock())
         if refusal is not None:
             raise signatures.refused(refusal)
@@ -143,8 +148,6 @@ class Replicate:
     async def _signing_secrets(self) -> tuple[str, ...]:
         if self._secrets:
             return self._secrets
-        if self._token is None:
-            raise problems.setting_missing("REPLICATE_WEBHOOK_SECRETS")
         return (await self._fetched_secret.get(),)
 
     async def _fetch_secret(self) -> str:
