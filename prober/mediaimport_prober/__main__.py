@@ -11,6 +11,7 @@ from pathlib import Path
 from mediaimport_runtime.environment import BadSettingError, Environment
 
 from mediaimport_prober import landlock
+from mediaimport_prober.memory import DEFAULT_BYTES, Budget
 from mediaimport_prober.server import Server
 from mediaimport_prober.tools import Tools
 
@@ -30,13 +31,16 @@ def main() -> int:
     env = Environment(os.environ)
     try:
         directory, path = Path(env.text("SCRATCH_DIRECTORY")), Path(env.text("PROBER_SOCKET"))
+        budget = Budget(env.integer("PROBER_MEMORY_BYTES", DEFAULT_BYTES))
     except BadSettingError as error:
         print(error, file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     directory = directory.resolve()
     landlock_version = landlock.version()
-    server = Server(path, Tools(directory), prepare=lambda: confine(directory) if landlock_version else None)
+    server = Server(
+        path, Tools(directory, budget=budget), prepare=lambda: confine(directory) if landlock_version else None
+    )
     listening = {"level": "info", "msg": "prober is listening", "socket": str(path), "landlock": landlock_version}
     print(json.dumps(listening), flush=True)
     server.serve()

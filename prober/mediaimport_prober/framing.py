@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mediaimport_prober.protocol import ProtocolError
+from mediaimport_prober.protocol import PeerClosedError, ProtocolError
 
 if TYPE_CHECKING:
     import socket
 
 
 def receive_exactly(connection: socket.socket, size: int, *, deadline: float) -> bytes:
-    """Return exactly `size` bytes; ProtocolError if the peer closes before, or at the deadline."""
+    """Return exactly `size` bytes; PeerClosedError if the peer closes before, ProtocolError at the deadline."""
     received = bytearray()
     while len(received) < size:
         left_s = deadline - time.monotonic()
@@ -24,6 +24,6 @@ def receive_exactly(connection: socket.socket, size: int, *, deadline: float) ->
         except TimeoutError as error:
             raise ProtocolError("the peer took too long") from error
         if not part:
-            raise ProtocolError("the peer closed the connection within a message")
+            raise PeerClosedError("the peer closed the connection within a message")
         received += part
     return bytes(received)

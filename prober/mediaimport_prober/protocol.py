@@ -29,6 +29,10 @@ class ProtocolError(Exception):
     """The peer violated the protocol."""
 
 
+class PeerClosedError(ProtocolError):
+    """The peer closed the connection before the end of a message."""
+
+
 class Picture(StrEnum):
     """The picture of a thumbnail: the main video stream, or the attached cover."""
 
@@ -110,6 +114,10 @@ class Failure(StrEnum):
     """The tool exceeded its time limit."""
     TOO_MUCH = "tooMuch"
     """The tool exceeded its output limit."""
+    OUT_OF_MEMORY = "outOfMemory"
+    """The tool needs more memory than the prober has: this is no fault of the file."""
+    PROBER_FAILED = "proberFailed"
+    """The prober itself failed; `message` has the type of its error."""
 
 
 class Response(Model):

@@ -9,14 +9,18 @@ import selectors
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MIB = 1024 * 1024
+_MAPPED_BYTES = 640 * MIB
+"""Address space beside the memory: the programs' code, which is read from files and takes no memory of its own."""
+_CPU_GRACE_S = 5
+"""From SIGXCPU to SIGKILL. Without it the kernel sends SIGKILL at once, as it does for want of memory."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
 """The tools' whole environment. One malloc arena, since each reserves address space."""
 
@@ -27,9 +31,23 @@ class Limits:
 
     timeout_s: float = 30.0
     cpu_s: int = 30
-    address_space_bytes: int = 1536 * MIB
+    memory_bytes: int = 896 * MIB
+    address_space_bytes: int = 896 * MIB + _MAPPED_BYTES
     stdout_bytes: int = 512 * 1024
     stderr_bytes: int = 64 * 1024
+
+    def within(self, memory_bytes: int) -> Limits:
+        """Return these limits with that much memory."""
+        return replace(self, memory_bytes=memory_bytes, address_space_bytes=memory_bytes + _MAPPED_BYTES)
+
+
+# ENOMEM, C++'s exception, and the dynamic linker's words for a library that does not fit.
+_OUT_OF_MEMORY = (
+    b"Cannot allocate memory",
+    b"std::bad_alloc",
+    b"failed to map segment from shared object",
+    b"cannot map zero-fill pages",
+)
 
 
 class Ending(Enum):
@@ -49,9 +67,25 @@ class Run:
     stdout: bytes
     stderr: bytes
 
+    @property
+    def out_of_memory(self) -> bool:
+        """Tell whether the tool failed for want of memory: the kernel killed it, or it says so."""
+        if self.ending is not Ending.EXITED:
+            return False
+        return self.exit_code == -signal.SIGKILL or any(each in self.stderr for each in _OUT_OF_MEMORY)
 
-def run(command: Sequence[str], limits: Limits, *, stdin: int = subprocess.DEVNULL) -> Run:
-    """Run the command, and kill it at a limit. The process must have one thread, because this forks."""
+
+def run(
+    command: Sequence[str],
+    limits: Limits,
+    *,
+    stdin: int = subprocess.DEVNULL,
+    on_stdout: Callable[[bytes], None] | None = None,
+) -> Run:
+    """Run the command, and kill it at a limit. The process must have one thread, because this forks.
+
+    `on_stdout` gets stdout piece by piece; it is not kept then.
+    """
     process = subprocess.Popen(  # noqa: S603 - no shell; the command is fixed but for a checked file name
         command,
         stdin=stdin,
@@ -63,17 +97,20 @@ def run(command: Sequence[str], limits: Limits, *, stdin: int = subprocess.DEVNU
         preexec_fn=lambda: confine(limits),  # noqa: PLW1509 - the caller has one thread
     )
     try:
-        ending, stdout, stderr = _Capture(process, limits).collect()
+        ending, stdout, stderr = _Capture(process, limits, on_stdout).collect()
     finally:
         _end(process)
+    if ending is Ending.EXITED and process.returncode == -signal.SIGXCPU:
+        ending = Ending.TOO_LONG
     return Run(ending, process.returncode, stdout, stderr)
 
 
 def confine(limits: Limits) -> None:
     """Set the rlimits of this process and its children: memory, CPU time, no written file, no core dump."""
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + _CPU_GRACE_S))
     for limit, value in (
+        (resource.RLIMIT_DATA, limits.memory_bytes),
         (resource.RLIMIT_AS, limits.address_space_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_s),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
@@ -94,6 +131,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 class _Capture:
     process: subprocess.Popen[bytes]
     limits: Limits
+    on_stdout: Callable[[bytes], None] | None = None
+    _stdout_bytes: int = 0
     _captured: dict[str, bytearray] = field(default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()})
 
     def collect(self) -> tuple[Ending, bytes, bytes]:
@@ -128,8 +167,12 @@ class _Capture:
         if name == "stderr":
             captured += data[: self.limits.stderr_bytes - len(captured)]
             return True
-        captured += data
-        return len(captured) <= self.limits.stdout_bytes
+        self._stdout_bytes += len(data)
+        if self.on_stdout is None:
+            captured += data
+        else:
+            self.on_stdout(data)
+        return self._stdout_bytes <= self.limits.stdout_bytes
 
     def _wait(self, deadline: float) -> Ending:
         try:

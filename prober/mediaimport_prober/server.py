@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediaimport_prober.framing import receive_exactly
@@ -14,8 +15,8 @@ from mediaimport_prober.protocol import Failure, ProtocolError, Response, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from mediaimport_prober.protocol import Request
     from mediaimport_prober.tools import Tools
 
 MAX_CHILDREN = 4
@@ -62,21 +63,35 @@ class Server:
         with contextlib.suppress(BaseException):
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             self._socket.close()
-            self._prepare()
-            answer(connection, self._tools)
+            _be_killed_first()
+            answer(connection, self._tools, prepare=self._prepare)
             code = 0
         os._exit(code)
 
 
-def answer(connection: socket.socket, tools: Tools) -> None:
-    """Read one request and write its response."""
+def _be_killed_first() -> None:
+    """Let the kernel choose the child or its tool, if the container runs out of memory, and not the server."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def answer(connection: socket.socket, tools: Tools, *, prepare: Callable[[], None] = lambda: None) -> None:
+    """Read one request and write its response: without one, the importer takes the prober for killed."""
     connection.settimeout(REQUEST_S)
     deadline = time.monotonic() + REQUEST_S
     with connection:
         try:
-            request = read_request(lambda size: receive_exactly(connection, size, deadline=deadline))
-        except (ProtocolError, OSError) as error:
+            prepare()
+            response, payload = tools.answer(_received(connection, deadline))
+        except ProtocolError as error:
             response, payload = Response(failure=Failure.BAD_REQUEST, message=str(error)[:512]), b""
-        else:
-            response, payload = tools.answer(request)
+        except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a response
+            response, payload = Response(failure=Failure.PROBER_FAILED, message=type(error).__name__), b""
         connection.sendall(encode(response, payload))
+
+
+def _received(connection: socket.socket, deadline: float) -> Request:
+    try:
+        return read_request(lambda size: receive_exactly(connection, size, deadline=deadline))
+    except OSError as error:
+        raise ProtocolError(str(error)) from error

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import stat
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_prober import commands, sandbox
+from mediaimport_prober.memory import Budget, NoRoomError
+from mediaimport_prober.packets import PacketSums
 from mediaimport_prober.protocol import (
     MAX_PAYLOAD_BYTES,
-    MAX_STREAMS,
     Failure,
     PacketsRequest,
-    ProbeRequest,
     Request,
     Response,
     ThumbnailRequest,
@@ -24,13 +26,17 @@ from mediaimport_prober.sandbox import Ending, Limits, Run
 from mediaimport_prober.webp import Animation, animation, first_still
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _LUMA = re.compile(rb"lavfi\.signalstats\.YAVG=([0-9.]{1,12})")
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # From ffmpeg 7.1 on, a playlist without its suffix is passed over before the whitelist sees it.
 _REFUSALS = (b"not on whitelist", b"Not detecting m3u8/hls")
+ANSWER_S = 70.0
+"""Time for all tools of one request and for their memory; the importer waits a little longer."""
+_STDIN_COPIES = 4
+"""The picture on a tool's standard input is in the memory of this process that often."""
 PACKETS_BYTES = 64 * 1024 * 1024
 """Enough for 20 MB of lines, two hours at 60 frames and 47 audio packets a second; only sums are kept."""
 
@@ -41,63 +47,135 @@ class Tools:
 
     directory: Path
     limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
 
     def answer(self, request: Request) -> tuple[Response, bytes]:
-        """Return the response and its payload."""
+        """Return the response and its payload.
+
+        A tool gets one part of the memory; where that was too little, it runs again, alone, with the whole.
+        """
         file = self.directory / request.file
         if not _is_plain(file):
             return Response(
                 failure=Failure.NO_FILE, message=f"{request.file} is not a plain file of the scratch directory"
             ), b""
-        if isinstance(request, ThumbnailRequest):
-            return self._thumbnail(file, request)
-        if isinstance(request, PacketsRequest):
-            return self._packets(file, request), b""
-        return self._probe(file, request), b""
+        deadline = time.monotonic() + ANSWER_S
+        *first, whole = self.budget.sizes
+        for parts in first:
+            response, payload, short = self._within(parts, file, request, deadline)
+            if not short:
+                return response, payload
+        response, payload, _ = self._within(whole, file, request, deadline)
+        return response, payload
 
-    def _run(self, command: Sequence[str], *, stdout_bytes: int | None = None, stdin: bytes = b"") -> Run:
-        limits = self.limits
-        if stdout_bytes is not None:
-            limits = replace(limits, stdout_bytes=stdout_bytes)
+    def _within(self, parts: int, file: Path, request: Request, deadline: float) -> tuple[Response, bytes, bool]:
+        """Return the response within that many parts of the memory, and whether more might help."""
+        try:
+            with self.budget.room(parts, deadline=deadline) as room_bytes:
+                tool = _Tool(file, self.limits.within(room_bytes), deadline)
+                response, payload = tool.answer(request)
+        except (MemoryError, NoRoomError):
+            return _out_of_memory(parts * self.budget.part_bytes), b"", True
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
+            return _out_of_memory(parts * self.budget.part_bytes), b"", True
+        # Not every allocation that fails is reported as such: some libraries crash.
+        return response, payload, tool.crashed or response.failure is Failure.OUT_OF_MEMORY
+
+
+@dataclass
+class _Tool:
+    """One try of a request."""
+
+    file: Path
+    limits: Limits
+    deadline: float
+    crashed: bool = False
+
+    def answer(self, request: Request) -> tuple[Response, bytes]:
+        if isinstance(request, ThumbnailRequest):
+            return self._thumbnail(request)
+        if isinstance(request, PacketsRequest):
+            return self._packets(request), b""
+        return self._probe(), b""
+
+    def _run(
+        self,
+        command: Sequence[str],
+        *,
+        stdout_bytes: int | None = None,
+        stdin: bytes = b"",
+        on_stdout: Callable[[bytes], None] | None = None,
+    ) -> Run:
+        limits = replace(
+            self.limits.within(self.limits.memory_bytes - _STDIN_COPIES * len(stdin)),
+            stdout_bytes=stdout_bytes or self.limits.stdout_bytes,
+            timeout_s=min(self.limits.timeout_s, max(0.0, self.deadline - time.monotonic())),
+        )
         if not stdin:
-            return sandbox.run(command, limits)
+            return self._ended(sandbox.run(command, limits, on_stdout=on_stdout))
+        if limits.memory_bytes <= 0:
+            raise MemoryError
         with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
             file.write(stdin)
             file.seek(0)
-            return sandbox.run(command, limits, stdin=file.fileno())
+            return self._ended(sandbox.run(command, limits, stdin=file.fileno()))
 
-    def _probe(self, file: Path, _request: ProbeRequest) -> Response:
-        ran = self._run(commands.probe(file))
-        failure = _failure(ran)
+    def _ended(self, ran: Run) -> Run:
+        self.crashed = self.crashed or (ran.ending is Ending.EXITED and ran.exit_code < 0)
+        return ran
+
+    def _probe(self) -> Response:
+        ran = self._run(commands.probe(self.file))
+        failure = _failure(ran, self.limits)
         if failure is not None:
             return failure
         document = _json(ran.stdout)
+        if ran.out_of_memory and not _is_whole(document):
+            return _out_of_memory(self.limits.memory_bytes)
         if str(document.get("format", {}).get("format_name")).endswith("_pipe"):
-            document["frames"] = _json(self._run(commands.first_frame(file)).stdout).get("frames", [])[:1]
-        with file.open("rb") as opened:
+            document["frames"] = _json(self._run(commands.first_frame(self.file)).stdout).get("frames", [])[:1]
+        with self.file.open("rb") as opened:
             return Response(document=_with_animation(document, animation(opened)))
 
-    def _packets(self, file: Path, request: PacketsRequest) -> Response:
-        ran = self._run(commands.packets(file, request), stdout_bytes=PACKETS_BYTES)
-        return _failure(ran) or Response(document=_sums(ran.stdout))
+    def _packets(self, request: PacketsRequest) -> Response:
+        sums = PacketSums()
+        ran = self._run(commands.packets(self.file, request), stdout_bytes=PACKETS_BYTES, on_stdout=sums.add)
+        return _failure(ran, self.limits) or Response(document=sums.document)
 
-    def _thumbnail(self, file: Path, request: ThumbnailRequest) -> tuple[Response, bytes]:
-        with file.open("rb") as opened:
+    def _thumbnail(self, request: ThumbnailRequest) -> tuple[Response, bytes]:
+        with self.file.open("rb") as opened:
             still = first_still(opened)
         if still is not None and still.width * still.height > commands.MAX_PIXELS:
             return _too_many_pixels(), b""
         ran = self._run(
-            commands.thumbnail(file, request, still),
+            commands.thumbnail(self.file, request, still),
             stdout_bytes=MAX_PAYLOAD_BYTES,
             stdin=still.webp if still is not None else b"",
         )
-        failure = _failure(ran)
+        failure = _failure(ran, self.limits)
         if failure is not None:
             return failure, b""
         if not (ran.stdout.startswith(_JPEG_START) and ran.stdout.endswith(_JPEG_END)):
+            if ran.out_of_memory:
+                return _out_of_memory(self.limits.memory_bytes), b""
             return Response(failure=Failure.TOOL_FAILED, message="ffmpeg rendered no picture"), b""
         luma = _LUMA.search(ran.stderr)
         return Response(luma=float(luma[1]) if luma else None, payload_bytes=len(ran.stdout)), ran.stdout
+
+
+def _out_of_memory(memory_bytes: int) -> Response:
+    message = f"the tool needs more memory than {memory_bytes // 1024**2} MiB"
+    return Response(failure=Failure.OUT_OF_MEMORY, message=message)
+
+
+def _is_whole(document: dict[str, Any]) -> bool:
+    """Tell whether there is a stream, and the size of every picture."""
+    streams = document.get("streams")
+    if not isinstance(streams, list) or not streams:
+        return False
+    return all(each.get("width") for each in streams if isinstance(each, dict) and each.get("codec_type") == "video")
 
 
 def _with_animation(document: dict[str, Any], found: Animation | None) -> dict[str, Any]:
@@ -120,7 +198,7 @@ def _is_plain(file: Path) -> bool:
         return False
 
 
-def _failure(ran: Run) -> Response | None:
+def _failure(ran: Run, limits: Limits) -> Response | None:
     if ran.ending is Ending.TOO_LONG:
         return Response(failure=Failure.TOO_LONG, message="the tool exceeded its time limit")
     if ran.ending is Ending.TOO_MUCH:
@@ -131,6 +209,10 @@ def _failure(ran: Run) -> Response | None:
         return Response(failure=Failure.NOT_ALLOWED, message=_refused_codec(ran.stderr))
     if ran.exit_code == 0:
         return None
+    return _out_of_memory(limits.memory_bytes) if ran.out_of_memory else _tool_failed(ran)
+
+
+def _tool_failed(ran: Run) -> Response:
     ended = f"signal {-ran.exit_code}" if ran.exit_code < 0 else f"exit code {ran.exit_code}"
     return Response(failure=Failure.TOOL_FAILED, message=f"{last_line(ran.stderr)} ({ended})")
 
@@ -159,30 +241,3 @@ def _json(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _sums(lines: bytes) -> dict[str, Any]:
-    """Return for each stream the number of packets and the end of the last one in seconds."""
-    streams: dict[str, dict[str, Any]] = {}
-    for line in lines.splitlines():
-        index, _, times = line.decode("ascii", "replace").partition(",")
-        if not index.isdigit() or len(streams) >= MAX_STREAMS:
-            continue
-        stream = streams.setdefault(index, {"packets": 0, "endS": None})
-        stream["packets"] += 1
-        end_s = _end(times)
-        if end_s is not None and (stream["endS"] is None or end_s > stream["endS"]):
-            stream["endS"] = end_s
-    return {"streams": streams}
-
-
-def _end(times: str) -> float | None:
-    start, _, length = times.partition(",")
-    try:
-        begun_s = float(start)
-    except ValueError:
-        return None
-    try:
-        return begun_s + float(length.strip(","))
-    except ValueError:
-        return begun_s

@@ -58,12 +58,13 @@ class RunningProber:
 
 
 @contextlib.contextmanager
-def running_prober(folder: Path) -> Iterator[RunningProber]:
+def running_prober(folder: Path, **variables: str) -> Iterator[RunningProber]:
     """Run the prober on a directory below the folder."""
     scratch, path = folder / "scratch", folder / "prober.sock"
     scratch.mkdir()
     command = [sys.executable, "-m", "mediaimport_prober"]
     environment = {"SCRATCH_DIRECTORY": str(scratch), "PROBER_SOCKET": str(path), "PATH": os.environ["PATH"]}
+    environment |= variables
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "listening" in process.stdout.readline()

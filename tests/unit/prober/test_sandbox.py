@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_prober.sandbox import Ending, Limits, run
+from mediaimport_prober.sandbox import MIB, Ending, Limits, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,9 +68,56 @@ def test_memory_is_limited() -> None:
 
 
 def test_processor_time_is_limited() -> None:
-    _, code, *_ = python("while True: pass", Limits(cpu_s=1))
+    ending, code, *_ = python("while True: pass", Limits(cpu_s=1))
 
     assert code < 0
+    assert ending is Ending.TOO_LONG
+
+
+@pytest.mark.attack("a tool that ignores the signal of its CPU limit", "killed")
+def test_processor_time_is_limited_for_a_tool_that_resists() -> None:
+    program = "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass"
+
+    _, code, *_ = python(program, Limits(cpu_s=1, timeout_s=20))
+
+    assert code == -9
+
+
+def test_memory_of_its_own_is_limited_apart_from_the_address_space() -> None:
+    limits = Limits(memory_bytes=100 * MIB, address_space_bytes=4096 * MIB)
+
+    assert python("x = bytearray(200 << 20)", limits)[1] == 1
+    assert python("x = bytearray(40 << 20)", limits)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "short"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", True),
+        ("import sys; sys.exit('[mov] Cannot allocate memory')", True),
+        ("import sys; sys.exit('std::bad_alloc')", True),
+        ("import os; os.kill(os.getpid(), 11)", False),
+        ("import sys; sys.exit('Invalid data found when processing input')", False),
+    ],
+)
+def test_want_of_memory_is_told_from_other_failures(program: str, short: bool) -> None:  # noqa: FBT001 - pytest's parameters
+    ran = run([sys.executable, "-I", "-S", "-c", program], Limits())
+
+    assert ran.out_of_memory is short
+
+
+def test_tool_that_the_clock_has_killed_had_memory_enough() -> None:
+    ran = run([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"], Limits(timeout_s=0.3))
+
+    assert (ran.exit_code, ran.out_of_memory) == (-9, False)
+
+
+def test_stdout_can_be_read_piece_by_piece_and_is_not_kept() -> None:
+    pieces: list[bytes] = []
+
+    ran = run([sys.executable, "-I", "-S", "-c", "print('x' * 100_000)"], Limits(), on_stdout=pieces.append)
+
+    assert (ran.stdout, b"".join(pieces)) == (b"", b"x" * 100_000 + b"\n")
 
 
 @pytest.mark.attack("a tool that writes a file", "refused by RLIMIT_FSIZE")

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from mediaimport_prober.memory import MIB, PROGRAM_BYTES, Budget
+from mediaimport_prober.packets import PacketSums
 from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, ThumbnailRequest
 from mediaimport_prober.sandbox import Limits
 from mediaimport_prober.tools import Tools, last_line
@@ -195,6 +197,55 @@ def test_packets_are_summed_by_stream(scratch: Path, studio: Studio) -> None:
     assert response.document is not None
     assert response.document["streams"]["0"]["packets"] == 48
     assert response.document["streams"]["0"]["endS"] == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ProbeRequest(file="good"),
+        PacketsRequest(file="good"),
+        ThumbnailRequest(file="good", width_pixels=64),
+    ],
+    ids=lambda request: request.operation,
+)
+def test_tool_without_memory_is_no_tool_that_failed(scratch: Path, studio: Studio, given: Request) -> None:
+    (scratch / "good").write_bytes(studio.video().read_bytes())
+
+    response, payload = Tools(scratch, budget=Budget(40 * MIB)).answer(given)
+
+    assert (response.failure, payload) == (Failure.OUT_OF_MEMORY, b"")
+    assert response.message == "the tool needs more memory than 20 MiB"
+
+
+def test_picture_too_large_for_a_part_of_the_memory_gets_the_whole(scratch: Path, studio: Studio) -> None:
+    source = ("-f", "lavfi", "-i", "color=red:s=7000x5000:d=1:r=1", "-frames:v", "1")
+    file = studio.make("large.png", *source, "-pix_fmt", "rgba64be", "-compression_level", "1", "-pred", "none")
+    (scratch / "large").write_bytes(file.read_bytes())
+    request = ThumbnailRequest(file="large", width_pixels=64)
+
+    one_part, _ = Tools(scratch, budget=Budget(PROGRAM_BYTES + Budget().part_bytes)).answer(request)
+    response, jpeg = Tools(scratch).answer(request)
+
+    assert one_part.failure is Failure.OUT_OF_MEMORY
+    assert response.failure is None
+    assert jpeg
+
+
+def test_packets_are_summed_wherever_the_pieces_of_their_list_end() -> None:
+    lines = b"0,0.000000,0.500000\n1,N/A,0.25\n0,0.500000,0.500000\nx,1,1\n1,0.250000,N/A\n"
+    for at in range(len(lines)):
+        sums = PacketSums()
+        sums.add(lines[:at])
+        sums.add(lines[at:])
+        assert sums.document == {"streams": {"0": {"packets": 2, "endS": 1.0}, "1": {"packets": 2, "endS": 0.25}}}, at
+
+
+def test_line_without_end_is_not_kept() -> None:
+    sums = PacketSums()
+    for _ in range(100):
+        sums.add(b"0" * 100_000)
+
+    assert len(vars(sums)["_rest"]) <= 1024
 
 
 def test_last_line_hold_no_path_and_no_control_characters() -> None:
