@@ -41,6 +41,7 @@ class ExitCode(IntEnum):
     STORE_UNAVAILABLE = 21
     DISK_FULL = 22
     CORRUPTED = 23
+    OUT_OF_MEMORY = 24
     INTERRUPTED = 30
     UNEXPECTED = 1
 
@@ -75,8 +76,9 @@ class Reason(StrEnum):
     CORRUPTED = "Corrupted"
     INTERRUPTED = "Interrupted"
     UNEXPECTED = "Unexpected"
-    # the end of an attempt, read from the pod's status
+    # the end of an attempt, reported by the importer of its prober, or read from the pod's status
     OUT_OF_MEMORY = "OutOfMemory"
+    # the end of an attempt, read from the pod's status
     DISRUPTED = "Disrupted"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     RESULT_LOST = "ResultLost"
@@ -256,9 +258,11 @@ _FACTS: dict[Reason, Facts] = {
         _X.UNEXPECTED,
     ),
     Reason.OUT_OF_MEMORY: Facts(
-        "The importer exceeded its memory limit.",
-        "Nothing the first time: the operator retries once with more memory.",
+        "The importer or its prober ran out of memory.",
+        "Nothing the first time: the operator retries once with twice the memory. Then raise importer.memory in the"
+        " chart; media that the prober cannot read even so is stored without description.",
         Retry.MORE_MEMORY,
+        _X.OUT_OF_MEMORY,
     ),
     Reason.DISRUPTED: Facts(
         "The pod was removed by a drain, an eviction or a deletion.", "Nothing: the operator retries.", _U

@@ -176,6 +176,8 @@ class MediaWarning(StrEnum):
     DURATION_UNKNOWN = "DurationUnknown"
     CHECKSUM_UNVERIFIED = "ChecksumUnverified"
     """The store gives no checksum of the stored original: only its size was compared."""
+    DESCRIPTION_MISSING = "DescriptionMissing"
+    """The prober ran out of memory, also with twice its limit: the original is stored as it came."""
 
 
 class Media(Lenient):

@@ -36,5 +36,7 @@ class Task(Model):
     attempt: int = Field(ge=1)
     look_at_store: bool = False
     """Test whether the store honours conditional writes, and report it in the result."""
+    more_memory: bool = False
+    """The attempt has twice the memory, and none after it has more: media that the prober cannot read is stored so."""
     max_size_bytes: int = Field(ge=1)
     deadline_seconds: int = Field(ge=10)

@@ -106,6 +106,7 @@ def _task(options: argparse.Namespace) -> Task:
             spec=spec.model_copy(update={"source": source}),
             run="",
             attempt=1,
+            more_memory=True,
             max_size_bytes=options.max_bytes,
             deadline_seconds=options.deadline_seconds,
         )

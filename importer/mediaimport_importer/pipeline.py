@@ -6,18 +6,18 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import AssetKeys
-from mediaimport_api.reasons import ExitCode
+from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.spec import Expected
 from mediaimport_api.status import Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Downloaded, DownloadObserver, Limits, download
 from mediaimport_importer.errors import AlreadyStoredError, AttemptError, UnavailableError
-from mediaimport_importer.media.inspection import inspect
+from mediaimport_importer.media.inspection import inspect, undescribed
 from mediaimport_importer.media.thumbnail import Previewer, Thumbnail, final_thumbnail, provisional, refined, render
 from mediaimport_importer.prober import Prober
 from mediaimport_importer.record import Original, Record, already_stored, sidecar_body
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _DEADLINE_SHARE = 0.9
 """Of the Job's deadline, which began before this process and would end it without a reason."""
+_RETRY_MARGIN = timedelta(minutes=5)
+"""An attempt that runs out of memory is followed by another within this time, if the cluster has room for it."""
 _SOURCE_FAILURES = frozenset({ExitCode.SOURCE_REFUSED, ExitCode.SOURCE_UNAVAILABLE, ExitCode.MEDIA})
 
 
@@ -116,14 +118,7 @@ class Attempt:
         request = provisional(self.file, self.spec.thumbnail, sniffed)
         first = background.start("thumbnail", lambda: self.previewer.thumbnail(request))
         self.report.step(Step.PROBE, f"probing {content.size_bytes} bytes of {sniffed.extension}")
-        inspection = inspect(
-            self.prober,
-            self.file,
-            sniffed,
-            expected_type=self.spec.type,
-            size_bytes=content.size_bytes,
-            provisional_ms=self.previewer.duration_ms,
-        )
+        inspection = self._inspect(sniffed, content.size_bytes)
         if inspection.format != sniffed:
             # Its name is wrong: once the spool is released, the upload could still complete.
             self.upload.stop()
@@ -133,6 +128,30 @@ class Attempt:
         thumbnail = final_thumbnail(self.prober, request, first.result(), inspection)
         with self.defer_signals():
             return self._commit(inspection, thumbnail, original)
+
+    def _inspect(self, sniffed: Format, size_bytes: int) -> Inspection:
+        """Return the inspection; of media that no prober has the memory for, what its first bytes show."""
+        try:
+            return inspect(
+                self.prober,
+                self.file,
+                sniffed,
+                expected_type=self.spec.type,
+                size_bytes=size_bytes,
+                provisional_ms=self.previewer.duration_ms,
+            )
+        except UnavailableError as error:
+            if error.reason is not Reason.OUT_OF_MEMORY or not self._is_last_chance:
+                raise
+            self.report.say(f"storing the media without description: {error.public_message}", level="warning")
+            return undescribed(sniffed, expected_type=self.spec.type)
+
+    @property
+    def _is_last_chance(self) -> bool:
+        """Tell whether no attempt has more memory, or the source is gone before one can ask it again."""
+        expires_at = self.spec.source.expires_at
+        soon = datetime.now(UTC) + _RETRY_MARGIN
+        return self.task.more_memory or (expires_at is not None and expires_at <= soon)
 
     def _download(self, spool: Spool) -> Downloaded:
         settings = self.settings

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
 from mediaimport_prober.framing import receive_exactly
-from mediaimport_prober.protocol import ProtocolError, Request, Response, encode, read_response
+from mediaimport_prober.protocol import PeerClosedError, ProtocolError, Request, Response, encode, read_response
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
 
@@ -32,16 +33,24 @@ class Prober:
     answer_s: float = ANSWER_S
 
     def ask(self, request: Request) -> tuple[Response, bytes]:
-        """Return response and payload; ProbeFailed without a valid response, Unexpected without a prober."""
+        """Return response and payload.
+
+        ProbeFailed for an invalid response, OutOfMemory for none, Unexpected without a prober.
+        """
         try:
             with self._connect() as connection:
                 deadline = time.monotonic() + self.answer_s
-                connection.sendall(encode(request))
+                with suppress(BrokenPipeError, ConnectionResetError):  # its response may say why it ended
+                    connection.sendall(encode(request))
                 response, payload = read_response(lambda size: receive_exactly(connection, size, deadline=deadline))
+        except PeerClosedError as error:
+            raise _ended() from error
+        except TimeoutError as error:
+            raise _failed("the prober does not read its request") from error
         except ProtocolError as error:
             raise _failed(f"the prober sent an invalid response: {error}") from error
         except OSError as error:
-            raise _failed("the prober ended while it read the media; check the file for damage") from error
+            raise _ended() from error
         return response.model_copy(update={"message": _plain(response.message)}), payload
 
     def _connect(self) -> socket.socket:
@@ -61,6 +70,15 @@ class Prober:
                 time.sleep(_RETRY_S)
             else:
                 return connection
+
+
+def out_of_memory(message: str) -> UnavailableError:
+    """Return the error of a prober that had too little memory: no fault of the file, which may be whole and well."""
+    return UnavailableError(Reason.OUT_OF_MEMORY, f"{message}; importer.proberMemory in the chart is its limit")
+
+
+def _ended() -> UnavailableError:
+    return out_of_memory("the prober ended before it answered, as one does that the kernel kills for want of memory")
 
 
 def _plain(message: str) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from mediaimport_importer.media.streams import Inspection
 
+UNDESCRIBED = (
+    "without description, since the prober ran out of memory; for a description raise importer.proberMemory"
+    " and import it again under another assetId"
+)
 _BLACK_LUMA = 8.0
 """Of 255: black as films have it, with a little noise."""
 
@@ -115,6 +119,8 @@ def _provenance(task: Task) -> Provenance:
 
 
 def _imported(sidecar: Sidecar, outcome: ThumbnailOutcome, message: str) -> Result:
+    if MediaWarning.DESCRIPTION_MISSING in (sidecar.media.warnings or []):
+        message = f"{message} {UNDESCRIBED}"
     return Result(reason=Reason.IMPORTED, message=message, asset=sidecar.asset, media=sidecar.media, thumbnail=outcome)
 
 

@@ -41,6 +41,14 @@ class Format:
             return self
         return _animated(self, animated=frames > 1)
 
+    def of_kind(self, kind: Kind) -> Format:
+        """Return this format as media of that kind, if a file in it can be; otherwise unchanged."""
+        if kind is Kind.AUDIO:
+            return self.with_streams(has_video=False, has_audio=True)
+        if kind is Kind.VIDEO and self.extension in _VIDEO_TWIN:
+            return self.with_streams(has_video=True, has_audio=True)
+        return self.with_frames(2) if kind is Kind.VIDEO else self
+
 
 def _animated(image: Format, *, animated: bool) -> Format:
     return replace(image, kind=Kind.VIDEO if animated else Kind.IMAGE, animated=animated)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.reasons import Reason
 from mediaimport_api.spec import MediaType
-from mediaimport_api.status import DurationSource, Kind
+from mediaimport_api.status import DurationSource, Kind, Media, MediaWarning
 from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, Response
 
 from mediaimport_importer import background
@@ -15,6 +15,7 @@ from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.media.classify import INDEXED, Format, unsupported
 from mediaimport_importer.media.document import known_document
 from mediaimport_importer.media.streams import Inspection, Streams, describe
+from mediaimport_importer.prober import out_of_memory
 
 if TYPE_CHECKING:
     from mediaimport_importer.prober import Prober
@@ -51,6 +52,17 @@ def inspect(  # noqa: PLR0913 - each is a fact about the file
     return Inspection(media_format, media, streams)
 
 
+def undescribed(sniffed: Format, *, expected_type: MediaType) -> Inspection:
+    """Return what the first bytes alone show of a file that the prober cannot read; TypeMismatch.
+
+    Where they do not tell video from sound, the type that the spec expects is believed.
+    """
+    media_format = sniffed if expected_type is MediaType.AUTO else sniffed.of_kind(Kind(expected_type.value))
+    _check_type(media_format, expected_type)
+    media = Media(format_name=media_format.extension, warnings=[MediaWarning.DESCRIPTION_MISSING])
+    return Inspection(media_format, media, Streams({}))
+
+
 def _raise_failure(response: Response) -> None:
     """Raise the AttemptError that the prober's failure means for the import."""
     match response.failure:
@@ -60,6 +72,13 @@ def _raise_failure(response: Response) -> None:
             raise unsupported(f"made with {response.message}")
         case Failure.TOO_MANY_PIXELS:
             raise RefusedError(Reason.PIXEL_LIMIT_EXCEEDED, "the media has a picture with too many pixels to decode")
+        case Failure.OUT_OF_MEMORY:
+            raise out_of_memory(f"the prober cannot read the media: {response.message}")
+        case Failure.PROBER_FAILED:
+            raise UnavailableError(
+                Reason.UNEXPECTED,
+                f"the prober failed ({response.message}); read the log of the pod's prober container, and report it",
+            )
         case _:
             raise RefusedError(Reason.PROBE_FAILED, f"ffprobe cannot read the media: {response.message}")
 

@@ -147,6 +147,11 @@ class Inspection:
     streams: Streams
 
     @property
+    def described(self) -> bool:
+        """Tell whether the prober could read the file."""
+        return MediaWarning.DESCRIPTION_MISSING not in (self.media.warnings or [])
+
+    @property
     def ffprobe(self) -> Document:
         """Return ffprobe's JSON."""
         return self.streams.document

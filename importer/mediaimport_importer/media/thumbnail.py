@@ -89,7 +89,9 @@ def render(prober: Prober, request: ThumbnailRequest) -> Thumbnail:
 
 
 def final_thumbnail(prober: Prober, request: ThumbnailRequest, first: Thumbnail, inspection: Inspection) -> Thumbnail:
-    """Return the first thumbnail if it shows the right picture, otherwise another one."""
+    """Return the first thumbnail if it shows the right picture, or if nothing is known of it; otherwise another one."""
+    if not inspection.described:
+        return first
     if inspection.format.kind is Kind.AUDIO and not inspection.streams.has_cover:
         return Thumbnail(Reason.NO_PICTURE, "the audio has no cover")
     better = refined(request, kind=inspection.format.kind, hdr=inspection.streams.hdr)

@@ -30,6 +30,11 @@ SOCKET_DIRECTORY = "/run/prober"
 SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
 HEADERS_DIRECTORY = "/etc/mediaimport/source-headers"
 _PROBER_MEMORY_REQUEST_BYTES = 128 * 1024**2
+_PROBER_MEMORY_VARIABLE: Object = {
+    # The limit that the container really has, also where admission has changed it.
+    "name": "PROBER_MEMORY_BYTES",
+    "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}},
+}
 _DISK_BESIDES_SCRATCH_BYTES = 256 * 1024**2
 """The room for logs and the small /tmp volumes."""
 _POD_ANNOTATIONS = {
@@ -47,7 +52,9 @@ def selector(instance: str) -> str:
     return f"{names.MANAGED_BY}={MANAGER},{names.LABEL_INSTANCE}={instance}"
 
 
-def task(resource: Resource, settings: Settings, *, attempt: int, look_at_store: bool = False) -> Task:
+def task(
+    resource: Resource, settings: Settings, *, attempt: int, more_memory: bool = False, look_at_store: bool = False
+) -> Task:
     """Return the importer's task, its limits filled in from the settings."""
     spec = resource.spec
     if spec is None:
@@ -59,6 +66,7 @@ def task(resource: Resource, settings: Settings, *, attempt: int, look_at_store:
         run=resource.run,
         attempt=attempt,
         look_at_store=look_at_store,
+        more_memory=more_memory,
         max_size_bytes=spec.limits.max_size_bytes or settings.max_size_bytes,
         deadline_seconds=spec.limits.deadline_seconds or settings.deadline_s,
     )
@@ -68,7 +76,7 @@ def job(
     resource: Resource, settings: Settings, *, attempt: int, more_memory: bool = False, look_at_store: bool = False
 ) -> Object:
     """Return the Job of that attempt. Its name is deterministic, so a second create is a conflict and no second Job."""
-    importer_task = task(resource, settings, attempt=attempt, look_at_store=look_at_store)
+    importer_task = task(resource, settings, attempt=attempt, more_memory=more_memory, look_at_store=look_at_store)
     name = names.job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=attempt)
     importer = session.importer_settings(settings, job_name=name)
     labels = _labels(resource, settings, attempt=attempt)
@@ -96,7 +104,7 @@ def job(
                     "labels": base.labels(importer) | labels,
                     "annotations": importer.extras.annotations | _POD_ANNOTATIONS,
                 },
-                "spec": _pod_spec(importer_task, importer, more_memory=more_memory),
+                "spec": _pod_spec(importer_task, importer),
             },
         },
     }
@@ -124,16 +132,19 @@ def _owner(resource: Resource) -> Object:
     }
 
 
-def _pod_spec(importer_task: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
+def _pod_spec(importer_task: Task, importer: ImporterSettings) -> Object:
     return base.pod_spec(importer) | {
-        "initContainers": [_prober(importer)],
-        "containers": [_importer(importer_task, importer, more_memory=more_memory)],
+        "initContainers": [_prober(importer, memory=_memory(importer_task, importer.prober_memory))],
+        "containers": [_importer(importer_task, importer, memory=_memory(importer_task, importer.memory))],
         "volumes": [*_volumes(importer), *_headers_volume(importer_task)],
     }
 
 
-def _importer(importer_task: Task, importer: ImporterSettings, *, more_memory: bool) -> Object:
-    memory = quantity.times(importer.memory, 2) if more_memory else importer.memory
+def _memory(importer_task: Task, limit: str) -> str:
+    return quantity.times(limit, 2) if importer_task.more_memory else limit
+
+
+def _importer(importer_task: Task, importer: ImporterSettings, *, memory: str) -> Object:
     scratch_bytes = quantity.size_bytes(importer.scratch_size)
     environment = {
         TASK_VARIABLE: importer_task.model_dump_json(by_alias=True, exclude_none=True),
@@ -160,7 +171,7 @@ def _importer(importer_task: Task, importer: ImporterSettings, *, more_memory: b
     return container | {"resources": resources}
 
 
-def _prober(importer: ImporterSettings) -> Object:
+def _prober(importer: ImporterSettings, *, memory: str) -> Object:
     memory_bytes = min(_PROBER_MEMORY_REQUEST_BYTES, quantity.size_bytes(importer.prober_memory))
     return {
         "name": PROBER_CONTAINER,
@@ -168,7 +179,7 @@ def _prober(importer: ImporterSettings) -> Object:
         "imagePullPolicy": importer.pull_policy,
         "restartPolicy": "Always",
         "command": ["python", "-m", "mediaimport_prober"],
-        "env": base.env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}),
+        "env": [*base.env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}), _PROBER_MEMORY_VARIABLE],
         # The probe waits inside: the kubelet repeats a failed one only after a second.
         "startupProbe": {
             "exec": {"command": ["sh", "-c", f"until test -S {SOCKET}; do sleep 0.02; done"]},
@@ -183,7 +194,7 @@ def _prober(importer: ImporterSettings) -> Object:
                 "memory": str(memory_bytes),
                 "ephemeral-storage": "16Mi",
             },
-            "limits": {"memory": importer.prober_memory, "ephemeral-storage": str(_DISK_BESIDES_SCRATCH_BYTES)},
+            "limits": {"memory": memory, "ephemeral-storage": str(_DISK_BESIDES_SCRATCH_BYTES)},
         },
         "volumeMounts": [
             {"name": "scratch", "mountPath": SCRATCH, "readOnly": True},

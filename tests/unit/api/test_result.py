@@ -48,7 +48,7 @@ def test_a_failure_with_an_asset_is_no_result() -> None:
 
 def test_importer_cannot_report_a_reason_of_the_pods_status() -> None:
     with pytest.raises(ValidationError, match="not a reason of the importer"):
-        Result(reason=Reason.OUT_OF_MEMORY, message="so it says")
+        Result(reason=Reason.DISRUPTED, message="so it says")
 
 
 @pytest.mark.parametrize(

@@ -49,12 +49,12 @@ def playing(path: Path, act: Callable[[socket.socket], object]) -> Iterator[Prob
         thread.join()
 
 
-def failure_of(prober: Prober) -> AttemptError:
+def failure_of(prober: Prober, reason: Reason = Reason.PROBE_FAILED) -> AttemptError:
     begun = time.monotonic()
     with pytest.raises(AttemptError) as caught:
         prober.ask(REQUEST)
     assert time.monotonic() - begun < 10
-    assert caught.value.reason is Reason.PROBE_FAILED
+    assert caught.value.reason is reason
     return caught.value
 
 
@@ -108,12 +108,27 @@ def test_dripping_prober_ends_with_the_timeout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"\0\0\0\x02", b"\0\0\0\x02[]", b"\xff\xff\xff\xff", b"\0\0\0\x05hello", b'\0\0\0\x13{"payloadBytes": 100}x'],
+    [b"\0\0\0\x02[]", b"\xff\xff\xff\xff", b"\0\0\0\x05hello", b'\0\0\0\x13{"payloadBytes": 100}x'],
 )
 @pytest.mark.attack("a prober that sends wrong lengths and types", "refused")
 def test_invalid_response_is_refused(tmp_path: Path, said: bytes) -> None:
     with playing(tmp_path / "s", lambda connection: connection.sendall(said)) as prober:
         failure_of(prober)
+
+
+@pytest.mark.parametrize("said", [b"", b"\0\0\0\x02", b'\0\0\0\x15{"payloadBytes": 100}x'])
+@pytest.mark.attack("a prober that ends within its response", "OutOfMemory: retried with more memory")
+def test_prober_that_ends_without_a_response_is_no_fault_of_the_file(tmp_path: Path, said: bytes) -> None:
+    with playing(tmp_path / "s", lambda connection: connection.recv(4096) and connection.sendall(said)) as prober:
+        error = failure_of(prober, Reason.OUT_OF_MEMORY)
+
+    assert error.retryable
+    assert "proberMemory" in error.public_message
+
+
+def test_prober_that_ends_before_it_reads_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    with playing(tmp_path / "s", lambda connection: connection.close()) as prober:
+        failure_of(prober, Reason.OUT_OF_MEMORY)
 
 
 def test_message_of_a_prober_that_was_taken_over_is_plain_and_short(tmp_path: Path) -> None:

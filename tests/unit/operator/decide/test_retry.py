@@ -110,6 +110,15 @@ def test_out_of_memory_is_tried_once_more_with_more(build: Build) -> None:
     assert (status_of(third).phase, ready_reason(third)) == (Phase.FAILED, "OutOfMemory")
 
 
+def test_prober_out_of_memory_is_tried_once_more_with_more(build: Build) -> None:
+    first = plan(failing(build, started(build), 1, Reason.OUT_OF_MEMORY))
+    tally = status_of(first).tally
+    assert tally is not None
+    assert (ready_reason(first), tally.counted, tally.out_of_memory) == ("RetryScheduled", 0, 1)
+    second = plan(build.observed(build.after(first), jobs=[build.failed_job()], now=build.now + timedelta(seconds=5)))
+    assert second.actions == (CreateJob(attempt=2, more_memory=True),)
+
+
 def test_disruptions_do_not_count_but_six_are_too_many(build: Build) -> None:
     item = build.mediaimport(limits={"attempts": 1})
     reasons = []

@@ -28,7 +28,7 @@ def containers(job: Object) -> list[Object]:
 
 
 def variables(container: Object) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in container["env"]}
+    return {each["name"]: each["value"] for each in container["env"] if "value" in each}
 
 
 def test_the_pod_meets_pod_security_restricted(build: Build) -> None:
@@ -115,6 +115,15 @@ def test_the_task_carries_settled_limits(build: Build) -> None:
 def test_an_attempt_after_out_of_memory_gets_twice_as_much(build: Build, more: bool, memory: str) -> None:  # noqa: FBT001 - pytest's parameters
     _, importer = containers(job_of(build, more_memory=more))
     assert importer["resources"]["limits"]["memory"] == importer["resources"]["requests"]["memory"] == memory
+    assert Task.model_validate_json(variables(importer)["MEDIAIMPORT_TASK"]).more_memory is more
+
+
+@pytest.mark.parametrize(("more", "memory"), [(False, "1Gi"), (True, str(2 * 1024**3))])
+def test_prober_gets_twice_as_much_too_and_knows_its_limit(build: Build, more: bool, memory: str) -> None:  # noqa: FBT001 - pytest's parameters
+    prober, _ = containers(job_of(build, more_memory=more))
+    assert prober["resources"]["limits"]["memory"] == memory
+    known = {"name": "PROBER_MEMORY_BYTES", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}
+    assert known in prober["env"]
 
 
 def test_a_private_ca_is_mounted_and_named(build: Build) -> None:
