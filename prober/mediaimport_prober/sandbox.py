@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 _MAPPED_BYTES = 640 * MIB
-"""Address space beside the memory: the programs' code, which is read from files and takes no memory of its own."""
+"""Address space next to the memory: the programs' code, which is read from files and takes no memory of its own."""
 _CPU_GRACE_S = 5
 """From SIGXCPU to SIGKILL. Without it the kernel sends SIGKILL at once, as it does for want of memory."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}

@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.names import AssetKeys
@@ -51,7 +51,7 @@ def body(studio: Studio) -> bytes:
     return studio.video().read_bytes()
 
 
-def task_of(imports: Imports, body: bytes, *, more_memory: bool = False, **spec: object) -> Task:
+def task_of(imports: Imports, body: bytes, *, more_memory: bool = False, **spec: Any) -> Task:  # noqa: ANN401 - the fields of a spec
     task = imports.task(imports.sources.add(lambda conversation: conversation.answer(body)), **spec)
     return task.model_copy(update={"more_memory": more_memory})
 

@@ -119,7 +119,11 @@ def test_invalid_response_is_refused(tmp_path: Path, said: bytes) -> None:
 @pytest.mark.parametrize("said", [b"", b"\0\0\0\x02", b'\0\0\0\x15{"payloadBytes": 100}x'])
 @pytest.mark.attack("a prober that ends within its response", "OutOfMemory: retried with more memory")
 def test_prober_that_ends_without_a_response_is_no_fault_of_the_file(tmp_path: Path, said: bytes) -> None:
-    with playing(tmp_path / "s", lambda connection: connection.recv(4096) and connection.sendall(said)) as prober:
+    def act(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(said)
+
+    with playing(tmp_path / "s", act) as prober:
         error = failure_of(prober, Reason.OUT_OF_MEMORY)
 
     assert error.retryable
