@@ -29,6 +29,7 @@ from mediaimport_runtime.kubernetes.errors import (
     InvalidError,
     UnavailableError,
 )
+from mediaimport_runtime.kubernetes.objects import json_bytes
 from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.settings import Settings
 from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
@@ -87,6 +88,7 @@ class FakeCluster:
 
     async def create_import(self, manifest: Resource) -> Resource:
         self._called("create_import")
+        json_bytes(manifest)  # UnicodeEncodeError: the API server keeps no half surrogate pair
         name = manifest["metadata"]["name"]
         if self.refusal is not None:
             raise InvalidError(self.refusal)
@@ -193,6 +195,7 @@ class FakeCluster:
 
     async def create_lease(self, manifest: Resource) -> Resource:
         self._called("create_lease")
+        json_bytes(manifest)
         if manifest["metadata"]["name"] in self.leases:
             raise AlreadyExistsError
         return self._write_lease(manifest)
@@ -233,6 +236,7 @@ class FakeCluster:
 
     async def post_event(self, *, reason: str, message: str) -> None:
         self._called("post_event")
+        json_bytes(message)
         self.events.append((reason, message))
 
     def _called(self, method: str) -> None:
@@ -318,11 +322,14 @@ class FakeReplicate:
 class RunningWebhook:
     """Webhook with its fakes, driven from synchronous tests."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self.cluster = FakeCluster()
-        self.sidecars = FakeSidecars()
-        self.replicate = FakeReplicate()
-        self._runner = asyncio.Runner()
+    def __init__(self, variables: Mapping[str, str], *, replica_of: RunningWebhook | None = None) -> None:
+        """Start it; a replica has the same cluster, store and generator, and runs in the same event loop."""
+        first = replica_of
+        self.cluster: FakeCluster = FakeCluster() if first is None else first.cluster
+        self.sidecars: FakeSidecars = FakeSidecars() if first is None else first.sidecars
+        self.replicate: FakeReplicate = FakeReplicate() if first is None else first.replicate
+        self._runner: asyncio.Runner = asyncio.Runner() if first is None else first._runner
+        self._has_own_runner = first is None
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.replicate))
         self.access_log = io.StringIO()
         dependencies = Dependencies(self.cluster, FakeSigner(), self.sidecars, http, access_log=self.access_log)
@@ -349,7 +356,18 @@ class RunningWebhook:
     ) -> httpx.Response:
         """Send a request, and hold the response to the OpenAPI document."""
         bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
-        response = self.run(self._client.request(method, path, headers={**bearer, **(headers or {})}, **arguments))
+        return self.run(self.send(method, path, headers={**bearer, **(headers or {})}, **arguments))
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, Any],
+        **arguments: Any,  # noqa: ANN401 - httpx's own
+    ) -> httpx.Response:
+        """Send a request within the event loop, next to others."""
+        response = await self._client.request(method, path, headers=headers, **arguments)
         assert breach(response) is None
         return response
 
@@ -379,7 +397,8 @@ class RunningWebhook:
     def close(self) -> None:
         self.run(self._life.__aexit__(None, None, None))
         self.run(self._client.aclose())
-        self._runner.close()
+        if self._has_own_runner:
+            self._runner.close()
 
 
 def signed(body: bytes, *, secret: str = SECRET, sent: int | None = None) -> dict[str, str]:

@@ -39,16 +39,16 @@ def variables(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(variables: dict[str, str]) -> Iterator[Start]:
-    """Return a starter of webhooks; a variable set to None is left out."""
+    """Return a starter of webhooks; a variable set to None is left out, `replica_of` makes a second replica."""
     running: list[RunningWebhook] = []
 
-    def starter(**changes: str | None) -> RunningWebhook:
+    def starter(*, replica_of: RunningWebhook | None = None, **changes: str | None) -> RunningWebhook:
         chosen = {name: value for name, value in (variables | changes).items() if value is not None}
-        running.append(RunningWebhook(chosen))
+        running.append(RunningWebhook(chosen, replica_of=replica_of))
         return running[-1]
 
     yield starter
-    for each in running:
+    for each in reversed(running):
         each.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _MAX_FILE_NAME = 255
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 _MEDIA_DATA = re.compile(r"data:(video|image|audio|application/octet-stream)\b[^\s]*", re.IGNORECASE)
 _MAX_DEPTH = 32
+_MAX_POINTER = 256
+"""As in the schema of the resource."""
 _NOT_MEDIA = frozenset({
     "bin", "csv", "ckpt", "css", "doc", "docx", "fbx", "glb", "gltf", "gz", "htm", "html", "js", "json", "jsonl",
     "md", "mtl", "npy", "npz", "obj", "onnx", "parquet", "pdf", "pickle", "pkl", "ply", "pt", "pth", "rar",
@@ -67,13 +70,24 @@ def _walk(node: JsonValue, location: tuple[int | str, ...]) -> Iterator[Output]:
         return
     if isinstance(node, str):
         if _is_media(node):
-            yield Output(problems.pointer_of(location), node)
+            yield Output(_pointer(location), node)
     elif isinstance(node, dict):
         for key, value in node.items():
             yield from _walk(value, (*location, key))
     elif isinstance(node, list):
         for index, value in enumerate(node):
             yield from _walk(value, (*location, index))
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    """Return the JSON Pointer; of one that a resource cannot hold a part and a hash, which no JSON Pointer equals."""
+    pointer = problems.pointer_of(location)
+    raw = pointer.encode(errors="surrogatepass")
+    kept = pointer.encode(errors="replace").decode()
+    if kept == pointer and len(pointer) <= _MAX_POINTER:
+        return pointer
+    mark = f"~sha256:{hashlib.sha256(raw).hexdigest()}"
+    return kept[: _MAX_POINTER - len(mark)] + mark
 
 
 def _is_media(text: str) -> bool:

@@ -38,11 +38,27 @@ async def read_body(request: Request, *, limit_bytes: int = MAX_BODY_BYTES) -> b
     return bytes(body)
 
 
+def _integer(text: str) -> float:
+    """Return the number, which is infinite if it has more digits than Python reads: RFC 8259 does not limit them."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Return the JSON value, of a request or of an answer to us; ValueError."""
+    try:
+        return json.loads(body.decode(), parse_int=_integer)
+    except RecursionError:
+        raise ValueError("is nested too deep") from None
+
+
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object; a 400 Problem for anything else."""
     try:
-        content = json.loads(body.decode())
-    except (ValueError, RecursionError):
+        content = parse_json(body)
+    except ValueError:
         raise _invalid_json("The body is not valid JSON.") from None
     if not isinstance(content, dict):
         raise _invalid_json("The body must be a JSON object.")
@@ -55,7 +71,10 @@ async def read_json_object(request: Request) -> dict[str, Any]:
     try:
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        detail = "The body has a number or a text that JSON cannot carry: NaN, Infinity or half a character."
+        detail = (
+            "The body has a number or a text that JSON cannot carry:"
+            " NaN, Infinity, thousands of digits or half a character."
+        )
         raise _invalid_json(detail) from None
     return content
 

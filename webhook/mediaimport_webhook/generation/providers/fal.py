@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mediaimport_webhook.access.jwks import KeySet
 from mediaimport_webhook.generation import signatures
-from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
+from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, fields
 from mediaimport_webhook.http import bodies, problems
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Fal:
         """Return the finished request as a prediction; a 400 Problem if the body has none."""
         content = bodies.parse_json_object(body)
         request, state = content.get("request_id"), content.get("status")
-        if not isinstance(request, str) or _ID.fullmatch(request) is None or state not in {"OK", "ERROR"}:
+        if not isinstance(request, str) or _ID.fullmatch(request) is None or state not in ("OK", "ERROR"):
             raise problems.Problem(
                 HTTPStatus.BAD_REQUEST, "not-a-prediction", "The body has no usable request_id and status."
             )
@@ -102,7 +102,7 @@ class Fal:
             state=state,
             outcome=PredictionOutcome.SUCCEEDED if state == "OK" else PredictionOutcome.FAILED,
             output=content.get("payload"),
-            error=error[:_MAX_ERROR] if isinstance(error, str) else None,
+            error=fields.text(error, max_length=_MAX_ERROR),
         )
 
     async def complete(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
@@ -136,7 +136,7 @@ class Fal:
         """Return the JSON of a result, None when it is gone."""
         try:
             response = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
-            content: JsonValue = response.json() if response.is_success else None
+            content: JsonValue = bodies.parse_json(response.content) if response.is_success else None
         except (httpx.HTTPError, ValueError):
             raise problems.unavailable("fal.ai") from None
         if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:

@@ -10,25 +10,26 @@ from urllib.parse import urlsplit
 
 import httpx
 from mediaimport_runtime.environment import BadSettingError
-from pydantic import AwareDatetime, JsonValue, TypeAdapter, ValidationError
 
 from mediaimport_webhook.generation import signatures
 from mediaimport_webhook.generation.aliases import ModelAlias, read_models_file
-from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage
+from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage, fields
 from mediaimport_webhook.generation.providers.fetched_secret import FetchedSecret
 from mediaimport_webhook.http import bodies, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pydantic import JsonValue
+
     from mediaimport_webhook.settings import Settings
 
 _NAME = "replicate"
 _FAILED = frozenset({"failed", "canceled", "aborted"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-_TIME = TypeAdapter(AwareDatetime)
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _MAX_ERROR = 512
+_MAX_STATE = 64
 _MAX_URL = 16 * 1024
 """Of a callback; an owner token with all tags that are allowed has less than half of it."""
 _FILES_LIFETIME = timedelta(hours=1)
@@ -175,7 +176,7 @@ def _usable(secrets: tuple[str, ...]) -> tuple[str, ...]:
 def _content(response: httpx.Response) -> dict[str, Any]:
     """Return the JSON of a successful response; the Problem for any other."""
     try:
-        content = response.json()
+        content = bodies.parse_json(response.content)
     except ValueError:
         content = None
     if response.is_success and isinstance(content, dict):
@@ -215,16 +216,16 @@ def _prediction(content: dict[str, Any]) -> Prediction:
     return Prediction(
         provider=_NAME,
         id=prediction,
-        state=state[:64],
+        state=fields.text(state, max_length=_MAX_STATE) or "",
         outcome=_outcome(state),
-        model=_text(content.get("model"), max_length=256),
-        version=_text(content.get("version"), max_length=128),
-        created_at=_time(content.get("created_at")),
-        completed_at=_time(content.get("completed_at")),
+        model=fields.text(content.get("model"), max_length=256),
+        version=fields.text(content.get("version"), max_length=128),
+        created_at=fields.moment(content.get("created_at")),
+        completed_at=fields.moment(content.get("completed_at")),
         output=content.get("output"),
-        error=_text(content.get("error"), max_length=_MAX_ERROR),
+        error=fields.text(content.get("error"), max_length=_MAX_ERROR),
         files_lifetime=_FILES_LIFETIME,
-        callback_url=_text(content.get("webhook"), max_length=_MAX_URL),
+        callback_url=fields.text(content.get("webhook"), max_length=_MAX_URL),
     )
 
 
@@ -239,14 +240,3 @@ def _outcome(state: str) -> PredictionOutcome:
     if state == "succeeded":
         return PredictionOutcome.SUCCEEDED
     return PredictionOutcome.FAILED if state in _FAILED else PredictionOutcome.RUNNING
-
-
-def _text(value: object, *, max_length: int) -> str | None:
-    return value[:max_length] if isinstance(value, str) and value else None
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return _TIME.validate_python(value)
-    except ValidationError:
-        return None
