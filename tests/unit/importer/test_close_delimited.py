@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_api.reasons import Reason
 
+from tests.support.containers import CONTAINERS
 from tests.support.import_runner import Imports
 from tests.support.media_studio import H264, TEST_VIDEO, TONE
 
@@ -18,24 +19,6 @@ if TYPE_CHECKING:
     from tests.support.media_studio import Studio
     from tests.support.running_prober import RunningProber
     from tests.support.source_server import Conversation, Sources
-
-SOUND = (*TEST_VIDEO, *TONE)
-STILL = (*TEST_VIDEO, "-frames:v", "1")
-FILES: dict[str, tuple[str, ...]] = {
-    "mp4": (*SOUND, *H264),
-    "fast.mp4": (*SOUND, *H264, "-movflags", "+faststart"),
-    "fragmented.mp4": (*SOUND, *H264, "-movflags", "frag_keyframe+empty_moov"),
-    "mp3": TONE,
-    "wav": TONE,
-    "flac": TONE,
-    "avi": SOUND,
-    "ogg": TONE,
-    "gif": TEST_VIDEO,
-    "webm": SOUND,
-    "png": STILL,
-    "jpg": STILL,
-    "webp": STILL,
-}
 
 
 @pytest.fixture
@@ -57,14 +40,14 @@ def cut(whole: bytes, percent: int = 80) -> bytes:
     return whole[: len(whole) * percent // 100]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", CONTAINERS)
 @pytest.mark.trap(
-    "no length and no chunks, cut at 80 %", ", ".join(FILES), "Truncated by the format's own end; nothing stored"
+    "no length and no chunks, cut at 80 %", ", ".join(CONTAINERS), "Truncated by the format's own end; nothing stored"
 )
 def test_cut_body_that_ends_with_its_connection_is_not_imported(
     imports: Imports, sources: Sources, studio: Studio, head: str, name: str
 ) -> None:
-    whole = studio.make(f"close.{name}", *FILES[name]).read_bytes()
+    whole = studio.make(f"close.{name}", *CONTAINERS[name]).read_bytes()
     task = imports.task(sources.add(answer(head, cut(whole))))
 
     result = imports.run(task)
@@ -74,11 +57,11 @@ def test_cut_body_that_ends_with_its_connection_is_not_imported(
     assert imports.left_over() == []
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", CONTAINERS)
 def test_whole_body_that_ends_with_its_connection_is_imported(
     imports: Imports, sources: Sources, studio: Studio, head: str, name: str
 ) -> None:
-    whole = studio.make(f"close.{name}", *FILES[name]).read_bytes()
+    whole = studio.make(f"close.{name}", *CONTAINERS[name]).read_bytes()
 
     result = imports.of(sources.add(answer(head, whole)))
 
@@ -94,7 +77,7 @@ def test_whole_body_that_ends_with_its_connection_is_imported(
 def test_image_that_its_transport_proves_complete_is_imported_as_it_is(
     imports: Imports, sources: Sources, studio: Studio, name: str
 ) -> None:
-    file = cut(studio.make(f"close.{name}", *FILES[name]).read_bytes(), 95)
+    file = cut(studio.make(f"close.{name}", *CONTAINERS[name]).read_bytes(), 95)
 
     result = imports.of(sources.add(lambda conversation: conversation.answer(file)))
 
@@ -106,6 +89,6 @@ def test_image_that_its_transport_proves_complete_is_imported_as_it_is(
 def test_format_that_does_not_say_where_it_ends_is_imported(
     imports: Imports, sources: Sources, studio: Studio, head: str
 ) -> None:
-    file = studio.make("close.ts", *SOUND, *H264)
+    file = studio.make("close.ts", *TEST_VIDEO, *TONE, *H264)
 
     assert imports.of(sources.add(answer(head, file.read_bytes()))).reason is Reason.IMPORTED
