@@ -330,6 +330,28 @@ export interface components {
             expires_at: string | null;
         };
         /**
+         * AssetEvent
+         * @description One event of a stream of Server-Sent Events.
+         */
+        AssetEvent: {
+            /**
+             * Event
+             * @description `gone` if the asset goes; it is the last event
+             * @enum {string}
+             */
+            event: "asset" | "gone";
+            /**
+             * Id
+             * @description the asset's version, for Last-Event-ID
+             */
+            id?: string;
+            /**
+             * Data
+             * @description the asset as JSON; `{}` of `gone`
+             */
+            data: string;
+        };
+        /**
          * AssetList
          * @description One page, newest first.
          */
@@ -1952,7 +1974,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["AssetEvent"];
                 };
             };
             /** @description Unauthorized */

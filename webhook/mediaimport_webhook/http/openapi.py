@@ -44,6 +44,14 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Operation that goes on from an answer: its path parameter `id` is that expression's value."""
+
+    operation: str
+    id: str
+
+
+@dataclass(frozen=True)
 class Operation:
     """Method of a path. `response` is the schema of its success, `problems` are the statuses of its refusals."""
 
@@ -59,6 +67,7 @@ class Operation:
     example: Mapping[str, Any] | None = None
     bearer: bool = True
     media_type: str = "application/json"
+    links: tuple[Link, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -100,6 +109,13 @@ _GENERATION: Schema = {
     "properties": {"tags": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 63}}},
     "additionalProperties": True,
 }
+_OF_ASSET = ("showMedia", "followMedia", "retryMedia", "deleteMedia")
+
+
+def _asset_links(expression: str) -> tuple[Link, ...]:
+    return tuple(Link(each, expression) for each in _OF_ASSET)
+
+
 _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
 _URL = {"url": "https://example.com/video.mp4", "name": "film.mp4", "type": "video", "metadata": {"shot": 7}}
 _ALWAYS = (405, 408, 429, 500, 503)
@@ -126,7 +142,7 @@ OPERATIONS = (
     Operation(
         "POST", "/api/v1/replicate/{alias}", "generate", "Start a prediction, whose assets become the caller's.",
         schemas.StartedPrediction, 202, (400, *_AUTHENTICATED, 404, 409, 413, 422, 502), (_ALIAS, _IDEMPOTENCY_KEY),
-        _GENERATION, _PROMPT,
+        _GENERATION, _PROMPT, links=(Link("showJob", "$response.body#/job_id"),),
     ),
     Operation(
         "GET", "/api/v1/replicate/predictions/{id}", "showJob", "Show a prediction's state and its assets.",
@@ -135,7 +151,7 @@ OPERATIONS = (
     Operation(
         "POST", "/api/v1/media/import-from-url", "importFromUrl", "Import media from a URL.",
         schemas.AcceptedImport, 202, (400, *_AUTHENTICATED, 409, 410, 413, 422), (_IDEMPOTENCY_KEY,),
-        schemas.ImportRequest, _URL,
+        schemas.ImportRequest, _URL, links=_asset_links("$response.body#/asset_id"),
     ),
     Operation(
         "GET", "/api/v1/media/", "listMedia", "List the caller's assets, newest first.",
@@ -147,16 +163,18 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE", "/api/v1/media/{id}", "deleteMedia", "Delete an asset and its stored objects.",
-        None, 202, (*_AUTHENTICATED, 404, 409, 410, 501), (_ID,),
+        None, 202, (*_AUTHENTICATED, 404, 409, 410, 501), (_ID,), links=_asset_links("$request.path.id"),
     ),
     Operation(
         "POST", "/api/v1/media/{id}/retry", "retryMedia", "Run a finished import again.",
         schemas.AcceptedImport, 202, (*_AUTHENTICATED, 404, 409, 410, 422), (_ID,),
+        links=_asset_links("$response.body#/asset_id"),
     ),
     Operation(
         "GET", "/api/v1/media/{id}/events", "followMedia",
         "Follow an asset by Server-Sent Events: `asset` at each change until it is ready or failed; `gone` if it goes.",
-        str, problems=(*_AUTHENTICATED, 404, 410), parameters=(_ID, _LAST_EVENT_ID), media_type="text/event-stream",
+        schemas.AssetEvent, problems=(*_AUTHENTICATED, 404, 410), parameters=(_ID, _LAST_EVENT_ID),
+        media_type="text/event-stream", links=_asset_links("$request.path.id"),
     ),
     Operation(
         "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",
@@ -232,6 +250,11 @@ def _responses(operation: Operation, references: dict[object, Schema]) -> Schema
 
 def _success(operation: Operation, references: dict[object, Schema]) -> Schema:
     success: Schema = {"description": HTTPStatus(operation.status).phrase}
+    if operation.links:
+        links = operation.links
+        success["links"] = {
+            each.operation: {"operationId": each.operation, "parameters": {"id": each.id}} for each in links
+        }
     if operation.response is None:
         return success
     return success | {"content": {operation.media_type: {"schema": _schema(operation.response, references)}}}

@@ -128,6 +128,20 @@ class AssetList(TypedDict):
 
 
 @with_config(_CLOSED)
+class AssetEvent(TypedDict):
+    """One event of a stream of Server-Sent Events."""
+
+    event: Annotated[Literal["asset", "gone"], Field(description="`gone` if the asset goes; it is the last event")]
+    id: NotRequired[Annotated[str, Field(description="the asset's version, for Last-Event-ID")]]
+    data: Annotated[
+        str,
+        Field(
+            description="the asset as JSON; `{}` of `gone`", json_schema_extra={"contentMediaType": "application/json"}
+        ),
+    ]
+
+
+@with_config(_CLOSED)
 class AcceptedImport(TypedDict):
     """Accepted import; nothing has been downloaded yet."""
 

@@ -1,0 +1,117 @@
+"""Surroundings of a webhook process, in a thread: API server, operator, store and generator, all on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.support.fake_api.server import FakeApi
+from tests.support.finishing_operator import finish_imports
+from tests.support.webhook import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+NAMESPACE = "media"
+_START_TIMEOUT_S = 10
+_KEPT_EVENTS = 10_000
+"""Of the API server's history: that of an hour would fill the memory."""
+_NO_SUCH_KEY = "<Error><Code>NoSuchKey</Code></Error>"
+
+
+async def _store(_: web.Request) -> web.Response:
+    """Answer as an empty bucket."""
+    return web.Response(status=404, text=_NO_SUCH_KEY, content_type="application/xml")
+
+
+@dataclass
+class _Generator:
+    """Replicate, whose predictions start and never end."""
+
+    predictions: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if request.method == "POST":
+            id_ = f"pred{len(self.predictions) + 1}"
+            webhook = (await request.json()).get("webhook")
+            self.predictions[id_] = {"id": id_, "status": "starting", "webhook": webhook}
+            return web.json_response(self.predictions[id_], status=201)
+        found = self.predictions.get(request.path.rpartition("/")[2])
+        return web.json_response({"detail": "none"}, status=404) if found is None else web.json_response(found)
+
+
+@dataclass
+class Surroundings:
+    """Servers that the webhook needs; `variables` lead it to them."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    _started: threading.Event = field(default_factory=threading.Event)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            api = await stack.enter_async_context(FakeApi().serving())
+            client = await stack.enter_async_context(api.client())
+            store = await _serve(stack, _store)
+            generator = await _serve(stack, _Generator().answer)
+            self.variables |= {
+                "KUBECONFIG": str(api.kubeconfig(self.folder)),
+                "NAMESPACE": NAMESPACE,
+                "S3_BUCKET_NAME": "media",
+                "S3_ENDPOINT_URL": store,
+                "S3_ADDRESSING_STYLE": "path",
+                "S3_ACCESS_KEY_ID": "soak",
+                "S3_SECRET_ACCESS_KEY": "soak-secret",
+                "REPLICATE_API_TOKEN": "r8_token",
+                "REPLICATE_BASE_URL": generator,
+                "REPLICATE_WEBHOOK_SECRETS": SECRET,
+                "FAL_USER_ID": "me",
+                "FAL_JWKS_URL": f"{generator}/jwks.json",
+            }
+            tasks = [asyncio.create_task(each) for each in (finish_imports(client, NAMESPACE), _forget(api))]
+            self._started.set()
+            await self._stop.wait()
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @contextmanager
+    def running(self) -> Iterator[Surroundings]:
+        """Run them."""
+        thread = threading.Thread(target=asyncio.run, args=(self._run(),), daemon=True)
+        thread.start()
+        if not self._started.wait(_START_TIMEOUT_S):
+            raise TimeoutError("the surroundings of the webhook did not start")
+        assert self._loop is not None
+        try:
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join(_START_TIMEOUT_S)
+
+
+async def _serve(stack: AsyncExitStack, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    server = await stack.enter_async_context(TestServer(app))
+    return str(server.make_url("")).rstrip("/")
+
+
+async def _forget(api: FakeApi) -> None:
+    """Keep the history short."""
+    while True:
+        await asyncio.sleep(1)
+        if len(api.objects.history) > 2 * _KEPT_EVENTS:
+            del api.objects.history[:-_KEPT_EVENTS]
+            api.objects.oldest = api.objects.history[0].version - 1
+        api.requests.clear()
