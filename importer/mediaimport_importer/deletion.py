@@ -1,4 +1,4 @@
-"""The deletion Job of `deletionPolicy: Delete`: `python -m mediaimport_importer.deletion`.
+"""The cleanup Job of `deletionPolicy: Delete`: `python -m mediaimport_importer.deletion`.
 
 It deletes one asset, described by MEDIAIMPORT_DELETION, and puts a tombstone in the place of its sidecar. It asks for
 every name that an import may write, since an attempt that was killed leaves objects without a sidecar; the owner's mark

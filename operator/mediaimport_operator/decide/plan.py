@@ -149,7 +149,7 @@ def attempt_running(o: Observed) -> Plan | None:
         status = builder.pending(Reason.STARTING, _starting(o, o.history.number))
         return Plan(status=status, slot=_slot_in_use(o), requeue_at=o.start_grace_ends_at)
     requeue_at = o.now + _POD_POLL if o.job_missing_pod is not None else state.recheck_at
-    return Plan(status=builder.pending(*_pending_reason(o, state)), slot=_slot_in_use(o), requeue_at=requeue_at)
+    return Plan(status=builder.pending(*_pending_condition(o, state)), slot=_slot_in_use(o), requeue_at=requeue_at)
 
 
 def _shown_starting_at(o: Observed) -> datetime | None:
@@ -178,7 +178,7 @@ def _starting(o: Observed, number: int) -> str:
     return "; ".join((f"attempt {number} is starting", *ignored, *unknown))
 
 
-def _pending_reason(o: Observed, state: Running) -> tuple[Reason, str]:
+def _pending_condition(o: Observed, state: Running) -> tuple[Reason, str]:
     """Return the reason why an attempt has not started in time, as pod or Job controller report it."""
     number = o.history.number
     if state.pending_reason is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -67,9 +69,10 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
         return await recovery.run(datetime.now(UTC) + LATER)
 
 
-def lost_prediction(world: World, webhook_url: str) -> str:
+def lost_prediction(world: World, webhook_url: str, *, completed_seconds_ago: float = 0) -> str:
     """Return the id of a finished prediction whose callback never came."""
-    body = {"input": {"stand_in": {"seconds": 0, "webhook": False}}, "webhook": webhook_url}
+    scenario = {"seconds": 0, "webhook": False, "completed_seconds_ago": completed_seconds_ago}
+    body = {"input": {"stand_in": scenario}, "webhook": webhook_url}
     answer = world.replicate.post("/v1/models/stand-in/video/predictions", json=body)
     id_ = str(answer.raise_for_status().json()["id"])
     path = f"/v1/predictions/{id_}"
@@ -107,3 +110,17 @@ def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
     assert world.finished_asset(webhook, asset_id)["status"] == "ready"
     assert world.import_of(id_) == name
     assert len(world.objects(f"media/default/{asset_id}/")) == 3
+
+
+def test_cronjob_saves_a_prediction_for_its_owner(world: World) -> None:
+    release, name = world.installation.release, f"recovery-{secrets.token_hex(4)}"
+    keys = world.kubectl("get", "secret", f"{release}-owner-keys", "-o", "jsonpath={.data.OWNER_TOKEN_KEYS}")
+    tokens = OwnerTokens(tuple(base64.b64decode(keys).decode().split(",")))
+    callback_url = tokens.callback_url("https://media.example.com/", OwnerToken(Owner("rita")))
+    id_ = lost_prediction(world, callback_url, completed_seconds_ago=LATER.total_seconds())
+
+    world.kubectl("create", "job", name, f"--from=cronjob/{release}-recovery")
+    world.kubectl("wait", "--for=condition=Complete", f"job/{name}", "--timeout=60s")
+    saved = world.wait_for_phase(world.import_of(id_), "Ready")
+    assert saved["spec"]["userId"] == "rita"
+    world.kubectl("delete", "job", name)

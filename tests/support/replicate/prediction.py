@@ -50,7 +50,8 @@ class Prediction:
 
     def completed(self, now: datetime, *, public_url: str) -> Prediction:
         """Return it at the end that its scenario has."""
-        done = replace(self, status=self.scenario.outcome, completed_at=now)
+        completed_at = now - timedelta(seconds=self.scenario.completed_seconds_ago)
+        done = replace(self, status=self.scenario.outcome, completed_at=completed_at)
         if done.status == "failed":
             return replace(done, error="Prediction failed: the scenario asked for it.")
         if done.status != "succeeded":

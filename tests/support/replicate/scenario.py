@@ -43,6 +43,7 @@ class Scenario(BaseModel):
         Annotated[float, Field(ge=0, description="of the output and its files; default: the stand-in's setting")] | None
     ) = None
     webhook: Annotated[bool, Field(description="false: the webhook is lost")] = True
+    completed_seconds_ago: Annotated[float, Field(ge=0, description="dates the end back")] = 0
 
 
 def scenario_of(*, model: str, given: dict[str, Any]) -> Scenario:
