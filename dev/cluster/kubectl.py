@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 Object = dict[str, Any]
+_PAUSE_S = 0.2
+"""Between two starts of a command that ends at once."""
 
 
 class KubeError(Exception):
@@ -52,27 +54,38 @@ class Kube:
 
     @contextmanager
     def forward(self, target: str, port: int, *, namespace: str) -> Iterator[str]:
-        """Reach a Service (`service/NAME`) or a pod from this machine; yields its URL."""
-        command = ["kubectl", "--namespace", namespace, "port-forward", target, f":{port}"]
-        with self._serving(command, "Forwarding from ", target) as address:
-            yield f"http://{address}"
+        """Reach a Service (`service/NAME`) or a pod from this machine; yields its URL.
+
+        kubectl ends when it loses the API server; it is started again at the same port.
+        """
+        command = ["kubectl", "--namespace", namespace, "port-forward", target]
+        with self._serving([*command, f":{port}"], "Forwarding from ", target) as (process, address):
+            again = [*command, f"{address.rpartition(':')[2]}:{port}"]
+            keeper = _Keeper(process, again, self._environment())
+            keeper.start()
+            try:
+                yield f"http://{address}"
+            finally:
+                keeper.stop()
 
     @contextmanager
     def proxy(self) -> Iterator[str]:
         """Reach the API server from this machine with kubectl's rights, and Services through it; yields its URL."""
-        with self._serving(["kubectl", "proxy", "--port=0"], "Starting to serve on ", "the API server") as address:
+        with self._serving(["kubectl", "proxy", "--port=0"], "Starting to serve on ", "the API server") as (_, address):
             yield f"http://{address}"
 
     @contextmanager
-    def _serving(self, command: list[str], announcement: str, target: str) -> Iterator[str]:
-        """Run a command that serves until the end of the block; yields the address after its announcement."""
+    def _serving(
+        self, command: list[str], announcement: str, target: str
+    ) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """Run a command that serves until the end of the block; yields it and the address after its announcement."""
         with tempfile.TemporaryFile("w+") as errors:
             environment = self._environment()
             with subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
             ) as process:
                 try:
-                    yield _address(process.stdout, errors, announcement=announcement, target=target)
+                    yield process, _address(process.stdout, errors, announcement=announcement, target=target)
                 finally:
                     process.terminate()
 
@@ -85,6 +98,36 @@ class Kube:
 
     def _environment(self) -> dict[str, str]:
         return os.environ | self.variables
+
+
+class _Keeper(threading.Thread):
+    """Thread that starts a command again whenever its process ends, until `stop`."""
+
+    def __init__(self, process: subprocess.Popen[str], command: list[str], environment: Mapping[str, str]) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._command = command
+        self._environment = environment
+        self._replacing = threading.Lock()
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(_PAUSE_S):
+            self._process.wait()
+            with self._replacing:
+                if not self._stopped.is_set():
+                    self._process = self._restarted()
+
+    def stop(self) -> None:
+        with self._replacing:
+            self._stopped.set()
+            self._process.terminate()
+        self._process.wait()
+        self.join()
+
+    def _restarted(self) -> subprocess.Popen[str]:
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(self._command, env=self._environment, stdout=quiet, stderr=quiet, text=True)
 
 
 def _address(stdout: IO[str] | None, errors: IO[str], *, announcement: str, target: str) -> str:

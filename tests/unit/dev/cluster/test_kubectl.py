@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dev.cluster.kubectl import Kube, KubeError
+from dev.cluster.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +38,22 @@ def test_forward_yields_the_port_that_kubectl_chose_and_ends_it(tmp_path: Path) 
         assert url == "http://127.0.0.1:4711"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_forward_that_ends_begins_again_at_the_same_port(tmp_path: Path) -> None:
+    kube = program(
+        tmp_path,
+        "kubectl",
+        f"echo $$ $5 >> {tmp_path}/started; echo 'Forwarding from 127.0.0.1:4711 -> 80'; exec sleep 60",
+    )
+    started = tmp_path / "started"
+    with kube.forward("service/a", 80, namespace="here"):
+        os.kill(int(started.read_text().split()[0]), signal.SIGKILL)
+        until(lambda: len(started.read_text().splitlines()) > 1, timeout_s=10, what="another start")
+    (_, first), (pid, second) = (line.split() for line in started.read_text().splitlines())
+    assert (first, second) == (":80", "4711:80")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
 
 
 def test_forward_that_cannot_be_says_why(tmp_path: Path) -> None:
