@@ -87,7 +87,7 @@ class Cluster:
         """Return the Events of pods that the Job controller could not create for that Job."""
         selector = f"involvedObject.uid={job_uid},reason=FailedCreate"
         page = await self._client.get(_events(namespace), query={"fieldSelector": selector})
-        return list(page["items"])
+        return list(page["items"] or ())
 
     # --- Secrets: never read ---
 

@@ -126,7 +126,8 @@ class Client:
         answer = await self.request(Call("GET", path, query=query, accept=accept), timeout_s=_LIST_S)
         try:
             about = answer["metadata"]
-            return Page(list(answer["items"]), str(about["resourceVersion"]), about.get("continue") or "")
+            # The API server says null where a list of metadata is empty.
+            return Page(list(answer["items"] or ()), str(about["resourceVersion"]), about.get("continue") or "")
         except (KeyError, TypeError, AttributeError):
             raise UnavailableError(f"GET {path}: the answer is not a list of the Kubernetes API") from None
 

@@ -132,6 +132,13 @@ async def test_an_answer_that_breaks_off_may_come_whole_later(server: Server, ap
         await api.request(Call("GET", "/api/v1/pods"))
 
 
+async def test_list_of_metadata_whose_items_are_null_is_empty(server: Server, api: Client) -> None:
+    server.says(
+        200, json.dumps({"kind": "PartialObjectMetadataList", "metadata": {"resourceVersion": "9"}, "items": None})
+    )
+    assert (await api.page("/api/v1/pods", metadata_only=True)).items == []
+
+
 async def test_a_list_is_read_page_by_page(server: Server, api: Client) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         onward = {} if request.query.get("continue") else {"continue": "more"}
