@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.finishing_operator import finishing_operator
+from tests.support.schemathesis_run import schemathesis_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,35 +21,21 @@ EXAMPLES = 40
 
 
 @pytest.fixture
-def idle(world: World) -> Iterator[World]:
-    """World without its operator, so that generated imports never start."""
+def idle(world: World, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """World whose operator is replaced: generated imports end at once, and nothing is downloaded."""
     before = world.names()
+    monkeypatch.setenv("KUBECONFIG", environment["KUBECONFIG"])
     world.scale("operator", 0)
-    yield world
+    with finishing_operator(world.namespace):
+        yield world
     for name in world.names() - before:
         world.kubectl("delete", "mi", name, "--wait=false")
     world.scale("operator", 1)
 
 
 def test_schemathesis_finds_no_undocumented_answer(idle: World, webhook: httpx.Client, tmp_path: Path) -> None:
-    run = subprocess.run(
-        [
-            sys.executable, "-m", "schemathesis.cli", "run", str(webhook.base_url.join("/openapi.json")),
-            "--header", f"Authorization: {webhook.headers['authorization']}",
-            "--checks", "all",
-            # Which hosts may be imported from, and what a cursor is, no schema can say.
-            "--exclude-checks", "positive_data_acceptance",
-            "--phases", "examples,coverage,fuzzing",
-            "--max-examples", str(EXAMPLES),
-            "--seed", "1",
-            "--request-timeout", "20",
-            "--no-color",
-        ],
-        capture_output=True,
-        cwd=tmp_path,
-        text=True,
-        timeout=500,
-        check=False,
-    )  # fmt: skip
+    token = webhook.headers["authorization"].removeprefix("Bearer ")
+    url = str(webhook.base_url).rstrip("/")
+    run = schemathesis_run(url, token=token, folder=tmp_path, examples=EXAMPLES, timeout_s=500)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
     assert idle.pod_of("webhook")
