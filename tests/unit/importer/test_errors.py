@@ -57,6 +57,7 @@ ELSEWHERE = {
     Reason.INTERRUPTED,  # by a signal to the process: test_process.py
     Reason.DISK_FULL,  # by the disk: test_spool.py
     Reason.CORRUPTED,  # by bytes that change: test_handovers.py
+    Reason.OUT_OF_MEMORY,  # by a prober without memory: test_out_of_memory.py
 }
 
 
