@@ -151,6 +151,10 @@ coverage: tools  ## run the unit tests (or TESTS=tests/unit/operator) and print 
 bench-%: $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
 	@$(TURN) sh -c '$(MAKE) up && $(PY) -m dev.bench $*'
 
+.PHONY: soak
+soak: $(VENV)/ready  ## load one webhook for SOAK_MINUTES (10): its memory and file descriptors must stay flat
+	@$(TURN) $(PY) -m dev.bench soak
+
 .PHONY: shape
 shape: $(VENV)/ready  ## print size and structure of the code: lines, functions, imports, circles
 	@$(PY) -m dev.bench.shape

@@ -22,6 +22,7 @@ BENCHMARKS = {
     "probe": "dev.bench.importer.probe",
     "reads": "dev.bench.webhook.reads",
     "scale": "dev.bench.operator.scale",
+    "soak": "dev.bench.webhook.soak",
     "webhook": "dev.bench.webhook.latency",
 }
 

@@ -41,6 +41,11 @@ class WebhookProcess:
         """Return the most resident memory that it ever had."""
         return self._status_mb("VmHWM")
 
+    @property
+    def descriptors(self) -> int:
+        """Return the number of its open file descriptors."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def reset_peak(self) -> None:
         """Let the peak begin at what is resident now: https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
