@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,11 @@ from tests.support.hostile_json import (
     texts,
     values,
 )  # fmt: skip
-from tests.support.webhook import ALICE
+from tests.support.webhook import ALICE, MODELS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.webhook import RunningWebhook, Start
 
 IMPORT = "/api/v1/media/import-from-url"
@@ -53,7 +56,7 @@ import_fields = st.fixed_dictionaries(
     },
 )
 generation_fields = st.dictionaries(
-    st.one_of(st.sampled_from(["prompt", "size", "duration", "seed", "tags"]), texts),
+    st.one_of(st.sampled_from(["prompt", "size", "duration", "seed", "strength", "tags"]), texts),
     st.one_of(values, texts, st.sampled_from(["a rabbit", "720p", "5s", "999999s"])),
     max_size=4,
 )
@@ -71,6 +74,16 @@ metadata = st.dictionaries(
 @pytest.fixture
 def replica(start: Start, webhook: RunningWebhook) -> RunningWebhook:
     return start(replica_of=webhook)
+
+
+@pytest.fixture
+def generating(start: Start, tmp_path: Path) -> RunningWebhook:
+    """Return a webhook with a model that has a field of every type."""
+    models = copy.deepcopy(MODELS)
+    models["wan-video-t2v"]["input"] |= {"strength": {"type": "number"}, "loop": {"type": "boolean"}}  # type: ignore[operator]  # JSON
+    file = tmp_path / "all-types.json"
+    file.write_text(json.dumps(models))
+    return start(REPLICATE_MODELS_FILE=str(file))
 
 
 def post(webhook: RunningWebhook, path: str, body: bytes) -> int:
@@ -119,11 +132,13 @@ def test_valid_import_request_is_kept_as_it_is(
 @example(fields={"prompt": "a rabbit", "seed": Token("9" * MAX_DIGITS)})
 @example(fields={"prompt": "a rabbit", "tags": ["\U0010ffff" * 63] * 32})
 @example(fields={HALF: 1})
-def test_generation_of_any_shape_is_started_or_refused(webhook: RunningWebhook, fields: dict[str, Any]) -> None:
-    before = len(webhook.replicate.predictions)
-    status = post(webhook, GENERATE, text_of(fields).encode())
+@example(fields={"prompt": "a rabbit", "strength": Token("NaN")})
+@example(fields={"prompt": "a rabbit", "strength": Token("-1e400")})
+def test_generation_of_any_shape_is_started_or_refused(generating: RunningWebhook, fields: dict[str, Any]) -> None:
+    before = len(generating.replicate.predictions)
+    status = post(generating, GENERATE, text_of(fields).encode())
     assert status in {202, *REFUSED}, fields
-    assert len(webhook.replicate.predictions) - before == (status == 202)
+    assert len(generating.replicate.predictions) - before == (status == 202)
 
 
 @fuzzed(60)
