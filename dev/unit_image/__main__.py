@@ -68,6 +68,7 @@ def mounts(cache: Cache) -> dict[Path, str]:
     weed = Path(sys.executable).parent / "weed"
     return {each: str(each) for each in (CHECKOUT, cache.root, go_root())} | {
         dependencies(cache): _DEPENDENCIES,
+        Path("/etc/hosts"): "/etc/hosts",
         weed: "/opt/mediaimport/bin/weed",
     }
 

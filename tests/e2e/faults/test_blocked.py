@@ -140,3 +140,13 @@ def test_attempt_out_of_memory_gets_more_the_next_time(burst: Burst, world: Worl
         (resource,) = burst.all_ready(timeout_s=120)
     reasons = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
     assert reasons == ["OutOfMemory", "Imported"]
+
+
+def test_prober_out_of_memory_gets_more_the_next_time(burst: Burst, world: World) -> None:
+    with world.operator_setting("PROBER_MEMORY", "64Mi"):
+        burst.fill(1)
+        (resource,) = burst.all_ready(timeout_s=120)
+    attempts = sorted(resource["status"]["attempts"], key=lambda each: each["number"])
+    assert [each["reason"] for each in attempts] == ["OutOfMemory", "Imported"]
+    assert "proberMemory" in attempts[0]["message"]
+    assert "warnings" not in resource["status"]["media"]

@@ -146,6 +146,14 @@ def test_damaged_file_is_no_want_of_memory(imports: Imports, prober: RunningProb
     assert fed.stored(task) == {}
 
 
+def test_truncated_media_is_no_want_of_memory(imports: Imports, prober: RunningProber, body: bytes) -> None:
+    fed = Imports(imports.store, imports.sources, prober, imports.folder)
+    task = task_of(fed, body[: len(body) // 2], more_memory=True)
+
+    assert fed.run(task).reason is Reason.TRUNCATED
+    assert fed.stored(task) == {}
+
+
 @contextmanager
 def killed_prober(path: Path) -> Iterator[None]:
     """Listen as a prober, each of whose children is killed before it answers."""

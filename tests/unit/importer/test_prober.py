@@ -195,5 +195,20 @@ def test_connection_whose_child_is_killed_fails_and_the_next_works(prober: Runni
     assert jpeg
 
 
+def test_kernel_out_of_memory_kills_a_child_before_the_prober(prober: RunningProber) -> None:
+    before = _children_of(prober.process.pid)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(prober.socket))
+        while not (new := _children_of(prober.process.pid) - before):
+            time.sleep(0.01)
+        score = Path(f"/proc/{new.pop()}/oom_score_adj")
+        deadline = time.monotonic() + 5
+        while score.read_text() != "1000\n":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    assert Path(f"/proc/{prober.process.pid}/oom_score_adj").read_text() != "1000\n"
+
+
 def _children_of(parent: int) -> set[int]:
     return {int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()}

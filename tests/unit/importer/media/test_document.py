@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
@@ -131,6 +131,7 @@ _ANY = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine the first example takes a second
 @given(
     st.fixed_dictionaries({}, optional={"streams": _ANY | st.lists(_ANY, max_size=3), "format": _ANY, "frames": _ANY})
 )
