@@ -21,7 +21,7 @@ DEFAULT_BYTES = 1024 * MIB
 PROGRAM_BYTES = 128 * MIB
 """The memory of the prober itself: five Python processes and the responses that they hold."""
 PART_BYTES = 192 * MIB
-"""At least a part, where the budget has more than one: twice what 4K HEVC and a JPEG of 60 megapixels need."""
+"""At least a part, where the budget has more than one: what ffmpeg 7.1 reserves for 4K HEVC or 60 megapixels."""
 MAX_PARTS = 4
 _RETRY_S = 0.01
 

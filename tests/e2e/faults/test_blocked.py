@@ -142,11 +142,25 @@ def test_attempt_out_of_memory_gets_more_the_next_time(burst: Burst, world: Worl
     assert reasons == ["OutOfMemory", "Imported"]
 
 
-def test_prober_out_of_memory_gets_more_the_next_time(burst: Burst, world: World) -> None:
-    with world.operator_setting("PROBER_MEMORY", "64Mi"):
+@pytest.mark.parametrize(
+    ("memory", "warnings"),
+    [("80Mi", None), ("48Mi", ["DescriptionMissing"])],
+    ids=["enough the second time", "never enough"],
+)
+def test_prober_out_of_memory_gets_more_the_next_time_and_then_no_description(
+    burst: Burst, world: World, memory: str, warnings: list[str] | None
+) -> None:
+    """ffprobe's libraries need 50 MiB, which is half of the limit here."""
+    with world.operator_setting("PROBER_MEMORY", memory):
         burst.fill(1)
-        (resource,) = burst.all_ready(timeout_s=120)
-    attempts = sorted(resource["status"]["attempts"], key=lambda each: each["number"])
-    assert [each["reason"] for each in attempts] == ["OutOfMemory", "Imported"]
-    assert "proberMemory" in attempts[0]["message"]
-    assert "warnings" not in resource["status"]["media"]
+        world.wait_until(
+            lambda: burst.resources()[0]["status"].get("phase") in {"Ready", "Failed"}, "the end", timeout_s=180
+        )
+    status = burst.resources()[0]["status"]
+    assert [each["reason"] for each in sorted(status["attempts"], key=lambda each: each["number"])] == [
+        "OutOfMemory",
+        "Imported",
+    ]
+    assert status["media"].get("warnings") == warnings
+    (ready,) = [each for each in status["conditions"] if each["type"] == "Ready"]
+    assert ("proberMemory" in ready["message"]) is (warnings is not None)

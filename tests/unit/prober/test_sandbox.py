@@ -96,6 +96,7 @@ def test_memory_of_its_own_is_limited_apart_from_the_address_space() -> None:
         ("import os; os.kill(os.getpid(), 9)", True),
         ("import sys; sys.exit('[mov] Cannot allocate memory')", True),
         ("import sys; sys.exit('std::bad_alloc')", True),
+        ("import sys; sys.exit('pthread_create() failed: Resource temporarily unavailable')", True),
         ("import os; os.kill(os.getpid(), 11)", False),
         ("import sys; sys.exit('Invalid data found when processing input')", False),
     ],
