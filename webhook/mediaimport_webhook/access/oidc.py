@@ -51,13 +51,14 @@ class Issuer:
         """Return the caller of a token; a 401 Problem if it is not valid here, 503 if no key is available."""
         try:
             claims = self._claims(token, await self._key(token))
+            user_id = user_of(self.settings.issuer, claims["sub"])
         except ExpiredSignatureError:
             raise unauthorized("The token has expired; get a new one.") from None
         except (InvalidAudienceError, InvalidIssuerError):
             raise unauthorized("The token is another issuer's, or for another audience.") from None
-        except PyJWTError:
+        except (PyJWTError, UnicodeEncodeError):
             raise unauthorized("The token is not valid here.") from None
-        return Caller(user_of(self.settings.issuer, claims["sub"]), admin=self._is_admin(claims))
+        return Caller(user_id, admin=self._is_admin(claims))
 
     async def _key(self, token: str) -> PyJWK:
         """Return the key that the token names, after a refresh if it is not known yet: keys rotate."""

@@ -98,6 +98,7 @@ def test_rsa_keys_are_good_too() -> None:
         (token(exp=None), "not valid"),
         (token(aud=None), "not valid"),
         (token(sub=5), "not valid"),
+        (token(sub="half of a pair: \ud83d"), "not valid"),
         (token(nbf=int(time.time()) + 36000), "not valid"),
         (token(OTHER_KEY), "not valid"),
         (token(key_id="unknown"), "not valid"),

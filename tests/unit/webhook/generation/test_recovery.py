@@ -16,6 +16,7 @@ from mediaimport_webhook.generation.recovery import Recovered, Recovery
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
 
+from tests.support.hostile_json import HALF, MAX_DIGITS, Token, nested, text_of
 from tests.support.webhook import OWNER_KEY
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class World:
         self.asked.append(str(request.url))
         index = int(request.url.params.get("cursor", 0))
         after = f"{self.base}/v1/predictions?cursor={index + 1}" if index + 1 < len(self.pages) else None
-        return httpx.Response(200, json={"results": self.pages[index], "next": after, "previous": None})
+        page = {"results": self.pages[index], "next": after, "previous": None}
+        return httpx.Response(200, content=text_of(page))
 
     async def _recover(self) -> Recovered:
         least = {"NAMESPACE": "n", "S3_BUCKET_NAME": "b", "REPLICATE_API_TOKEN": "r8_x"}
@@ -67,6 +69,30 @@ class World:
 def completed(minutes_ago: float) -> dict[str, str]:
     moment = (NOW - timedelta(minutes=minutes_ago)).isoformat()
     return {"created_at": moment, "completed_at": moment, "webhook": OURS}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"model": HALF},
+        {"output": {HALF: "https://files.test/a.mp4"}},
+        {"output": "https://files.test/" + HALF},
+        {"status": [HALF]},
+        {"id": HALF},
+        {"metrics": Token("9" * MAX_DIGITS)},
+        {"completed_at": "9999-12-31T23:59:59-01:00"},
+        {"webhook": f"{CALLBACK}?owner={HALF}"},
+        {"input": nested(200)},
+    ],
+    ids=ascii,
+)
+def test_prediction_with_garbage_keeps_no_other_from_recovery(
+    webhook: RunningWebhook, prediction: Make, garbage: dict[str, Any]
+) -> None:
+    hostile = prediction(id="hostile", **completed(5)) | garbage
+    world = World(webhook, [hostile, prediction(id="missed", output="https://files.test/b.mp4", **completed(6))])
+    world.recover()
+    assert "https://files.test/b.mp4" in [each["source"]["url"] for each in webhook.specs()]
 
 
 def test_prediction_whose_callback_never_came_is_recovered_once(webhook: RunningWebhook, prediction: Make) -> None:

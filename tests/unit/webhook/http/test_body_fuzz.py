@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from hypothesis import example, given
@@ -36,6 +38,16 @@ IMPORT = "/api/v1/media/import-from-url"
 GENERATE = "/api/v1/replicate/wan-video-t2v"
 URL = "https://example.com/video.mp4"
 REFUSED = {400, 413, 422}
+HEADERS = [
+    "Authorization", "Idempotency-Key", "Last-Event-ID", "X-Request-Id", "X-Forwarded-For", "Content-Type", "Origin",
+    "webhook-id", "webhook-timestamp", "webhook-signature", "X-Fal-Webhook-Request-Id", "X-Fal-Webhook-User-Id",
+    "X-Fal-Webhook-Timestamp", "X-Fal-Webhook-Signature",
+]  # fmt: skip
+HEADER_VALUES = [
+    b"", b"me", b"Bearer ", b"Bearer a.b.c", b"Bearer \xff\xfe", b"9" * 5000, b"-1", b"1e400", b"NaN", b"v1,",
+    b"v1,AAAA v1,", b"0" * 128, b"f" * 128, b"x" * 4000, str(int(time.time())).encode(),
+    str(2**63).encode(), "é".encode("latin-1"),
+]  # fmt: skip
 _numbers = count()
 
 urls = st.one_of(
@@ -74,6 +86,11 @@ metadata = st.dictionaries(
 @pytest.fixture
 def replica(start: Start, webhook: RunningWebhook) -> RunningWebhook:
     return start(replica_of=webhook)
+
+
+@pytest.fixture
+def all_providers(start: Start) -> RunningWebhook:
+    return start(FAL_USER_ID="me", FAL_JWKS_URL="https://rest.fal.test/jwks.json")
 
 
 @pytest.fixture
@@ -172,6 +189,25 @@ def test_paths_and_queries_of_any_kind_are_answered(
     text = "&".join(f"{name}={quote(value.encode('utf-8', 'replace'))}" for name, value in query.items())
     answer = webhook.call("GET", f"/api/v1/media{path.format(quote(place, safe=''))}?{text}")
     assert answer.status_code in {200, 400, 404, 405, 422}
+
+
+@fuzzed(150)
+@given(
+    route=st.sampled_from(
+        ["GET /api/v1/media/", "GET /api/v1/media/{}/events", "POST /api/v1/media/import-from-url",
+         "POST /api/v1/replicate/webhook", "POST /api/v1/fal/webhook", "GET /api/v1/replicate/predictions/p1"]
+    ),
+    headers=st.dictionaries(
+        st.sampled_from(HEADERS), st.one_of(st.binary(max_size=20), st.sampled_from(HEADER_VALUES)), max_size=4
+    ),
+)  # fmt: skip
+def test_headers_of_any_bytes_are_answered(
+    all_providers: RunningWebhook, route: str, headers: dict[str, bytes]
+) -> None:
+    method, _, path = route.partition(" ")
+    token = None if "Authorization" in headers else ALICE
+    answer = all_providers.call(method, path.format(uuid4()), token=token, content=b"{}", headers=headers)
+    assert answer.status_code in {200, *REFUSED, 401, 404}
 
 
 @fuzzed(30)
