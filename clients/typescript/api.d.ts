@@ -328,6 +328,11 @@ export interface components {
              * @description when the URLs stop working; ask again for new ones
              */
             expires_at: string | null;
+            /**
+             * Broken
+             * @description what of the resource cannot be shown, and why; null if all is
+             */
+            broken: string | null;
         };
         /**
          * AssetEvent

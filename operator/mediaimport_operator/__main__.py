@@ -8,12 +8,10 @@ import sys
 
 from mediaimport_runtime import logs
 from mediaimport_runtime.environment import BadSettingError, Environment
+from mediaimport_runtime.kubernetes.client import allow_deep_json
 
 from mediaimport_operator.run.operator import run
 from mediaimport_operator.settings.operator import Settings
-
-_JSON_LEVELS = 10_000
-"""The API server refuses JSON that is nested deeper: one such object must not fail the parsing of a whole list."""
 
 
 def main() -> int:
@@ -24,8 +22,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     logs.configure(settings.log_level)
-    # Until Python 3.12, its JSON parser counts each level as a call.
-    sys.setrecursionlimit(_JSON_LEVELS + sys.getrecursionlimit())
+    allow_deep_json()
     try:
         asyncio.run(run(settings))
     except Exception as error:  # noqa: BLE001 - the log ends with the cause

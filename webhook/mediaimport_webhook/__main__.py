@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from mediaimport_runtime import logs
 from mediaimport_runtime.environment import BadSettingError, Environment
-from mediaimport_runtime.kubernetes.client import connect
+from mediaimport_runtime.kubernetes.client import allow_deep_json, connect
 from mediaimport_runtime.kubernetes.errors import KubernetesError
 from mediaimport_runtime.metrics_server import serving_metrics
 
@@ -157,6 +157,7 @@ def main() -> int:
     try:
         settings = Settings.read(Environment(os.environ))
         logs.configure(settings.log_level)
+        allow_deep_json()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(command(settings))
     except BadSettingError as error:

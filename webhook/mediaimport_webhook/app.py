@@ -154,6 +154,7 @@ def _observe_cache(metrics: Metrics, reflector: Reflector, catalogue: Catalogue)
     metrics.observe_cache(
         resources=lambda: len(catalogue),
         recovered_resources=lambda: catalogue.recovered,
+        broken_resources=lambda: catalogue.broken,
         last_event_age_s=lambda: reflector.last_event_age_s or 0,
         stale=lambda: reflector.is_stale,
     )

@@ -73,6 +73,7 @@ class Metrics:
         *,
         resources: Callable[[], float],
         recovered_resources: Callable[[], float],
+        broken_resources: Callable[[], float],
         last_event_age_s: Callable[[], float],
         stale: Callable[[], float],
     ) -> None:
@@ -83,6 +84,7 @@ class Metrics:
             "MediaImports in the cache that recovery created: their callback never came.",
             recovered_resources,
         )
+        self._gauge("cache_broken_resources", "MediaImports in the cache that cannot be shown whole.", broken_resources)
         self._gauge(
             "cache_last_event_age_seconds",
             "Time since the last watch event; a bookmark comes about once a minute.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -61,6 +62,8 @@ class _Uncounted:
 
 
 _ANY_JSON = "application/json, */*"
+_JSON_LEVELS = 10_000
+"""The API server refuses JSON that is nested deeper."""
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -254,6 +257,12 @@ class Client:
         if time.monotonic() < begun_s + _PROMPT_S:
             self._clock.sync_from_date(response.headers.get("Date"))
         return response
+
+
+def allow_deep_json() -> None:
+    """Let this process parse whatever the API server stores: one object must not fail the parsing of a whole list."""
+    # Until Python 3.12, the JSON parser counts each level as a call.
+    sys.setrecursionlimit(_JSON_LEVELS + sys.getrecursionlimit())
 
 
 @asynccontextmanager

@@ -31,8 +31,10 @@ def test_deleted_asset_is_gone_for_good(world: World, webhook: httpx.Client) -> 
     assert webhook.post(f"/api/v1/media/{asset_id}/retry").status_code == 410
 
     late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))
-    assert (late.status_code, [each["outcome"] for each in late.json()["assets"]]) == (200, ["deleted"])
-    assert name not in world.names()
+    assert (late.status_code, [each["outcome"] for each in late.json()["assets"]]) == (200, ["created"])
+    assert world.wait_for_phase(name, "Failed")["status"]["error"]["reason"] == "AssetDeleted"
+    world.wait_until(lambda: webhook.get(f"/api/v1/media/{asset_id}").status_code == 410, "the answer 410")
+    assert world.objects(prefix) == [f"{prefix}asset.json"]
 
 
 def test_asset_without_its_resource_is_deleted_too(world: World, webhook: httpx.Client) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of, is_deleted
+from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.lookup import AssetLookup
 from mediaimport_webhook.catalogue.query import Query, encode_cursor, parse_query
@@ -17,6 +17,5 @@ __all__ = [
     "Reflector",
     "encode_cursor",
     "entry_of",
-    "is_deleted",
     "parse_query",
 ]

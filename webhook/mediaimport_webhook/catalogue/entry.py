@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
+from mediaimport_api.json_depth import storable
 from mediaimport_api.names import ANNOTATION_OUTPUTS, ANNOTATION_PREDICTION_STATUS, LABEL_RECOVERED, AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, ConditionType, Media, Phase, Status
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.http import schemas
     from mediaimport_webhook.store import SignedUrl, UrlSigner
 
+log = logging.getLogger(__name__)
 _COUNT = re.compile(r"[0-9]{1,6}")
 _STATUS: dict[Phase, schemas.AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
 """Of a finished import; every other phase is `uploading`."""
@@ -48,7 +51,7 @@ class Entry:
     size_bytes: int
     recovered: bool
     deleted: bool
-    """The resource is being deleted, and its stored objects with it."""
+    """The resource is being deleted, and its stored objects with it; or its importer found the asset deleted."""
     json: schemas.Asset
 
     @property
@@ -58,14 +61,23 @@ class Entry:
 
 
 def entry_of(resource: Resource) -> Entry:
-    """Return the entry of a MediaImport."""
+    """Return the entry of a MediaImport. One that cannot be shown says so in `broken`, and fails no list."""
+    try:
+        return _entry_of(resource)
+    except Exception as error:
+        log.exception("a resource cannot be shown", extra={"resource": resource["metadata"]["name"]})
+        return _broken_entry(resource, f"the resource cannot be shown ({type(error).__name__}); kubectl shows it")
+
+
+def _entry_of(resource: Resource) -> Entry:
     about, spec, status = resource["metadata"], resource["spec"], _status(resource)
-    keys = AssetKeys(spec.get("userId", "default"), spec.get("assetId") or about["uid"])
+    keys = AssetKeys(_text(spec.get("userId", "default")), _text(spec.get("assetId") or about["uid"]))
     job_id = (spec["source"].get("provider") or {}).get("id")
     phase = _phase(status, run=spec.get("run", ""))
     asset_status = _STATUS.get(phase, "uploading")
     kind = _type(status.asset, spec.get("type", "auto"))
     tags = spec.get("tags") or []
+    own_metadata, broken = _own_metadata(spec)
     json: schemas.Asset = {
         "id": keys.asset_id,
         "name": spec.get("name") or about["name"],
@@ -73,7 +85,7 @@ def entry_of(resource: Resource) -> Entry:
         "url": None,
         "thumbnail_url": None,
         "type": kind,
-        "metadata": _metadata(spec.get("metadata") or {}, _measured(status, failed=asset_status == "failed")),
+        "metadata": _metadata(own_metadata, _measured(status, failed=asset_status == "failed")),
         "progress": _progress(status),
         "phase": phase,
         "reason": _reason(status, phase),
@@ -82,6 +94,7 @@ def entry_of(resource: Resource) -> Entry:
         "import_job_id": about["name"],
         "created_at": about["creationTimestamp"],
         "expires_at": None,
+        "broken": broken,
     }
     return Entry(
         resource_name=about["name"],
@@ -99,9 +112,77 @@ def entry_of(resource: Resource) -> Entry:
         thumbnail_key=_thumbnail_key(status, keys) if asset_status == "ready" else None,
         size_bytes=status.asset.size_bytes if status.asset else 0,
         recovered=LABEL_RECOVERED in about.get("labels", {}),
-        deleted=is_deleted(resource),
+        deleted=_is_being_deleted(resource) or _was_deleted(status, phase),
         json=json,
     )
+
+
+def _broken_entry(resource: Resource, broken: str) -> Entry:
+    """Return the entry of a resource of which nothing but name, version, time and perhaps owner can be told."""
+    about = resource["metadata"]
+    json: schemas.Asset = {
+        "id": about["uid"],
+        "name": about["name"],
+        "status": "failed",
+        "url": None,
+        "thumbnail_url": None,
+        "type": None,
+        "metadata": {**_measured(Status(), failed=False), "error": broken},
+        "progress": None,
+        "phase": Phase.FAILED,
+        "reason": None,
+        "tags": [],
+        "job_id": None,
+        "import_job_id": about["name"],
+        "created_at": about["creationTimestamp"],
+        "expires_at": None,
+        "broken": broken,
+    }
+    return Entry(
+        resource_name=about["name"],
+        version=int(about["resourceVersion"]),
+        asset_id=about["uid"],
+        user_id=_readable_owner(resource),
+        created_at=about["creationTimestamp"],
+        status="failed",
+        type=None,
+        tags=(),
+        job_id=None,
+        outputs_expected=0,
+        provider_status=None,
+        original_key=None,
+        thumbnail_key=None,
+        size_bytes=0,
+        recovered=False,
+        deleted=False,
+        json=json,
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, not {type(value).__name__}")
+    return value
+
+
+def _readable_owner(resource: Resource) -> str:
+    """Return the user; "", whose assets only an admin sees, if there is no telling."""
+    spec = resource.get("spec")
+    user_id = spec.get("userId", "default") if isinstance(spec, dict) else ""
+    return user_id if isinstance(user_id, str) else ""
+
+
+def _own_metadata(spec: Resource) -> tuple[dict[str, Any], str | None]:
+    """Return the user's metadata; without those that JSON cannot carry, and why."""
+    try:
+        return storable(spec.get("metadata") or {}), None
+    except ValueError as error:
+        return {}, f"spec.metadata {error}: it is left out"
+
+
+def _was_deleted(status: Status, phase: Phase) -> bool:
+    """Return whether the importer found the tombstone of the asset."""
+    return phase is Phase.FAILED and _reason(status, phase) == Reason.ASSET_DELETED.value
 
 
 def _outputs_expected(about: Resource) -> int:
@@ -109,8 +190,7 @@ def _outputs_expected(about: Resource) -> int:
     return int(text) if _COUNT.fullmatch(text) else 0
 
 
-def is_deleted(resource: Resource) -> bool:
-    """Return whether the resource is being deleted, and its stored objects with it."""
+def _is_being_deleted(resource: Resource) -> bool:
     return "deletionTimestamp" in resource["metadata"] and resource["spec"].get("deletionPolicy") == "Delete"
 
 

@@ -38,6 +38,8 @@ class Catalogue:
         self._seen_version = 0
         self.recovered = 0
         """Number of entries that recovery created."""
+        self.broken = 0
+        """Number of entries that cannot be shown whole."""
         self._removed_outputs: OrderedDict[str, int] = OrderedDict()
         self._subscribers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -142,6 +144,7 @@ class Catalogue:
             self._remove(known)
         self._by_name[entry.resource_name] = entry
         self.recovered += entry.recovered
+        self.broken += entry.json["broken"] is not None
         self._names_by_asset[entry.asset_id.lower()].add(entry.resource_name)
         for owner in (None, entry.user_id):
             insort(self._orders[owner], entry.order)
@@ -163,6 +166,7 @@ class Catalogue:
     def _remove(self, entry: Entry) -> None:
         del self._by_name[entry.resource_name]
         self.recovered -= entry.recovered
+        self.broken -= entry.json["broken"] is not None
         self._notify(entry.resource_name)
         _discard(self._names_by_asset, entry.asset_id.lower(), entry.resource_name)
         for owner in (None, entry.user_id):

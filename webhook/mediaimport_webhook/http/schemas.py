@@ -117,6 +117,7 @@ class Asset(TypedDict):
     import_job_id: Annotated[str, Field(description="the MediaImport's name")]
     created_at: Moment
     expires_at: Annotated[Moment | None, Field(description="when the URLs stop working; ask again for new ones")]
+    broken: Annotated[str | None, Field(description="what of the resource cannot be shown, and why; null if all is")]
 
 
 @with_config(_CLOSED)

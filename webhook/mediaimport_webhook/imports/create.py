@@ -13,7 +13,7 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Tombstone
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, InvalidError, UnavailableError
 
-from mediaimport_webhook.catalogue import Catalogue, Entry, is_deleted
+from mediaimport_webhook.catalogue import Catalogue, Entry, entry_of
 from mediaimport_webhook.store import SidecarReader, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -59,12 +59,13 @@ class Imports:
     catalogue: Catalogue
     sidecars: SidecarReader
 
-    async def create(self, manifest: Resource, *, is_new: bool = False) -> CreationResult:
-        """Create the import, unless it exists or was deleted; UnavailableError.
+    async def create(self, manifest: Resource, *, ask_store: bool = False) -> CreationResult:
+        """Create the import, unless it exists or is being deleted; UnavailableError.
 
-        `is_new`: the asset id is fresh, so nothing can have been deleted under it.
+        An asset that was deleted is not imported again: its importer finds the tombstone. `ask_store` finds it first,
+        for one more round trip.
         """
-        if not is_new and await self._has_tombstone(manifest):
+        if ask_store and await self._has_tombstone(manifest):
             return CreationResult(CreationOutcome.DELETED, message="it was deleted")
         try:
             resource = await self.cluster.create_import(manifest)
@@ -106,7 +107,7 @@ class Imports:
         existing = await self.cluster.get_import(manifest["metadata"]["name"])
         if existing is None:
             raise UnavailableError("the import was deleted during its creation")
-        if is_deleted(existing):
+        if entry_of(existing).deleted:
             return CreationResult(CreationOutcome.DELETED, message="it was deleted")
         if _identity(existing) != _identity(manifest):
             return CreationResult(CreationOutcome.TAKEN, message="another import has its name")

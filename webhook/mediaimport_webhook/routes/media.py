@@ -58,7 +58,7 @@ class MediaRoutes:
         if refusal is not None:
             raise problems.invalid([problems.FieldError("/url", refusal)])
         manifest = requested_manifest(body, user_id=caller.user_id, idempotency_key=key)
-        created = await self.imports.create(manifest, is_new=key is None)
+        created = await self.imports.create(manifest, ask_store=key is not None)
         self.metrics.requested_import("url", str(created.outcome))
         return _accepted(created)
 

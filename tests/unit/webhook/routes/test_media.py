@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from mediaimport_api.names import AssetKeys
@@ -199,8 +200,60 @@ def test_ready_asset_is_answered_as_the_frontend_wants_it(webhook: RunningWebhoo
         "job_id": None,
         "import_job_id": f"import-{asset_id}",
         "created_at": answer["created_at"],
+        "broken": None,
         "expires_at": "2026-01-01T01:00:00Z",
     }
+
+
+def made_by_hand(webhook: RunningWebhook, **spec: object) -> str:
+    """Create an import as kubectl can; return its name."""
+    start_import(webhook)
+    (resource,) = webhook.cluster.imports.values()
+    about = {"name": "by-hand", "uid": str(uuid4()), "resourceVersion": "0"}
+    made = resource | {
+        "metadata": resource["metadata"] | about,
+        "spec": resource["spec"] | {"assetId": str(uuid4())} | spec,
+    }
+    webhook.run(webhook.cluster.write(made))
+    webhook.until(lambda: webhook.sample("mediaimport_webhook_cache_resources") == 2)
+    return "by-hand"
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("levels", [33, 252, 300])
+def test_metadata_that_json_cannot_carry_are_left_out_and_fail_no_list(webhook: RunningWebhook, levels: int) -> None:
+    made_by_hand(webhook, metadata=nested(levels))
+    for token in ("alice-token-0123456789", ROOT):
+        answer = webhook.call("GET", "/api/v1/media/", token=token)
+        assert answer.status_code == 200
+        broken = {each["import_job_id"]: each["broken"] for each in answer.json()["assets"]}
+        reason = f"spec.metadata is nested {levels} levels deep; at most 32 are kept: it is left out"
+        assert (broken.pop("by-hand"), list(broken.values())) == (reason, [None])
+    assert webhook.call("GET", "/api/v1/stats").json()["total"] == 2
+    assert webhook.sample("mediaimport_webhook_cache_broken_resources") == 1
+
+
+@pytest.mark.parametrize("spec", [{"metadata": "text"}, {"source": None}, {"tags": 5}, {"assetId": 7}])
+def test_resource_that_cannot_be_shown_is_shown_as_broken(webhook: RunningWebhook, spec: dict[str, Any]) -> None:
+    made_by_hand(webhook, **spec)
+    assets = webhook.call("GET", "/api/v1/media/").json()["assets"]
+    (broken,) = [each for each in assets if each["import_job_id"] == "by-hand"]
+    assert (broken["status"], "cannot be shown" in broken["broken"], len(assets)) == ("failed", True, 2)
+    assert webhook.call("GET", f"/api/v1/media/{broken['id']}").json() == broken
+    assert webhook.call("GET", f"/api/v1/media/{broken['id']}/events").status_code == 200
+    assert webhook.call("GET", "/api/v1/stats").json()["by_status"]["failed"] == 1
+
+
+def test_broken_resource_of_nobody_is_shown_to_admins_only(webhook: RunningWebhook) -> None:
+    made_by_hand(webhook, userId=5)
+    seen = {token: webhook.call("GET", "/api/v1/media/", token=token).json()["assets"] for token in (BOB, ROOT)}
+    assert ([len(each) for each in seen.values()], seen[ROOT][0]["broken"] is not None) == ([0, 2], True)
 
 
 def test_failed_asset_says_why_in_its_metadata(webhook: RunningWebhook) -> None:
