@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.support.finishing_operator import finishing_operator
 from tests.support.schemathesis_run import schemathesis_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import httpx
@@ -18,19 +14,6 @@ if TYPE_CHECKING:
     from tests.support.installation.world import World
 
 EXAMPLES = 40
-
-
-@pytest.fixture
-def idle(world: World, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """World whose operator is replaced: generated imports end at once, and nothing is downloaded."""
-    before = world.names()
-    monkeypatch.setenv("KUBECONFIG", environment["KUBECONFIG"])
-    world.scale("operator", 0)
-    with finishing_operator(world.namespace):
-        yield world
-    for name in world.names() - before:
-        world.kubectl("delete", "mi", name, "--wait=false")
-    world.scale("operator", 1)
 
 
 def test_schemathesis_finds_no_undocumented_answer(idle: World, webhook: httpx.Client, tmp_path: Path) -> None:
