@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.mutants.__main__ import CHECKOUT
+from dev.mutants.__main__ import CHECKOUT, python_of
 from dev.mutants.mutant import Mutant, MutantError, read_all
 
 if TYPE_CHECKING:
@@ -19,6 +20,17 @@ def test_every_mutant_of_the_lists_can_be_planted_and_names_tests_that_are_there
         assert each.before != each.after
         for test in each.tests:
             assert (CHECKOUT / test.partition("::")[0]).exists(), f"{each.name}: {test}"
+
+
+def test_program_that_a_test_starts_is_the_copys(tmp_path: Path) -> None:
+    package = tmp_path / "importer" / "mediaimport_importer"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text("print('planted')")
+
+    said = subprocess.run([python_of(tmp_path), "-m", "mediaimport_importer"], env={}, check=True, capture_output=True)
+
+    assert said.stdout == b"planted\n"
 
 
 def test_a_mutant_replaces_its_line_and_gives_the_old_text_back(tmp_path: Path) -> None:

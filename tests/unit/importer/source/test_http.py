@@ -268,6 +268,18 @@ def test_wrong_range_is_never_pieced_together(sources: Sources, content_range: s
     assert refused(source(sources.add(script), sources)).reason is Reason.TRUNCATED
 
 
+@pytest.mark.attack("a part of another file after a break, by a source that ignores If-Range", "Truncated")
+def test_part_of_another_entity_is_never_pieced_together(sources: Sources) -> None:
+    def script(conversation: Conversation) -> None:
+        if conversation.header("Range") is None:
+            return conversation.answer(BODY[:1000], Content_Length=str(len(BODY)), ETag='"one"')
+        range_ = f"bytes 1000-{len(BODY) - 1}/{len(BODY)}"
+        part = {"status": "206 Partial Content", "Content_Range": range_, "ETag": '"two"'}
+        return conversation.answer(BODY[1000:], **part)
+
+    assert refused(source(sources.add(script), sources)).reason is Reason.TRUNCATED
+
+
 def test_source_that_expires_in_between_says_so(sources: Sources) -> None:
     def script(conversation: Conversation) -> None:
         if conversation.header("Range") is None:
