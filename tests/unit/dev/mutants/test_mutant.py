@@ -22,7 +22,7 @@ def test_every_mutant_of_the_lists_can_be_planted_and_names_tests_that_are_there
             assert (CHECKOUT / test.partition("::")[0]).exists(), f"{each.name}: {test}"
 
 
-def test_program_that_a_test_starts_is_the_copys(tmp_path: Path) -> None:
+def test_program_that_a_test_starts_comes_from_the_copy(tmp_path: Path) -> None:
     package = tmp_path / "importer" / "mediaimport_importer"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
