@@ -1982,6 +1982,13 @@ export interface operations {
                     "text/event-stream": components["schemas"]["AssetEvent"];
                 };
             };
+            /** @description The asset is ready or failed, and Last-Event-ID names its last event: do not come again */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Unauthorized */
             401: {
                 headers: {

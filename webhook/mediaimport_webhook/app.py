@@ -111,6 +111,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         presenter=presenter,
         stopping=dependencies.stopping,
         metrics=metrics,
+        limiter=events.StreamLimiter(settings.event_streams_per_user),
     )
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
     failures = Failures(records)

@@ -55,6 +55,8 @@ class Settings:
     rate_limit_per_second: int
     """For each user; 0 is no limit."""
     unauthenticated_rate_limit_per_second: int
+    event_streams_per_user: int
+    """0: any number."""
     """For each address, of requests without valid credentials; 0 is no limit."""
     trusted_proxies: tuple[Network, ...]
     """Networks of the proxies whose X-Forwarded-For is believed."""
@@ -96,6 +98,7 @@ class Settings:
             oidc=_oidc(env),
             rate_limit_per_second=env.integer("RATE_LIMIT_PER_SECOND", 0),
             unauthenticated_rate_limit_per_second=env.integer("UNAUTHENTICATED_RATE_LIMIT_PER_SECOND", 0),
+            event_streams_per_user=env.integer("EVENT_STREAMS_PER_USER", 100),
             trusted_proxies=env.networks("TRUSTED_PROXIES"),
             store=StoreSettings.read(env),
             sources=env.source_policy(),

@@ -68,6 +68,8 @@ class Operation:
     bearer: bool = True
     media_type: str = "application/json"
     links: tuple[Link, ...] = ()
+    no_content: str | None = None
+    """Meaning of a 204."""
 
     @property
     def tag(self) -> str:
@@ -175,6 +177,7 @@ OPERATIONS = (
         "Follow an asset by Server-Sent Events: `asset` at each change until it is ready or failed; `gone` if it goes.",
         schemas.AssetEvent, problems=(*_AUTHENTICATED, 404, 410), parameters=(_ID, _LAST_EVENT_ID),
         media_type="text/event-stream", links=_asset_links("$request.path.id"),
+        no_content="The asset is ready or failed, and Last-Event-ID names its last event: do not come again",
     ),
     Operation(
         "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",
@@ -245,7 +248,8 @@ def _responses(operation: Operation, references: dict[object, Schema]) -> Schema
     }
     # An unready service answers with the body of a ready one.
     unready = {"503": success | {"description": "Not ready"}} if operation.name == "ready" else {}
-    return {str(operation.status): success} | refusals | unready
+    empty = {} if operation.no_content is None else {"204": {"description": operation.no_content}}
+    return {str(operation.status): success} | empty | refusals | unready
 
 
 def _success(operation: Operation, references: dict[object, Schema]) -> Schema:

@@ -140,6 +140,10 @@ PROBLEM_TYPES = (
         "Wait as long as Retry-After says, then try again.",
     ),
     ProblemType(
+        "too-many-streams", 429, "The user has as many event streams open as one may have.",
+        "Close streams of finished assets, or ask for the list instead of following each asset.",
+    ),
+    ProblemType(
         "unauthorized", 401, "The request has no valid token.",
         "Send `Authorization: Bearer TOKEN` with a token that is known here and has not expired.",
     ),

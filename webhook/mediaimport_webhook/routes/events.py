@@ -7,24 +7,72 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
+
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
-    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Entry, Presenter
     from mediaimport_webhook.metrics import Metrics
 
 _HEARTBEAT_S = 15.0
+_RETRY_AFTER_S = 15
 _RETRY = b"retry: 3000\n\n"
+_MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class StreamLimiter:
+    """Limit of the streams that each user has open at a time; 0 means none."""
+
+    def __init__(self, per_user: int) -> None:
+        self._per_user = per_user
+        self._open: Counter[str] = Counter()
+
+    def admit(self, user_id: str) -> None:
+        """Raise a 429 Problem if the user has as many as possible."""
+        if 0 < self._per_user <= self._open[user_id]:
+            detail = f"{self._per_user} event streams are open, which is the most that one user may have."
+            raise problems.Problem(
+                HTTPStatus.TOO_MANY_REQUESTS, "too-many-streams", detail, headers={"Retry-After": str(_RETRY_AFTER_S)}
+            )
+
+    @contextmanager
+    def counted(self, user_id: str) -> Iterator[None]:
+        """Count a stream."""
+        self._open[user_id] += 1
+        try:
+            yield
+        finally:
+            self._open[user_id] -= 1
+            if not self._open[user_id]:
+                del self._open[user_id]
+
+
+class EventStream(StreamingResponse):
+    """Response that counts as a stream of its user until it ends, however it does."""
+
+    def __init__(self, events: AsyncIterator[bytes], limiter: StreamLimiter, user_id: str) -> None:
+        super().__init__(events, media_type=_MEDIA_TYPE, headers=_HEADERS)
+        self._limiter = limiter
+        self._user_id = user_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        with self._limiter.counted(self._user_id):
+            await super().__call__(scope, receive, send)
 
 
 @dataclass(frozen=True)
@@ -37,29 +85,43 @@ class EventRoutes:
     presenter: Presenter
     stopping: asyncio.Event
     metrics: Metrics
+    limiter: StreamLimiter = field(default_factory=lambda: StreamLimiter(0))
     heartbeat_s: float = _HEARTBEAT_S
 
     async def follow(self, request: Request) -> Response:
-        """Send the asset now and at each change, except the version that Last-Event-ID names."""
+        """Send the asset now and at each change, except the version that Last-Event-ID names.
+
+        204 tells a client that has seen the end not to come again: EventSource reconnects after every other end.
+        """
         caller = await self.authenticator.caller(request)
         entry = await self.lookup.find(request.path_params["id"], caller)
-        stream = self._stream(entry, request.headers.get("last-event-id"))
-        return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
+        last_event_id = request.headers.get("last-event-id")
+        if _is_finished(entry) and last_event_id == str(entry.version):
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=_HEADERS)
+        if request.method == "HEAD":
+            return Response(media_type=_MEDIA_TYPE, headers=_HEADERS)
+        self.limiter.admit(caller.user_id)
+        return EventStream(self._stream(entry, last_event_id), self.limiter, caller.user_id)
 
     async def _stream(self, entry: Entry, last_event_id: str | None) -> AsyncIterator[bytes]:
         yield _RETRY
-        current: Entry | None = entry
         with self.metrics.event_stream(), self.catalogue.subscribe(entry.resource_name) as changed:
+            current = self._current(entry)
             while current is not None:
                 if str(current.version) != last_event_id:
                     yield await self._event(current)
                     last_event_id = str(current.version)
-                if current.status != "uploading" or self.stopping.is_set():
+                if _is_finished(current) or self.stopping.is_set():
                     return
-                while not await self._changed(changed):
+                if not await self._changed(changed):
                     yield b": still here\n\n"
                 current = self.catalogue.get(entry.resource_name)
         yield b"event: gone\ndata: {}\n\n"
+
+    def _current(self, entry: Entry) -> Entry | None:
+        """Return the entry as it is now: it may have changed, ended or gone before the subscription."""
+        # An asset without a resource has its end in its sidecar.
+        return self.catalogue.get(entry.resource_name) or (entry if _is_finished(entry) else None)
 
     async def _event(self, entry: Entry) -> bytes:
         data = json.dumps(await self.presenter.present(entry), separators=(",", ":"))
@@ -75,3 +137,7 @@ class EventRoutes:
                 each.cancel()
         changed.clear()
         return bool(done)
+
+
+def _is_finished(entry: Entry) -> bool:
+    return entry.status != "uploading"

@@ -77,6 +77,8 @@ env:
   value: {{ int64 .rateLimitPerSecond | quote }}
 - name: UNAUTHENTICATED_RATE_LIMIT_PER_SECOND
   value: {{ int64 .unauthenticatedRateLimitPerSecond | quote }}
+- name: EVENT_STREAMS_PER_USER
+  value: {{ int64 .eventStreamsPerUser | quote }}
 - name: TRUSTED_PROXIES
   value: {{ join "," .trustedProxies | quote }}
 - name: KEEP_ALIVE_SECONDS

@@ -4,17 +4,21 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from mediaimport_webhook.access.authenticator import AnonymousAuthenticator
 from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes.events import EventRoutes
+from mediaimport_webhook.routes.events import EventRoutes, StreamLimiter
 from starlette.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mediaimport_webhook.access import Caller
+    from starlette.responses import Response
+    from starlette.types import Message
 
 ID = "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
 
@@ -41,7 +45,7 @@ def resource(version: int, phase: str) -> dict[str, Any]:
 
 
 class World:
-    def __init__(self, *, heartbeat_s: float = 10) -> None:
+    def __init__(self, *, heartbeat_s: float = 10, streams_per_user: int = 0) -> None:
         self.catalogue = Catalogue()
         self.catalogue.insert(resource(10, "Importing"))
         self.stopping = asyncio.Event()
@@ -52,13 +56,17 @@ class World:
             presenter=Presenter(None),  # type: ignore[arg-type]
             stopping=self.stopping,
             metrics=Metrics(),
+            limiter=StreamLimiter(streams_per_user),
             heartbeat_s=heartbeat_s,
         )
 
-    async def stream(self, seen: str = "") -> AsyncIterator[bytes]:
+    async def follow(self, seen: str = "", *, method: str = "GET") -> Response:
         headers = [(b"last-event-id", seen.encode())] if seen else []
-        request = Request({"type": "http", "headers": headers, "path_params": {"id": ID}})
-        response: Any = await self.routes.follow(request)
+        request = Request({"type": "http", "method": method, "headers": headers, "path_params": {"id": ID}})
+        return await self.routes.follow(request)
+
+    async def stream(self, seen: str = "") -> AsyncIterator[bytes]:
+        response: Any = await self.follow(seen)
         return response.body_iterator  # type: ignore[no-any-return]
 
 
@@ -135,6 +143,87 @@ def test_finished_asset_is_sent_once() -> None:
         assert len([each async for each in await world.stream()]) == 2
 
     asyncio.run(scene())
+
+
+def test_end_between_the_answer_and_the_subscription_is_told() -> None:
+    async def scene() -> None:
+        world = World()
+        stream = await world.stream()
+        world.catalogue.observe(resource(11, "Ready"))
+        assert [phase_of(each) async for each in stream if each.startswith(b"id")] == ["Ready"]
+
+    asyncio.run(asyncio.wait_for(scene(), 5))
+
+
+def test_deletion_between_the_answer_and_the_subscription_is_told() -> None:
+    async def scene() -> None:
+        world = World()
+        stream = await world.stream()
+        world.catalogue.forget(resource(11, "Importing"))
+        assert [each async for each in stream][1:] == [b"event: gone\ndata: {}\n\n"]
+
+    asyncio.run(asyncio.wait_for(scene(), 5))
+
+
+def test_heartbeat_tells_an_end_that_was_not_announced() -> None:
+    async def scene() -> None:
+        world = World(heartbeat_s=0.01)
+        stream = await world.stream(seen="10")
+        await anext(stream)
+        assert await anext(stream) == b": still here\n\n"
+        world.catalogue._by_name["a"] = entry_of(resource(11, "Ready"))
+        assert "Ready" in [phase_of(each) async for each in stream if each.startswith(b"id")]
+
+    asyncio.run(asyncio.wait_for(scene(), 5))
+
+
+def test_client_that_has_seen_the_end_is_told_not_to_come_again() -> None:
+    async def scene() -> None:
+        world = World()
+        world.catalogue.observe(resource(11, "Failed"))
+        assert (await world.follow(seen="11")).status_code == 204
+        assert [phase_of(each) async for each in await world.stream(seen="10") if each.startswith(b"id")] == ["Failed"]
+
+    asyncio.run(scene())
+
+
+def test_head_is_answered_without_a_stream() -> None:
+    async def scene() -> None:
+        response = await World().follow(method="HEAD")
+        assert (response.status_code, response.media_type, response.body) == (200, "text/event-stream", b"")
+
+    asyncio.run(asyncio.wait_for(scene(), 5))
+
+
+def test_streams_of_one_user_are_bounded() -> None:
+    async def scene() -> None:
+        world = World(streams_per_user=2)
+        async with asyncio.timeout(5):
+            running = [asyncio.create_task(served(await world.follow())) for _ in range(2)]
+            await asyncio.sleep(0.01)
+            with pytest.raises(Problem) as refused:
+                await world.follow()
+            assert (refused.value.status, refused.value.slug) == (429, "too-many-streams")
+            assert refused.value.headers["Retry-After"] == "15"
+            running[0].cancel()
+            await asyncio.gather(running[0], return_exceptions=True)
+            assert (await world.follow()).status_code == 200
+            running[1].cancel()
+
+    asyncio.run(scene())
+
+
+async def served(response: Response) -> None:
+    """Send a response to a client that stays."""
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        pass
+
+    await response({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
 
 
 def test_subscribers_are_forgotten_with_their_stream() -> None:
