@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 _MAPPED_BYTES = 640 * MIB
 """Address space next to the memory: the programs' code, which is read from files and takes no memory of its own."""
-_CPU_GRACE_S = 5
+_CPU_GRACE_S = 1
 """From SIGXCPU to SIGKILL. Without it the kernel sends SIGKILL at once, as it does for want of memory."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
 """The tools' whole environment. One malloc arena, since each reserves address space."""
