@@ -55,9 +55,9 @@ class Settings:
     rate_limit_per_second: int
     """For each user; 0 is no limit."""
     unauthenticated_rate_limit_per_second: int
-    event_streams_per_user: int
-    """0: any number."""
     """For each address, of requests without valid credentials; 0 is no limit."""
+    event_streams_per_user: int
+    """0 is no limit."""
     trusted_proxies: tuple[Network, ...]
     """Networks of the proxies whose X-Forwarded-For is believed."""
     store: StoreSettings

@@ -115,13 +115,17 @@ class EventRoutes:
                     return
                 if not await self._changed(changed):
                     yield b": still here\n\n"
-                current = self.catalogue.get(entry.resource_name)
+                current = self._current(current)
         yield b"event: gone\ndata: {}\n\n"
 
     def _current(self, entry: Entry) -> Entry | None:
         """Return the entry as it is now: it may have changed, ended or gone before the subscription."""
+        current = self.catalogue.get(entry.resource_name)
+        # The name may be that of another asset by now, even of another user.
+        if current is not None and (current.user_id, current.asset_id) == (entry.user_id, entry.asset_id):
+            return current
         # An asset without a resource has its end in its sidecar.
-        return self.catalogue.get(entry.resource_name) or (entry if _is_finished(entry) else None)
+        return entry if _is_finished(entry) else None
 
     async def _event(self, entry: Entry) -> bytes:
         data = json.dumps(await self.presenter.present(entry), separators=(",", ":"))

@@ -35,11 +35,11 @@ class CatalogueLookup:
         return entry
 
 
-def resource(version: int, phase: str) -> dict[str, Any]:
+def resource(version: int, phase: str, *, user: str = "default", asset_id: str = ID) -> dict[str, Any]:
     about = {"name": "a", "uid": "u", "resourceVersion": str(version), "creationTimestamp": "2026-01-01T00:00:00Z"}
     return {
         "metadata": about,
-        "spec": {"source": {"url": "https://example.com/a"}, "assetId": ID},
+        "spec": {"source": {"url": "https://example.com/a"}, "assetId": asset_id, "userId": user},
         "status": {"phase": phase},
     }
 
@@ -161,6 +161,26 @@ def test_deletion_between_the_answer_and_the_subscription_is_told() -> None:
         stream = await world.stream()
         world.catalogue.forget(resource(11, "Importing"))
         assert [each async for each in stream][1:] == [b"event: gone\ndata: {}\n\n"]
+
+    asyncio.run(asyncio.wait_for(scene(), 5))
+
+
+@pytest.mark.parametrize("events_before", [0, 1])
+@pytest.mark.parametrize("changes", [{"user": "bob"}, {"asset_id": "b1b7d1f0-0000-4000-8000-000000000000"}])
+def test_another_asset_under_the_name_is_not_sent(events_before: int, changes: dict[str, str]) -> None:
+    async def scene() -> None:
+        world = World()
+        stream = await world.stream(seen="10")
+        waiting = asyncio.ensure_future(anext(stream))
+        if events_before:
+            await waiting
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0)
+        world.catalogue.forget(resource(11, "Importing"))
+        world.catalogue.observe(resource(12, "Ready", **changes))
+        rest = [await waiting, *[each async for each in stream]]
+        assert rest[-1] == b"event: gone\ndata: {}\n\n"
+        assert [each for each in rest if each.startswith(b"id")] == []
 
     asyncio.run(asyncio.wait_for(scene(), 5))
 
