@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_runtime.kubernetes.errors import ConflictError, UnavailableError
+from mediaimport_runtime.kubernetes.errors import UnavailableError
 from mediaimport_webhook.cluster import KubernetesCluster
 from mediaimport_webhook.generation.records import Records
 
@@ -60,21 +60,6 @@ async def test_names_are_listed_by_label_in_pages_of_metadata(api: FakeApi, clus
     assert {each.partition(",")[0] for each in accepted} == {
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
     }
-
-
-async def test_import_is_deleted_at_the_version_that_was_read_and_no_other(
-    api: FakeApi, cluster: KubernetesCluster
-) -> None:
-    put_import(api, "a", source="fal")
-    read = await cluster.get_import("a")
-    assert read is not None
-    newer = await cluster.patch_import("a", {"spec": {"run": "again"}})
-    assert newer is not None
-    with pytest.raises(ConflictError):
-        await cluster.delete_import("a", version=read["metadata"]["resourceVersion"])
-    assert await cluster.get_import("a") == newer
-    await cluster.delete_import("a", version=newer["metadata"]["resourceVersion"])
-    assert await cluster.get_import("a") is None
 
 
 async def test_record_is_a_lease_that_one_of_two_replicas_creates(api: FakeApi, cluster: KubernetesCluster) -> None:
