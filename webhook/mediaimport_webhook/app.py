@@ -138,6 +138,7 @@ def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue
         route("/api/v1/media/import-from-url", POST=media_routes.import_from_url),
         route("/api/v1/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),
         route("/api/v1/media/", GET=media_routes.list_assets),
+        route("/api/v1/users/{user}/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),
         route("/api/v1/media/{id}/retry", POST=media_routes.retry),
         route("/api/v1/media/{id}/events", GET=event_routes.follow),
         *(route(generation.callback_path(each.provider), POST=each.receive) for each in callback_routes),

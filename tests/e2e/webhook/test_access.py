@@ -84,7 +84,8 @@ class Callers:
         """Return the status, and for a list of assets their owners."""
         asset = self.assets.get((operation.name, caller), "")
         job = operation.name == "showJob"
-        path = operation.path.format(id=self.job if job else asset, alias="wan-video-t2v")
+        places = {"id": self.job if job else asset, "alias": "wan-video-t2v", "user": user_of(self._issuer, "alice")}
+        path = operation.path.format(**places)
         body: Mapping[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
         query = QUERY if operation.name == "listMedia" else None
         headers = self._headers[caller]
@@ -171,7 +172,7 @@ def test_request_without_a_token_is_refused_where_one_is_required(rows: list[Row
 
 def test_another_user_gets_not_found(rows: list[Row]) -> None:
     others = {each.operation.name: each.cells[2] for each in rows if "{id}" in each.operation.path}
-    assert len(others) == 5
+    assert len(others) == 7
     assert set(others.values()) == {"404"}
 
 

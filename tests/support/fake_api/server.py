@@ -171,7 +171,9 @@ class FakeApi:
         meta = {"resourceVersion": str(version)}
         if end < len(items):
             meta["continue"] = json.dumps([version, end])
-        return {"kind": "List", "apiVersion": "v1", "metadata": meta, "items": items[start:end]}
+        # As the real one, it says null where a list of metadata is empty.
+        nothing: list[Object] | None = None if "PartialObjectMetadataList" in request.headers.get("Accept", "") else []
+        return {"kind": "List", "apiVersion": "v1", "metadata": meta, "items": items[start:end] or nothing}
 
     # --- watches ---
 

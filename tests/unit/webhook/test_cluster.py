@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_runtime.kubernetes.errors import UnavailableError
+from mediaimport_runtime.kubernetes.errors import ConflictError, UnavailableError
 from mediaimport_webhook.cluster import KubernetesCluster
 from mediaimport_webhook.generation.records import Records
 
@@ -60,6 +60,19 @@ async def test_names_are_listed_by_label_in_pages_of_metadata(api: FakeApi, clus
     assert {each.partition(",")[0] for each in accepted} == {
         "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
     }
+
+
+async def test_import_is_deleted_at_one_version_only(api: FakeApi, cluster: KubernetesCluster) -> None:
+    put_import(api, "a", source="replicate")
+    (before,) = api.objects.of("mediaimports", "media")
+    version = before["metadata"]["resourceVersion"]
+    await cluster.patch_import("a", {"spec": {"run": "2"}})
+    with pytest.raises(ConflictError):
+        await cluster.delete_import("a", version=version)
+    assert len(api.objects.of("mediaimports", "media")) == 1
+    (changed,) = api.objects.of("mediaimports", "media")
+    await cluster.delete_import("a", version=changed["metadata"]["resourceVersion"])
+    assert api.objects.of("mediaimports", "media") == []
 
 
 async def test_record_is_a_lease_that_one_of_two_replicas_creates(api: FakeApi, cluster: KubernetesCluster) -> None:

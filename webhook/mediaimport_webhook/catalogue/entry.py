@@ -108,8 +108,9 @@ def _entry_of(resource: Resource) -> Entry:
         job_id=job_id,
         outputs_expected=_outputs_expected(about),
         provider_status=about.get("annotations", {}).get(ANNOTATION_PREDICTION_STATUS),
-        original_key=_original_key(status, keys) if asset_status == "ready" else None,
-        thumbnail_key=_thumbnail_key(status, keys) if asset_status == "ready" else None,
+        # What a former run stored stays readable while another one runs.
+        original_key=_original_key(status, keys),
+        thumbnail_key=_thumbnail_key(status, keys),
         size_bytes=status.asset.size_bytes if status.asset else 0,
         recovered=LABEL_RECOVERED in about.get("labels", {}),
         deleted=_is_being_deleted(resource) or _was_deleted(status, phase),

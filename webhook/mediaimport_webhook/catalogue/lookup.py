@@ -46,23 +46,30 @@ class AssetLookup:
         self._absent_since: OrderedDict[AssetKeys, float] = OrderedDict()
         self._slots = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-    async def find(self, text: str, caller: Caller) -> Entry:
-        """Return the asset if the caller may see it; a 410 Problem if it was deleted, else 404."""
+    async def find(self, text: str, caller: Caller, *, user: str | None = None) -> Entry:
+        """Return the asset if the caller may see it; a 410 Problem if it was deleted, else 404.
+
+        With a user it is that user's: an asset whose resource is gone is found under its user alone.
+        """
         asset_id = _asset_id(text)
-        entry = self._catalogue.find(asset_id, user_id=caller.sees)
+        if user is not None and caller.sees not in {None, user}:
+            raise problems.not_found("asset")
+        visible = caller.sees if user is None else user
+        entry = self._catalogue.find(asset_id, user_id=visible)
         if entry is None:
-            entry = await self._find_uncached(AssetKeys(caller.sees or "", asset_id), caller)
+            stored = AssetKeys(caller.user_id if user is None else user, asset_id)
+            entry = await self._find_uncached(AssetKeys(visible or "", asset_id), stored)
         if entry is None:
             raise problems.not_found("asset")
         if entry.deleted:
             raise problems.deleted("asset")
         return entry
 
-    async def _find_uncached(self, keys: AssetKeys, caller: Caller) -> Entry | None:
+    async def _find_uncached(self, keys: AssetKeys, stored: AssetKeys) -> Entry | None:
         if self._is_known_absent(keys):
             return None
         async with self._slots:
-            entry = await self._in_cluster_or_store(keys, AssetKeys(caller.user_id, keys.asset_id))
+            entry = await self._in_cluster_or_store(keys, stored)
         if entry is None:
             self._note_absent(keys)
         return entry

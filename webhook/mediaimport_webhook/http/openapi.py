@@ -29,7 +29,7 @@ _DESCRIPTION = (
     " 429 and 503 say in Retry-After when to try again."
 )
 _TEXT: Schema = {"type": "string"}
-_TAGS = {"media": "media", "stats": "media", "replicate": "generators", "fal": "generators"}
+_TAGS = {"media": "media", "users": "media", "stats": "media", "replicate": "generators", "fal": "generators"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ _IDEMPOTENCY_KEY = Parameter(
     "Requests with the same key make one import, or one prediction.",
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
 )
+_USER = Parameter("user", "path", "The asset's user.")
 _DOWNLOAD = Parameter(
     "download", "query", "Whether the URL saves the file under the asset's name.", {"type": "boolean", "default": False}
 )
@@ -166,6 +167,16 @@ OPERATIONS = (
     Operation(
         "DELETE", "/api/v1/media/{id}", "deleteMedia", "Delete an asset and its stored objects.",
         None, 202, (*_AUTHENTICATED, 404, 409, 410, 501), (_ID,), links=_asset_links("$request.path.id"),
+    ),
+    Operation(
+        "GET", "/api/v1/users/{user}/media/{id}", "showMediaOfUser",
+        "Show one asset of a user; for admins, also after its MediaImport was removed.",
+        schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_USER, _ID, _DOWNLOAD),
+    ),
+    Operation(
+        "DELETE", "/api/v1/users/{user}/media/{id}", "deleteMediaOfUser",
+        "Delete an asset of a user and its stored objects; for admins, also after its MediaImport was removed.",
+        None, 202, (*_AUTHENTICATED, 404, 409, 410, 501), (_USER, _ID),
     ),
     Operation(
         "POST", "/api/v1/media/{id}/retry", "retryMedia", "Run a finished import again.",

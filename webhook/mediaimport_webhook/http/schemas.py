@@ -105,7 +105,7 @@ class Asset(TypedDict):
     id: AssetId
     name: Annotated[str, Field(examples=["film.mp4"])]
     status: AssetStatus
-    url: Annotated[Url | None, Field(description="presigned, until expires_at; null unless ready")]
+    url: Annotated[Url | None, Field(description="presigned, until expires_at; null unless stored")]
     thumbnail_url: Annotated[Url | None, Field(description="presigned JPEG; null where there is none")]
     type: AssetKind | None
     metadata: Metadata

@@ -23,11 +23,13 @@ from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.idempotency_key import idempotency_key
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 from mediaimport_webhook.imports.manifest import requested_manifest
+from mediaimport_webhook.settings import user_id_refusal
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
     from starlette.requests import Request
 
+    from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
@@ -76,14 +78,14 @@ class MediaRoutes:
     async def show(self, request: Request) -> Response:
         """Return one asset of the caller."""
         caller = await self.authenticator.caller(request)
-        entry = await self.lookup.find(request.path_params["id"], caller)
+        entry = await self._find(request, caller)
         download = _boolean_parameter(request, "download")
         return bodies.JsonResponse(await self.presenter.present(entry, download=download), headers=self._age())
 
     async def retry(self, request: Request) -> Response:
         """Request another run of a finished import: 202."""
         caller = await self.authenticator.caller(request)
-        entry = await self.lookup.find(request.path_params["id"], caller)
+        entry = await self._find(request, caller)
         if entry.status == "uploading":
             raise problems.Problem(
                 HTTPStatus.CONFLICT, "still-running", "The import is still running; wait for its end."
@@ -93,7 +95,7 @@ class MediaRoutes:
     async def delete(self, request: Request) -> Response:
         """Delete an asset: 202; the operator deletes the stored objects within seconds."""
         caller = await self.authenticator.caller(request)
-        entry = await self.lookup.find(request.path_params["id"], caller)
+        entry = await self._find(request, caller)
         await self.deletions.delete(entry)
         return Response(status_code=HTTPStatus.ACCEPTED)
 
@@ -102,6 +104,12 @@ class MediaRoutes:
         caller = await self.authenticator.caller(request)
         self._require_synced()
         return bodies.JsonResponse(_stats(list(self.catalogue.entries_of(caller.sees))))
+
+    async def _find(self, request: Request, caller: Caller) -> Entry:
+        user = request.path_params.get("user")
+        if user is not None and user_id_refusal(user) is not None:
+            raise problems.not_found("asset")
+        return await self.lookup.find(request.path_params["id"], caller, user=user)
 
     def _require_synced(self) -> None:
         """Raise the 503 Problem while the first list is incomplete."""

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from mediaimport_runtime.store_settings import StoreSettings
 
 _MAX_SIGNED = 20_000
+_LEAST_REUSE = timedelta(minutes=1)
 
 
 class Presigner:
     """Presigns GETs, by default under the public endpoint.
 
-    Signing takes 150 µs, so a URL is used again for half its life.
+    Signing takes more than half a millisecond, so a URL is used again for half of its life, which is at most that of
+    temporary credentials.
     """
 
     def __init__(
@@ -41,17 +43,19 @@ class Presigner:
         self._has_static_keys = settings.keys.access_key_id is not None
         self._lifetime_s = lifetime_s
         self._clock = clock
-        self._signed: OrderedDict[tuple[str, str], SignedUrl] = OrderedDict()
+        self._signed: OrderedDict[tuple[str, str], tuple[SignedUrl, datetime]] = OrderedDict()
+        """With the time until which it is used again."""
 
     async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
         """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError."""
         cache_key, now = (key, download_name), self._clock()
         cached = self._signed.get(cache_key)
-        if cached is not None and cached.expires_at - now > timedelta(seconds=self._lifetime_s / 2):
+        if cached is not None and now < cached[1]:
             self._signed.move_to_end(cache_key)
-            return cached
+            return cached[0]
         signed = await self._sign(key, download_name, now)
-        self._signed[cache_key] = signed
+        life = signed.expires_at - now
+        self._signed[cache_key] = signed, now + min(max(life / 2, _LEAST_REUSE), life)
         if len(self._signed) > _MAX_SIGNED:
             self._signed.popitem(last=False)
         return signed

@@ -154,10 +154,8 @@ def test_allowed_network_lets_a_private_source_in(start: Start) -> None:
     assert webhook.call("POST", IMPORT, json={"url": "http://10.96.0.7:8080/a.mp4"}).status_code == 202
 
 
-def test_ready_asset_is_answered_as_the_frontend_wants_it(webhook: RunningWebhook) -> None:
-    asset_id = start_import(
-        webhook, name="v.mp4", metadata={"scene": 4, "width": "mine", "error": "mine"}, tags=["fun"]
-    )
+def ready(asset_id: str) -> dict[str, Any]:
+    """Return the status of an asset of alice that is stored."""
     parts = {name: each.to_wire() for name, each in stored("alice").items()}
     key = f"media/alice/{asset_id}"
     parts["asset"] |= {"id": asset_id, "key": f"{key}/video.mp4"}
@@ -169,14 +167,21 @@ def test_ready_asset_is_answered_as_the_frontend_wants_it(webhook: RunningWebhoo
         "message": "m",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
-    finish(webhook, asset_id, {"phase": "Ready", "conditions": [condition], **parts})
+    return {"phase": "Ready", "conditions": [condition], **parts}
+
+
+def test_ready_asset_is_answered_as_the_frontend_wants_it(webhook: RunningWebhook) -> None:
+    asset_id = start_import(
+        webhook, name="v.mp4", metadata={"scene": 4, "width": "mine", "error": "mine"}, tags=["fun"]
+    )
+    finish(webhook, asset_id, ready(asset_id))
     answer = webhook.call("GET", f"/api/v1/media/{asset_id}").json()
     assert answer == {
         "id": asset_id,
         "name": "v.mp4",
         "status": "ready",
-        "url": f"https://cdn.test/{key}/video.mp4?signed=",
-        "thumbnail_url": f"https://cdn.test/{key}/thumbnail.jpg?signed=",
+        "url": f"https://cdn.test/media/alice/{asset_id}/video.mp4?signed=",
+        "thumbnail_url": f"https://cdn.test/media/alice/{asset_id}/thumbnail.jpg?signed=",
         "type": "video",
         "metadata": {
             "scene": 4,
@@ -318,6 +323,43 @@ def test_asset_whose_resource_is_gone_is_answered_from_its_sidecar(webhook: Runn
     assert (content["metadata"]["scene"], content["metadata"]["width"]) == (4, 1280)
     assert content["url"] == f"https://cdn.test/media/alice/{ASSET_ID}/video.mp4?signed="
     assert webhook.call("GET", f"/api/v1/media/{ASSET_ID}", token=BOB).status_code == 404
+
+
+def of_user(user: str, asset_id: str = ASSET_ID) -> str:
+    return f"/api/v1/users/{user}/media/{asset_id}"
+
+
+def test_admin_finds_and_deletes_an_asset_whose_resource_is_gone_by_its_user(webhook: RunningWebhook) -> None:
+    webhook.sidecars.held[AssetKeys("alice", ASSET_ID).sidecar] = sidecar_of("alice")
+    assert webhook.call("GET", f"/api/v1/media/{ASSET_ID}", token=ROOT).status_code == 404
+    shown = webhook.call("GET", of_user("alice"), token=ROOT)
+    assert (shown.status_code, shown.json()["url"] is not None) == (200, True)
+    assert webhook.call("DELETE", of_user("alice"), token=ROOT).status_code == 202
+    (resource,) = webhook.cluster.imports.values()
+    assert (resource["spec"]["userId"], resource["spec"]["deletionPolicy"]) == ("alice", "Delete")
+    assert webhook.call("GET", of_user("alice"), token=ROOT).status_code == 410
+
+
+def test_asset_of_a_user_is_absent_for_others_and_under_other_users(webhook: RunningWebhook) -> None:
+    webhook.sidecars.held[AssetKeys("alice", ASSET_ID).sidecar] = sidecar_of("alice")
+    asset_id = start_import(webhook)
+    for path in (of_user("alice"), of_user("alice", asset_id)):
+        answers = [webhook.call(method, path, token=BOB).status_code for method in ("GET", "DELETE")]
+        assert answers == [404, 404]
+        assert webhook.call("GET", path).status_code == 200
+    for user in ("bob", "%2e%2e%2f", "alice%2F..%2Falice", "a" * 300):
+        assert webhook.call("GET", of_user(user), token=ROOT).status_code == 404
+        assert webhook.call("GET", of_user(user, asset_id), token=ROOT).status_code == 404
+
+
+def test_stored_asset_stays_readable_while_it_is_run_again(webhook: RunningWebhook) -> None:
+    asset_id = start_import(webhook)
+    finish(webhook, asset_id, ready(asset_id))
+    before = webhook.call("GET", f"/api/v1/media/{asset_id}").json()
+    assert webhook.call("POST", f"/api/v1/media/{asset_id}/retry").status_code == 202
+    after = webhook.call("GET", f"/api/v1/media/{asset_id}").json()
+    assert (before["status"], after["status"], after["phase"]) == ("ready", "uploading", "Pending")
+    assert (after["url"], after["thumbnail_url"]) == (before["url"], before["thumbnail_url"]) != (None, None)
 
 
 def test_sidecar_is_found_while_the_cluster_is_down(webhook: RunningWebhook) -> None:

@@ -70,6 +70,29 @@ def test_url_is_used_again_for_half_its_life() -> None:
     assert sign(presigner).expires_at == clock.now + timedelta(hours=1)
 
 
+@pytest.mark.parametrize(
+    ("left", "reused", "signed_again"),
+    [
+        (timedelta(minutes=20), timedelta(minutes=9), timedelta(minutes=11)),
+        (timedelta(seconds=90), timedelta(seconds=59), timedelta(seconds=61)),
+        (timedelta(seconds=30), timedelta(seconds=29), timedelta(seconds=31)),
+    ],
+)
+def test_url_of_temporary_credentials_is_used_again_for_half_of_their_life(
+    left: timedelta, reused: timedelta, signed_again: timedelta
+) -> None:
+    clock = Clock()
+    presigner = signer(clock)
+    begun = clock.now
+    presigner._client._request_signer._credentials._expiry_time = begun + left
+    first = sign(presigner)
+    assert first.expires_at == begun + left
+    clock.now = begun + reused
+    assert sign(presigner) is first
+    clock.now = begun + signed_again
+    assert sign(presigner) is not first
+
+
 def test_download_name_of_hostile_characters_stays_one_parameter() -> None:
     signed = sign(signer(Clock()), download_name='a"\r\nX: y;é.mp4')
     (disposition,) = parse_qs(urlsplit(signed.url).query)["response-content-disposition"]

@@ -12,7 +12,9 @@ from mediaimport_runtime.store_settings import StoreSettings
 from mediaimport_webhook.store import StoreUnavailableError
 from mediaimport_webhook.store.sidecars import MAX_SIDECAR_BYTES, Sidecars, open_fetch
 
-KEYS = AssetKeys("alice", "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54")
+from tests.support.webhook import ASSET_ID, sidecar_of
+
+KEYS = AssetKeys("alice", ASSET_ID)
 
 
 def settings(**changes: str) -> StoreSettings:
@@ -51,6 +53,13 @@ def test_tombstone_is_read_as_one() -> None:
     tombstone = Tombstone(owner=owner, source_fingerprint="0" * 64, deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
     body = tombstone.model_dump_json(by_alias=True)
     assert read((200, body.encode())) == tombstone
+
+
+@pytest.mark.parametrize(("user", "found"), [("alice", True), ("bob", False)])
+def test_sidecar_of_another_users_asset_is_none(user: str, found: bool) -> None:  # noqa: FBT001 - a parameter
+    sidecar = sidecar_of(user)
+    assert str(sidecar.asset.id) == KEYS.asset_id
+    assert (read((200, sidecar.model_dump_json(by_alias=True).encode())) == sidecar) is found
 
 
 @pytest.mark.parametrize("answer", [refusal(404, "NoSuchKey"), refusal(403, "AccessDenied"), (200, b"{}")])
