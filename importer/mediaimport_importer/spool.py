@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Self
 
 from mediaimport_api.reasons import Reason
 
-from mediaimport_importer.checksums import Crc64nvme
 from mediaimport_importer.errors import RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -27,6 +26,26 @@ if TYPE_CHECKING:
 
 HELD_BACK_BYTES = 64 * 1024
 """Bytes that readers get only after the probe: enough that no upload completes before, few to send then."""
+
+
+class Crc64nvme:
+    """A running CRC64NVME, S3's checksum of whole objects: it is cheap enough to check every hand-over with it.
+
+    The first use imports a large library, which no source has to wait for.
+    """
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: bytes) -> None:
+        """Add bytes."""
+        from awscrt.checksums import crc64nvme  # noqa: PLC0415 - see the class
+
+        self._value = crc64nvme(data, self._value)
+
+    def hexdigest(self) -> str:
+        """Return the checksum of all bytes so far in hex."""
+        return f"{self._value:016x}"
 
 
 class Spool:

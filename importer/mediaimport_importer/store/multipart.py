@@ -10,8 +10,8 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from mediaimport_importer import background
-from mediaimport_importer.checksums import Crc64nvme
 from mediaimport_importer.errors import AttemptError, UnavailableError
+from mediaimport_importer.spool import Crc64nvme
 from mediaimport_importer.store.bucket import Bucket, Stored, Target, encode_checksum
 
 if TYPE_CHECKING:
