@@ -10,7 +10,7 @@ from mediaimport_api.reasons import Reason
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.media import classify
-from mediaimport_importer.media.completeness import Ending, ending
+from mediaimport_importer.media.completeness import Completeness, completeness_of
 from mediaimport_importer.spool import Content, Spool, scratch_exceeded
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def chunks(
 
 def _check_end(path: Path, sniffed: classify.Format) -> None:
     """Raise Truncated if the format says that its end is missing; most formats say where they end, some do not."""
-    if ending(path, sniffed.extension) is Ending.CUT:
+    if completeness_of(path, sniffed.extension) is Completeness.CUT:
         raise UnavailableError(
             Reason.TRUNCATED, f"the source served only the beginning of a {sniffed.extension}: its end is missing"
         )

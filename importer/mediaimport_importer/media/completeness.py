@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Bytes = mmap.mmap | bytes
 
 
-class Ending(Enum):
-    """The end of a file, as its format tells."""
+class Completeness(Enum):
+    """Completeness of a file, as its format tells it."""
 
     WHOLE = auto()
     CUT = auto()
@@ -27,21 +27,21 @@ class Ending(Enum):
     """The format does not say where it ends, or this file does not."""
 
 
-def ending(path: Path, extension: str) -> Ending:
+def completeness_of(path: Path, extension: str) -> Completeness:
     """Return whether the file at `path` ends where its format says; `extension` is that of its Format."""
     walk = _WALKS.get(extension)
     if walk is None or path.stat().st_size == 0:
-        return Ending.UNKNOWN
+        return Completeness.UNKNOWN
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             return walk(data)
         except IndexError:
             # A header that is longer than the file.
-            return Ending.CUT
+            return Completeness.CUT
 
 
-def _whole_if(condition: bool) -> Ending:  # noqa: FBT001 - the one thing that it is about
-    return Ending.WHOLE if condition else Ending.CUT
+def _whole_if(condition: bool) -> Completeness:  # noqa: FBT001 - the one thing that it is about
+    return Completeness.WHOLE if condition else Completeness.CUT
 
 
 def _big(data: Bytes, at: int, length: int = 4) -> int:
@@ -57,7 +57,7 @@ def _little(data: Bytes, at: int, length: int = 4) -> int:
 _BOX_HEADER, _LARGE_HEADER = 8, 16
 
 
-def _boxes(data: Bytes) -> Ending:
+def _boxes(data: Bytes) -> Completeness:
     """Follow the top-level boxes. A last box of size 0 reaches to the end of the file, wherever that is."""
     at, kinds = 0, set()
     while at + _BOX_HEADER <= len(data):
@@ -65,13 +65,13 @@ def _boxes(data: Bytes) -> Ending:
         if size == 1:
             size = _big(data, at + 8, 8)
         if size == 0:
-            return Ending.UNKNOWN
+            return Completeness.UNKNOWN
         if size < _BOX_HEADER:
-            return Ending.UNKNOWN
+            return Completeness.UNKNOWN
         kinds.add(kind)
         at += size
     if at != len(data):
-        return Ending.CUT
+        return Completeness.CUT
     # Whole boxes without the index that every file needs: the rest of the boxes is missing.
     return _whole_if(bool(kinds & {b"moov", b"meta"}))
 
@@ -81,13 +81,13 @@ def _boxes(data: Bytes) -> Ending:
 _STREAMED = {0, 0xFFFFFFFF}
 
 
-def _riff(data: Bytes) -> Ending:
+def _riff(data: Bytes) -> Completeness:
     """Follow the RIFF chunks; an AVI above 1 GB has several. A writer that could not seek leaves the size open."""
     at = end = 0
     while at + 12 <= len(data) and data[at : at + 4] == b"RIFF":
         size = _little(data, at + 4)
         if size in _STREAMED:
-            return Ending.UNKNOWN
+            return Completeness.UNKNOWN
         end = at + 8 + size
         # The byte that pads an odd size may be left out at the end.
         at = end + (size & 1)
@@ -101,12 +101,12 @@ _PAGE_HEADER = 27
 _END_OF_STREAM = 0x04
 
 
-def _ogg(data: Bytes) -> Ending:
+def _ogg(data: Bytes) -> Completeness:
     """Follow the pages; each logical stream ends with a page that says so."""
     at, open_streams, ended = 0, set(), set()
     while at < len(data):
         if data[at : at + 4] != b"OggS" or at + _PAGE_HEADER > len(data):
-            return Ending.CUT
+            return Completeness.CUT
         segments = data[at + 26]
         sizes = data[at + _PAGE_HEADER : at + _PAGE_HEADER + segments]
         serial, flags = bytes(data[at + 14 : at + 18]), data[at + 5]
@@ -114,7 +114,7 @@ def _ogg(data: Bytes) -> Ending:
         if flags & _END_OF_STREAM:
             ended.add(serial)
         if len(sizes) < segments:
-            return Ending.CUT
+            return Completeness.CUT
         at += _PAGE_HEADER + segments + sum(sizes)
     return _whole_if(at == len(data) and open_streams == ended)
 
@@ -122,18 +122,18 @@ def _ogg(data: Bytes) -> Ending:
 # --- EBML (WebM, Matroska): https://www.rfc-editor.org/rfc/rfc8794 ---
 
 
-def _ebml(data: Bytes) -> Ending:
+def _ebml(data: Bytes) -> Completeness:
     """Compare the segment's size; a live stream leaves it unknown."""
     at = 0
     while at < len(data):
         id_length = _leading_zeros(data[at]) + 1
         size_at = at + id_length
         if size_at >= len(data):
-            return Ending.CUT
+            return Completeness.CUT
         size_length = _leading_zeros(data[size_at]) + 1
         size = _big(data, size_at, size_length) & ((1 << (7 * size_length)) - 1)
         if size == (1 << (7 * size_length)) - 1:
-            return Ending.UNKNOWN
+            return Completeness.UNKNOWN
         at = size_at + size_length + size
     return _whole_if(at == len(data))
 
@@ -149,16 +149,16 @@ _MAX_CHECKED_BYTES = 4 << 20
 """Of checksums in all: a frame has some ten thousand bytes, and a hostile file a sync code at each."""
 
 
-def _flac(data: Bytes) -> Ending:
+def _flac(data: Bytes) -> Completeness:
     """Find the last frame: it must be whole by its CRC, and reach the number of samples that STREAMINFO promises."""
     start = _id3_end(data)
     info = start + _STREAMINFO_AT
     if data[start : start + 4] != b"fLaC" or info + 34 > len(data):
-        return Ending.CUT
+        return Completeness.CUT
     samples = _big(data, info + 13, 5) & ((1 << 36) - 1)
     block = _big(data, info + 2, 2)
     if samples == 0 or _big(data, info, 2) != block:
-        return Ending.UNKNOWN
+        return Completeness.UNKNOWN
     end = len(data) - (128 if data[-128:-125] == b"TAG" else 0)
     at, checked = end, 0
     while (at := data.rfind(b"\xff\xf8", info, at)) >= 0 and checked < _MAX_CHECKED_BYTES:
@@ -166,7 +166,7 @@ def _flac(data: Bytes) -> Ending:
         checked += end - at
         if number is not None and _crc16(data[at : end - 2]) == _big(data, end - 2, 2):
             return _whole_if((number + 1) * block >= samples)
-    return Ending.CUT if checked < _MAX_CHECKED_BYTES else Ending.UNKNOWN
+    return Completeness.CUT if checked < _MAX_CHECKED_BYTES else Completeness.UNKNOWN
 
 
 def _frame_number(data: Bytes, at: int) -> int | None:
@@ -213,7 +213,7 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 _TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"3DI")
 
 
-def _mp3(data: Bytes) -> Ending:
+def _mp3(data: Bytes) -> Completeness:
     """Follow the frames. A cut between two frames shows only where a Xing or Info header counts them."""
     start = at = _id3_end(data)
     frames = 0
@@ -223,14 +223,14 @@ def _mp3(data: Bytes) -> Ending:
             trailer = any(data[at : at + len(each)] == each for each in _TRAILERS)
             padding = not bytes(data[at : at + 4096]).strip(b"\0")
             if not (trailer or padding) or frames == 0:
-                return Ending.UNKNOWN
+                return Completeness.UNKNOWN
             break
         if at + size > len(data):
-            return Ending.CUT
+            return Completeness.CUT
         at, frames = at + size, frames + 1
     promised = _xing_frames(data, start)
     # The header's own frame is not counted by all encoders.
-    return Ending.UNKNOWN if promised is None else _whole_if(frames >= promised)
+    return Completeness.UNKNOWN if promised is None else _whole_if(frames >= promised)
 
 
 def _mp3_frame_bytes(data: Bytes, at: int) -> int:
@@ -274,20 +274,20 @@ def _id3_end(data: Bytes) -> int:
 # --- pictures ---
 
 
-def _gif(data: Bytes) -> Ending:
+def _gif(data: Bytes) -> Completeness:
     """Follow the blocks to the trailer: https://www.w3.org/Graphics/GIF/spec-gif89a.txt."""
     at = 13 + _colours(data[10])
     while at < len(data):
         kind = data[at]
         if kind == 0x3B:  # noqa: PLR2004 - the trailer
-            return Ending.WHOLE
+            return Completeness.WHOLE
         if kind == 0x21:  # noqa: PLR2004 - an extension
             at = _sub_blocks_end(data, at + 2)
         elif kind == 0x2C and at + 10 <= len(data):  # noqa: PLR2004 - an image
             at = _sub_blocks_end(data, at + 11 + _colours(data[at + 9]))
         else:
-            return Ending.CUT
-    return Ending.CUT
+            return Completeness.CUT
+    return Completeness.CUT
 
 
 def _colours(flags: int) -> int:
@@ -301,7 +301,7 @@ def _sub_blocks_end(data: Bytes, at: int) -> int:
     return at + 1
 
 
-def _png(data: Bytes) -> Ending:
+def _png(data: Bytes) -> Completeness:
     """Follow the chunks to IEND: https://www.w3.org/TR/png-3/#5Chunk-layout."""
     at = 8
     while at + 12 <= len(data):
@@ -309,10 +309,10 @@ def _png(data: Bytes) -> Ending:
         at += 12 + size
         if kind == b"IEND":
             return _whole_if(at <= len(data))
-    return Ending.CUT
+    return Completeness.CUT
 
 
-def _jpeg(data: Bytes) -> Ending:
+def _jpeg(data: Bytes) -> Completeness:
     """Find the end marker behind the last scan: in compressed data neither marker can stand."""
     scan = _first_scan(data)
     return _whole_if(data.rfind(b"\xff\xd9", scan) > data.rfind(b"\xff\xda"))
@@ -332,24 +332,24 @@ def _first_scan(data: Bytes) -> int:
 # --- the rest ---
 
 
-def _flv(data: Bytes) -> Ending:
+def _flv(data: Bytes) -> Completeness:
     """Follow the tags, each with its size behind it: Adobe Flash Video File Format 10.1, annex E."""
     at = _big(data, 5) + 4
     while at + 11 <= len(data):
         size = _big(data, at + 1, 3)
         if _big(data, at + 11 + size) != 11 + size:
-            return Ending.CUT
+            return Completeness.CUT
         at += 15 + size
     # A cut between two tags does not show.
-    return Ending.UNKNOWN if at == len(data) else Ending.CUT
+    return Completeness.UNKNOWN if at == len(data) else Completeness.CUT
 
 
-def _glb(data: Bytes) -> Ending:
+def _glb(data: Bytes) -> Completeness:
     """Compare the length in the header: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html#binary-header."""
     return _whole_if(_little(data, 8) == len(data))
 
 
-_WALKS: dict[str, Callable[[mmap.mmap], Ending]] = {
+_WALKS: dict[str, Callable[[mmap.mmap], Completeness]] = {
     **dict.fromkeys(("mp4", "mov", "m4a", "3gp", "avif", "heic", "heif"), _boxes),
     **dict.fromkeys(("wav", "avi", "webp"), _riff),
     **dict.fromkeys(("ogg", "ogv", "opus", "oga"), _ogg),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mediaimport_importer.media.completeness import _WALKS, Ending, ending
+from mediaimport_importer.media.completeness import _WALKS, Completeness, completeness_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,18 +77,18 @@ def test_a_whole_file_is_whole_and_one_that_is_cut_anywhere_is_not(
     make: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
     whole = make(name)
-    assert ending(whole, extension(name)) is Ending.WHOLE
+    assert completeness_of(whole, extension(name)) is Completeness.WHOLE
     content, cut = whole.read_bytes(), tmp_path / "cut"
     for share in (5, 20, 50, 80, 95, 99):
         cut.write_bytes(content[: len(content) * share // 100])
-        assert ending(cut, extension(name)) is Ending.CUT, f"{share} %"
+        assert completeness_of(cut, extension(name)) is Completeness.CUT, f"{share} %"
     cut.write_bytes(content[:-1])
-    assert ending(cut, extension(name)) is Ending.CUT, "one byte"
+    assert completeness_of(cut, extension(name)) is Completeness.CUT, "one byte"
 
 
 @pytest.mark.parametrize("name", SILENT)
 def test_a_format_that_does_not_say_where_it_ends_is_not_called_cut(make: Callable[[str], Path], name: str) -> None:
-    assert ending(make(name), extension(name)) is Ending.UNKNOWN
+    assert completeness_of(make(name), extension(name)) is Completeness.UNKNOWN
 
 
 @pytest.mark.parametrize("name", ["jpg", "png", "wav", "mp3"])
@@ -97,7 +97,7 @@ def test_what_others_have_put_behind_the_end_does_no_harm(
 ) -> None:
     longer = tmp_path / "longer"
     longer.write_bytes(make(name).read_bytes() + bytes(128))
-    assert ending(longer, name) is Ending.WHOLE
+    assert completeness_of(longer, name) is Completeness.WHOLE
 
 
 def test_a_cut_after_an_embedded_preview_is_a_cut(make: Callable[[str], Path], tmp_path: Path) -> None:
@@ -106,10 +106,10 @@ def test_a_cut_after_an_embedded_preview_is_a_cut(make: Callable[[str], Path], t
     preview = b"\xff\xe1" + (len(whole) + 2).to_bytes(2, "big") + whole
     file = tmp_path / "cut"
     file.write_bytes(whole[:2] + preview + whole[2:])
-    assert ending(file, "jpg") is Ending.WHOLE
+    assert completeness_of(file, "jpg") is Completeness.WHOLE
     for share in (2, 20, len(preview) + 2, len(preview) + 100):
         file.write_bytes((whole[:2] + preview + whole[2:])[:share])
-        assert ending(file, "jpg") is Ending.CUT, share
+        assert completeness_of(file, "jpg") is Completeness.CUT, share
 
 
 @given(
@@ -122,11 +122,11 @@ def test_hostile_bytes_end_every_walk(
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "hostile"
     file.write_bytes(head + tail)
-    assert ending(file, name) in Ending
+    assert completeness_of(file, name) in Completeness
 
 
 def test_a_flac_of_nothing_but_sync_codes_is_given_up(make: Callable[[str], Path], tmp_path: Path) -> None:
     hostile = tmp_path / "hostile"
     # Without a bound on what is checked this takes hours.
     hostile.write_bytes(make("flac").read_bytes()[:8192] + b"\xff\xf8\x01\x02\x03\x04" * 4_000_000)
-    assert ending(hostile, "flac") is Ending.UNKNOWN
+    assert completeness_of(hostile, "flac") is Completeness.UNKNOWN
