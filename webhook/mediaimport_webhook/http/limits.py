@@ -44,7 +44,7 @@ class RequestLimits:
         if scope["type"] != "http" or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
         elif self._requests >= self._limits.requests:
-            await _overloaded("requests").response()(scope, receive, send)
+            await overloaded("requests").response()(scope, receive, send)
         else:
             await self._counted(scope, receive, send)
 
@@ -74,7 +74,7 @@ class RequestLimits:
         """Count bytes of a body until its request ends; a 503 Problem beyond the limit."""
         self._body_bytes += size_bytes
         if self._body_bytes > self._limits.body_bytes:
-            raise _overloaded("bodies")
+            raise overloaded("bodies")
 
     @property
     def body_timeout_s(self) -> float:
@@ -124,7 +124,8 @@ class _Body:
             raise _too_slow(timeout_s) from None
 
 
-def _overloaded(what: str) -> problems.Problem:
+def overloaded(what: str) -> problems.Problem:
+    """Return 503 for what there is too much of."""
     detail = f"This service has as many {what} under way as it can hold; try again."
     headers = {"Retry-After": str(_RETRY_AFTER_S), "Connection": "close"}
     return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", detail, headers=headers)

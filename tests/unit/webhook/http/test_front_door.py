@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ FORGED = "v1," + 43 * "A" + "="
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[WebhookProcess]:
+def started(folder: Path, **settings: str) -> Iterator[WebhookProcess]:
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG)
     variables = {
@@ -37,6 +38,7 @@ def started(folder: Path) -> Iterator[WebhookProcess]:
         "NAMESPACE": "media",
         "S3_BUCKET_NAME": "media",
         "REPLICATE_WEBHOOK_SECRETS": SECRET,
+        **settings,
     }
     with listening_webhook(folder, variables) as webhook:
         yield webhook
@@ -180,6 +182,77 @@ def test_bytes_that_are_no_http_are_a_problem_with_a_request_id(process: Webhook
 
     status, headers = asyncio.run(refused())
     assert (status, headers["content-type"], len(headers["x-request-id"])) == (400, "application/problem+json", 32)
+
+
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [(b"\x16\x03\x01\x02\x00\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n" + 101 * b"a:\r\n" + b"\r\n", 431)],
+    ids=["no HTTP", "101 headers"],
+)
+def test_refusal_of_half_a_request_has_its_id_in_the_body_and_in_the_log(
+    process: WebhookProcess, start: bytes, status: int
+) -> None:
+    async def refused() -> bytes:
+        async with connected(process) as connection:
+            connection.writer.write(start)
+            return await asyncio.wait_for(connection.reader.read(), 5)
+
+    head, _, body = asyncio.run(refused()).partition(b"\r\n\r\n")
+    problem = json.loads(body)
+    logged = [json.loads(each) for each in (process.folder / "webhook.log").read_text().splitlines()]
+    assert (problem["status"], f"x-request-id: {problem['request_id']}" in head.decode().lower()) == (status, True)
+    assert [each["status"] for each in logged if each.get("request_id") == problem["request_id"]] == [status]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [13_000 * b"GET /x HTTP/1.1\r\n\r\n", b"GET /healthz HTTP/1.1\r\n" + 15_500 * b"a:\r\n"],
+    ids=["pipelined requests", "headers"],
+)
+def test_objects_that_strangers_cause_take_little_memory(process: WebhookProcess, start: bytes) -> None:
+    process.reset_peak()
+    before = process.memory_mb
+
+    async def load() -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(25):
+                connection = await stack.enter_async_context(connected(process))
+                connection.writer.write(start)
+            await asyncio.sleep(1)
+
+    asyncio.run(load())
+    assert process.peak_memory_mb - before < 20
+
+
+def test_few_pipelined_requests_are_all_answered_and_of_too_many_the_first(process: WebhookProcess) -> None:
+    async def pipelined(number: int) -> list[tuple[int, str]]:
+        answers: list[tuple[int, str]] = []
+        async with connected(process) as connection, asyncio.timeout(5):
+            connection.writer.write(number * b"GET /healthz HTTP/1.1\r\nHost: webhook.test\r\n\r\n")
+            with suppress(asyncio.IncompleteReadError):
+                while len(answers) < number:
+                    status, headers = await connection.answer()
+                    answers.append((status, headers.get("connection", "")))
+        return answers
+
+    assert asyncio.run(pipelined(10)) == 10 * [(200, "")]
+    assert asyncio.run(pipelined(100)) == [*(16 * [(200, "")]), (200, "close")]
+
+
+def test_connection_with_a_bare_line_after_an_answer_is_closed_like_an_idle_one(tmp_path: Path) -> None:
+    async def seconds_until_closed(webhook: WebhookProcess) -> float:
+        async with connected(webhook) as connection, asyncio.timeout(5):
+            await connection.send("GET /healthz HTTP/1.1", {})
+            await connection.answer()
+            began = time.monotonic()
+            while not connection.reader.at_eof():
+                connection.writer.write(b"\r\n")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(connection.reader.read(1), 0.2)
+            return time.monotonic() - began
+
+    with started(tmp_path, KEEP_ALIVE_SECONDS="1") as webhook:
+        assert asyncio.run(seconds_until_closed(webhook)) < 2
 
 
 def test_requests_on_one_connection_are_counted_each_by_itself(process: WebhookProcess) -> None:
