@@ -54,11 +54,17 @@ class Presigner:
             self._signed.move_to_end(cache_key)
             return cached[0]
         signed = await self._sign(key, download_name, now)
-        life = signed.expires_at - now
-        self._signed[cache_key] = signed, now + min(max(life / 2, _LEAST_REUSE), life)
+        self._signed[cache_key] = signed, now + self._reuse(signed.expires_at - now)
         if len(self._signed) > _MAX_SIGNED:
             self._signed.popitem(last=False)
         return signed
+
+    def _reuse(self, life: timedelta) -> timedelta:
+        """Return how long a new URL of that life is used again."""
+        if life >= timedelta(seconds=self._lifetime_s):
+            return life / 2
+        # Another signature by the same credentials would end no later.
+        return min(max(life / 2, _LEAST_REUSE), life)
 
     async def _sign(self, key: str, download_name: str, now: datetime) -> SignedUrl:
         # The credentials chain of the SDK may use the network, so it runs in a thread.

@@ -93,6 +93,17 @@ def test_url_of_temporary_credentials_is_used_again_for_half_of_their_life(
     assert sign(presigner) is not first
 
 
+@pytest.mark.parametrize("lifetime_s", [10, 100])
+def test_short_life_is_used_for_half_of_it(lifetime_s: int) -> None:
+    clock = Clock()
+    presigner = Presigner(settings(), lifetime_s=lifetime_s, clock=clock)
+    first = sign(presigner)
+    clock.now += timedelta(seconds=0.4 * lifetime_s)
+    assert sign(presigner) is first
+    clock.now += timedelta(seconds=0.2 * lifetime_s)
+    assert sign(presigner).expires_at == clock.now + timedelta(seconds=lifetime_s)
+
+
 def test_download_name_of_hostile_characters_stays_one_parameter() -> None:
     signed = sign(signer(Clock()), download_name='a"\r\nX: y;é.mp4')
     (disposition,) = parse_qs(urlsplit(signed.url).query)["response-content-disposition"]
