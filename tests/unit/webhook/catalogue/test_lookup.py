@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from mediaimport_api.names import AssetKeys
@@ -12,6 +13,7 @@ from mediaimport_webhook.http.problems import Problem
 from tests.support.webhook import ASSET_ID, FakeCluster, FakeSidecars, sidecar_of
 
 ALICE = Caller("alice", admin=False)
+_KEPT = 10_000
 
 
 def test_asset_that_appears_is_found_two_seconds_after_a_miss_at_the_latest() -> None:
@@ -27,5 +29,23 @@ def test_asset_that_appears_is_found_two_seconds_after_a_miss_at_the_latest() ->
             await lookup.find(ASSET_ID, ALICE)
         now_s = 2.1
         assert (await lookup.find(ASSET_ID, ALICE)).asset_id == ASSET_ID
+
+    asyncio.run(scene())
+
+
+def test_misses_of_any_number_of_ids_take_bounded_memory() -> None:
+    async def scene() -> None:
+        sidecars = FakeSidecars()
+        lookup = AssetLookup(Catalogue(), FakeCluster(), sidecars, monotonic=lambda: 0.0)
+
+        async def misses(number: int) -> int:
+            """Look for that id; return the number of reads of the store so far."""
+            with pytest.raises(Problem):
+                await lookup.find(str(UUID(int=number)), ALICE)
+            return len(sidecars.reads)
+
+        for number in range(_KEPT + 1):
+            reads = await misses(number)
+        assert [await misses(_KEPT), await misses(0)] == [reads, reads + 1]
 
     asyncio.run(scene())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.names import AssetKeys
@@ -127,6 +127,24 @@ def test_change_in_between_is_not_lost(webhook: RunningWebhook) -> None:
     webhook.cluster.interruptions = 2
     assert webhook.call("DELETE", path).status_code == 202
     assert webhook.cluster.calls.count("delete_import") == 3
+
+
+def test_change_before_the_policy_is_set_is_not_lost(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    (resource,) = webhook.cluster.imports.values()
+    get_import = webhook.cluster.get_import
+
+    async def get_then_change(name: str) -> dict[str, Any] | None:
+        found = await get_import(name)
+        if "other.test/one" not in resource["metadata"].get("finalizers", []):
+            resource["metadata"]["finalizers"] = ["other.test/one"]
+            await webhook.cluster.write(resource)
+        return found
+
+    webhook.cluster.get_import = get_then_change  # type: ignore[method-assign]
+    assert webhook.call("DELETE", path).status_code == 202
+    (left,) = webhook.cluster.imports.values()
+    assert left["metadata"]["finalizers"] == ["other.test/one", FINALIZER]
 
 
 def test_resource_that_never_rests_is_503(webhook: RunningWebhook) -> None:

@@ -352,6 +352,14 @@ def test_asset_of_a_user_is_absent_for_others_and_under_other_users(webhook: Run
         assert webhook.call("GET", of_user(user, asset_id), token=ROOT).status_code == 404
 
 
+@pytest.mark.parametrize("user", ["%2e%2e", "%2e", "a%00b", "Alice", "%C3%A9", "a" * 64, "-a"])
+def test_text_that_can_be_no_user_costs_no_look_up(webhook: RunningWebhook, user: str) -> None:
+    webhook.cluster.calls.clear()
+    for method in ("GET", "DELETE"):
+        assert webhook.call(method, of_user(user), token=ROOT).status_code == 404
+    assert (webhook.cluster.calls, webhook.sidecars.reads) == ([], [])
+
+
 def test_stored_asset_stays_readable_while_it_is_run_again(webhook: RunningWebhook) -> None:
     asset_id = start_import(webhook)
     finish(webhook, asset_id, ready(asset_id))

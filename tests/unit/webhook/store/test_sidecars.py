@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import pytest
 from mediaimport_api.names import AssetKeys
@@ -53,6 +54,12 @@ def test_tombstone_is_read_as_one() -> None:
     tombstone = Tombstone(owner=owner, source_fingerprint="0" * 64, deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
     body = tombstone.model_dump_json(by_alias=True)
     assert read((200, body.encode())) == tombstone
+
+
+def test_sidecar_of_another_asset_of_the_user_is_none() -> None:
+    sidecar = sidecar_of("alice")
+    other = sidecar.model_copy(update={"asset": sidecar.asset.model_copy(update={"id": UUID(int=7)})})
+    assert read((200, other.model_dump_json(by_alias=True).encode())) is None
 
 
 @pytest.mark.parametrize(("user", "found"), [("alice", True), ("bob", False)])
