@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from mediaimport_api.model import Model, Sha256
+from mediaimport_api.model import Model, Sha256, Timestamp
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Spec
 
@@ -33,6 +33,8 @@ class Task(Model):
     asset_id: str
     spec: Spec
     run: str
+    created_at: Timestamp | None = None
+    """The creation of the resource; a generator's output that is younger than some minutes may not be visible yet."""
     attempt: int = Field(ge=1)
     look_at_store: bool = False
     """Test whether the store honours conditional writes, and report it in the result."""

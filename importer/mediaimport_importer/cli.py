@@ -23,6 +23,7 @@ from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
 from mediaimport_importer.settings import Settings
+from mediaimport_importer.source.guard import FIRST_BYTE_S, FIRST_BYTE_VARIABLE
 from mediaimport_importer.source.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def settings(arguments: Sequence[str], variables: Mapping[str, str]) -> Iterator
             termination_log=Path(folder) / "result",
             headers_directory=Path(options.headers) if options.headers else None,
             proxy=Proxy.read(env),
+            first_byte_s=env.integer(FIRST_BYTE_VARIABLE, FIRST_BYTE_S, least=1),
         )
 
 

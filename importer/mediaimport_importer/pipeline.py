@@ -159,11 +159,12 @@ class Attempt:
         self.report.step(Step.CONNECT, "requesting the source")
         access = Access(
             settings.policy,
-            Pace(deadline_s=self.deadline_s),
+            Pace(deadline_s=self.deadline_s, first_byte_s=settings.first_byte_s),
             settings.proxy,
             settings.headers_directory,
             # Importing boto3 before the request is sent would only delay the request.
             on_request_sent=self.upload.prepare,
+            created_at=self.task.created_at,
         )
         with opened(self.spec.source, access) as source:
             limits.check_content_length(source.size_bytes)

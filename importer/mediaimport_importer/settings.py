@@ -11,6 +11,7 @@ from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
+from mediaimport_importer.source.guard import FIRST_BYTE_S, FIRST_BYTE_VARIABLE
 from mediaimport_importer.source.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Settings:
     termination_log: Path
     headers_directory: Path | None = None
     proxy: Proxy | None = None
+    first_byte_s: float = FIRST_BYTE_S
 
     @classmethod
     def read(cls, env: Environment) -> Settings:
@@ -46,6 +48,7 @@ class Settings:
             termination_log=termination_log(env),
             headers_directory=headers_directory(env),
             proxy=Proxy.read(env),
+            first_byte_s=env.integer(FIRST_BYTE_VARIABLE, FIRST_BYTE_S, least=1),
         )
 
 

@@ -70,6 +70,7 @@ S3_CONDITIONAL_WRITES: {{ .conditionalWrites | quote }}
 {{- end }}
 SOURCE_ALLOWED_NETWORKS: {{ join "," .Values.source.allowedNetworks | quote }}
 SOURCE_ALLOWED_PORTS: {{ include "mediaimport.integers" .Values.source.allowedPorts | quote }}
+SOURCE_FIRST_BYTE_TIMEOUT_SECONDS: {{ int64 .Values.source.firstByteTimeoutSeconds | quote }}
 {{- with .Values.source.proxyUrl }}
 SOURCE_PROXY_URL: {{ . | quote }}
 {{- end }}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Resolve = Callable[[str, int], list[str]]
 
 RESOLVE_S = 10.0
+FIRST_BYTE_VARIABLE = "SOURCE_FIRST_BYTE_TIMEOUT_SECONDS"
+FIRST_BYTE_S = 300
 
 
 @dataclass
@@ -41,11 +43,43 @@ class Pace:
     """On the clock of `now`."""
     silence_s: float = 30.0
     """The longest wait for one connection, handshake or read."""
+    first_byte_s: float = FIRST_BYTE_S
+    """The longest wait, in all, from a request to the first byte of its body: some sources make it on demand."""
     window_s: float = 30.0
     min_bytes_per_s: int = 1024
     now: Callable[[], float] = time.monotonic
     _waited_s: float = field(default=0.0, init=False)
     _bytes: int = field(default=0, init=False)
+    _awaits_body: bool = field(default=False, init=False)
+
+    def begin_request(self) -> None:
+        """Begin the wait for the first byte of a body."""
+        self._awaits_body, self._bytes, self._waited_s = True, 0, 0.0
+
+    def begin_body(self) -> None:
+        """End the wait for the first byte: from here on silence and rate count."""
+        if self._awaits_body:
+            self._awaits_body, self._bytes, self._waited_s = False, 0, 0.0
+
+    def read_timeout_s(self) -> float:
+        """Return the timeout of the next read; SourceUnavailable once the deadline, or the first byte's, has passed."""
+        timeout_s = self.timeout_s()
+        if not self._awaits_body:
+            return timeout_s
+        left = self.first_byte_s - self._waited_s
+        if left <= 0:
+            self.raise_if_no_body()
+        return min(self.deadline_s - self.now(), left)
+
+    def raise_if_no_body(self) -> None:
+        """Raise SourceUnavailable if a request has brought no byte of its body yet: its time is over."""
+        self.timeout_s()
+        if self._awaits_body:
+            raise UnavailableError(
+                Reason.SOURCE_UNAVAILABLE,
+                f"the source sent no byte of its body within {self.first_byte_s:.0f} s; raise"
+                f" {FIRST_BYTE_VARIABLE} if it is just slow",
+            )
 
     def timeout_s(self) -> float:
         """Return the timeout of the next wait; SourceUnavailable once the deadline has passed."""
@@ -61,7 +95,7 @@ class Pace:
         """Count one read; SourceUnavailable if a whole window brought too few bytes."""
         self._bytes += received_bytes
         self._waited_s += waited_s
-        if self._waited_s < self.window_s:
+        if self._awaits_body or self._waited_s < self.window_s:
             return
         if self._bytes < self.window_s * self.min_bytes_per_s:
             raise UnavailableError(
@@ -76,6 +110,7 @@ class Network(Protocol):
     """A way to sources. `via` names a proxy in messages, empty without one."""
 
     via: str
+    pace: Pace
 
     def pool(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> httpcore.ConnectionPool:
         """Return a pool for requests to that host and port."""
@@ -92,8 +127,8 @@ class GuardedBackend(httpcore.NetworkBackend):
 
     def __init__(self, policy: SourcePolicy, pace: Pace, *, resolve: Resolve = resolve, peer: str = "source") -> None:
         self.via = ""
+        self.pace = pace
         self._policy = policy
-        self._pace = pace
         self._resolve = resolve
         self._peer = peer
         self._network = httpcore.SyncBackend()
@@ -114,11 +149,11 @@ class GuardedBackend(httpcore.NetworkBackend):
         failure: Exception | None = None
         for address in self.checked_addresses(host, port):
             try:
-                stream = self._network.connect_tcp(address, port, self._pace.timeout_s(), local_address, socket_options)
+                stream = self._network.connect_tcp(address, port, self.pace.timeout_s(), local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return PacedStream(stream, self._pace)
+                return PacedStream(stream, self.pace)
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
     def connect_unix_socket(
@@ -143,7 +178,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         """Resolve the host in a thread, because getaddrinfo has no timeout."""
         lookup = background.start("resolve", lambda: self._resolve(host, port))
         try:
-            return lookup.result(timeout=min(RESOLVE_S, self._pace.timeout_s()))
+            return lookup.result(timeout=min(RESOLVE_S, self.pace.timeout_s()))
         except (OSError, UnicodeError, FutureTimeoutError) as error:
             why = error.strerror if isinstance(error, socket.gaierror) else "no answer"
             raise UnavailableError(
@@ -160,8 +195,12 @@ class PacedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the pace decides
         """Return the bytes that arrive, and count them."""
-        timeout_s, begun = self._pace.timeout_s(), self._pace.now()
-        data = self._stream.read(max_bytes, timeout_s)
+        timeout_s, begun = self._pace.read_timeout_s(), self._pace.now()
+        try:
+            data = self._stream.read(max_bytes, timeout_s)
+        except httpcore.ReadTimeout:
+            self._pace.raise_if_no_body()
+            raise
         self._pace.count(len(data), waited_s=self._pace.now() - begun)
         return data
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import DEFAULT_PORTS, url_host
 
 from mediaimport_importer.errors import RefusedError
+from mediaimport_importer.source.url import ascii_host, ascii_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +22,7 @@ MAX_BYTES = 16 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_]*")
 _VALUE = re.compile(r"[\x20-\x7e]+")
 _RESERVED = frozenset({
-    "accept-encoding", "connection", "content-length", "expect", "if-range", "range", "te", "trailer",
+    "accept-encoding", "connection", "content-length", "expect", "host", "if-range", "range", "te", "trailer",
     "transfer-encoding", "upgrade",
 })  # fmt: skip
 
@@ -40,10 +42,10 @@ class SecretHeaders:
 def read(directory: Path | None, url: str) -> SecretHeaders:
     """Return the headers for the source's URL; SpecInvalid for a Secret of another host or with invalid headers."""
     keys = _keys(directory)
-    host = keys.pop(HOST_KEY, "").lower()
+    host = keys.pop(HOST_KEY, "").encode("latin-1").decode(errors="replace").lower()
     if not host:
         raise _invalid(f"does not exist or has no key `{HOST_KEY}`, the only host that gets its headers; add it")
-    if host != url_host(url):
+    if _comparable(host) != _comparable(url_host(url) or ""):
         raise _invalid(f"is for the host {host[:253]}, not for that of source.url; name another Secret")
     for name, value in keys.items():
         _check(name, value)
@@ -57,7 +59,9 @@ def _keys(directory: Path | None) -> dict[str, str]:
     files = [each for each in directory.iterdir() if not each.name.startswith(".") and each.is_file()]
     if sum(each.stat().st_size for each in files) > MAX_BYTES:
         raise _invalid(f"holds more than {MAX_BYTES} bytes; shorten it")
-    return {each.name: each.read_bytes().decode("latin-1").strip() for each in files}
+    keys = {each.name: each.read_bytes().decode("latin-1").strip() for each in files}
+    named = next((name for name in sorted(keys, reverse=True) if name.lower() == HOST_KEY), None)
+    return keys if named is None else {HOST_KEY: keys.pop(named), **keys}
 
 
 def _check(name: str, value: str) -> None:
@@ -67,7 +71,22 @@ def _check(name: str, value: str) -> None:
         raise _invalid(f"has an invalid header value under the key {name[:64]}; use printable ASCII on one line")
 
 
+def merged(*groups: dict[str, str]) -> dict[str, str]:
+    """Return the headers of all groups; a later one replaces an earlier one of the same name in any case."""
+    fields = {name.lower(): (name, value) for group in groups for name, value in group.items()}
+    return dict(fields.values())
+
+
+def _comparable(host: str) -> str:
+    try:
+        return ascii_host(host)
+    except UnicodeError:
+        return host
+
+
 def _origin(url: str) -> tuple[str, str | None, int | None]:
+    with suppress(ValueError):
+        url = ascii_url(url)
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 

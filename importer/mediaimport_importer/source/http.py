@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 import httpcore
@@ -18,9 +18,13 @@ from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import DEFAULT_PORTS, SourcePolicy
 
-from mediaimport_importer.errors import RefusedError, UnavailableError
+from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
+from mediaimport_importer.source.cookies import Cookies
+from mediaimport_importer.source.headers import merged
 from mediaimport_importer.source.proxy import refusal as refusal_of_proxy
 from mediaimport_importer.source.response import REDIRECTS, ResponseHead, may_expire, refusal
+from mediaimport_importer.source.url import ascii_host, ascii_url, redirected
+from mediaimport_importer.source.visibility import may_appear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from mediaimport_importer.source.guard import Network
     from mediaimport_importer.source.headers import SecretHeaders
 
-MAX_REDIRECTS = 3
+MAX_REDIRECTS = 10
 MAX_RESUMES = 8
 MAX_EMPTY_RESUMES = 3
 RESUME_WAIT_S = 0.5
@@ -54,9 +58,12 @@ class HttpSource:
     secret: SecretHeaders | None = None
     on_request_sent: Callable[[], object] = lambda: None
     """Called when a request is sent, before its response is awaited."""
+    visibility_waits_s: tuple[float, ...] = ()
+    """Waits before a source that answers 404 or 403 is asked again."""
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
+        self._cookies = Cookies()
         self.size_bytes: int | None = None
         self.delimited = False
 
@@ -64,14 +71,25 @@ class HttpSource:
         """Send the request, follow redirects, check the response."""
         with ExitStack() as on_failure:
             on_failure.callback(self._stack.close)
+            head = self._first_response()
+            on_failure.pop_all()
+        self.size_bytes, self._validator = head.entity_bytes, head.validator
+        self.delimited = head.delimited or self.size_bytes is not None
+        return self
+
+    def _first_response(self) -> ResponseHead:
+        """Return the head of a response whose body is the media; one that is not visible yet is asked again."""
+        for wait_s in (*self.visibility_waits_s, None):
             self._response = self._get({})
             head = _parsed(self._response)
             refused = self._refusal(head)
-            if refused is not None:
+            if refused is None:
+                return head
+            if wait_s is None or not may_appear(refused):
                 raise refused
-            on_failure.pop_all()
-        self.size_bytes, self.delimited, self._validator = head.length, head.delimited, head.validator
-        return self
+            self._stack.close()
+            time.sleep(wait_s)
+        raise AssertionError("the last wait ends the loop")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -87,6 +105,7 @@ class HttpSource:
             broken: Exception | None = None
             try:
                 for piece in self._response.iter_stream():
+                    self.network.pace.begin_body()
                     position += len(piece)
                     yield piece
             except _BROKEN as error:
@@ -112,7 +131,7 @@ class HttpSource:
         mismatch = self._truncated(position, "and did not resume where it stopped")
         raise mismatch if head.status == HTTPStatus.PARTIAL_CONTENT else self._refusal(head) or mismatch
 
-    def _refusal(self, head: ResponseHead) -> Exception | None:
+    def _refusal(self, head: ResponseHead) -> AttemptError | None:
         now = datetime.now(UTC)
         expired = may_expire(self.url, expires_at=self.expires_at, now=now)
         return refusal(head, host=_host(self.url), expired=expired, now=now)
@@ -124,29 +143,42 @@ class HttpSource:
         )
 
     def _get(self, extra: dict[str, str]) -> httpcore.Response:
-        url = self.url
+        location, hosts = self.url, list[str]()
         for _ in range(MAX_REDIRECTS + 1):
-            self._check_url(url)
+            url = self._checked(location)
+            hosts += [_host(url)] if _host(url) not in hosts[-1:] else []
             response = self._request(url, extra)
+            self._cookies.store(url, response.headers)
             head = _parsed(response)
-            location = head.headers.get("location")
-            if head.status not in REDIRECTS or location is None:
+            to = head.headers.get("location")
+            if head.status not in REDIRECTS or to is None:
                 return response
-            url = urljoin(url, location)
+            location = redirected(url, to)
         raise RefusedError(
-            Reason.SOURCE_BLOCKED, f"the source {_host(self.url)} redirects more than {MAX_REDIRECTS} times"
+            Reason.SOURCE_BLOCKED,
+            f"the source {_host(self.url)} redirects more than {MAX_REDIRECTS} times, through {', '.join(hosts)};"
+            " use the URL at the end of the redirects",
         )
 
-    def _check_url(self, url: str) -> None:
-        refused = self.policy.url_refusal(url)
+    def _checked(self, url: str) -> str:
+        """Return the URL in ASCII, as it is requested and as the policy has allowed it."""
+        try:
+            encoded: str | None = ascii_url(url)
+        except ValueError:
+            encoded = None
+        refused = self.policy.url_refusal(encoded or url)
         if refused is not None:
             subject = "source.url" if url == self.url else f"a redirect of {_host(self.url)}"
             raise RefusedError(Reason.SOURCE_BLOCKED, f"{subject} is not allowed: {refused}")
+        if encoded is None:
+            raise _not_requestable()
+        return encoded
 
     def _request(self, url: str, extra: dict[str, str]) -> httpcore.Response:
         self._stack.close()
         parts = urlsplit(url)
-        headers = list({"Host": _encoded_host(parts.netloc), **_HEADERS, **self._secret_headers(url), **extra}.items())
+        headers = self._request_headers(url, extra)
+        self.network.pace.begin_request()
         try:
             encoded, tls = _encoded_url(url), self._tls() if parts.scheme == "https" else None
             pool = self.network.pool(
@@ -163,9 +195,7 @@ class HttpSource:
             # Its text is the status line of the response to CONNECT.
             raise refusal_of_proxy(int(str(error)[:3]), self._name(url)) from error
         except (httpcore.UnsupportedProtocol, UnicodeError, ValueError) as error:
-            raise RefusedError(
-                Reason.SPEC_INVALID, "source.url is not a URL that can be requested; correct it in a new resource"
-            ) from error
+            raise _not_requestable() from error
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self.network.via:
             raise refusal_of_proxy(response.status, self._name(url))
         return response
@@ -177,8 +207,15 @@ class HttpSource:
     def _name(self, url: str) -> str:
         return f"the source {_host(url)}{self.network.via}"
 
-    def _secret_headers(self, url: str) -> dict[str, str]:
-        return self.secret.for_url(url) if self.secret else {}
+    def _request_headers(self, url: str, extra: dict[str, str]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of a request: the Secret's for its own origin, the chain's cookies for their hosts."""
+        secret = self.secret.for_url(url) if self.secret else {}
+        headers = merged({"Host": _encoded_host(urlsplit(url).netloc), **_HEADERS}, secret, extra)
+        cookies = self._cookies.header(url)
+        if cookies:
+            name = next((each for each in headers if each.lower() == "cookie"), "Cookie")
+            headers[name] = f"{headers[name]}; {cookies}" if name in headers else cookies
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
     def _tls(self) -> ssl.SSLContext:
         self.tls = self.tls or default_tls_context()
@@ -203,17 +240,21 @@ def _host(url: str) -> str:
 
 
 def _encoded_host(netloc: str) -> str:
-    return netloc if netloc.isascii() else netloc.encode("idna").decode()
+    return ascii_host(netloc)
 
 
 def _encoded_url(url: str) -> httpcore.URL:
     """Return the URL as it is sent: ASCII, without the fragment."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").encode("ascii" if url.isascii() else "idna")
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~[]")
-    query = quote(parts.query, safe="/%:@!$&'()*+,;=~?[]{}|^`\\\"<>")
-    target = f"{path}?{query}" if parts.query else path
-    return httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)
+    parts = urlsplit(ascii_url(url))
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return httpcore.URL(scheme=parts.scheme, host=(parts.hostname or "").encode(), port=parts.port, target=target)
+
+
+def _not_requestable() -> RefusedError:
+    return RefusedError(
+        Reason.SPEC_INVALID,
+        "source.url, or a redirect of it, is not a URL that can be requested; correct it in a new resource",
+    )
 
 
 def _describe_error(name: str, error: Exception) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from mediaimport_importer.source import headers
+from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.source import headers, visibility
 from mediaimport_importer.source.data_uri import decode
 from mediaimport_importer.source.guard import GuardedBackend, Pace
 from mediaimport_importer.source.http import HttpSource
@@ -58,6 +60,8 @@ class Access:
     headers_directory: Path | None = None
     on_request_sent: Callable[[], object] = lambda: None
     """Called when a request is sent, before its response is awaited."""
+    created_at: datetime | None = None
+    """The creation of the resource, None if it is unknown."""
 
 
 @contextmanager
@@ -70,12 +74,24 @@ def opened(source: Source, access: Access) -> Iterator[MediaSource]:
     guard = GuardedBackend(access.policy, access.pace)
     network = guard if access.proxy is None else ProxiedNetwork(access.proxy, guard, access.pace)
     secret = headers.read(access.headers_directory, source.url) if source.headers_secret_ref else None
-    with HttpSource(
+    waits_s = visibility.waits_s(source, created_at=access.created_at, now=datetime.now(UTC))
+    requested = HttpSource(
         source.url,
         access.policy,
         network,
         expires_at=source.expires_at,
         secret=secret,
         on_request_sent=access.on_request_sent,
-    ) as media:
-        yield media
+        visibility_waits_s=waits_s,
+    )
+    with ExitStack() as stack:
+        yield _entered(stack, requested, is_young_output=source.provider is not None and bool(waits_s))
+
+
+def _entered(stack: ExitStack, requested: HttpSource, *, is_young_output: bool) -> MediaSource:
+    try:
+        return stack.enter_context(requested)
+    except AttemptError as refused:
+        if is_young_output and visibility.may_appear(refused):
+            raise visibility.not_visible_yet(refused) from refused
+        raise

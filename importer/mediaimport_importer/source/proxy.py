@@ -61,6 +61,7 @@ class ProxiedNetwork:
 
     def __init__(self, proxy: Proxy, guard: GuardedBackend, pace: Pace) -> None:
         self.via = f" behind the proxy {proxy.host}"
+        self.pace = pace
         self._proxy = proxy
         self._guard = guard
         self._to_proxy = GuardedBackend(_ANYWHERE, pace, peer="proxy")

@@ -29,6 +29,15 @@ _REFUSED_WHEN_EXPIRED = frozenset({400, 403})
 _UNAUTHORIZED = frozenset({401, 402, 403, 407})
 _RETRYABLE = frozenset({408, 421, 423, 425, 429})
 _GONE = frozenset({404, 410})
+_NO_CODINGS = frozenset({
+    "", "7bit", "8bit", "ascii", "aws-chunked", "binary", "identity", "iso-8859-1", "latin1", "none", "null", "plain",
+    "raw", "us-ascii", "utf-8", "utf8", "windows-1252",
+})  # fmt: skip
+"""Words in Content-Encoding that encode nothing: of an S3 SDK's chunked uploads, and of hand-made servers."""
+_MEDIA_TYPE = re.compile(r"(application|audio|image|text|video)/[-+.a-z0-9]+")
+"""A media type in Content-Encoding encodes nothing either."""
+_LISTS = frozenset({"content-encoding", "transfer-encoding"})
+"""Headers whose repetitions make one list."""
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})/(?P<total>[0-9]{1,18}|\*)")
 
 
@@ -42,7 +51,11 @@ class ResponseHead:
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[bytes, bytes]]) -> ResponseHead:
         """Return the head with httpcore's raw headers."""
-        return cls(status, {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers})
+        fields: dict[str, str] = {}
+        for raw_name, raw_value in headers:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            fields[name] = f"{fields[name]}, {value}" if name in _LISTS and name in fields else value
+        return cls(status, fields)
 
     @property
     def length(self) -> int | None:
@@ -60,6 +73,19 @@ class ResponseHead:
         """Return the size of the whole entity by Content-Range, None where it is unknown."""
         found = _CONTENT_RANGE.fullmatch(self.headers.get("content-range", ""))
         return int(found["total"]) if found and found["total"] != "*" else None
+
+    @property
+    def is_whole_range(self) -> bool:
+        """Tell whether this is a Partial Content that is the whole entity: some servers answer a plain GET so."""
+        found = _CONTENT_RANGE.fullmatch(self.headers.get("content-range", ""))
+        if self.status != HTTPStatus.PARTIAL_CONTENT or found is None or self.total is None:
+            return False
+        return int(found["first"]) == 0 and int(found["last"]) + 1 == self.total and self.length in {None, self.total}
+
+    @property
+    def entity_bytes(self) -> int | None:
+        """Return the size of the entity that a plain GET brings, None where it is unknown."""
+        return self.total if self.is_whole_range else self.length
 
     @property
     def validator(self) -> str | None:
@@ -98,8 +124,14 @@ def refusal(head: ResponseHead, *, host: str, expired: bool, now: datetime) -> A
 
     `expired`: a refusal means that the URL has expired, by its signature or by the spec's estimate.
     """
-    if head.status in _OK:
+    if head.status in _OK or head.is_whole_range:
         return _encoding_refusal(head, host)
+    if head.status == HTTPStatus.PARTIAL_CONTENT:
+        return UnavailableError(
+            Reason.SOURCE_UNAVAILABLE,
+            f"the source {host} answered HTTP 206 and does not say that it is the whole, though all was requested",
+            http_status=head.status,
+        )
     status_text, http_status = f"the source {host} answered HTTP {head.status}", head.status
     permanent = _permanent_reason(head.status, expired=expired)
     if permanent is not None:
@@ -133,8 +165,9 @@ def _permanent_reason(status: int, *, expired: bool) -> tuple[Reason, str] | Non
 
 
 def _encoding_refusal(head: ResponseHead, host: str) -> AttemptError | None:
-    encoding = head.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in {"", "identity"}:
+    encoding = head.headers.get("content-encoding", "").strip().lower()
+    words = [word.strip() for word in encoding.split(",")]
+    if all(word in _NO_CODINGS or _MEDIA_TYPE.fullmatch(word) for word in words):
         return None
     return RefusedError(
         Reason.NOT_MEDIA,

@@ -64,6 +64,7 @@ def task(
         asset_id=resource.asset_id,
         spec=spec,
         run=resource.run,
+        created_at=resource.created_at,
         attempt=attempt,
         look_at_store=look_at_store,
         more_memory=more_memory,

@@ -16,6 +16,7 @@ from mediaimport_importer.source.guard import Pace
 from mediaimport_importer.source.open import Access, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.import_runner import Imports
@@ -109,6 +110,31 @@ def test_secret_for_another_host_or_with_invalid_headers_is_refused(
 
     assert caught.value.reason is Reason.SPEC_INVALID
     assert word in caught.value.public_message
+
+
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_secret_headers_replace_the_importers_own_in_any_case(
+    sources: Sources, tmp_path: Path, case: Callable[[str], str]
+) -> None:
+    for name, value in {"host": "127.0.0.1", "user-agent": "Mozilla/5.0 (a browser)", "accept": "image/png"}.items():
+        (tmp_path / case(name)).write_text(value)
+
+    fetched(sources.add(lambda conversation: conversation.answer(b"media")), tmp_path, ports={sources.port})
+
+    lines = sources.requests[-1].split("\r\n")
+    assert [each for each in lines if each.lower().startswith("user-agent")] == [
+        f"{case('user-agent')}: Mozilla/5.0 (a browser)"
+    ]
+    assert [each for each in lines if each.lower().startswith("accept:")] == [f"{case('accept')}: image/png"]
+    assert [each for each in lines if each.lower().startswith("host")] == [f"Host: 127.0.0.1:{sources.port}"]
+
+
+def test_secret_for_a_host_with_umlauts_is_known_by_either_spelling(tmp_path: Path) -> None:
+    (tmp_path / "Authorization").write_text(TOKEN)
+    for named in ("bücher.example", "xn--bcher-kva.example"):
+        (tmp_path / "host").write_bytes(named.encode())
+        secret = headers.read(tmp_path, "https://bücher.example/video.mp4")
+        assert secret.for_url("https://xn--bcher-kva.example/video.mp4") == {"Authorization": TOKEN}
 
 
 def test_secret_that_is_not_mounted_is_the_specs_fault() -> None:

@@ -99,13 +99,13 @@ def test_relative_redirect_is_followed(sources: Sources) -> None:
     assert fetched(source(start, sources)) == BODY
 
 
-@pytest.mark.attack("a loop of redirects", "SourceBlocked after three")
-def test_fourth_redirect_is_blocked(sources: Sources) -> None:
+@pytest.mark.attack("a loop of redirects", "SourceBlocked after ten")
+def test_eleventh_redirect_is_blocked(sources: Sources) -> None:
     loop: list[str] = []
     loop.append(sources.add(lambda conversation: conversation.answer(status="302 Found", Location=loop[0])))
 
     assert refused(source(loop[0], sources)).reason is Reason.SOURCE_BLOCKED
-    assert sum(loop[0].rpartition("/")[2] in request for request in sources.requests) == 4
+    assert sum(loop[0].rpartition("/")[2] in request for request in sources.requests) == 11
 
 
 @pytest.mark.parametrize(
@@ -362,6 +362,7 @@ def hurried(**options: float) -> Pace:
     return Pace(
         time.monotonic() + options.get("deadline_s", 20.0),
         silence_s=options.get("silence_s", 5.0),
+        first_byte_s=options.get("first_byte_s", 5.0),
         window_s=options.get("window_s", 5.0),
     )
 
@@ -403,16 +404,47 @@ def test_slow_drip_of_the_headers_ends_with_the_deadline(sources: Sources, over:
 
 
 @pytest.mark.attack("silence after the request", "ended by a timeout of its own")
-def test_source_that_says_nothing_ends_with_the_silence(sources: Sources, over: threading.Event) -> None:
-    def silent(_: Conversation) -> None:
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"])
+def test_source_that_says_nothing_ends_with_the_first_bytes_time(
+    sources: Sources, over: threading.Event, begun: bytes
+) -> None:
+    def silent(conversation: Conversation) -> None:
+        conversation.send(begun)
         over.wait(20)
 
-    url = sources.add(silent)
-
-    error = refused(source(url, sources, pace=hurried(silence_s=0.3)))
+    started = time.monotonic()
+    error = refused(source(sources.add(silent), sources, pace=hurried(first_byte_s=0.3)))
     over.set()
 
     assert error.reason is Reason.SOURCE_UNAVAILABLE
+    assert "SOURCE_FIRST_BYTE_TIMEOUT_SECONDS" in error.public_message
+    assert time.monotonic() - started < 4
+
+
+@pytest.mark.attack("silence within the body", "ended by a timeout of its own")
+def test_source_that_falls_silent_ends_with_the_silence(sources: Sources, over: threading.Event) -> None:
+    def silent(conversation: Conversation) -> None:
+        conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")
+        over.wait(20)
+
+    started = time.monotonic()
+    error = refused(source(sources.add(silent), sources, pace=hurried(silence_s=0.3, first_byte_s=20.0)))
+    over.set()
+
+    assert error.retryable
+    assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("begun", ["", "HTTP/1.1 200 OK\r\nContent-Length: 256000\r\nConnection: close\r\n\r\n"])
+def test_first_byte_may_take_longer_than_the_silence_and_the_rate_allow(sources: Sources, begun: str) -> None:
+    def slow(conversation: Conversation) -> None:
+        conversation.send(begun.encode())
+        time.sleep(0.8)
+        conversation.send(BODY) if begun else conversation.answer(BODY)
+
+    pace = hurried(silence_s=0.2, window_s=0.4, first_byte_s=10.0)
+
+    assert fetched(source(sources.add(slow), sources, pace=pace)) == BODY
 
 
 @pytest.mark.attack("endless headers, fast", "SourceUnavailable")
@@ -466,6 +498,43 @@ def test_encoded_body_is_refused(sources: Sources, encoding: str) -> None:
     url = sources.add(lambda conversation: conversation.answer(b"x", Content_Encoding=encoding))
 
     assert isinstance(refused(source(url, sources)), RefusedError)
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["aws-chunked", "identity, aws-chunked", "aws-chunked,", "utf-8", "UTF-8", "binary", "none", "", "video/mp4"],
+)
+def test_content_encoding_that_encodes_nothing_is_ignored(sources: Sources, encoding: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\nContent-Encoding: {encoding}\r\n\r\n"
+
+    assert fetched(source(sources.add(lambda it: it.send(head.encode() + BODY)), sources)) == BODY
+
+
+def test_second_content_encoding_counts_too(sources: Sources) -> None:
+    head = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Encoding: gzip\r\nContent-Encoding: identity\r\n\r\nx"
+
+    assert refused(source(sources.add(lambda it: it.send(head.encode())), sources)).reason is Reason.NOT_MEDIA
+
+
+def partial(content_range: str, *, length: str | None = None) -> Callable[[Conversation], None]:
+    headers = {} if length is None else {"Content_Length": length}
+    return lambda it: it.answer(BODY, status="206 Partial Content", Content_Range=content_range, **headers)
+
+
+@pytest.mark.parametrize("length", [None, ""])
+def test_partial_content_that_is_the_whole_is_accepted(sources: Sources, length: str | None) -> None:
+    asked = source(sources.add(partial("bytes 0-255999/256000", length=length)), sources)
+
+    assert fetched(asked) == BODY
+    assert (asked.size_bytes, asked.delimited) == (256000, True)
+
+
+@pytest.mark.attack("Partial Content to a plain GET that is a part, or of which nobody knows", "SourceUnavailable")
+@pytest.mark.parametrize(
+    "content_range", ["bytes 0-255999/512000", "bytes 256000-511999/512000", "bytes 0-255999/*", "bytes 0-9/10", ""]
+)
+def test_partial_content_that_may_be_a_part_is_refused(sources: Sources, content_range: str) -> None:
+    assert refused(source(sources.add(partial(content_range)), sources)).reason is Reason.SOURCE_UNAVAILABLE
 
 
 # --- TLS ----------------------------------------------------------------------------------
