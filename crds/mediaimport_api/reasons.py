@@ -189,13 +189,14 @@ _FACTS: dict[Reason, Facts] = {
         "The size is not the expected one.", "Check expected.sizeBytes and the source.", _N, _X.EXPECTED
     ),
     Reason.STORE_DENIED: Facts(
-        "The store denied the access.",
-        "Check the S3 access key, its secret and its policy. The operator retries.",
+        "The store refuses the request.",
+        "Do what the message says: to the S3 access key, its secret, its policy or the store's settings. The operator"
+        " retries.",
         _E,
         _X.STORE_REFUSED,
     ),
     Reason.STORE_MISSING: Facts(
-        "The bucket does not exist.",
+        "The bucket does not exist, or is in another region.",
         "Create it, or correct the bucket's name, region and endpoint. The operator retries.",
         _E,
         _X.STORE_REFUSED,

@@ -6,22 +6,14 @@ import base64
 import hashlib
 import time
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
-from mediaimport_api.reasons import Reason
-from mediaimport_runtime import s3_errors
+from botocore.exceptions import ClientError
 
-from mediaimport_importer.errors import (
-    AttemptError,
-    CredentialsExpiredError,
-    ObjectExistsError,
-    RefusedError,
-    UnavailableError,
-)
+from mediaimport_importer.errors import AttemptError, CredentialsExpiredError, ObjectExistsError, UnavailableError
+from mediaimport_importer.store.failure import STORE_ERRORS, code, is_absent, precondition_failed, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,11 +32,6 @@ TRIES = 3
 WAIT_S = 0.5
 MARK = "mediaimport"
 """The metadata key that names the import that wrote an object, until its sidecar does."""
-
-_ACTIONS = {"DeleteObject": "s3:DeleteObject", "ListMultipartUploads": "s3:ListBucketMultipartUploads"}
-"""Permissions of the operations that not every policy allows."""
-STORE_ERRORS = (ClientError, BotoCoreError, OSError)
-"""The exceptions of a request to the store, apart from bugs."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +99,11 @@ def encode_checksum(hexadecimal: str) -> str:
 
 def connect(settings: StoreSettings) -> Bucket:
     """Return the bucket; no request is made."""
-    arguments = settings.client_arguments(
+    return Bucket(boto3.client("s3", **_arguments(settings)), settings)
+
+
+def _arguments(settings: StoreSettings) -> dict[str, Any]:
+    return settings.client_arguments(
         Config,
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
@@ -122,7 +113,6 @@ def connect(settings: StoreSettings) -> Bucket:
         request_checksum_calculation="when_required",
         tcp_keepalive=True,
     )
-    return Bucket(boto3.client("s3", **arguments), settings)
 
 
 def can_stream(settings: StoreSettings) -> bool:
@@ -236,9 +226,7 @@ class Bucket:
         try:
             return operation()
         except STORE_ERRORS as error:
-            if precondition_failed(error):
-                raise ObjectExistsError from error
-            raise translate(error, bucket=self.name) from error
+            raise self._failure(error) from error
 
     def repeated(self, operation: Callable[[], T]) -> T:
         """Run a request up to TRIES times while the store is unavailable."""
@@ -246,13 +234,21 @@ class Bucket:
             try:
                 return operation()
             except STORE_ERRORS as error:
-                if precondition_failed(error):
-                    raise ObjectExistsError from error
-                failure = translate(error, bucket=self.name)
+                failure = self._failure(error)
                 if not isinstance(failure, UnavailableError):
                     raise failure from error
                 time.sleep(WAIT_S * 2**tried)
         return self.once(operation)
+
+    def _failure(self, error: Exception) -> AttemptError | ObjectExistsError:
+        """Return the meaning of one of STORE_ERRORS; a role's credentials that the store calls expired are renewed."""
+        if precondition_failed(error):
+            return ObjectExistsError()
+        failure = translate(error, self.settings)
+        if isinstance(failure, CredentialsExpiredError) and self.settings.keys.access_key_id is None:
+            # The SDK renews by its own clock; a new session asks for new ones at once.
+            self.client = boto3.Session().client("s3", **_arguments(self.settings))
+        return failure
 
     def _or_absent(self, read: Callable[[], T]) -> T | None:
         def request() -> T | None:
@@ -264,85 +260,3 @@ class Bucket:
                 raise
 
         return self.repeated(request)
-
-
-# --- errors ----------------------------------------------------------------------
-
-
-def code(error: ClientError) -> str:
-    """Return the store's error code."""
-    details: dict[str, Any] = dict(error.response.get("Error", {}))
-    return str(details.get("Code", "?"))
-
-
-def status(error: ClientError) -> int:
-    """Return the response's HTTP status, 0 without one."""
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def precondition_failed(error: Exception) -> bool:
-    """Tell whether a conditional write was refused because an object exists."""
-    return isinstance(error, ClientError) and (
-        code(error) in s3_errors.PRECONDITION_FAILED or status(error) == HTTPStatus.PRECONDITION_FAILED
-    )
-
-
-def is_absent(error: Exception) -> bool:
-    """Tell whether a read found no object: without s3:ListBucket a store answers 403 for that too."""
-    return isinstance(error, ClientError) and code(error) in s3_errors.OBJECT_ABSENT
-
-
-def translate(error: Exception, *, bucket: str) -> AttemptError:
-    """Return the failure for one of STORE_ERRORS. Its message never repeats the store's text."""
-    if isinstance(error, ClientError):
-        return _client_error(error, bucket)
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return RefusedError(
-            Reason.STORE_DENIED,
-            "there are no S3 credentials: set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or give the importer's"
-            " service account a role",
-        )
-    if isinstance(error, SSLError):
-        return UnavailableError(
-            Reason.STORE_UNAVAILABLE, "the store's TLS certificate is not trusted; set S3_CA_BUNDLE to its CA"
-        )
-    return UnavailableError(
-        Reason.STORE_UNAVAILABLE, f"the store does not answer ({type(error).__name__}); check S3_ENDPOINT_URL"
-    )
-
-
-def _client_error(error: ClientError, bucket: str) -> AttemptError:
-    error_code = code(error)
-    shown = error_code if error_code.replace(".", "").isalnum() else "?"
-    if error_code in s3_errors.EXPIRED_CREDENTIALS:
-        return CredentialsExpiredError(
-            Reason.STORE_UNAVAILABLE,
-            f"the temporary credentials have expired ({shown}); the next attempt gets new ones",
-            http_status=status(error),
-        )
-    if error_code in s3_errors.BAD_CREDENTIALS:
-        return RefusedError(
-            Reason.STORE_DENIED,
-            f"the store does not accept the credentials ({shown}): check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY"
-            " and S3_REGION",
-            http_status=status(error),
-        )
-    if error_code in s3_errors.BUCKET_MISSING:
-        return RefusedError(
-            Reason.STORE_MISSING,
-            f"the bucket {bucket} does not exist ({shown}): create it, or correct S3_BUCKET_NAME, S3_REGION or"
-            " S3_ENDPOINT_URL",
-            http_status=status(error),
-        )
-    if error_code in s3_errors.DENIED or status(error) == HTTPStatus.FORBIDDEN:
-        return RefusedError(
-            Reason.STORE_DENIED,
-            f"the store refused to write to the bucket {bucket} ({shown}): check the access key's policy, it needs"
-            f" {_ACTIONS.get(error.operation_name, 's3:PutObject and s3:AbortMultipartUpload')}",
-            http_status=status(error),
-        )
-    return UnavailableError(
-        Reason.STORE_UNAVAILABLE,
-        f"the store answered HTTP {status(error)} ({shown})",
-        http_status=status(error) or None,
-    )

@@ -76,6 +76,16 @@ def _allow(_: Request) -> bool:
     return False
 
 
+def _accept(_: Request) -> bytes | None:
+    return None
+
+
+def xml_error(request: Request, status: str, code: str) -> bytes:
+    """Return the answer of a store that refuses a request; one to HEAD has no body."""
+    body = b"" if request.method == "HEAD" else f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
 def _same(_: Request, body: bytes) -> bytes:
     return body
 
@@ -94,7 +104,7 @@ class StoreProxy:
     """A proxy and its faults.
 
     `before` and `after` may raise CutError; `alter` returns another body, `alter_answer` another answer; `denies`
-    answers with AccessDenied in the store's place.
+    answers with AccessDenied in the store's place, `refuses` with what it returns.
     """
 
     store: Store
@@ -103,6 +113,7 @@ class StoreProxy:
     alter: Callable[[Request, bytes], bytes] = _same
     alter_answer: Callable[[Request, bytes], bytes] = _same
     denies: Callable[[Request], bool] = _allow
+    refuses: Callable[[Request], bytes | None] = _accept
     port: int = 0
     requests: list[Request] = field(default_factory=list)
 
@@ -182,6 +193,10 @@ def _handler(proxy: StoreProxy) -> type[socketserver.BaseRequestHandler]:
             if proxy.denies(request):
                 client.sendall(_DENIED + (b"" if request.method == "HEAD" else _DENIED_BODY))
                 return request.method != "HEAD"
+            refusal = proxy.refuses(request)
+            if refusal is not None:
+                client.sendall(refusal)
+                return False
             upstream.sendall(message.head + proxy.alter(request, message.body))
             answer = _read(answered, has_body=request.method != "HEAD")
             if answer is None:

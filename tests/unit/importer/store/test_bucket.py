@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
-from botocore.exceptions import ClientError
 from mediaimport_api.reasons import Reason
-from mediaimport_importer.errors import UnavailableError
-from mediaimport_importer.store.bucket import translate
 
 if TYPE_CHECKING:
     from tests.support.import_runner import Imports
     from tests.support.media_studio import Studio
     from tests.support.source_server import Sources
-
-
-@pytest.mark.parametrize(("code", "status"), [("ExpiredToken", 400), ("ExpiredToken", 403)])
-def test_expired_credentials_are_worth_another_attempt(code: str, status: int) -> None:
-    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    failure = translate(ClientError(response, "PutObject"), bucket="media")
-    assert isinstance(failure, UnavailableError)
-    assert failure.reason is Reason.STORE_UNAVAILABLE
-    assert failure.reason.retryable
 
 
 def test_wrong_secret_is_denied_and_says_what_to_check(imports: Imports, sources: Sources, studio: Studio) -> None:
