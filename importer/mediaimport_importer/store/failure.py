@@ -195,14 +195,14 @@ def _credentials(answer: _Answer) -> AttemptError | None:
     if answer.code not in s3_errors.BAD_CREDENTIALS:
         return None
     if answer.code in s3_errors.BAD_KEY_ID:
-        why = "does not know the access key: check S3_ACCESS_KEY_ID and that it is a key of this store"
+        why = ", whose access key it does not know: check S3_ACCESS_KEY_ID and that it is a key of this store"
     elif answer.code in s3_errors.BAD_SECRET:
-        why = "does not accept the signature: check S3_SECRET_ACCESS_KEY, and that no proxy changes requests"
+        why = ", whose signature is wrong: check S3_SECRET_ACCESS_KEY, and that no proxy changes requests"
     elif answer.code in s3_errors.BAD_TOKEN:
-        why = "does not accept the session token: check S3_SESSION_TOKEN, or leave it out with a key that lasts"
+        why = ", whose session token is invalid: check S3_SESSION_TOKEN, or leave it out with a key that lasts"
     else:
-        why = "does not accept the credentials: check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_REGION"
-    return answer.refused(Reason.STORE_DENIED, f"the store {why} ({answer.shown})")
+        why = ": check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_REGION"
+    return answer.refused(Reason.STORE_DENIED, f"the store does not accept the credentials ({answer.shown}){why}")
 
 
 def _bucket(answer: _Answer) -> AttemptError | None:
