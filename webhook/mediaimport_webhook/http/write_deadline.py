@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import asyncio
 
 _MIN_READ_BYTES = 16 * 1024
-"""What a client reads within the time, if that much waits for it."""
+"""Bytes that a client reads within the time, if as many wait for it."""
 
 
 class WriteDeadline:
