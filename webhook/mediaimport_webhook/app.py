@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from mediaimport_webhook.access.authenticator import authenticator_of
-from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter
+from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
 from mediaimport_webhook.generation.failures import Failures
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
+    from starlette.types import Scope
 
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.settings import Settings
@@ -173,6 +174,10 @@ def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
 
 def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middleware]:
     """Return the middleware, the outermost first."""
+
+    def sender(scope: Scope) -> str:
+        return bucket_of(client_address(scope, settings.trusted_proxies))
+
     is_logged = settings.log_level in {"debug", "info"}
     lines = Lines(dependencies.access_log, access_log.__name__, "request") if is_logged else None
     middleware = [
@@ -200,7 +205,7 @@ def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middlewa
         middleware.append(limit)
     return [
         *middleware,
-        Middleware(RequestLimits, limits=dependencies.limits),
+        Middleware(RequestLimits, limits=dependencies.limits, address_of=sender),
         Middleware(internal_errors.InternalErrors),
     ]
 

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from mediaimport_api.model import Sha256
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from mediaimport_webhook.access import Caller, unauthorized
 from mediaimport_webhook.access.rate_limit import RateLimiter, mark_authenticated, too_many_requests
 from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.limits import mark_unchecked
 from mediaimport_webhook.settings import Oidc, Settings, user_id_refusal
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
     from starlette.requests import Request
+    from starlette.types import Scope
 
     from mediaimport_webhook.access.oidc import Issuer
     from mediaimport_webhook.metrics import Metrics
@@ -55,11 +58,19 @@ class BearerAuthenticator:
             raise unauthorized("Send a token: Authorization: Bearer …")
         found = None if self.tokens is None else self.tokens.find(token)
         if found is None and self.issuer is not None and token.count(".") == 2:  # noqa: PLR2004 - a JWT's
-            found = await self.issuer.caller(token)
+            found = await self._of_issuer(self.issuer, token, request.scope)
         if found is None:
             raise unauthorized("This token is not known.")
         mark_authenticated(request.scope)
         return found
+
+    async def _of_issuer(self, issuer: Issuer, token: str, scope: Scope) -> Caller:
+        try:
+            return await issuer.caller(token)
+        except problems.Problem as problem:
+            if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                mark_unchecked(scope)
+            raise
 
 
 class UnconfiguredAuthenticator:

@@ -23,8 +23,11 @@ _REFRESH_AFTER_S = 3600.0
 _EXPIRE_AFTER_S = 24 * 3600.0
 """Limit of use for keys whose refresh fails."""
 _REFRESH_INTERVAL_S = 10.0
-"""Least time between two requests, so that tokens with made-up key ids do not each cause one."""
+"""Least time from the end of a request to the next, so that tokens with made-up key ids do not each cause one."""
 _TIMEOUT_S = 5.0
+"""For each part of an answer."""
+_FETCH_TIMEOUT_S = 10.0
+"""For all: where the keys are, and the keys."""
 
 
 class KeySet:
@@ -37,6 +40,7 @@ class KeySet:
         *,
         publisher: str,
         monotonic: Callable[[], float] = time.monotonic,
+        fetch_timeout_s: float = _FETCH_TIMEOUT_S,
     ) -> None:
         self._http = http
         self._locate = locate
@@ -44,6 +48,7 @@ class KeySet:
         self._monotonic = monotonic
         self._keys: Sequence[PyJWK] = ()
         self._fetched_at = self._tried_at = float("-inf")
+        self._fetch_timeout_s = fetch_timeout_s
         self._refreshing = asyncio.Lock()
         self._renewal: asyncio.Task[bool] | None = None
 
@@ -70,21 +75,27 @@ class KeySet:
             self._renewal = asyncio.create_task(self.refresh())
 
     async def refresh(self) -> bool:
-        """Fetch the keys, unless the last try is less than 10 s ago; return whether it succeeded."""
+        """Fetch the keys, unless the last try ended less than 10 s ago; return whether it succeeded."""
         async with self._refreshing:
-            now = self._monotonic()
-            if now - self._tried_at < _REFRESH_INTERVAL_S:
+            if self._monotonic() - self._tried_at < _REFRESH_INTERVAL_S:
                 return False
-            self._tried_at = now
             try:
+                return await self._try()
+            finally:
+                self._tried_at = self._monotonic()
+
+    async def _try(self) -> bool:
+        began = self._monotonic()
+        try:
+            async with asyncio.timeout(self._fetch_timeout_s):
                 self._keys = await self._fetch()
-            except (httpx.HTTPError, ValueError, PyJWTError) as error:
-                log.warning(
-                    "the JWKS could not be fetched", extra={"publisher": self._publisher, "error": type(error).__name__}
-                )
-                return False
-            self._fetched_at = now
-            return True
+        except (httpx.HTTPError, ValueError, PyJWTError, TimeoutError) as error:
+            log.warning(
+                "the JWKS could not be fetched", extra={"publisher": self._publisher, "error": type(error).__name__}
+            )
+            return False
+        self._fetched_at = began
+        return True
 
     async def _fetch(self) -> Sequence[PyJWK]:
         answer = await self._http.get(await self._locate(), timeout=_TIMEOUT_S)

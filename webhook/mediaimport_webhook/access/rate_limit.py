@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 
 from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.limits import is_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,8 @@ _IPV6_SITE_BITS = 64
 _PROBES = frozenset({"/healthz", "/readyz"})
 _CREDENTIALS = ("authorization", "webhook-signature", "x-fal-webhook-signature")
 _AUTHENTICATED = "mediaimport.authenticated"
+_PORT = re.compile(r"\[(?P<bracketed>[^\]]*)\](?::\d+)?|(?P<plain>[\d.]+):\d+")
+"""Address with brackets or a port, as some proxies write it."""
 
 
 def mark_authenticated(scope: Scope) -> None:
@@ -86,7 +90,8 @@ class AddressLimit:
     """ASGI middleware: limits the requests without valid credentials that one address sends.
 
     A request that brings credentials is always looked at, since users and a generator may share an address with
-    strangers: only its refusal takes a token. One that brings none is refused at once when the bucket is empty.
+    strangers: only its refusal takes a token, and not if its credentials could not be checked. One that
+    brings none is refused at once when the bucket is empty.
     """
 
     app: ASGIApp
@@ -100,7 +105,7 @@ class AddressLimit:
             await self.app(scope, receive, send)
             return
         headers, key = Headers(scope=scope), bucket_of(client_address(scope, self.trusted_proxies))
-        if self.limiter.is_empty(key) and not any(each in headers for each in _CREDENTIALS):
+        if self.limiter.is_empty(key) and not _has_credentials(headers):
             await self._refuse(self.limiter.retry_after_s(key), scope, receive, send)
         else:
             await self._charged(key, scope, receive, send)
@@ -111,7 +116,7 @@ class AddressLimit:
 
         async def send_or_refuse(message: Message) -> None:
             nonlocal is_refused
-            if message["type"] == "http.response.start" and _is_strangers(scope, message):
+            if message["type"] == "http.response.start" and _is_strangers(scope):
                 retry_after_s = self.limiter.retry_after_s(key)
                 if retry_after_s > 0:
                     is_refused = True
@@ -126,9 +131,14 @@ class AddressLimit:
         await too_many_requests(retry_after_s).response()(scope, receive, send)
 
 
-def _is_strangers(scope: Scope, start: Message) -> bool:
-    """Return whether an answer costs a token. A 5xx is no fault of its sender, who may not have been verified yet."""
-    return start["status"] < HTTPStatus.INTERNAL_SERVER_ERROR and not scope.get(_AUTHENTICATED, False)
+def _has_credentials(headers: Headers) -> bool:
+    return any(each in headers for each in _CREDENTIALS)
+
+
+def _is_strangers(scope: Scope) -> bool:
+    """Return whether an answer costs a token: also a 5xx, unless credentials could not be checked."""
+    is_pardoned = is_unchecked(scope) and _has_credentials(Headers(scope=scope))
+    return not is_pardoned and not scope.get(_AUTHENTICATED, False)
 
 
 def client_address(scope: Scope, trusted_proxies: Sequence[Network]) -> str:
@@ -136,9 +146,10 @@ def client_address(scope: Scope, trusted_proxies: Sequence[Network]) -> str:
     address = (scope.get("client") or ("", 0))[0]
     forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
     for each in reversed(forwarded[-_MAX_PROXIES:]):
-        if not _is_in(address, trusted_proxies) or _parsed(each) is None:
+        sender = _without_port(each.strip())
+        if not _is_in(address, trusted_proxies) or _parsed(sender) is None:
             break
-        address = each.strip()
+        address = sender
     return address
 
 
@@ -148,6 +159,12 @@ def bucket_of(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, _IPV6_SITE_BITS), strict=False))
     return "" if parsed is None else str(parsed)
+
+
+def _without_port(text: str) -> str:
+    """Return the address of `192.0.2.1:51234` and `[2001:db8::1]:443`; other text as it is."""
+    match = _PORT.fullmatch(text)
+    return (match["bracketed"] or match["plain"] or "") if match else text
 
 
 def _parsed(text: str) -> Address | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -12,12 +13,25 @@ from starlette.datastructures import Headers, MutableHeaders
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _RETRY_AFTER_S = 2
 _READ_AWAY_BYTES = 64 * 1024
 """A refused body of up to that many bytes is read and forgotten, so that its connection can be used again."""
 _PROBES = frozenset({"/healthz", "/readyz"})
+_UNCHECKED = "mediaimport.unchecked"
+
+
+def mark_unchecked(scope: Scope) -> None:
+    """Note that it is not a request's fault that its credentials are not checked."""
+    scope[_UNCHECKED] = True
+
+
+def is_unchecked(scope: Scope) -> bool:
+    """Return whether a request is refused without a look at its credentials."""
+    return bool(scope.get(_UNCHECKED, False))
 
 
 @dataclass(frozen=True)
@@ -27,23 +41,28 @@ class Limits:
     requests: int = 2000
     body_bytes: int = 32 * 1024 * 1024
     """Of all bodies under way together."""
+    address_body_bytes: int = 16 * 1024 * 1024
+    """Of the bodies that one address sends."""
     body_timeout_s: float = 10.0
 
 
 class RequestLimits:
     """ASGI middleware: 503 beyond the limits, 408 for a body that takes too long. Probes are always answered."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, address_of: Callable[[Scope], str]) -> None:
         self._app = app
         self._limits = limits
+        self._address_of = address_of
         self._requests = 0
         self._body_bytes = 0
+        self._address_body_bytes: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on within the limits."""
         if scope["type"] != "http" or scope["path"] in _PROBES:
             await self._app(scope, receive, send)
         elif self._requests >= self._limits.requests:
+            mark_unchecked(scope)
             await overloaded("requests").response()(scope, receive, send)
         else:
             await self._counted(scope, receive, send)
@@ -53,7 +72,7 @@ class RequestLimits:
         try:
             headers = Headers(scope=scope)
             if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
-                await self._with_body(scope, _Body(headers, receive, self), send)
+                await self._with_body(scope, _Body(scope, receive, self, self._address_of(scope)), send)
             else:
                 await self._app(scope, receive, send)
         finally:
@@ -68,13 +87,23 @@ class RequestLimits:
         try:
             await self._app(scope, body.receive, send_and_close)
         finally:
-            self._body_bytes -= body.received_bytes
+            self._release(body.address, body.received_bytes)
 
-    def hold(self, size_bytes: int) -> None:
-        """Count bytes of a body until its request ends; a 503 Problem beyond the limit."""
+    def hold(self, scope: Scope, address: str, size_bytes: int) -> None:
+        """Count bytes of a body until its request ends; a 503 Problem beyond the limits."""
         self._body_bytes += size_bytes
+        self._address_body_bytes[address] += size_bytes
+        if self._address_body_bytes[address] > self._limits.address_body_bytes:
+            raise overloaded("bodies of one address")
         if self._body_bytes > self._limits.body_bytes:
+            mark_unchecked(scope)
             raise overloaded("bodies")
+
+    def _release(self, address: str, size_bytes: int) -> None:
+        self._body_bytes -= size_bytes
+        self._address_body_bytes[address] -= size_bytes
+        if self._address_body_bytes[address] <= 0:
+            del self._address_body_bytes[address]
 
     @property
     def body_timeout_s(self) -> float:
@@ -85,8 +114,10 @@ class RequestLimits:
 class _Body:
     """Body of one request."""
 
-    def __init__(self, headers: Headers, receive: Receive, limits: RequestLimits) -> None:
-        length = headers.get("content-length", "")
+    def __init__(self, scope: Scope, receive: Receive, limits: RequestLimits, address: str) -> None:
+        length = Headers(scope=scope).get("content-length", "")
+        self.address = address
+        self._scope = scope
         self.received_bytes = 0
         self._length = int(length) if length.isdecimal() else None
         self._receive = receive
@@ -110,7 +141,7 @@ class _Body:
             size_bytes = len(message.get("body", b""))
             self._is_complete = not message.get("more_body", False)
             self.received_bytes += size_bytes
-            self._limits.hold(size_bytes)
+            self._limits.hold(self._scope, self.address, size_bytes)
         return message
 
     async def _next(self) -> Message:

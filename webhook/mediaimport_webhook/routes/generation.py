@@ -21,6 +21,7 @@ from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, Owne
 from mediaimport_webhook.generation.providers import Generator, Prediction, PredictionOutcome, Provider
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.idempotency_key import idempotency_key
+from mediaimport_webhook.http.limits import mark_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +91,12 @@ class CallbackRoute:
         return await bodies.read_body(request, limit_bytes=bodies.MAX_CALLBACK_BYTES)
 
     async def _verified(self, request: Request, body: bytes) -> Prediction:
-        await self.provider.verify(request.headers, body)
+        try:
+            await self.provider.verify(request.headers, body)
+        except problems.Problem as problem:
+            if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                mark_unchecked(request.scope)
+            raise
         mark_authenticated(request.scope)
         return await self.provider.complete(await self.provider.parse(body), request.query_params)
 

@@ -16,6 +16,8 @@ from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.settings import Oidc
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
     from tests.support.webhook import Start
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -194,3 +196,53 @@ def test_no_request_waits_for_an_issuer_that_does_not_answer_while_keys_are_held
         return during, len(asked)
 
     assert asyncio.run(asyncio.wait_for(callers(), 5)) == (2, 2)
+
+
+def key_set(
+    answer: Callable[[httpx.Request], Coroutine[None, None, httpx.Response]],
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    fetch_timeout_s: float = 10.0,
+) -> KeySet:
+    async def locate() -> str:
+        return "https://login.test/keys"
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    return KeySet(http, locate, publisher="issuer", monotonic=monotonic, fetch_timeout_s=fetch_timeout_s)
+
+
+def test_requests_after_a_slow_failure_do_not_each_wait_for_another() -> None:
+    now, asked = [1000.0], []
+
+    async def fail_slowly(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        now[0] += 10
+        return httpx.Response(500)
+
+    async def four(keys: KeySet) -> int:
+        for _ in range(4):
+            with pytest.raises(Problem):
+                await keys.keys()
+        now[0] += 10
+        with pytest.raises(Problem):
+            await keys.keys()
+        return len(asked)
+
+    assert asyncio.run(four(key_set(fail_slowly, monotonic=lambda: now[0]))) == 2
+
+
+def test_publisher_that_drips_its_answer_is_given_up() -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=drip())
+
+    async def refused() -> int:
+        with pytest.raises(Problem) as problem:
+            await asyncio.wait_for(key_set(answer, fetch_timeout_s=0.1).keys(), 5)
+        return problem.value.status
+
+    assert asyncio.run(refused()) == 503

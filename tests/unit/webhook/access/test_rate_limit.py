@@ -3,6 +3,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import jwt
 import pytest
 from mediaimport_webhook.access import rate_limit
 from mediaimport_webhook.access.rate_limit import RateLimiter, bucket_of, client_address
@@ -63,6 +65,26 @@ def test_callback_that_cannot_be_taken_is_503_and_never_429(limited: RunningWebh
     assert {limited.callback(prediction()).status_code for _ in range(5)} == {503}
 
 
+def test_stranger_pays_for_a_5xx(limited: RunningWebhook) -> None:
+    answers = [limited.call("POST", "/api/v1/fal/webhook", token=None).status_code for _ in range(4)]
+    assert answers == [503, 503, 429, 429]
+
+
+def test_callback_whose_signature_could_not_be_checked_is_503_and_never_429(start: Start, prediction: Make) -> None:
+    settings = {"REPLICATE_WEBHOOK_SECRETS": None, "REPLICATE_API_TOKEN": "r8-token"}
+    webhook = start(UNAUTHENTICATED_RATE_LIMIT_PER_SECOND="1", **settings)
+    webhook.replicate.answers["/v1/webhooks/default/secret"] = httpx.Response(500)
+    assert {webhook.callback(prediction()).status_code for _ in range(5)} == {503}
+
+
+def test_token_that_could_not_be_checked_is_503_and_never_429(start: Start) -> None:
+    issuer = "https://login.test/realm"
+    webhook = start(UNAUTHENTICATED_RATE_LIMIT_PER_SECOND="1", OIDC_ISSUER=issuer, OIDC_AUDIENCE="a")
+    webhook.replicate.answers["/realm/.well-known/openid-configuration"] = httpx.Response(500)
+    token = jwt.encode({"sub": "alice"}, "x" * 32, algorithm="HS256", headers={"kid": "one"})
+    assert {webhook.call("GET", LIST, token=token).status_code for _ in range(5)} == {503}
+
+
 def test_probes_are_never_limited(limited: RunningWebhook) -> None:
     assert {limited.call("GET", "/healthz", token=None).status_code for _ in range(20)} == {200}
 
@@ -96,6 +118,11 @@ def scope(client: str, *forwarded: str) -> dict[str, Any]:
         ("10.0.0.1", ["10.2.2.2, 10.1.1.1"], "10.2.2.2"),
         ("10.0.0.1", ["192.0.2.1, unknown"], "10.0.0.1"),
         ("fd00::1", ["2001:db8::1"], "2001:db8::1"),
+        ("10.0.0.1", ["203.0.113.7:51234"], "203.0.113.7"),
+        ("10.0.0.1", ["203.0.113.7:51234, 10.1.1.1:80"], "203.0.113.7"),
+        ("fd00::1", ["[2001:db8::7]:443"], "2001:db8::7"),
+        ("fd00::1", ["[2001:db8::7]"], "2001:db8::7"),
+        ("10.0.0.1", ["192.0.2.1:"], "10.0.0.1"),
         ("::ffff:10.0.0.1", ["192.0.2.1"], "192.0.2.1"),
     ],
 )

@@ -224,6 +224,23 @@ def test_objects_that_strangers_cause_take_little_memory(process: WebhookProcess
     assert process.peak_memory_mb - before < 20
 
 
+def test_sender_that_hangs_up_in_the_body_is_charged_and_makes_no_error(tmp_path: Path) -> None:
+    async def hang_up(webhook: WebhookProcess) -> None:
+        for _ in range(5):
+            async with connected(webhook) as connection:
+                await connection.send(
+                    "POST /api/v1/replicate/webhook HTTP/1.1", forged() | {"Content-Length": "9"}, b"x"
+                )
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
+
+    with started(tmp_path, UNAUTHENTICATED_RATE_LIMIT_PER_SECOND="1") as webhook:
+        asyncio.run(hang_up(webhook))
+        logged = [json.loads(each) for each in (tmp_path / "webhook.log").read_text().splitlines()]
+    statuses = [each["status"] for each in logged if each["msg"] == "request"]
+    assert (statuses, [each for each in logged if "exception" in each]) == ([499, 499, 429, 429, 429], [])
+
+
 def test_few_pipelined_requests_are_all_answered_and_of_too_many_the_first(process: WebhookProcess) -> None:
     async def pipelined(number: int) -> list[tuple[int, str]]:
         answers: list[tuple[int, str]] = []

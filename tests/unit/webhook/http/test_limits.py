@@ -25,6 +25,7 @@ class Exchange:
 
     headers: dict[str, str]
     path: str = "/"
+    address: str = "192.0.2.1"
     body: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
     start: dict[str, Any] = field(default_factory=dict)
 
@@ -46,6 +47,7 @@ class Exchange:
     async def run(self, app: Starlette) -> None:
         headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
         scope = {"type": "http", "method": "POST", "path": self.path, "query_string": b"", "headers": headers}
+        scope["client"] = (self.address, 1)
         await app(scope, self.body.get, self.send)
 
 
@@ -58,7 +60,7 @@ def application(limits: Limits, endpoint: Callable[[Request], Any] | None = None
 
     return Starlette(
         routes=[Route("/", endpoint or read, methods=["POST"]), Route("/healthz", probe, methods=["POST"])],
-        middleware=[Middleware(RequestLimits, limits=limits)],
+        middleware=[Middleware(RequestLimits, limits=limits, address_of=lambda scope: str(scope["client"][0]))],
         exception_handlers={problems.Problem: problems.problem_response},
     )
 
@@ -107,6 +109,31 @@ def test_bodies_beyond_the_budget_are_503_and_those_within_are_read() -> None:
     first, refused, later = asyncio.run(three())
     assert [each.status for each in (first, refused, later)] == [200, 503, 200]
     assert refused.answered["retry-after"] == "2"
+
+
+def test_address_that_holds_its_share_of_bodies_leaves_the_rest_to_others() -> None:
+    async def two_addresses() -> list[int]:
+        app = application(Limits(body_bytes=100, address_body_bytes=50))
+        holder, same, other = (
+            Exchange({"content-length": "60"}),
+            Exchange({"content-length": "20"}),
+            Exchange({"content-length": "20"}, address="192.0.2.2"),
+        )
+        holding = asyncio.create_task(holder.run(app))
+        holder.bring(45, more=True)
+        await settle()
+        same.bring(20, more=False)
+        other.bring(20, more=False)
+        await same.run(app)
+        await other.run(app)
+        holder.bring(15, more=False)
+        await holding
+        later = Exchange({"content-length": "20"})
+        later.bring(20, more=False)
+        await later.run(app)
+        return [each.status for each in (same, other, holder, later)]
+
+    assert asyncio.run(two_addresses()) == [503, 200, 503, 200]
 
 
 def test_requests_beyond_the_limit_are_503_and_probes_are_not() -> None:
