@@ -49,9 +49,9 @@ WRONG_REGION = frozenset({
 UNKNOWN_HEADER = frozenset({
     "NotImplemented", "501", "InvalidArgument", "InvalidRequest", "MissingContentLength", "411", "UnsupportedHeader",
 })  # fmt: skip
-"""What stores answer that do not know a header of a write: of a checksum, of a trailer, of a condition."""
+"""Codes of stores that do not know a header of a write: of a checksum, of a trailer, of a condition."""
 BROKEN_CHECKSUM = frozenset({"XAmzContentSHA256Mismatch", "IncompleteBody", "InvalidDigest", "MalformedTrailerError"})
-"""What stores answer that do not know trailing checksums, and others when bytes were lost on the way."""
+"""Codes of stores that do not know trailing checksums, and of others when bytes were lost on the way."""
 REGION_HEADER = "x-amz-bucket-region"
 
 _REGION = re.compile(r"[a-z0-9][-a-z0-9]{0,62}")
