@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from mediaimport_api.model import Model, Sha256, Timestamp
+from mediaimport_api.model import Model, Sha256
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Spec
 
@@ -33,7 +33,7 @@ class Task(Model):
     asset_id: str
     spec: Spec
     run: str
-    created_at: Timestamp | None = None
+    created_at: AwareDatetime | None = None
     """The creation of the resource; a generator's output that is younger than some minutes may not be visible yet."""
     attempt: int = Field(ge=1)
     look_at_store: bool = False
