@@ -66,7 +66,9 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
         failures = Failures(Records(cluster))
         intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, failures=failures, default_user_id="default")
         recovery = Recovery(OnlyOne(settings, http, prediction_id), intake, cluster, TOKENS)
-        return await recovery.run(datetime.now(UTC) + LATER)
+        found = await recovery.run(datetime.now(UTC) + LATER)
+    await asyncio.sleep(0.25)  # TLS connections close in the background, and the loop ends now
+    return found
 
 
 def lost_prediction(world: World, webhook_url: str, *, completed_seconds_ago: float = 0) -> str:
