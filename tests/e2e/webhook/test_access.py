@@ -187,5 +187,5 @@ def test_requests_of_other_callers_change_nothing(answers: tuple[Callers, list[R
     left = {each["spec"]["assetId"]: each for each in world.resources() if TAG in each["spec"].get("tags", [])}
     for (operation, caller), asset in callers.assets.items():
         if caller in {"nobody", "another"}:
-            assert not is_going(left[asset]), operation
+            assert not is_deleted(left[asset]), operation
             assert left[asset]["spec"].get("run", "") == "", operation
