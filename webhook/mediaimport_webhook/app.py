@@ -7,6 +7,7 @@ import logging
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from mediaimport_runtime.kubernetes.errors import UnavailableError
@@ -14,9 +15,8 @@ from mediaimport_runtime.logs import Lines
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
-from mediaimport_webhook.access.authenticator import authenticator_of
+from mediaimport_webhook.access.authenticator import authenticator_of, has_valid_token
 from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
 from mediaimport_webhook.generation.failures import Failures
@@ -28,6 +28,7 @@ from mediaimport_webhook.generation.providers.replicate import Replicate
 from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.states import PredictionStates
 from mediaimport_webhook.http import access_log, draining, internal_errors, openapi, problems, request_id
+from mediaimport_webhook.http.cors import Cors
 from mediaimport_webhook.http.limits import Limits, RequestLimits
 from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
     from starlette.types import Scope
 
+    from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.settings import Settings
 
@@ -72,9 +74,10 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     catalogue = Catalogue()
     reflector = Reflector(dependencies.cluster, catalogue)
     _observe_cache(dependencies.metrics, reflector, catalogue)
+    authenticator = authenticator_of(settings, dependencies.http, dependencies.metrics)
     app = Starlette(
-        routes=_routes(settings, dependencies, catalogue, reflector),
-        middleware=_middleware(settings, dependencies),
+        routes=_routes(settings, dependencies, catalogue, reflector, authenticator),
+        middleware=_middleware(settings, dependencies, authenticator),
         exception_handlers={
             problems.Problem: problems.problem_response,
             HTTPException: problems.http_error_response,
@@ -88,9 +91,14 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     return app
 
 
-def _routes(settings: Settings, dependencies: Dependencies, catalogue: Catalogue, reflector: Reflector) -> list[Route]:
+def _routes(
+    settings: Settings,
+    dependencies: Dependencies,
+    catalogue: Catalogue,
+    reflector: Reflector,
+    authenticator: Authenticator,
+) -> list[Route]:
     cluster, sidecars, metrics = dependencies.cluster, dependencies.sidecars, dependencies.metrics
-    authenticator = authenticator_of(settings, dependencies.http, metrics)
     presenter = Presenter(dependencies.signer)
     lookup = AssetLookup(catalogue, cluster, sidecars)
     imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
@@ -172,7 +180,7 @@ def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
     return Fal(settings, http, user_id=settings.fal_user_id)
 
 
-def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middleware]:
+def _middleware(settings: Settings, dependencies: Dependencies, authenticator: Authenticator) -> list[Middleware]:
     """Return the middleware, the outermost first."""
 
     def sender(scope: Scope) -> str:
@@ -188,7 +196,7 @@ def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middlewa
     if settings.cors_origins:
         middleware.append(
             Middleware(
-                CORSMiddleware,
+                Cors,
                 allow_origins=list(settings.cors_origins),
                 allow_methods=["GET", "POST", "DELETE"],
                 expose_headers=["Age", "Location", "Retry-After", request_id.HEADER],
@@ -201,6 +209,7 @@ def _middleware(settings: Settings, dependencies: Dependencies) -> list[Middlewa
             limiter=RateLimiter(settings.unauthenticated_rate_limit_per_second),
             trusted_proxies=settings.trusted_proxies,
             metrics=dependencies.metrics,
+            has_valid_token=partial(has_valid_token, authenticator),
         )
         middleware.append(limit)
     return [

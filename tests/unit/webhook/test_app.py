@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
+
 if TYPE_CHECKING:
     import pytest
 
@@ -42,3 +44,14 @@ def test_refusals_may_be_read_by_a_browser(start: Start) -> None:
     assert [each.status_code for each in answers] == [401, 404, 401]
     assert {each.headers["access-control-allow-origin"] for each in answers} == {"https://app.test"}
     assert "X-Request-Id" in answers[0].headers["access-control-expose-headers"]
+
+
+def test_refused_preflight_is_a_problem(start: Start) -> None:
+    webhook = start(CORS_ORIGINS="https://app.test")
+    headers = {"Origin": "https://evil.test", "Access-Control-Request-Method": "GET"}
+    browser = httpx.AsyncClient(transport=httpx.ASGITransport(webhook.app), base_url="http://webhook.test")
+    answer = webhook.run(browser.options("/api/v1/media/", headers=headers))
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert (answer.json()["type"].rpartition("/")[2], "origin" in answer.json()["detail"]) == ("cors-refused", True)
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert "access-control-allow-origin" not in answer.headers

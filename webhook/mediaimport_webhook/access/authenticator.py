@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 from mediaimport_api.model import Sha256
 from mediaimport_runtime.environment import BadSettingError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from starlette.requests import Request
 
 from mediaimport_webhook.access import Caller, unauthorized
 from mediaimport_webhook.access.rate_limit import RateLimiter, mark_authenticated, too_many_requests
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-    from starlette.requests import Request
     from starlette.types import Scope
 
     from mediaimport_webhook.access.oidc import Issuer
@@ -109,6 +109,16 @@ class RateLimitedAuthenticator:
             self.metrics.rate_limited()
             raise too_many_requests(retry_after_s)
         return caller
+
+
+async def has_valid_token(authenticator: Authenticator, scope: Scope) -> bool:
+    """Return whether a request to a route that asks nobody has a valid token; it takes nothing of its user's rate."""
+    unlimited = authenticator.authenticator if isinstance(authenticator, RateLimitedAuthenticator) else authenticator
+    try:
+        await unlimited.caller(Request(scope))
+    except problems.Problem:
+        return False
+    return True
 
 
 class TokenGrant(BaseModel):

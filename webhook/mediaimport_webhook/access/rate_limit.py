@@ -17,7 +17,7 @@ from mediaimport_webhook.http import problems
 from mediaimport_webhook.http.limits import is_unchecked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -98,6 +98,8 @@ class AddressLimit:
     limiter: RateLimiter
     trusted_proxies: Sequence[Network]
     metrics: Metrics
+    has_valid_token: Callable[[Scope], Awaitable[bool]]
+    """Asked about an answer for which nobody looked at the token, such as a public page or a 404."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429."""
@@ -116,7 +118,7 @@ class AddressLimit:
 
         async def send_or_refuse(message: Message) -> None:
             nonlocal is_refused
-            if message["type"] == "http.response.start" and _is_strangers(scope):
+            if message["type"] == "http.response.start" and await self._is_strangers(scope, message):
                 retry_after_s = self.limiter.retry_after_s(key)
                 if retry_after_s > 0:
                     is_refused = True
@@ -126,6 +128,14 @@ class AddressLimit:
 
         await self.app(scope, receive, send_or_refuse)
 
+    async def _is_strangers(self, scope: Scope, start: Message) -> bool:
+        """Return whether an answer costs a token: also a 5xx, unless credentials could not be checked."""
+        headers = Headers(scope=scope)
+        if scope.get(_AUTHENTICATED, False) or (is_unchecked(scope) and _has_credentials(headers)):
+            return False
+        is_refused = start["status"] == HTTPStatus.UNAUTHORIZED
+        return is_refused or "authorization" not in headers or not await self.has_valid_token(scope)
+
     async def _refuse(self, retry_after_s: int, scope: Scope, receive: Receive, send: Send) -> None:
         self.metrics.rate_limited()
         await too_many_requests(retry_after_s).response()(scope, receive, send)
@@ -133,12 +143,6 @@ class AddressLimit:
 
 def _has_credentials(headers: Headers) -> bool:
     return any(each in headers for each in _CREDENTIALS)
-
-
-def _is_strangers(scope: Scope) -> bool:
-    """Return whether an answer costs a token: also a 5xx, unless credentials could not be checked."""
-    is_pardoned = is_unchecked(scope) and _has_credentials(Headers(scope=scope))
-    return not is_pardoned and not scope.get(_AUTHENTICATED, False)
 
 
 def client_address(scope: Scope, trusted_proxies: Sequence[Network]) -> str:

@@ -32,6 +32,10 @@ PROBLEM_TYPES = (
         "Send the request again on a better connection.",
     ),
     ProblemType(
+        "cors-refused", 400, "A browser asks for an origin, a method or a header that is not allowed.",
+        "The operator of this service adds the page's origin to `CORS_ORIGINS`; `detail` says what is not allowed.",
+    ),
+    ProblemType(
         "deleted", 410, "Somebody deleted the asset, and it does not come back.",
         "Forget its id. A new import has an id of its own.",
     ),
@@ -40,7 +44,7 @@ PROBLEM_TYPES = (
         "The operator of this service enables deletion; `detail` quotes the cluster.",
     ),
     ProblemType(
-        "headers-too-large", 431, "The request line and headers are longer than 64 KiB.",
+        "headers-too-large", 431, "The request line and headers are longer than 64 KiB, or more than 100.",
         "Send shorter headers; cookies of other services on the same host are a usual cause.",
     ),
     ProblemType(
@@ -100,7 +104,7 @@ PROBLEM_TYPES = (
         "Check the id and the token: the answer is the same for both reasons.",
     ),
     ProblemType(
-        "overloaded", 503, "The service has as many requests, or as many bytes of bodies, under way as it can hold.",
+        "overloaded", 503, "The service, or an address, has as many connections, requests or bytes as it can hold.",
         "Wait as long as Retry-After says, then try again. More replicas hold more.",
     ),
     ProblemType(

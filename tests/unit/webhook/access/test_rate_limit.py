@@ -30,7 +30,8 @@ def of(address: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("path", "token", "status"), [(LIST, None, 401), (LIST, "x" * 20, 401), ("/openapi.json", None, 200)]
+    ("path", "token", "status"),
+    [(LIST, None, 401), (LIST, "x" * 20, 401), ("/openapi.json", None, 200), ("/openapi.json", "x" * 20, 200)],
 )
 def test_stranger_who_asks_too_often_is_told_when_to_come_back(
     limited: RunningWebhook, path: str, token: str | None, status: int
@@ -83,6 +84,13 @@ def test_token_that_could_not_be_checked_is_503_and_never_429(start: Start) -> N
     webhook.replicate.answers["/realm/.well-known/openid-configuration"] = httpx.Response(500)
     token = jwt.encode({"sub": "alice"}, "x" * 32, algorithm="HS256", headers={"kid": "one"})
     assert {webhook.call("GET", LIST, token=token).status_code for _ in range(5)} == {503}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/openapi.json", 200), ("/api/v1/nowhere", 404)])
+def test_valid_token_never_counts_also_where_nobody_asks_for_it(
+    limited: RunningWebhook, path: str, status: int
+) -> None:
+    assert {limited.call("GET", path, token=ALICE).status_code for _ in range(5)} == {status}
 
 
 def test_probes_are_never_limited(limited: RunningWebhook) -> None:
