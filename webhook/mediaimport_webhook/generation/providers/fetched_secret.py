@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 _FRESH_FOR = timedelta(minutes=1)
 """Least age of a secret before another request, so that forged callbacks do not each cause one."""
 _COOLDOWN = timedelta(seconds=10)
-"""Least time after a failed request."""
+"""Least time after the end of a failed request."""
+_TIMEOUT_S = 10.0
+"""Of a whole request: httpx limits the time of each part."""
 
 
 class FetchedSecret:
     """The newest secret. `fetch` asks the generator; a Problem if it does not get one."""
 
-    def __init__(self, fetch: Callable[[], Awaitable[str]], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, fetch: Callable[[], Awaitable[str]], clock: Callable[[], datetime], *, timeout_s: float = _TIMEOUT_S
+    ) -> None:
+        self._timeout_s = timeout_s
         self._fetch = fetch
         self._clock = clock
         self._fetching = asyncio.Lock()
@@ -42,12 +47,17 @@ class FetchedSecret:
             if _within(_COOLDOWN, self._failed_at, now):
                 raise problems.unavailable("The generator's API", retry_after_s=int(_COOLDOWN.total_seconds()))
             try:
-                self._secret = await self._fetch()
-            except problems.Problem:
-                self._failed_at = now
-                raise
+                async with asyncio.timeout(self._timeout_s):
+                    self._secret = await self._fetch()
+            except (problems.Problem, TimeoutError) as error:
+                self._failed_at = self._clock()
+                raise _as_problem(error) from None
             self._fetched_at, self._failed_at = now, None
             return self._secret
+
+
+def _as_problem(error: Exception) -> problems.Problem:
+    return error if isinstance(error, problems.Problem) else problems.unavailable("The generator's API")
 
 
 def _within(span: timedelta, then: datetime | None, now: datetime) -> bool:
