@@ -30,7 +30,7 @@ LIFETIME = timedelta(days=1)
 """Period in which a key is remembered."""
 _MAX_START = timedelta(minutes=1)
 """After that a request that has not noted its prediction is over, and the generator's list shows what it started."""
-_MAX_PAGES = 5
+_MAX_PAGES = 20
 _REFUSALS = frozenset({"input-refused", "provider-busy", "provider-refused", "setting-missing"})
 """Problems after which there is no prediction; after any other there may be one."""
 
@@ -144,11 +144,12 @@ class IdempotencyKeys:
             log.warning("the end of a request could not be recorded", extra={"error": str(error)})
 
     async def _find(self, nonce: str, *, since: datetime) -> Prediction | None:
-        """Return the prediction with that nonce in its callback URL, from the newest pages of the generator's list."""
-        cursor: str | None = ""
+        """Return the prediction with that nonce in its callback URL, None if the list shows that there is none.
+
+        A 503 Problem if the list is so long that its newest pages do not reach back to `since`: there may be one.
+        """
+        cursor = ""
         for _ in range(_MAX_PAGES):
-            if cursor is None:
-                break
             page = await self.generator.list_predictions(cursor)
             for each in page.predictions:
                 token = self.tokens.of_prediction(each.callback_url)
@@ -156,13 +157,23 @@ class IdempotencyKeys:
                     return each
             # The generator's clock may differ from ours by a minute.
             is_past = any(each.created_at and each.created_at < since - _MAX_START for each in page.predictions)
-            cursor = None if is_past else page.next
-        return None
+            if is_past or page.next is None:
+                return None
+            cursor = page.next
+        raise _undecided()
 
 
 def _reused() -> problems.Problem:
     detail = "This Idempotency-Key was used for another request; use a new one."
     return problems.Problem(HTTPStatus.CONFLICT, "idempotency-key-reused", detail)
+
+
+def _undecided() -> problems.Problem:
+    detail = (
+        "The answer to an earlier request with this Idempotency-Key was lost, and the generator has had too many"
+        " predictions since to tell whether it started one; look at the generator's own list."
+    )
+    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers={"Retry-After": "60"})
 
 
 def _in_use(wait: timedelta) -> problems.Problem:

@@ -26,7 +26,6 @@ from mediaimport_webhook.http.limits import mark_unchecked
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pydantic import JsonValue
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -139,7 +138,8 @@ class GenerationRoutes:
         alias = models.get(request.path_params["alias"])
         if alias is None:
             raise problems.not_found("model alias")
-        tags, fields = _split(await bodies.read_json_object(request), alias)
+        body = await bodies.read_json_object(request)
+        tags, fields = _split(body, alias)
         model_input = alias.model_input(fields)
         nonce = {} if key is None else {"nonce": nonce_of_key(caller.user_id, key)}
         token = OwnerToken(Owner(caller.user_id, tuple(tags)), **nonce)
@@ -149,7 +149,7 @@ class GenerationRoutes:
             prediction = await start()
             started = Started(prediction.id, prediction.state)
         else:
-            fingerprint = _fingerprint(request.path_params["alias"], model_input, tags)
+            fingerprint = _fingerprint(request.path_params["alias"], body)
             started = await self.keys.start(StartRequest(token.nonce, fingerprint, start))
         content = {"job_id": started.id, "status": started.state}
         location = {"Location": f"/api/v1/{self.generator.name}/predictions/{started.id}"}
@@ -207,9 +207,9 @@ class GenerationRoutes:
         return [each for each in page.entries if each.job_id == prediction_id]
 
 
-def _fingerprint(alias: str, model_input: dict[str, JsonValue], tags: list[str]) -> str:
-    """Return a hash of all that a request asks for."""
-    return hashlib.sha256(json.dumps([alias, model_input, tags], sort_keys=True).encode()).hexdigest()
+def _fingerprint(alias: str, body: dict[str, Any]) -> str:
+    """Return a hash of what the caller sent, whatever the models file makes of it."""
+    return hashlib.sha256(json.dumps([alias, body], sort_keys=True).encode()).hexdigest()
 
 
 def _split(body: dict[str, Any], alias: ModelAlias) -> tuple[list[str], dict[str, Any]]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -243,3 +244,28 @@ def test_prediction_that_cannot_be_noted_is_answered_and_found_later() -> None:
         assert world.generator.started == 1
 
     run(steps)
+
+
+def test_key_is_not_started_again_while_the_list_does_not_reach_back_to_its_request() -> None:
+    async def steps(world: World) -> None:
+        await die_while_starting(world)
+        world.generator.accepted("lost")
+        for each in range(600):
+            world.generator.accepted(f"newer{each}", nonce="m")
+        world.now += timedelta(seconds=120)
+        with pytest.raises(problems.Problem, match="too many predictions since") as refused:
+            await world.start(1)
+        assert (refused.value.status, world.generator.started) == (503, 1)
+
+    run(steps)
+
+
+def test_same_body_is_the_same_request_after_a_change_of_the_models_file(
+    start: Start, variables: dict[str, str]
+) -> None:
+    first = start()
+    job = first.call("POST", GENERATE, json=BODY, headers=KEY).json()["job_id"]
+    models = Path(variables["REPLICATE_MODELS_FILE"])
+    models.write_text(models.read_text().replace('"enable_prompt_expansion": true', '"enable_prompt_expansion": false'))
+    answer = start(replica_of=first).call("POST", GENERATE, json=BODY, headers=KEY)
+    assert (answer.status_code, answer.json()["job_id"]) == (202, job)
