@@ -129,8 +129,7 @@ class Intake:
         if prediction.outcome is PredictionOutcome.RUNNING:
             return IntakeResult("ignored", reason=f"its state is {prediction.state}")
         if prediction.outcome is PredictionOutcome.FAILED:
-            if token is not None:
-                await self._failures.record(prediction, token.owner)
+            await self.record_failure(prediction, token)
             return await self._ignore(prediction, "PredictionNotSucceeded", f"its state is {prediction.state}")
         outputs = media_outputs(prediction.output)
         if not outputs:
@@ -142,6 +141,11 @@ class Intake:
             owner = self._default_owner if token is None else token.owner
             results = await self._import_all(prediction, outputs[:_MAX_OUTPUTS], owner=owner, recovered=recovered)
         return IntakeResult("imported", outputs=results)
+
+    async def record_failure(self, prediction: Prediction, token: OwnerToken | None) -> None:
+        """Record a failed prediction that has an owner, once; UnavailableError."""
+        if token is not None:
+            await self._failures.record(prediction, token.owner)
 
     async def _import_all(
         self, prediction: Prediction, outputs: list[Output], *, owner: Owner, recovered: bool

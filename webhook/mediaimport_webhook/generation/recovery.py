@@ -1,4 +1,4 @@
-"""Recovery of missed predictions: those whose callback never came are imported before their files expire."""
+"""Recovery of missed predictions: those whose callback never came are imported in time, or recorded as failed."""
 
 from __future__ import annotations
 
@@ -74,6 +74,9 @@ class Recovery:
             token = self._token(prediction)
         except InvalidTokenError:
             return 0
+        if prediction.outcome is PredictionOutcome.FAILED:
+            await self.intake.record_failure(prediction, token)
+            return 0
         result = await self.intake.accept(prediction, token, recovered=True)
         created = sum(each.created.outcome is CreationOutcome.CREATED for each in result.outputs)
         if created:
@@ -90,14 +93,16 @@ class Recovery:
 
 def _is_due(prediction: Prediction, now: datetime) -> bool:
     """Return whether the callback is overdue and the files still live."""
-    if prediction.outcome is not PredictionOutcome.SUCCEEDED or prediction.completed_at is None:
+    if prediction.outcome is PredictionOutcome.RUNNING or prediction.completed_at is None:
         return False
     age, lifetime = now - prediction.completed_at, prediction.files_lifetime or _DEFAULT_LIFETIME
     return _CALLBACK_WITHIN <= age < lifetime
 
 
 def _is_known(prediction: Prediction, existing: frozenset[str]) -> bool:
-    """Return whether all outputs have their import; so has a prediction without any."""
+    """Return whether all outputs have their import; so has a prediction without any, but for a failed one."""
+    if prediction.outcome is PredictionOutcome.FAILED:
+        return False
     identity = (prediction.provider, prediction.id)
     outputs = media_outputs(prediction.output)
     return all(names.prediction_resource_name(*identity, each.pointer) in existing for each in outputs)

@@ -185,7 +185,13 @@ class GenerationRoutes:
 
     async def _prediction(self, prediction_id: str, caller: Caller) -> tuple[Prediction, Owner]:
         """Return a prediction that has no assets, with its owner; a 404 Problem if the caller may not see it."""
-        prediction = await self.states.get(prediction_id)
+        try:
+            prediction = await self.states.get(prediction_id)
+        except problems.Problem:
+            recorded = await self.failures.get(provider=self.generator.name, prediction=prediction_id)
+            if recorded is None or caller.sees not in {None, recorded[1].user_id}:
+                raise
+            return recorded
         token = None if prediction is None else self.tokens.of_prediction(prediction.callback_url)
         if prediction is not None and token is not None:
             found: tuple[Prediction, Owner] | None = prediction, token.owner

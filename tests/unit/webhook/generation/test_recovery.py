@@ -171,3 +171,15 @@ def test_next_page_elsewhere_is_not_followed(webhook: RunningWebhook, prediction
         webhook, [prediction(**completed(5))], [prediction(id="p2", **completed(6))], base="https://evil.test"
     )
     assert world.recover() == Recovered(1, 1)
+
+
+def test_failure_whose_callback_never_came_is_recorded(webhook: RunningWebhook, prediction: Make) -> None:
+    failed = prediction(status="failed", output=None, error="out of rabbits", **completed(5))
+    foreign = failed | {"id": "foreign", "webhook": CALLBACK}
+    world = World(webhook, [failed, foreign])
+    assert (world.recover(), world.recover()) == (Recovered(2, 0),) * 2
+    found = webhook.run(
+        Failures(Records(webhook.cluster)).get(provider="replicate", prediction="pred1"),
+    )
+    assert found is not None
+    assert (found[0].error, found[1], len(webhook.cluster.leases)) == ("out of rabbits", Owner("alice", ("fun",)), 1)

@@ -270,3 +270,21 @@ def test_count_that_is_none_is_left_out(job: RunningWebhook, prediction: Make, c
     finish(job)
     answer = job.call("GET", JOB).json()
     assert (answer["status"], answer["outputs_expected"]) == ("ready", None)
+
+
+def test_recorded_failure_is_shown_while_the_generator_is_down(start: Start, prediction: Make) -> None:
+    first, second = start(), start()
+    first.call("POST", GENERATE, json=BODY)
+    failed = prediction(status="failed", output=None, error="out of rabbits")
+    first.callback(failed, path=first.replicate.callback_path())
+    second.cluster.leases = first.cluster.leases
+    second.replicate.answers["/v1/predictions/pred1"] = httpx.Response(500)
+    assert second.call("GET", JOB).json()["error"] == "out of rabbits"
+    second.cluster.leases = {}
+    assert second.call("GET", JOB).status_code == 503
+
+
+def test_answer_without_an_id_is_the_generators_fault(webhook: RunningWebhook) -> None:
+    webhook.replicate.answers[CREATE] = httpx.Response(201, json={"status": "starting"})
+    answer = webhook.call("POST", GENERATE, json=BODY)
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (502, "provider-answer-unreadable")

@@ -103,7 +103,7 @@ class Replicate:
         response = await self._send("GET", f"/v1/predictions/{prediction}")
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
-        return _prediction(_content(response))
+        return _answered(response)
 
     async def list_predictions(self, cursor: str = "") -> PredictionPage:
         """Return a page of the account's predictions, newest first; entries that are none are skipped."""
@@ -140,7 +140,7 @@ class Replicate:
         body: dict[str, Any] = {"input": model_input, "webhook": callback_url, "webhook_events_filter": ["completed"]}
         if alias.version is not None:
             body["version"] = alias.version
-        return _prediction(_content(await self._send("POST", path, body)))
+        return _answered(await self._send("POST", path, body))
 
     async def cancel(self, prediction: str) -> None:
         """Cancel a prediction."""
@@ -227,6 +227,15 @@ def _prediction(content: dict[str, Any]) -> Prediction:
         files_lifetime=_FILES_LIFETIME,
         callback_url=fields.text(content.get("webhook"), max_length=_MAX_URL),
     )
+
+
+def _answered(response: httpx.Response) -> Prediction:
+    """Return the prediction that Replicate answers; a 502 Problem for a success that has none."""
+    prediction = _prediction_or_none(_content(response))
+    if prediction is None:
+        detail = f"Replicate answers {response.status_code} without a usable id and status."
+        raise problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-answer-unreadable", detail)
+    return prediction
 
 
 def _prediction_or_none(content: object) -> Prediction | None:
