@@ -117,7 +117,9 @@ class Fal:
         if model is None:
             raise _no_model()
         fetched = await self.fetch_state(f"{model[0]}/requests/{prediction.id}")
-        return prediction if fetched is None else replace(prediction, model=fetched.model, output=fetched.output)
+        if fetched is None:
+            raise _not_there(model[0])
+        return replace(prediction, model=fetched.model, output=fetched.output)
 
     async def fetch_state(self, prediction: str) -> Prediction | None:
         """Return the result of `owner/model/requests/id`, None when it is gone; a 503 Problem while fal refuses it."""
@@ -163,6 +165,14 @@ def _no_model() -> problems.Problem:
     detail = (
         "fal.ai left the result out of its callback, and the callback's URL names no model to ask for it;"
         " add ?model=owner/name to the URL that fal.ai is given."
+    )
+    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": "?model="})
+
+
+def _not_there(model: str) -> problems.Problem:
+    detail = (
+        f"fal.ai left the result out of its callback, and has none under {model}, which the callback's URL names;"
+        " check ?model=owner/name in the URL that fal.ai is given."
     )
     return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": "?model="})
 

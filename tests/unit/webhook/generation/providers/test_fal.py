@@ -148,9 +148,15 @@ def test_left_out_result_without_a_key_is_503_and_names_the_setting(fal: Running
 
 
 @pytest.mark.parametrize("status", [404, 410, 422])
-def test_left_out_result_that_fal_has_no_more_is_taken_as_it_is(asking: RunningWebhook, status: int) -> None:
+def test_left_out_result_that_the_model_does_not_have_is_503_and_imported_once_it_has(
+    asking: RunningWebhook, status: int
+) -> None:
     asking.replicate.answers[RESULT] = httpx.Response(status)
-    assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").json()["status"] == "ignored"
+    answer = call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux")
+    assert (answer.status_code, answer.json()["setting"], asking.cluster.imports) == (503, "?model=", {})
+    assert answer.json()["type"].endswith("/result-missing")
+    asking.replicate.answers[RESULT] = httpx.Response(200, json={"images": [IMAGE]})
+    assert call_with_model(asking, body(**LEFT_OUT), "fal-ai/flux").json()["status"] == "imported"
 
 
 def call_with_model(webhook: RunningWebhook, content: bytes, model: str) -> httpx.Response:
