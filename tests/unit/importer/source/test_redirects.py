@@ -126,7 +126,7 @@ def test_secure_cookie_is_not_kept_from_plain_http(sources: Sources) -> None:
     assert "Cookie" not in sources.requests[-1]
 
 
-def test_cookie_of_the_secret_is_sent_beside_the_chains(sources: Sources, tmp_path: Path) -> None:
+def test_cookie_of_the_secret_is_sent_next_to_the_chains(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "host").write_text("127.0.0.1")
     (tmp_path / "cookie").write_text("token=secret")
     end = sources.add(answering())
