@@ -10,7 +10,8 @@ from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.lookup import AssetLookup
 from mediaimport_webhook.http.problems import Problem
 
-from tests.support.webhook import ASSET_ID, FakeCluster, FakeSidecars, sidecar_of
+from tests.support.webhook import ASSET_ID, FakeSidecars, sidecar_of
+from tests.support.webhook_cluster import FakeCluster
 
 ALICE = Caller("alice", admin=False)
 _KEPT = 10_000

@@ -14,7 +14,8 @@ from mediaimport_webhook.generation.providers import Prediction, PredictionOutco
 from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.http import problems
 
-from tests.support.webhook import BOB, OWNER_KEY, FakeCluster
+from tests.support.webhook import BOB, OWNER_KEY
+from tests.support.webhook_cluster import FakeCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from mediaimport_webhook.generation.records import Records
 
-from tests.support.webhook import FakeCluster
+from tests.support.webhook_cluster import FakeCluster
 
 DAY = timedelta(days=1)
 
