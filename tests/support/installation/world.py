@@ -150,15 +150,18 @@ class World:
         return name
 
     def wait_for_phase(self, name: str, phase: str, *, timeout_s: float = 60) -> Resource:
-        """Return the MediaImport once it is in the phase; AssertionError at once if it ends in another."""
+        """Return the MediaImport as it was in the phase; AssertionError at once if it ends in another."""
+        seen: Resource = {}
 
         def arrived() -> bool:
-            status = self.get(name)["status"]
+            nonlocal seen
+            seen = self.get(name)
+            status = seen["status"]
             assert status.get("phase") == phase or status.get("phase") not in TERMINAL, json.dumps(status, indent=1)
             return bool(status.get("phase") == phase)
 
         self.wait_until(arrived, f"{name} in phase {phase}", timeout_s=timeout_s)
-        return self.get(name)
+        return seen
 
     def wait_until(self, condition: Callable[[], bool], goal: str, *, timeout_s: float = 60) -> None:
         """Wait for a condition; AssertionError with the namespace's state when it does not come."""
