@@ -139,11 +139,10 @@ mutants: tools  ## plant one-line faults in a copy of the checkout: each must ma
 
 # --- coverage ----------------------------------------------------------------------
 
-TESTS ?= tests/unit
 
 .PHONY: coverage
 coverage: tools  ## run the unit tests (or TESTS=tests/unit/operator) and print each package's branch coverage (minutes)
-	$(PY) -m coverage run -m pytest -q $(TESTS)
+	$(PY) -m coverage run -m pytest -q $(or $(TESTS),tests/unit)
 	@$(PY) -m dev.coverage
 
 # --- figures ---------------------------------------------------------------------
