@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
@@ -120,44 +120,11 @@ def _entry_of(resource: Resource) -> Entry:
 
 def _broken_entry(resource: Resource, broken: str) -> Entry:
     """Return the entry of a resource of which nothing but name, version, time and perhaps owner can be told."""
-    about = resource["metadata"]
-    json: schemas.Asset = {
-        "id": about["uid"],
-        "name": about["name"],
-        "status": "failed",
-        "url": None,
-        "thumbnail_url": None,
-        "type": None,
-        "metadata": {**_measured(Status(), failed=False), "error": broken},
-        "progress": None,
-        "phase": Phase.FAILED,
-        "reason": None,
-        "tags": [],
-        "job_id": None,
-        "import_job_id": about["name"],
-        "created_at": about["creationTimestamp"],
-        "expires_at": None,
-        "broken": broken,
-    }
-    return Entry(
-        resource_name=about["name"],
-        version=int(about["resourceVersion"]),
-        asset_id=about["uid"],
-        user_id=_readable_owner(resource),
-        created_at=about["creationTimestamp"],
-        status="failed",
-        type=None,
-        tags=(),
-        job_id=None,
-        outputs_expected=0,
-        provider_status=None,
-        original_key=None,
-        thumbnail_key=None,
-        size_bytes=0,
-        recovered=False,
-        deleted=False,
-        json=json,
-    )
+    about = {name: resource["metadata"][name] for name in ("name", "uid", "resourceVersion", "creationTimestamp")}
+    spec = {"userId": _readable_owner(resource), "source": {}}
+    entry = _entry_of({"metadata": about, "spec": spec, "status": {"phase": Phase.FAILED}})
+    metadata: schemas.Metadata = {**entry.json["metadata"], "error": broken}
+    return replace(entry, json={**entry.json, "metadata": metadata, "broken": broken})
 
 
 def _text(value: object) -> str:
