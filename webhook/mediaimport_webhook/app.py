@@ -207,7 +207,7 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
         limit = Middleware(
             AddressLimit,
             limiter=RateLimiter(settings.unauthenticated_rate_limit_per_second),
-            trusted_proxies=settings.trusted_proxies,
+            address_of=sender,
             metrics=dependencies.metrics,
             has_valid_token=partial(has_valid_token, authenticator),
         )

@@ -96,7 +96,8 @@ class AddressLimit:
 
     app: ASGIApp
     limiter: RateLimiter
-    trusted_proxies: Sequence[Network]
+    address_of: Callable[[Scope], str]
+    """Returns the key of a sender's bucket."""
     metrics: Metrics
     has_valid_token: Callable[[Scope], Awaitable[bool]]
     """Asked about an answer for which nobody looked at the token, such as a public page or a 404."""
@@ -106,7 +107,7 @@ class AddressLimit:
         if scope["type"] != "http" or scope["path"] in _PROBES:
             await self.app(scope, receive, send)
             return
-        headers, key = Headers(scope=scope), bucket_of(client_address(scope, self.trusted_proxies))
+        headers, key = Headers(scope=scope), self.address_of(scope)
         if self.limiter.is_empty(key) and not _has_credentials(headers):
             await self._refuse(self.limiter.retry_after_s(key), scope, receive, send)
         else:

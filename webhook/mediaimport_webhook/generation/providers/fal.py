@@ -161,12 +161,16 @@ class Fal:
         return await self._keys.refresh() and _matches(await self._keys.keys(), signature, message)
 
 
+def _result_missing(detail: str, *, setting: str) -> problems.Problem:
+    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": setting})
+
+
 def _no_model() -> problems.Problem:
     detail = (
         "fal.ai left the result out of its callback, and the callback's URL names no model to ask for it;"
         " add ?model=owner/name to the URL that fal.ai is given."
     )
-    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": "?model="})
+    return _result_missing(detail, setting="?model=")
 
 
 def _not_there(model: str) -> problems.Problem:
@@ -174,12 +178,12 @@ def _not_there(model: str) -> problems.Problem:
         f"fal.ai left the result out of its callback, and has none under {model}, which the callback's URL names;"
         " check ?model=owner/name in the URL that fal.ai is given."
     )
-    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": "?model="})
+    return _result_missing(detail, setting="?model=")
 
 
 def _key_refused() -> problems.Problem:
     detail = "fal.ai left the result out of its callback and refuses the key of this service; check FAL_KEY."
-    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": "FAL_KEY"})
+    return _result_missing(detail, setting="FAL_KEY")
 
 
 def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | None:
