@@ -23,7 +23,7 @@ from mediaimport_importer.source.cookies import Cookies
 from mediaimport_importer.source.headers import merged
 from mediaimport_importer.source.proxy import refusal as refusal_of_proxy
 from mediaimport_importer.source.response import REDIRECTS, ResponseHead, may_expire, refusal
-from mediaimport_importer.source.url import ascii_host, ascii_url, redirected
+from mediaimport_importer.source.url import ascii_url, redirected
 from mediaimport_importer.source.visibility import may_appear
 
 if TYPE_CHECKING:
@@ -180,13 +180,11 @@ class HttpSource:
         headers = self._request_headers(url, extra)
         self.network.pace.begin_request()
         try:
-            encoded, tls = _encoded_url(url), self._tls() if parts.scheme == "https" else None
-            pool = self.network.pool(
-                encoded.host.decode(), encoded.port or DEFAULT_PORTS.get(parts.scheme, 80), tls=tls
-            )
+            target, tls = _target(url), self._tls() if parts.scheme == "https" else None
+            pool = self.network.pool(target.host.decode(), target.port or DEFAULT_PORTS.get(parts.scheme, 80), tls=tls)
             response = self._stack.enter_context(
                 self._stack.enter_context(pool).stream(
-                    "GET", encoded, headers=headers, extensions={"trace": self._trace}
+                    "GET", target, headers=headers, extensions={"trace": self._trace}
                 )
             )
         except _BROKEN as error:
@@ -210,7 +208,7 @@ class HttpSource:
     def _request_headers(self, url: str, extra: dict[str, str]) -> list[tuple[bytes, bytes]]:
         """Return the headers of a request: the Secret's for its own origin, the chain's cookies for their hosts."""
         secret = self.secret.for_url(url) if self.secret else {}
-        headers = merged({"Host": _encoded_host(urlsplit(url).netloc), **_HEADERS}, secret, extra)
+        headers = merged({"Host": urlsplit(url).netloc, **_HEADERS}, secret, extra)
         cookies = self._cookies.header(url)
         if cookies:
             name = next((each for each in headers if each.lower() == "cookie"), "Cookie")
@@ -239,15 +237,11 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or "?"
 
 
-def _encoded_host(netloc: str) -> str:
-    return ascii_host(netloc)
-
-
-def _encoded_url(url: str) -> httpcore.URL:
-    """Return the URL as it is sent: ASCII, without the fragment."""
-    parts = urlsplit(ascii_url(url))
-    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return httpcore.URL(scheme=parts.scheme, host=(parts.hostname or "").encode(), port=parts.port, target=target)
+def _target(url: str) -> httpcore.URL:
+    """Return an ASCII URL as httpcore takes it."""
+    parts = urlsplit(url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return httpcore.URL(scheme=parts.scheme, host=(parts.hostname or "").encode(), port=parts.port, target=path)
 
 
 def _not_requestable() -> RefusedError:
