@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_MAX_MEMBER = 64
+_MAX_REPAIRS = 20
 
 
 class Model(BaseModel):
@@ -30,6 +46,68 @@ class Lenient(Model):
     """A value that other versions write too: unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        """Return the value from what another release may have written; ValidationError if nothing of it can be read.
+
+        What cannot be read is passed over: a member of a list and an optional field alone, a required field with the
+        object that it belongs to. Longer texts and lists are cut.
+        """
+        for _ in range(_MAX_REPAIRS):
+            try:
+                return cls.model_validate(raw)
+            except ValidationError as error:
+                if not isinstance(raw, dict):
+                    raise
+                raw = _readable(raw, error.errors(include_url=False, include_input=False))
+        return cls.model_validate(raw)
+
+
+def _readable(raw: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any]:
+    """Return a copy without what these errors are about."""
+    repaired = copy.deepcopy(raw)
+    # Of one list, the last member goes first: the others keep their places.
+    for each in sorted(errors, key=lambda each: [p if isinstance(p, int) else -1 for p in each["loc"]], reverse=True):
+        place = each["loc"][:-1] if each["type"] == "missing" else each["loc"]
+        _repair(repaired, place, most=each.get("ctx", {}).get("max_length"))
+    return repaired
+
+
+def _repair(raw: dict[str, Any], place: tuple[int | str, ...], *, most: int | None) -> None:
+    """Cut what stands in that place to so many, else remove it."""
+    if not place:
+        raw.clear()
+        return
+    *path, last = place
+    node: Any = raw
+    try:
+        for part in path:
+            node = node[part]
+        if most is not None and len(node[last]) > most:
+            node[last] = node[last][:most]
+        else:
+            del node[last]
+    except (KeyError, IndexError, TypeError):
+        # An error of the same place has removed it.
+        return
+
+
+class OpenEnum(StrEnum):
+    """A set to which a newer release may add members: read, they are kept as they are."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str) or not value.isalnum() or len(value) > _MAX_MEMBER:
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member
+
+    @property
+    def is_known(self) -> bool:
+        """True for a member of this release."""
+        return self in set(type(self))
 
 
 MAX_YEAR = 9000

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum, IntEnum, StrEnum, auto
+from enum import Enum, IntEnum, auto
+
+from mediaimport_api.model import OpenEnum
 
 
 class Retry(Enum):
@@ -13,7 +15,7 @@ class Retry(Enum):
     NEVER = auto()
     COUNTED = auto()
     UNCOUNTED = auto()
-    """A retry that does not count against `limits.attempts`; at most MAX_UNCOUNTED in one run."""
+    """Retries that do not count against `limits.attempts`: at least MAX_UNCOUNTED, and as long as UNTIL_EXPIRY."""
     MORE_MEMORY = auto()
     """One retry, with more memory."""
     UNTIL_EXPIRY = auto()
@@ -42,12 +44,13 @@ class ExitCode(IntEnum):
     DISK_FULL = 22
     CORRUPTED = 23
     OUT_OF_MEMORY = 24
+    SETTINGS = 25
     INTERRUPTED = 30
     UNEXPECTED = 1
 
 
-class Reason(StrEnum):
-    """The closed set of reasons. `facts` has the meaning, the remedy, the retry and the exit code of each."""
+class Reason(OpenEnum):
+    """The reasons, a closed set for writers. `facts` has meaning, remedy, retry and exit code of each."""
 
     # the end of an attempt, reported by the importer
     IMPORTED = "Imported"
@@ -69,6 +72,7 @@ class Reason(StrEnum):
     ASSET_TAKEN = "AssetTaken"
     ASSET_DELETED = "AssetDeleted"
     SCRATCH_EXCEEDED = "ScratchExceeded"
+    SETTINGS_INVALID = "SettingsInvalid"
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     TRUNCATED = "Truncated"
     STORE_UNAVAILABLE = "StoreUnavailable"
@@ -112,7 +116,7 @@ class Reason(StrEnum):
     @property
     def facts(self) -> Facts:
         """Return the meaning, the remedy, the retry and the exit code."""
-        return _FACTS[self]
+        return _FACTS.get(self, _UNKNOWN)
 
     @property
     def retryable(self) -> bool:
@@ -134,6 +138,7 @@ _N, _C, _U, _E = Retry.NEVER, Retry.COUNTED, Retry.UNCOUNTED, Retry.UNTIL_EXPIRY
 _X = ExitCode
 _NOTHING = "Nothing."
 
+_UNKNOWN = Facts("Another release has written this reason.", "Read its references.", _C)
 _FACTS: dict[Reason, Facts] = {
     Reason.IMPORTED: Facts("The media is stored, with its sidecar.", _NOTHING, _N, _X.IMPORTED),
     Reason.SPEC_INVALID: Facts(
@@ -219,6 +224,12 @@ _FACTS: dict[Reason, Facts] = {
         _N,
         _X.SCRATCH,
     ),
+    Reason.SETTINGS_INVALID: Facts(
+        "A setting of the importer is missing or invalid: half a key while its Secret is being rotated, for example.",
+        "Correct what the message names, in the chart's values or in the Secret. The operator retries.",
+        _E,
+        _X.SETTINGS,
+    ),
     Reason.SOURCE_UNAVAILABLE: Facts(
         "The source did not answer, or is temporarily unavailable.",
         "Nothing: the operator retries.",
@@ -277,16 +288,18 @@ _FACTS: dict[Reason, Facts] = {
         _U,
     ),
     Reason.QUEUED: Facts("The import waits for a slot.", "Nothing, or raise the operator's limit.", _C),
-    Reason.STARTING: Facts("The Job exists; its pod does not run yet.", _NOTHING, _C),
+    Reason.STARTING: Facts("The Job exists; its pod does not run yet.", _NOTHING, _E),
     Reason.IMPORTING: Facts("The importer is running.", _NOTHING, _C),
     Reason.RETRY_SCHEDULED: Facts("The last attempt failed; the next one is scheduled.", _NOTHING, _C),
     Reason.SUSPENDED: Facts("spec.suspend is true.", "Set spec.suspend to false.", _C),
     Reason.IMAGE_PULL_FAILED: Facts(
-        "The node cannot pull the importer's image.", "Check the image's name and its pull secret.", _C
+        "The node cannot pull the importer's image.", "Check the image's name and its pull secret.", _E
     ),
-    Reason.UNSCHEDULABLE: Facts("No node has room for the importer's pod.", "Add room, or lower its requests.", _C),
+    Reason.UNSCHEDULABLE: Facts("No node has room for the importer's pod.", "Add room, or lower its requests.", _E),
     Reason.CONTAINER_CONFIG_INVALID: Facts(
-        "The kubelet cannot create the container.", "Check that its Secrets and ConfigMaps exist.", _C
+        "The kubelet cannot create or start the container.",
+        "Check that its Secrets and ConfigMaps exist, and that the image has its command.",
+        _E,
     ),
     Reason.JOB_REFUSED: Facts(
         "The API server refused the Job.", "Check quota, admission policies and the operator's role.", _C
@@ -297,15 +310,15 @@ _FACTS: dict[Reason, Facts] = {
     Reason.POD_REFUSED: Facts(
         "The Job exists, but the API server refuses its pod.",
         "Check quota, admission policies and the importer's service account. The Job controller retries.",
-        _C,
+        _E,
     ),
     Reason.CREDENTIALS_REFUSED: Facts(
         "STS refuses temporary credentials for the attempt.",
         "Do what the message says: to the role, the operator's own keys or the deadline. STS is asked again.",
-        _C,
+        _E,
     ),
     Reason.CREDENTIALS_UNAVAILABLE: Facts(
-        "STS does not answer, or answers that it cannot now.", "Nothing: it is asked again.", _C
+        "STS does not answer, or answers that it cannot now.", "Nothing: it is asked again.", _E
     ),
     Reason.OPERATOR_FAILED: Facts(
         "The operator failed to reconcile this import.",

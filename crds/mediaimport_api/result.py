@@ -52,6 +52,8 @@ class Result(Lenient):
             raise ValueError("asset, media and thumbnail must be set exactly if reason is Imported")
         if self.reason.facts.exit_code is None:
             raise ValueError(f"{self.reason} is not a reason of the importer")
+        if self.asset is not None and not self.asset.kind.is_known:
+            raise ValueError(f"{self.asset.kind} is not a kind of this release")
         return self
 
     def encode(self) -> bytes:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from mediaimport_api.model import Count, Lenient, Sha256, Timestamp, Word
+from mediaimport_api.model import Count, Lenient, OpenEnum, Sha256, Timestamp, Word
 from mediaimport_api.reasons import Reason
 
 MAX_STATUS_BYTES = 8 * 1024
@@ -34,7 +34,7 @@ class Phase(StrEnum):
     SUSPENDED = "Suspended"
 
 
-class Kind(StrEnum):
+class Kind(OpenEnum):
     """The kind of media, detected from its bytes."""
 
     VIDEO = "video"
@@ -115,12 +115,17 @@ class Tally(Lenient):
     started: Count = 0
     counted: Annotated[Count, Field(description="attempts that count against limits.attempts")] = 0
     disrupted: Annotated[
-        Count, Field(description="attempts that were interrupted, by a drain for example; they do not count, at most 5")
+        Count,
+        Field(
+            description="attempts that were interrupted, by a drain for example; they do not count, and are repeated"
+            " until the source expires"
+        ),
     ] = 0
     external: Annotated[
         Count,
         Field(
-            description="attempts that failed for a cause outside spec and media, such as the store; they do not count,"
+            description="attempts that failed for a cause outside spec and media, such as the store or a pod that could"
+            " not start; they do not count,"
             " and are repeated until the source expires"
         ),
     ] = 0

@@ -15,7 +15,10 @@ failure, `status.attempts` each attempt's. Events and the conditions use the sam
 _RETRIES = {
     Retry.NEVER: "no",
     Retry.COUNTED: "yes, until `limits.attempts` are spent",
-    Retry.UNCOUNTED: f"yes, not counted, at most {MAX_UNCOUNTED} times in a run",
+    Retry.UNCOUNTED: (
+        "yes, not counted, until `source.expiresAt`; without it for"
+        f" {MAX_PATIENCE.total_seconds() / 3600:.0f} hours from the run's start; at least {MAX_UNCOUNTED} times"
+    ),
     Retry.MORE_MEMORY: "once, with more memory",
     Retry.UNTIL_EXPIRY: (
         "yes, not counted, with growing waits, until `source.expiresAt`; without it for"

@@ -96,7 +96,7 @@ def _run_as_job() -> int:
     try:
         settings = Settings.read(env)
     except BadSettingError as error:
-        return _finish(Result(reason=Reason.UNEXPECTED, message=str(error)[:512]), report, termination_log(env))
+        return _finish(Result(reason=Reason.SETTINGS_INVALID, message=str(error)[:512]), report, termination_log(env))
     result = outcome(settings, report, interruption)
     if settings.task.look_at_store and result.reason is Reason.IMPORTED:
         result = result.model_copy(update={"conditional_writes": _honours_conditions(settings, interruption)})

@@ -27,6 +27,7 @@ def test_the_exit_codes_are_those_that_operators_of_every_version_know() -> None
         Reason.TRUNCATED: 20,
         Reason.STORE_UNAVAILABLE: 21,
         Reason.DISK_FULL: 22,
+        Reason.SETTINGS_INVALID: 25,
         Reason.INTERRUPTED: 30,
     }
     assert {reason: reason.facts.exit_code for reason in known} == known
@@ -38,7 +39,17 @@ def test_what_is_the_authors_to_mend_is_not_retried() -> None:
 
 
 def test_what_neither_spec_nor_media_cause_is_retried_until_the_source_expires() -> None:
-    external = {Reason.STORE_UNAVAILABLE, Reason.STORE_DENIED, Reason.STORE_MISSING, Reason.DISK_FULL}
+    reported = {Reason.STORE_UNAVAILABLE, Reason.STORE_DENIED, Reason.STORE_MISSING, Reason.DISK_FULL}
+    never_ran = {
+        Reason.STARTING,
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.CONTAINER_CONFIG_INVALID,
+        Reason.POD_REFUSED,
+        Reason.CREDENTIALS_REFUSED,
+        Reason.CREDENTIALS_UNAVAILABLE,
+    }
+    external = reported | never_ran | {Reason.SETTINGS_INVALID}
     assert {reason for reason in Reason if reason.facts.retry is Retry.UNTIL_EXPIRY} == external
 
 

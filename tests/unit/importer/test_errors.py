@@ -55,6 +55,7 @@ VARIABLES: dict[Reason, dict[str, str]] = {
 }
 ELSEWHERE = {
     Reason.INTERRUPTED,  # by a signal to the process: test_process.py
+    Reason.SETTINGS_INVALID,  # before the attempt: test_process.py
     Reason.DISK_FULL,  # by the disk: test_spool.py
     Reason.CORRUPTED,  # by bytes that change: test_handovers.py
     Reason.OUT_OF_MEMORY,  # by a prober without memory: test_out_of_memory.py

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_api.reasons import Reason
+from mediaimport_api.reasons import Reason, Retry
 from mediaimport_api.result import MAX_RESULT_BYTES, Result
 from mediaimport_importer.errors import InterruptedAttemptError
 from mediaimport_importer.process import Interruption
@@ -124,6 +124,23 @@ def test_missing_setting_is_named(imports: Imports, sources: Sources) -> None:
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     result = Result.decode((imports.folder / "termination-log").read_bytes())
-    assert ran.returncode == 1
     assert result is not None
+    assert (ran.returncode, result.reason) == (25, Reason.SETTINGS_INVALID)
     assert "S3_BUCKET_NAME" in result.message
+
+
+def test_half_a_key_while_its_secret_is_rotated_is_no_fault_of_the_file(imports: Imports, sources: Sources) -> None:
+    environment = imports.variables(imports.task(f"http://127.0.0.1:{sources.port}/"))
+    del environment["S3_SECRET_ACCESS_KEY"]
+    command = [sys.executable, "-m", "mediaimport_importer"]
+
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    result = Result.decode((imports.folder / "termination-log").read_bytes())
+    assert result is not None
+    assert (ran.returncode, result.reason, result.reason.facts.retry) == (
+        25,
+        Reason.SETTINGS_INVALID,
+        Retry.UNTIL_EXPIRY,
+    )
+    assert "S3_SECRET_ACCESS_KEY is not set" in result.message

@@ -180,9 +180,9 @@ def entry_of_sidecar(sidecar: Sidecar) -> Entry:
 
 
 def _status(resource: Resource) -> Status:
-    """Return the status; an empty one if the schema refuses it, as another operator's version may have written it."""
+    """Return what can be read of the status: another operator's version may have written it."""
     try:
-        return Status.model_validate(resource.get("status") or {})
+        return Status.read(resource.get("status") or {})
     except ValidationError:
         return Status()
 

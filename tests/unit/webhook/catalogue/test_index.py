@@ -107,3 +107,13 @@ def test_resource_without_an_asset_id_goes_by_its_uid() -> None:
     del bare["spec"]["assetId"], bare["spec"]["userId"]
     entry = entry_of(bare)
     assert (entry.asset_id, entry.user_id) == ("uid-a", "default")
+
+
+def test_asset_stays_ready_though_a_newer_release_says_more_of_it() -> None:
+    key = f"media/alice/{ID}/video.mp4"
+    asset = {"id": ID, "sha256": "0" * 64, "sizeBytes": 7, "contentType": "video/mp4", "bucket": "b", "key": key}
+    media = {"formatName": "mp4", "warnings": ["FromTheFuture"]}
+    for kind in ("video", "hologram"):
+        status = {"phase": "Ready", "run": "", "asset": asset | {"kind": kind}, "media": media}
+        entry = entry_of(resource() | {"status": status})
+        assert (entry.status, entry.original_key, entry.type) == ("ready", key, kind)
