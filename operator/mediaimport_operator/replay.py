@@ -94,7 +94,7 @@ def observe(items: Sequence[Object], settings: Settings, *, now: datetime, slot:
         raise ReplayError(f"the input has {len(imports)} MediaImports; give exactly one, with its Jobs and pods")
     owner = read_resource(imports[0])
     ours = [each for each in items if objects.label(each, names.LABEL_UID) == owner.uid]
-    cleanup = [each for each in ours if cleanup_job.is_ours(each, owner)]
+    cleanup = [each for each in ours if cleanup_job.is_labelled(each, owner)]
     attempts = [each for each in ours if each not in cleanup]
     jobs = read_jobs((each for each in attempts if each.get("kind") == "Job"), owner_uid=owner.uid)
     observed = Observed(

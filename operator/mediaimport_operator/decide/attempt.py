@@ -6,6 +6,7 @@
                       │              │                      │
                       └──────────────┴──────────────────────┴──> Ended: Disrupted          Job or pod deleted, node lost
                                                                  Ended: DeadlineExceeded   the Job's deadline is over
+                                                                 Ended: Unschedulable, …   it is, and no importer ran
                                                                  Ended: ResultLost         the pod is gone, Job complete
 
 The order of the checks is the meaning: the pod's status decides first, then the exit code, then the result. The end of
@@ -16,7 +17,7 @@ until the importer has stopped, or its node is lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
 
 NODE_LOST_AFTER = timedelta(seconds=60)
 """The time past its grace after which a pod that is still Terminating counts as one on a dead node."""
+TERMINATION_GRACE = timedelta(seconds=30)
+"""The time that the kubelet gives an importer to stop, also one whose pod was deleted by force."""
 _STOP_GRACE = timedelta(seconds=30)
 """The time in which the Job shows who stopped an importer. It never does so while an injected sidecar runs on."""
 
 _DEADLINE_EXCEEDED = "DeadlineExceeded"
 _SIGKILL_EXIT, _SIGTERM_EXIT = 137, 143
+_NOT_STARTED_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 _STOPPED_EXITS = frozenset({ExitCode.INTERRUPTED.value, _SIGKILL_EXIT, _SIGTERM_EXIT})
 _PULL_FAILURES = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG_FAILURES = frozenset(
@@ -72,6 +76,7 @@ class Ended:
     """An attempt that has ended. `result` is validated.
 
     `confirmed` is False if only the absence of Job or pod says so: a stale cache can show that too.
+    `importer_stopped` is False if nobody has seen the importer stop: a pod that was deleted by force may run on.
     """
 
     reason: Reason
@@ -81,24 +86,34 @@ class Ended:
     exit_code: int | None = None
     result: Result | None = None
     confirmed: bool = True
+    importer_stopped: bool = True
 
 
 def attempt_state(  # noqa: PLR0911 - each return is one state
-    *, job: Job | None, pods: Sequence[Pod], validator: ResultValidator, now: datetime
+    *,
+    job: Job | None,
+    pods: Sequence[Pod],
+    validator: ResultValidator,
+    now: datetime,
+    shown: PendingReason | None = None,
 ) -> Running | Ended:
-    """Return the attempt's state at that time."""
+    """Return the attempt's state at that time; `shown` is the status's reason why its importer does not run yet.
+
+    A pod that never ran is soon gone: then only the status tells why.
+    """
     pod = _decisive_pod(pods)
-    if pod is not None and pod.importer.terminated is not None:
-        return _state_of_terminated(pod, pod.importer.terminated, job, validator, now)
     deadline_exceeded = job is not None and job.failure_reason == _DEADLINE_EXCEEDED
+    if pod is not None and pod.importer.terminated is not None and not (deadline_exceeded and _unstarted(pod, shown)):
+        return _state_of_terminated(pod, pod.importer.terminated, job, validator, now)
     if pod is not None and pod.phase == "Failed" and not deadline_exceeded:
         return _end_of_failed_pod(pod)
     if pod is not None and may_write(pod, now=now) and not (job is not None and job.complete):
         return _running(pod)
+    never_ran = _never_ran(pod, shown)
     if job is None or job.deleting:
-        return _unconfirmed(Reason.DISRUPTED, "the Job was deleted before the attempt ended", pod)
+        return _unseen(Reason.DISRUPTED, "the Job was deleted before the attempt ended", pod, job, never_ran)
     if job.failure_reason is not None:
-        return _end_of_failed_job(job, pod)
+        return _end_of_failed_job(job, pod, never_ran)
     if job.complete:
         return _unconfirmed(Reason.RESULT_LOST, "the Job is complete, but its pod is gone", pod)
     if pod is not None and _on_lost_node(pod, now):
@@ -179,12 +194,12 @@ def _end_by_exit_code(pod: Pod, end: Terminated, validator: ResultValidator) -> 
     result = validator.validated(end.message, end.exit_code)
     if result is not None:
         return _ended(result.reason, result.message, pod, end, result)
+    if end.reason in _NOT_STARTED_ERRORS:
+        return _ended(Reason.CONTAINER_CONFIG_INVALID, f"{end.reason}: {end.message or 'no message'}", pod, end)
     reasons = [reason for reason in Reason if reason.facts.exit_code == end.exit_code]
     if len(reasons) == 1 and end.exit_code != ExitCode.UNEXPECTED:
         return _ended(reasons[0], reasons[0].facts.sentence, pod, end)
-    detail = f": {end.message}" if end.reason in {"StartError", "ContainerCannotRun"} and end.message else ""
-    message = f"the importer ended with exit code {end.exit_code} and no result{detail}"
-    return _ended(Reason.UNEXPECTED, message, pod, end)
+    return _ended(Reason.UNEXPECTED, f"the importer ended with exit code {end.exit_code} and no result", pod, end)
 
 
 def _ended(reason: Reason, message: str, pod: Pod, end: Terminated, result: Result | None = None) -> Ended:
@@ -209,16 +224,43 @@ def _eviction_reason(pod: Pod) -> Reason:
 def _end_of_failed_pod(pod: Pod) -> Ended:
     reason = _eviction_reason(pod) if pod.reason == "Evicted" else Reason.DISRUPTED
     message = pod.message or pod.reason or "the pod failed before its importer ran"
-    return Ended(reason, public(message, MAX_MESSAGE), pod_name=pod.name)
+    # The kubelet reports the end of a container before the pod's. Others call a pod of a node that is gone Failed.
+    stopped = pod.importer.running_since is None or pod.reason == "Evicted"
+    return Ended(reason, public(message, MAX_MESSAGE), pod_name=pod.name, importer_stopped=stopped)
 
 
-def _end_of_failed_job(job: Job, pod: Pod | None) -> Ended:
-    if job.failure_reason == _DEADLINE_EXCEEDED:
-        pending = _pending_reason(pod) if pod else None
-        cause = f"; its pod never ran: {pending.message}" if pending else ""
-        message = public(f"the attempt took longer than its deadline{cause}", MAX_MESSAGE)
-        return _unconfirmed(Reason.DEADLINE_EXCEEDED, message, pod)
-    return _unconfirmed(Reason.DISRUPTED, "the pod was removed before the attempt ended", pod)
+def _end_of_failed_job(job: Job, pod: Pod | None, never_ran: PendingReason | None) -> Ended:
+    if job.failure_reason != _DEADLINE_EXCEEDED:
+        return _unseen(Reason.DISRUPTED, "the pod was removed before the attempt ended", pod, job, never_ran)
+    message = "the attempt took longer than its deadline"
+    if never_ran is None:
+        return _unseen(Reason.DEADLINE_EXCEEDED, message, pod, job, never_ran)
+    # Not the file's fault: the reason decides about retries.
+    return _unconfirmed(
+        never_ran.reason, public(f"{message}; its pod never ran: {never_ran.message}", MAX_MESSAGE), pod
+    )
+
+
+def _unstarted(pod: Pod, shown: PendingReason | None) -> bool:
+    """Return whether the end of the importer's container is one that never ran: the kubelet reports that, too."""
+    end = pod.importer.terminated
+    return shown is not None and end is not None and end.started_at is None
+
+
+def _never_ran(pod: Pod | None, shown: PendingReason | None) -> PendingReason | None:
+    """Return why the importer has not run; None if it has, or may have."""
+    if pod is None:
+        return shown
+    if pod.importer.running_since is not None:
+        return None
+    return _pending_reason(pod) or shown
+
+
+def _unseen(reason: Reason, message: str, pod: Pod | None, job: Job | None, never_ran: PendingReason | None) -> Ended:
+    """Return an end of Job or pod that may not be the importer's."""
+    ended = _unconfirmed(reason, message, pod)
+    stopped = never_ran is not None or (pod is not None and not pod.deleted)
+    return replace(ended, importer_stopped=stopped, finished_at=None if job is None else job.finished_at)
 
 
 def _unconfirmed(reason: Reason, message: str, pod: Pod | None) -> Ended:

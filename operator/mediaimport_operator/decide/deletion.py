@@ -1,6 +1,7 @@
 """Policies for a MediaImport that is being deleted: under `deletionPolicy: Delete` its stored objects go first.
 
-The importer stops, the cleanup Job deletes the objects, the finalizer is removed. A cleanup that fails for ten minutes
+The importer stops, the cleanup Job deletes the objects, the finalizer is removed. Whether this release refuses the spec
+does not matter: an earlier one may have stored the asset. A cleanup that fails for ten minutes
 leaves orphaned objects: the finalizer is removed all the same.
 """
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CLEANUP_TIMEOUT = timedelta(minutes=10)
 """The time for which a cleanup may fail before the finalizer is removed without it."""
+_UNKNOWN_ASSET = "its spec says neither its user nor its source"
 _CLEANUP_POLL = timedelta(seconds=1)
 _IMPORTER_POLL = timedelta(seconds=5)
 
@@ -40,15 +42,18 @@ def resource_deleted(o: Observed) -> Plan | None:
     if not resource.has_finalizer:
         # The garbage collector deletes its Jobs: they have an ownerReference.
         return Plan()
-    if resource.spec is None or not resource.deletes_objects:
+    if not resource.deletes_objects:
         return Plan(actions=(RemoveFinalizer(),))
+    if not resource.user_id or resource.fingerprint is None:
+        # Neither a status nor a spec that can be read: the finalizer was set by another release, or by hand.
+        return Plan(actions=(RemoveFinalizer(orphan_reason=_UNKNOWN_ASSET),))
     return _importer_may_write(o) or _cleanup_job_exists(o) or _cleanup_job_refused(o) or _cleanup_due(o)
 
 
 def _importer_may_write(o: Observed) -> Plan | None:
     """Stop the importer, and wait until it can write no more."""
     jobs = tuple(DeleteJob(job.name, job.uid) for job in o.jobs if not job.deleting)
-    if not jobs and not any(may_write(pod, now=o.now) for pod in o.pods):
+    if not jobs and not any(may_write(pod, now=o.now) for pod in (*o.pods, *o.orphaned_pods)):
         return None
     if o.resource.deleted_at is not None and o.now > o.resource.deleted_at + CLEANUP_TIMEOUT:
         # In a namespace that is deleted, too, the RoleBinding may go first: then no watch shows that the pods are gone.

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import job_name, run_hash
 from mediaimport_api.reasons import Reason, Retry
-from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, Attempt, Tally
+from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, MAX_MESSAGE, Attempt, ConditionType, Tally
 from mediaimport_runtime.text import truncate
 
-from mediaimport_operator.decide.attempt import Ended, Running, attempt_state
+from mediaimport_operator.decide.attempt import (
+    NODE_LOST_AFTER,
+    TERMINATION_GRACE,
+    Ended,
+    PendingReason,
+    Running,
+    attempt_state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +25,21 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.observe.job import Job, Pod, ResultValidator
     from mediaimport_operator.observe.resource import Resource
+
+_UNSEEN_STOP = TERMINATION_GRACE + NODE_LOST_AFTER
+_NOT_RUNNING = frozenset(
+    {
+        Reason.STARTING,
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.CONTAINER_CONFIG_INVALID,
+        Reason.POD_REFUSED,
+        Reason.CREDENTIALS_REFUSED,
+        Reason.CREDENTIALS_UNAVAILABLE,
+    }
+)
+"""Reasons of the condition Ready while an attempt's importer does not run yet."""
+_MAYBE_UNSEEN = frozenset({Reason.DISRUPTED, Reason.DEADLINE_EXCEEDED})
 
 
 @dataclass(frozen=True)
@@ -48,7 +70,12 @@ def recorded_history(resource: Resource) -> History:
     if status.run != resource.run:
         return History(0, (), Tally(), None)
     tally = status.tally or Tally()
-    return History(tally.started, tuple(status.attempts), tally, status.next_attempt_at)
+    attempts = tuple(each for each in status.attempts if each.number <= tally.started)
+    if tally.started and (not attempts or attempts[0].number < tally.started):
+        # It could not be read: its Job and pod tell what it is.
+        name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=tally.started)
+        attempts = (Attempt(number=tally.started, job_name=name), *attempts)[:MAX_ATTEMPTS_SHOWN]
+    return History(tally.started, attempts, tally, status.next_attempt_at)
 
 
 def recorded_end(resource: Resource, number: int) -> Attempt | None:
@@ -57,6 +84,30 @@ def recorded_end(resource: Resource, number: int) -> Attempt | None:
     if number < known.number - MAX_ATTEMPTS_SHOWN + 1:
         return Attempt(number=number, job_name="", reason=Reason.UNEXPECTED)
     return next((each for each in known.attempts if each.number == number and each.reason), None)
+
+
+def shown_pending_reason(resource: Resource, number: int) -> PendingReason | None:
+    """Return why the importer of that attempt does not run, if that is the last that the status has recorded of it."""
+    status = resource.status
+    shown, started = status.condition(ConditionType.READY), status.tally.started if status.tally else 0
+    if shown is None or status.run != resource.run or started != number or shown.reason not in _NOT_RUNNING:
+        return None
+    return PendingReason(Reason(shown.reason), truncate(shown.message, MAX_MESSAGE))
+
+
+def stopped_by(ended: Ended, *, now: datetime) -> datetime:
+    """Return when the importer of an attempt that has ended runs no more, seen by somebody or not."""
+    return now if ended.importer_stopped else (ended.finished_at or now) + _UNSEEN_STOP
+
+
+def stop_of_last_run(resource: Resource) -> datetime | None:
+    """Return until when an importer of an earlier run may run whose end nobody has seen."""
+    status = resource.status
+    last = status.attempts[0] if status.attempts else None
+    if last is None or status.run == resource.run or last.finished_at is None:
+        return None
+    unseen = last.reason in _MAYBE_UNSEEN and last.exit_code is None
+    return last.finished_at + _UNSEEN_STOP if unseen else None
 
 
 # --- from Jobs and pods ---
@@ -75,7 +126,8 @@ def observed_history(
         return known
     job = run_jobs.get(number)
     current = [pod for pod in run_pods if pod.attempt == number]
-    state = attempt_state(job=job, pods=current, validator=validator, now=now)
+    shown = shown_pending_reason(resource, number)
+    state = attempt_state(job=job, pods=current, validator=validator, now=now, shown=shown)
     if number != known.number:
         # The status does not know this attempt: adopt it.
         name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)

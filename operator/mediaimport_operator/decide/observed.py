@@ -68,6 +68,8 @@ class Observed:
     resource: Resource
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
+    orphaned_pods: tuple[Pod, ...] = ()
+    """Pods with the import's labels whose Job nobody knows any more: they decide nothing, but may write."""
     slot: SlotState = field(default_factory=SlotState)
     progress: Progress | None = None
     log_tail: str | None = None

@@ -106,6 +106,7 @@ def attempt_ended(o: Observed) -> Plan | None:
             http_status = ended.result.http_status if ended.result else None
             return Plan(status=StatusBuilder(o, past).failed(reason, message, http_status), requeue_at=o.now)
         case retry.RetryAt(at):  # pragma: no branch - mypy knows that these are all
+            at = max(at, history.stopped_by(ended, now=o.now))
             builder = StatusBuilder(o, replace(past, next_attempt_at=at))
             return Plan(status=builder.suspended() if o.spec.suspend else builder.waiting(), requeue_at=at)
 
@@ -221,13 +222,18 @@ def job_refused(o: Observed) -> Plan | None:
 def earlier_importer_stops(o: Observed) -> Plan | None:
     """Wait until the importer of an earlier attempt, or run, can write no more: an import has one at a time.
 
-    Its Job is deleted as one that is no longer needed.
+    Its Job is deleted as one that is no longer needed. Its pod may outlive the Job.
     """
     jobs = any(not (job.finished or job.deleting or _importer_ended_at(o, job)) for job in o.jobs)
-    if not jobs and not any(may_write(pod, now=o.now) for pod in o.pods):
+    pods = [pod.name for pod in (*o.pods, *o.orphaned_pods) if may_write(pod, now=o.now)]
+    unseen = (history.stop_of_last_run(o.resource) or o.now) > o.now
+    if not (jobs or pods or unseen):
         return None
-    status = StatusBuilder(o, o.history).pending(Reason.STARTING, "waits until the importer before it has stopped")
     slot = _slot_in_use(o) if o.slot.held else SlotRequest.NONE
+    named = f" (pod {pods[0]})" if pods else ""
+    message = f"waits until the importer before it{named} has stopped"
+    # What nobody has seen is known from the status of the earlier run only: it stays until then.
+    status = StatusBuilder(o, o.history).pending(Reason.STARTING, message) if jobs or pods else None
     return Plan(status=status, slot=slot, requeue_at=o.now + _STOP_POLL)
 
 
@@ -268,7 +274,12 @@ POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (
 def _finalizer_actions(o: Observed) -> tuple[Action, ...]:
     """Return the change that gives the finalizer to resources with deletionPolicy Delete, and to no others."""
     resource = o.resource
-    if resource.deleting or resource.spec is None or resource.has_finalizer == resource.deletes_objects:
+    stores = resource.spec is not None or resource.status.asset is not None
+    if (
+        resource.deleting
+        or resource.has_finalizer == resource.deletes_objects
+        or not (stores or resource.has_finalizer)
+    ):
         return ()
     return (SetFinalizer(present=resource.deletes_objects),)
 

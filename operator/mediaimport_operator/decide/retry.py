@@ -43,9 +43,13 @@ class RetryRules:
     source_expires_at: datetime | None
     run_started_at: datetime
 
+    def patience_over(self, now: datetime) -> bool:
+        """Return whether no attempt follows any more for what is not the file's own fault."""
+        return now >= self.patience_ends_at
+
     @property
     def patience_ends_at(self) -> datetime:
-        """The time until which failures of the store, the node or the installation are retried."""
+        """The time until which failures of the store, the node or the installation, and disruptions, are retried."""
         return self.source_expires_at or self.run_started_at + MAX_PATIENCE
 
 
@@ -66,9 +70,10 @@ def _exhausted(reason: Reason, tally: Tally, rules: RetryRules, now: datetime) -
         case Retry.MORE_MEMORY:
             return tally.out_of_memory > 1
         case Retry.UNTIL_EXPIRY:
-            return tally.external >= rules.attempts and now >= rules.patience_ends_at
+            return tally.external >= rules.attempts and rules.patience_over(now)
         case Retry.UNCOUNTED:
-            return tally.disrupted + tally.result_lost > MAX_UNCOUNTED or tally.counted >= rules.attempts
+            many = tally.disrupted + tally.result_lost > MAX_UNCOUNTED
+            return (many and rules.patience_over(now)) or tally.counted >= rules.attempts
         case Retry.COUNTED:  # pragma: no branch - mypy knows that these are all
             return tally.counted >= rules.attempts
 

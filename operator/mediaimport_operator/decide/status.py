@@ -44,6 +44,13 @@ if TYPE_CHECKING:
     from mediaimport_operator.decide.history import History
     from mediaimport_operator.decide.observed import Observed
 
+_PATIENT = frozenset(
+    reason
+    for reason in Reason
+    # The second lost result counts.
+    if reason.facts.retry in {Retry.UNTIL_EXPIRY, Retry.UNCOUNTED} and reason is not Reason.RESULT_LOST
+)
+"""Reasons after which attempts follow until the source expires."""
 _STORED_FIELDS = ("asset", "media", "thumbnail", "size_text", "duration_text")
 
 
@@ -145,7 +152,7 @@ class StatusBuilder:
     def _patience(self) -> str:
         """Return until when attempts follow, where no number of them is the limit."""
         last = self.history.last
-        if last is None or last.reason is None or last.reason.facts.retry is not Retry.UNTIL_EXPIRY:
+        if last is None or last.reason is None or last.reason not in _PATIENT:
             return ""
         return f", and others follow until {self.observed.retry_rules.patience_ends_at:%Y-%m-%d %H:%M} UTC"
 

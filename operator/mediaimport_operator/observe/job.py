@@ -87,9 +87,15 @@ def owned_by(item: Object, uid: str) -> bool:
 
 
 def controller_uid(item: Object) -> str | None:
-    """Return the uid in the controller ownerReference, of which an object has at most one."""
+    """Return the uid in the controller ownerReference."""
+    owner = controller(item)
+    return None if owner is None else owner.get("uid")
+
+
+def controller(item: Object) -> Object | None:
+    """Return the controller ownerReference, of which an object has at most one."""
     owners = item["metadata"].get("ownerReferences") or []
-    return next((each.get("uid") for each in owners if each.get("controller")), None)
+    return next((each for each in owners if each.get("controller")), None)
 
 
 def newest_message(events: Iterable[Object]) -> str | None:

@@ -1,7 +1,7 @@
 """A MediaImport, parsed from the API's object.
 
-A spec that is not valid becomes a validation error; a status that cannot be parsed becomes an empty one. Fields of the
-spec that this release does not know are passed over, as a newer release may have written them.
+A spec that is not valid becomes a validation error. Fields of the spec, and whatever stands in the status, that this
+release does not know are passed over, as a newer release may have written them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from mediaimport_api import names
-from mediaimport_api.model import SHA256_PATTERN
+from mediaimport_api.model import MAX_COUNT, SHA256_PATTERN
 from mediaimport_api.sidecar import Owner, source_fingerprint
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.spec import MAX_METADATA_BYTES, DeletionPolicy, Spec
@@ -21,11 +22,16 @@ from mediaimport_runtime.kubernetes import objects
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
+    from mediaimport_api.status import Asset
     from mediaimport_runtime.kubernetes.objects import Object
     from pydantic_core import ErrorDetails
 
 
 _FINGERPRINT = re.compile(SHA256_PATTERN)
+_USER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_KEY = re.compile(r"media/(?P<user>[^/]+)/(?P<asset>[^/]+)/")
+"""`AssetKeys.prefix`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,9 @@ class Resource:
     deletes_objects: bool
     run: str
     queue_labels: dict[str, str]
+    user_id: str
+    asset_id: str
+    """Under these names its asset is stored, also if this release refuses the spec; no user if nothing tells it."""
     fingerprint: str | None
     """The source's: from the annotation of a resource that was recreated for its deletion, else of the URL."""
     spec: Spec | None
@@ -77,11 +86,6 @@ class Resource:
     def queue(self) -> str | None:
         """The Kueue queue that its author chose."""
         return self.queue_labels.get(names.LABEL_QUEUE)
-
-    @property
-    def asset_id(self) -> str:
-        """The spec's asset id, or the resource's own uid."""
-        return str(self.spec.asset_id) if self.spec and self.spec.asset_id else self.uid
 
     @property
     def owner(self) -> Owner:
@@ -112,32 +116,60 @@ def read(item: Object) -> Resource:
     meta, given = item["metadata"], item.get("spec")
     raw = given if isinstance(given, dict) else {}
     spec, validation_error, unknown_fields = _spec(raw)
+    status = read_status(item)
+    user_id, asset_id = _stored_under(raw, spec, status.asset)
     return Resource(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         version=meta.get("resourceVersion", ""),
-        generation=meta.get("generation"),
+        generation=None if meta.get("generation") is None else min(meta["generation"], MAX_COUNT),
         created_at=objects.moment(meta.get("creationTimestamp")) or datetime.max.replace(tzinfo=UTC),
         deleted_at=objects.moment(meta.get("deletionTimestamp")),
         finalizers=tuple(meta.get("finalizers") or ()),
         deletes_objects=raw.get("deletionPolicy") == DeletionPolicy.DELETE,
         run=str(raw.get("run") or ""),
-        fingerprint=_fingerprint(meta.get("annotations") or {}, spec),
+        user_id=user_id,
+        asset_id=asset_id or meta["uid"],
+        fingerprint=_fingerprint(meta.get("annotations") or {}, _url(raw, spec)),
         queue_labels=_queue_labels(meta.get("labels") or {}),
         spec=spec,
         validation_error=validation_error,
         unknown_fields=unknown_fields,
-        status=read_status(item),
+        status=status,
         raw_status=item.get("status") or {},
     )
 
 
-def _fingerprint(annotations: dict[str, str], spec: Spec | None) -> str | None:
+def _stored_under(raw: Object, spec: Spec | None, stored: Asset | None) -> tuple[str, str | None]:
+    """Return user and asset id of what the import stores; of a refused spec, what the status or the spec still says.
+
+    Both fields are immutable, so an earlier release stored the asset under the same names.
+    """
+    if spec is not None:
+        return spec.user_id, str(spec.asset_id) if spec.asset_id else None
+    if stored is not None and (under := _KEY.match(stored.key)):
+        return under["user"], under["asset"]
+    user, asset = raw.get("userId", Spec.model_fields["user_id"].default), raw.get("assetId")
+    valid_user = isinstance(user, str) and _USER.fullmatch(user)
+    valid_asset = isinstance(asset, str) and _UUID.fullmatch(asset)
+    return user if valid_user else "", str(UUID(asset)) if valid_asset else None
+
+
+def _url(raw: Object, spec: Spec | None) -> str | None:
+    """Return the source's URL, also of a refused spec."""
+    if spec is not None:
+        return spec.source.url
+    source = raw.get("source")
+    url = source.get("url") if isinstance(source, dict) else None
+    return url if isinstance(url, str) else None
+
+
+def _fingerprint(annotations: dict[str, str], url: str | None) -> str | None:
     annotated = annotations.get(names.ANNOTATION_FINGERPRINT, "")
     if _FINGERPRINT.fullmatch(annotated):
         return annotated
-    return None if spec is None else source_fingerprint(spec.source.url)
+    return None if url is None else source_fingerprint(url)
 
 
 def _queue_labels(labels: dict[str, str]) -> dict[str, str]:
@@ -187,11 +219,11 @@ def _without(raw: Object, places: list[tuple[int | str, ...]]) -> Object:
 
 
 def read_status(item: Object) -> Status:
-    """Return the resource's status; an empty one if it was written by hand, or by another release, and is not valid.
+    """Return what can be read of the resource's status: another release may have written it, or a hand.
 
-    Running Jobs are adopted then, and a stored asset is found by its sidecar.
+    Without one, running Jobs are adopted, and a stored asset is found by its sidecar.
     """
     try:
-        return Status.model_validate(item.get("status") or {})
+        return Status.read(item.get("status") or {})
     except Exception:  # noqa: BLE001 - as above
         return Status()

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.task import TERMINATION_MESSAGE_PATH
 
+from mediaimport_operator.decide.attempt import TERMINATION_GRACE
+
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.settings.importer import ImporterSettings
 
 STORE_CA_DIRECTORY = "/etc/mediaimport/store-ca"
-_GRACE_S = 30
 NO_MESH = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
 """Labels that keep the sidecar containers of service meshes out: with one, the pod of a Job would never end."""
 
@@ -23,7 +24,7 @@ def pod_spec(importer: ImporterSettings) -> Object:
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _GRACE_S,
+        "terminationGracePeriodSeconds": int(TERMINATION_GRACE.total_seconds()),
         "securityContext": {
             "runAsNonRoot": True,
             **({"fsGroup": importer.uid, "fsGroupChangePolicy": "OnRootMismatch"} if importer.uid else {}),

@@ -13,6 +13,7 @@ from mediaimport_api.status import MAX_MESSAGE
 from mediaimport_api.task import CLEANUP_CONTAINER, DELETION_VARIABLE, Deletion
 from mediaimport_runtime.kubernetes import objects
 from mediaimport_runtime.text import public
+from pydantic import ValidationError
 
 from mediaimport_operator.decide.deletion import CLEANUP_TIMEOUT
 from mediaimport_operator.decide.observed import CleanupJob
@@ -99,14 +100,13 @@ def _container(resource: Resource, importer: ImporterSettings) -> Object:
 
 def cleanup_task(resource: Resource) -> Deletion:
     """Return the Job's task: whose asset to delete."""
-    spec, fingerprint = resource.spec, resource.fingerprint
-    if spec is None or fingerprint is None:
-        raise ValueError("an import without a valid spec has stored nothing")
+    if resource.fingerprint is None:
+        raise ValueError(f"nothing tells the source of {resource.name}")
     return Deletion(
         owner=resource.owner,
-        user_id=spec.user_id,
+        user_id=resource.user_id,
         asset_id=resource.asset_id,
-        source_fingerprint=fingerprint,
+        source_fingerprint=resource.fingerprint,
     )
 
 
@@ -157,5 +157,25 @@ def _error(pod: Object) -> str | None:
 
 
 def is_ours(item: Object, resource: Resource) -> bool:
-    """Return whether the labels show that the Job is this resource's."""
+    """Return whether the Job is this resource's: its labels say so, and its task names the resource as the owner.
+
+    An ownerReference cannot cross namespaces, and anybody may copy labels.
+    """
+    task = _task(item) if is_labelled(item, resource) else None
+    return task is not None and task.owner == resource.owner
+
+
+def is_labelled(item: Object, resource: Resource) -> bool:
+    """Return whether a Job or pod has the labels of this resource's."""
     return objects.label(item, names.LABEL_UID) == resource.uid and objects.label(item, names.MANAGED_BY) == _MANAGER
+
+
+def _task(item: Object) -> Deletion | None:
+    """Return the task in a Job's container; None unless the Job deletes."""
+    spec: Object = ((item.get("spec") or {}).get("template") or {}).get("spec") or {}
+    own = (each for each in spec.get("containers") or [] if each.get("name") == CLEANUP_CONTAINER)
+    variables = {each["name"]: each.get("value") for container in own for each in container.get("env") or []}
+    try:
+        return Deletion.model_validate_json(variables.get(DELETION_VARIABLE) or "")
+    except ValidationError:
+        return None

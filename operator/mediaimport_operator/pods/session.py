@@ -57,7 +57,7 @@ class Credentials:
 
 def request(owner: Resource, session: SessionSettings, job: Object) -> SessionRequest:
     """Return the request for the credentials of a Job: the cleanup's once the resource is being deleted."""
-    keys = AssetKeys(user_id=owner.claim.user, asset_id=owner.asset_id)
+    keys = AssetKeys(user_id=owner.user_id, asset_id=owner.asset_id)
     return SessionRequest(
         role=session.role,
         name=job["metadata"]["name"][:_MAX_SESSION_NAME],

@@ -127,7 +127,7 @@ class Applier:
         self._cache.imports.update(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
         self._metrics.import_given_up()
         await events.post(self._cluster, meta["namespace"], events.given_up(item, message, now=now))
-        for job in self._cache.jobs.of_import(key):
+        for job in self._context.own_jobs(key):
             await self._delete_job(meta["namespace"], job["metadata"]["name"], job["metadata"]["uid"])
 
     def _update_slot_and_follower(self, observed: Observed, plan: Plan) -> None:
@@ -319,7 +319,9 @@ class Applier:
     async def _write_status(self, observed: Observed, status: Status) -> None:
         """Write the status where it differs; ConflictError if the resource has changed since it was observed."""
         owner = observed.resource
-        changes = merge_patch(owner.raw_status, status.to_wire())
+        # Of a completed import, what this release cannot read stays: a newer one has written it.
+        before = owner.status.to_wire() if owner.completed else owner.raw_status
+        changes = merge_patch(before, status.to_wire())
         if not changes:
             return
         patch = {"metadata": {"resourceVersion": owner.version}, "status": changes}

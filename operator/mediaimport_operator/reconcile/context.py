@@ -10,6 +10,7 @@ from mediaimport_runtime.kubernetes.objects import true_condition
 
 from mediaimport_operator.decide.limits import Slots
 from mediaimport_operator.observe.cache import ClusterCache
+from mediaimport_operator.observe.job import owned_by
 from mediaimport_operator.progress.log_follower import LogFollowers
 from mediaimport_operator.reconcile.metrics import Metrics
 from mediaimport_operator.reconcile.queue import WorkQueue
@@ -17,6 +18,8 @@ from mediaimport_operator.reconcile.queue import WorkQueue
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.decide.observed import Refusal
@@ -77,11 +80,14 @@ class Context:
         self.metrics.object_unreadable(kind)
         log.error("object cannot be read", extra={"kind": kind, "error": type(error).__name__})
 
+    def own_jobs(self, key: str) -> list[Object]:
+        """Return the Jobs whose controller is that import: others only have its label."""
+        return [job for job in self.cache.jobs.of_import(key) if owned_by(job, key)]
+
     def has_unfinished_job(self, key: str) -> bool:
         """Return whether a Job of that import may still run."""
         conditions = ("Complete", "Failed")
-        jobs = self.cache.jobs.of_import(key)
-        return any(not any(true_condition(job, each) for each in conditions) for job in jobs)
+        return any(not any(true_condition(job, each) for each in conditions) for job in self.own_jobs(key))
 
     def forget(self, key: str) -> None:
         """Forget an import that no longer exists, and release its slot."""

@@ -54,7 +54,7 @@ def _status_event(resource: Resource, status: Status, condition: Condition, *, n
 
 def objects_orphaned(resource: Resource, cause: str, *, now: datetime) -> Object:
     """Return the Event of a resource that is deleted while its stored objects stay."""
-    prefix = AssetKeys(user_id=resource.claim.user, asset_id=resource.asset_id).prefix
+    prefix = AssetKeys(user_id=resource.user_id, asset_id=resource.asset_id).prefix
     message = truncate(f"the objects under {prefix} could not be deleted and stay: {cause}", MAX_CONDITION_MESSAGE)
     return _warning(resource, Reason.STORED_OBJECTS_ORPHANED, message, now=now)
 

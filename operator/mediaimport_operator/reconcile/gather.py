@@ -13,13 +13,24 @@ from mediaimport_runtime.kubernetes.objects import Object, unpack
 
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.observed import Observed, SlotState
-from mediaimport_operator.observe.job import attempt_labels, newest_message, owned_by, read_jobs, read_pods
+from mediaimport_operator.observe.job import (
+    attempt_labels,
+    controller,
+    newest_message,
+    owned_by,
+    read_jobs,
+    read_pod,
+    read_pods,
+)
 from mediaimport_operator.observe.resource import Resource, read
 from mediaimport_operator.pods import cleanup_job, import_job
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
     from mediaimport_api.status import Attempt
 
+    from mediaimport_operator.observe.job import Pod
     from mediaimport_operator.reconcile.context import Context
 
 log = logging.getLogger(__name__)
@@ -37,11 +48,11 @@ class Gatherer:
     async def gather(self, key: str) -> Observed | None:
         """Return the import as it is; None if it no longer exists."""
         observed = self._from_cache(key)
-        if observed is None or observed.resource.spec is None:
-            return observed
+        if observed is None:
+            return None
         if observed.resource.deleting:
             return await self._with_cleanup_job(observed)
-        if observed.resource.completed:
+        if observed.resource.spec is None or observed.resource.completed:
             return observed
         if _may_be_stale(observed):
             await self._refresh_cache(observed)
@@ -57,16 +68,18 @@ class Gatherer:
         held = slots.holds(key)
         jobs = read_jobs(self._cache.jobs.of_import(key), owner_uid=key)
         known = (*jobs, *read_jobs(self._cache.jobs.deleted.get(key, {}).values(), owner_uid=key))
-        deleted_pods = self._cache.deleted_pods.get(key, {}).values()
+        pods, deleted_pods = self._cache.pods.of_import(key), self._cache.deleted_pods.get(key, {}).values()
+        others = {each["metadata"]["uid"] for each in self._cache.jobs.of_import(key)}
         return Observed(
             now=self._context.clock(),
             settings=self._context.settings,
             resource=resource,
             jobs=jobs,
             pods=(
-                *read_pods(self._cache.pods.of_import(key), jobs=known),
+                *read_pods(pods, jobs=known),
                 *read_pods(deleted_pods, jobs=known, deleted=True),
             ),
+            orphaned_pods=_orphaned(pods, jobs={each.uid for each in known} | others),
             slot=SlotState(held=held, wait_reason="" if held else slots.wait_reason(resource.claim)),
             progress=self._context.followers.progress(key),
             refusal=self._context.refusals.get(key),
@@ -141,6 +154,19 @@ class Gatherer:
         owner = observed.resource
         tail = await self._context.followers.tail(owner.uid, namespace=owner.namespace, pod=ended.pod_name)
         return replace(observed, log_tail=tail)
+
+
+def _orphaned(pods: Iterable[Object], *, jobs: Container[str]) -> tuple[Pod, ...]:
+    """Return the pods of Jobs that are gone: deleted while no operator ran, or with their pods left (`orphan`).
+
+    A pod of another Job, or of another controller, only has our labels.
+    """
+    owners = ((each, controller(each)) for each in pods)
+    return tuple(
+        read_pod(pod)
+        for pod, owner in owners
+        if owner is None or (owner.get("kind") == "Job" and owner.get("uid") not in jobs)
+    )
 
 
 def _may_be_stale(observed: Observed) -> bool:

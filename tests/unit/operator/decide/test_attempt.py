@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
-from mediaimport_operator.decide.attempt import Ended, Running, attempt_state
+from mediaimport_operator.decide.attempt import Ended, PendingReason, Running, attempt_state
 from mediaimport_operator.observe.job import ResultValidator, read_job, read_pod
 
 if TYPE_CHECKING:
@@ -17,13 +17,19 @@ DRAINED = [{"type": "DisruptionTarget", "status": "True", "message": "drained"}]
 
 
 def read(
-    build: Build, *, of: Object | None, pods: list[Object] | None = None, deleted: bool = False
+    build: Build,
+    *,
+    of: Object | None,
+    pods: list[Object] | None = None,
+    deleted: bool = False,
+    shown: PendingReason | None = None,
 ) -> Running | Ended:
     return attempt_state(
         job=read_job(of) if of else None,
         pods=[read_pod(each, deleted=deleted) for each in pods or []],
         validator=ResultValidator(bucket="bucket", user_id="ada", asset_id=build.uid),
         now=build.now,
+        shown=shown,
     )
 
 
@@ -67,7 +73,7 @@ def test_a_result_counts_though_job_and_pod_are_deleted(build: Build) -> None:
         ({"exit_code": 137}, Reason.UNEXPECTED),
         ({"exit_code": 30}, Reason.INTERRUPTED),
         ({"exit_code": 1}, Reason.UNEXPECTED),
-        ({"exit_code": 128, "reason": "StartError"}, Reason.UNEXPECTED),
+        ({"exit_code": 128, "reason": "StartError"}, Reason.CONTAINER_CONFIG_INVALID),
         ({"exit_code": 10}, Reason.SPEC_INVALID),
         ({"exit_code": 15}, Reason.SCRATCH_EXCEEDED),
         ({"exit_code": 21}, Reason.STORE_UNAVAILABLE),
@@ -192,6 +198,56 @@ def test_pod_that_cannot_start_does_not_delay_the_end_and_names_its_cause(build:
     state = read(build, of=job_that_is_over(build, "overdue"), pods=[terminating(build, pod)])
     assert isinstance(state, Ended)
     assert state.message.endswith("its pod never ran: ImagePullBackOff: no such image")
+    assert state.reason is Reason.IMAGE_PULL_FAILED
+
+
+SHOWN = PendingReason(Reason.UNSCHEDULABLE, "0/3 nodes are available")
+
+
+def test_deadline_of_a_pod_that_never_ran_ends_with_what_the_status_shows_of_it(build: Build) -> None:
+    state = read(build, of=job_that_is_over(build, "overdue"), shown=SHOWN)
+    assert isinstance(state, Ended)
+    assert (state.reason, state.confirmed, state.importer_stopped) == (Reason.UNSCHEDULABLE, False, True)
+    assert state.message == "the attempt took longer than its deadline; its pod never ran: 0/3 nodes are available"
+
+
+def test_deadline_of_an_importer_that_runs_is_its_own_whatever_the_status_shows(build: Build) -> None:
+    pods = [terminating(build, build.running_pod(), ends_in_s=-61)]
+    assert (
+        reason(read(build, of=job_that_is_over(build, "overdue"), pods=pods, shown=SHOWN)) is Reason.DEADLINE_EXCEEDED
+    )
+
+
+def test_end_that_the_kubelet_reports_of_a_container_that_never_ran_is_no_deadline_of_the_importer(
+    build: Build,
+) -> None:
+    pod = build.ended_pod(exit_code=137, reason="ContainerStatusUnknown")
+    pod["status"]["containerStatuses"][0]["state"]["terminated"] |= {"startedAt": None, "finishedAt": None}
+    overdue = job_that_is_over(build, "overdue")
+    assert reason(read(build, of=overdue, pods=[pod], shown=SHOWN)) is Reason.UNSCHEDULABLE
+    assert reason(read(build, of=overdue, pods=[pod])) is Reason.DEADLINE_EXCEEDED
+
+
+def stop_seen(state: Running | Ended) -> bool:
+    assert isinstance(state, Ended)
+    return state.importer_stopped
+
+
+@pytest.mark.parametrize("how", OVER)
+def test_end_of_an_importer_whose_pod_is_gone_is_not_seen_unless_it_never_ran(build: Build, how: str) -> None:
+    job = job_that_is_over(build, how)
+    assert not stop_seen(read(build, of=job))
+    assert stop_seen(read(build, of=job, shown=SHOWN))
+    assert stop_seen(read(build, of=job, pods=[terminating(build, build.running_pod(), ends_in_s=-61)]))
+
+
+def test_end_of_a_pod_that_others_than_the_kubelet_call_failed_is_not_seen(build: Build) -> None:
+    gone = build.running_pod()
+    gone["status"] |= {"phase": "Failed", "conditions": DRAINED}
+    assert not stop_seen(read(build, of=build.job(), pods=[gone]))
+    gone["status"] |= {"reason": "Evicted"}
+    assert stop_seen(read(build, of=build.job(), pods=[gone]))
+    assert stop_seen(read(build, of=build.job(), pods=[build.pod(phase="Failed", reason="OutOfcpu")]))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mediaimport_operator.decide.actions import (
 )
 from mediaimport_operator.decide.observed import CleanupJob, Refusal
 from mediaimport_operator.decide.plan import plan
+from mediaimport_operator.observe.job import read_pod
 
 if TYPE_CHECKING:
     from mediaimport_operator.decide.observed import Observed
@@ -67,6 +68,35 @@ def test_resource_without_the_finalizer_needs_nothing(build: Build) -> None:
     assert (planned.actions, planned.status) == ((), None)
 
 
+def refused(build: Build, **changes: Any) -> Object:  # noqa: ANN401 - JSON
+    """A deleted resource whose spec this release refuses."""
+    return build.mediaimport(**{"deletionPolicy": "Delete", "type": "hologram", "meta": HELD | GONE_AT} | changes)
+
+
+def test_objects_of_a_spec_that_this_release_refuses_are_deleted(build: Build) -> None:
+    observed = build.observed(refused(build))
+    assert observed.resource.spec is None
+    assert plan(observed).actions == (CreateCleanupJob(),)
+    ended = replace(observed, cleanup_job=CleanupJob(build.now, complete=True, failed=False))
+    assert plan(ended).actions == (RemoveFinalizer(),)
+
+
+def test_spec_that_names_neither_user_nor_source_leaves_orphans_and_says_so(build: Build) -> None:
+    for changes in ({"userId": 7}, {"source": {"url": 7}}):
+        (action,) = plan(build.observed(refused(build, **changes))).actions
+        assert action == RemoveFinalizer(orphan_reason="its spec says neither its user nor its source")
+
+
+def test_finalizer_follows_the_policy_of_a_stored_asset_whatever_the_spec_says(build: Build) -> None:
+    pods = [build.ended_pod(message=build.imported().encode())]
+    ready = plan(build.observed(jobs=[build.job()], pods=pods)).status
+    refused_spec: dict[str, Any] = {"type": "hologram", "deletionPolicy": "Delete"}
+    for status, actions in ((ready, (SetFinalizer(present=True),)), (None, ())):
+        assert plan(build.observed(build.mediaimport(status=status, **refused_spec))).actions == actions
+    held: dict[str, Any] = {"type": "hologram", "meta": {"finalizers": [names.STORED_OBJECTS_FINALIZER]}}
+    assert plan(build.observed(build.mediaimport(**held))).actions == (SetFinalizer(present=False),)
+
+
 def test_finalizer_is_removed_at_once_under_retain(build: Build) -> None:
     assert plan(deleted(build, policy="Retain")).actions == (RemoveFinalizer(),)
 
@@ -77,6 +107,12 @@ def test_importer_is_stopped_first(build: Build) -> None:
     assert plan(observed).actions == (DeleteJob(job.name, job.uid),)
     assert message(observed) == "waits for its importer to stop"
     assert plan(deleted(build, pods=[build.running_pod()])).actions == (), "its Job is gone, it still ends"
+
+
+def test_pod_whose_job_nobody_knows_is_waited_for(build: Build) -> None:
+    observed = deleted(build, orphaned_pods=(read_pod(build.running_pod()),))
+    assert plan(observed).actions == ()
+    assert message(observed) == "waits for its importer to stop"
 
 
 def test_pod_on_a_lost_node_does_not_delay_the_deletion(build: Build) -> None:

@@ -135,6 +135,34 @@ def test_a_failed_thumbnail_is_not_a_failed_import(build: Build) -> None:
     assert (condition.status, condition.reason) == ("False", "ThumbnailFailed")
 
 
+def test_import_that_a_newer_release_has_completed_is_left_alone(build: Build) -> None:
+    item = build.after(imported(build, started(build)))
+    item["status"]["media"]["warnings"] = ["FromTheFuture"]
+    item["status"]["asset"]["kind"] = "hologram"
+    item["status"]["conditions"].append(
+        {
+            "type": "New",
+            "status": "True",
+            "reason": "X",
+            "message": "m" * 2000,
+            "lastTransitionTime": "2030-01-01T00:00:00Z",
+        }
+    )
+    planned = plan(build.observed(item))
+    assert (planned.status, planned.actions, planned.slot) == (None, (), SlotRequest.NONE)
+
+
+def test_attempt_that_cannot_be_read_in_the_status_is_the_one_that_its_job_shows(build: Build) -> None:
+    item = started(build, 2)
+    item["status"]["attempts"][0] = {"number": 2, "future": True}
+    running = plan(build.observed(item, jobs=[build.job(2)], pods=[build.running_pod(2)]))
+    assert [each.number for each in status_of(running).attempts] == [2, 1]
+    assert status_of(running).attempts[0].job_name == build.job(2)["metadata"]["name"]
+    item["status"]["attempts"] = []
+    gone = plan(build.observed(item))
+    assert status_of(gone).attempts[0].reason is Reason.DISRUPTED
+
+
 def test_completed_import_is_left_alone(build: Build) -> None:
     item = build.after(imported(build, started(build)))
     planned = plan(build.observed(item))
@@ -451,6 +479,37 @@ def test_next_attempt_waits_until_the_pod_of_a_deleted_job_has_stopped(build: Bu
     assert running.requeue_at == build.now + timedelta(seconds=61)
     ended = plan(build.observed(item, pods=[build.ended_pod(exit_code=143)]))
     assert status_of(ended).attempts[0].reason is Reason.DISRUPTED
+
+
+def importing(build: Build) -> Object:
+    """The resource while attempt 1 runs."""
+    return build.after(plan(build.observed(started(build), jobs=[build.job()], pods=[build.running_pod()])))
+
+
+def test_next_attempt_waits_as_for_a_lost_node_if_the_pod_was_deleted_by_force(build: Build) -> None:
+    ended = plan(build.observed(importing(build), jobs=[build.failed_job(ago_s=10)]))
+    assert status_of(ended).attempts[0].reason is Reason.DISRUPTED
+    assert status_of(ended).next_attempt_at == ended.requeue_at == build.now + timedelta(seconds=80)
+
+
+def test_new_run_waits_as_long_if_the_pod_of_the_old_one_was_deleted_by_force(build: Build) -> None:
+    item = build.after(plan(build.observed(importing(build), jobs=[build.failed_job()])), run="again")
+    early = plan(build.observed(item, jobs=[build.failed_job()], now=build.now + timedelta(seconds=89)))
+    assert (early.actions, early.status) == ((), None), "the status of the old run tells when its importer stops"
+    late = plan(build.observed(item, jobs=[build.failed_job()], now=build.now + timedelta(seconds=90)))
+    assert late.actions == (CreateJob(attempt=1, more_memory=False),)
+
+
+def test_no_job_is_created_while_a_pod_runs_whose_job_nobody_knows(build: Build) -> None:
+    for item in (build.mediaimport(), build.after(plan(build.observed()), run="again")):
+        orphans = (read_pod(build.running_pod()), read_pod(stopping(build, ago_s=61)))
+        waiting = plan(build.observed(item, orphaned_pods=orphans))
+        assert waiting.actions == ()
+        condition = status_of(waiting).condition(ConditionType.READY)
+        assert condition is not None
+        assert condition.message == "waits until the importer before it (pod film-1-xyz) has stopped"
+        create = plan(build.observed(item, orphaned_pods=orphans[1:]))
+        assert create.actions == (CreateJob(attempt=1, more_memory=False),), "its node is lost"
 
 
 def test_a_finished_import_is_removed_when_its_time_to_live_ends(build: Build) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import Phase
+from mediaimport_api.status import ConditionType, Phase
 from mediaimport_operator.decide.actions import CreateJob
 from mediaimport_operator.decide.plan import plan
+from mediaimport_operator.decide.status import StatusBuilder
 
 from tests.support.import_runs import failed_often, failing, ready_reason, started, status_of
 
@@ -70,7 +71,13 @@ def test_an_expired_source_does_not_end_retries_of_the_store(build: Build) -> No
     assert ready_reason(planned) == "RetryScheduled"
 
 
-EXTERNAL = [Reason.STORE_UNAVAILABLE, Reason.STORE_DENIED, Reason.STORE_MISSING, Reason.DISK_FULL]
+EXTERNAL = [
+    Reason.STORE_UNAVAILABLE,
+    Reason.STORE_DENIED,
+    Reason.STORE_MISSING,
+    Reason.DISK_FULL,
+    Reason.SETTINGS_INVALID,
+]
 
 
 @pytest.mark.parametrize("reason", EXTERNAL)
@@ -82,6 +89,27 @@ def test_failures_of_store_and_node_are_retried_until_the_source_expires(build: 
     assert (status.phase, status.tally and status.tally.external) == (Phase.WAITING, 8)
     after = plan(replace(before, now=build.now + timedelta(minutes=20)))
     assert (status_of(after).phase, ready_reason(after)) == (Phase.FAILED, reason)
+
+
+@pytest.mark.parametrize("never_ran", [Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_FAILED, Reason.POD_REFUSED])
+def test_attempts_whose_pod_never_ran_are_repeated_until_the_source_expires(build: Build, never_ran: Reason) -> None:
+    spec: dict[str, Any] = {"limits": {"attempts": 1}, "source": {"expiresAt": "2030-01-01T12:20:00Z"}}
+    item = build.mediaimport(**spec)
+    for number in (1, 2, 3):
+        item = build.after(plan(build.observed(item)), **spec)
+        observed = build.observed(item)
+        shown = StatusBuilder(observed, observed.history).pending(never_ran, "see there")
+        item = build.after_status(shown, **spec)
+        overdue = build.observed(item, jobs=[build.failed_job(number, reason="DeadlineExceeded")])
+        planned = plan(overdue)
+        status = status_of(planned)
+        assert (status.phase, status.attempts[0].reason) == (Phase.WAITING, never_ran)
+        assert status.tally is not None
+        assert (status.tally.counted, status.tally.external) == (0, number)
+        item = build.after(planned, **spec)
+        item["status"].pop("nextAttemptAt")
+    late = replace(overdue, now=build.now + timedelta(minutes=20))
+    assert (status_of(plan(late)).phase, ready_reason(plan(late))) == (Phase.FAILED, never_ran)
 
 
 def test_failures_of_the_store_are_retried_for_a_day_if_the_source_does_not_expire(build: Build) -> None:
@@ -119,16 +147,33 @@ def test_prober_out_of_memory_is_tried_once_more_with_more(build: Build) -> None
     assert second.actions == (CreateJob(attempt=2, more_memory=True),)
 
 
-def test_disruptions_do_not_count_but_six_are_too_many(build: Build) -> None:
-    item = build.mediaimport(limits={"attempts": 1})
-    reasons = []
-    for number in range(1, 7):
-        item = build.after(plan(build.observed(item)), limits={"attempts": 1})
+def test_disruptions_do_not_count_and_end_no_import_before_its_source_expires(build: Build) -> None:
+    spec: dict[str, Any] = {"limits": {"attempts": 1}, "source": {"expiresAt": "2030-01-01T12:20:00Z"}}
+    item = build.mediaimport(**spec)
+    for number in range(1, 9):
+        item = build.after(plan(build.observed(item)), **spec)
         planned = plan(disrupted(build, item, number))
-        reasons.append(status_of(planned).phase)
-        item = build.after(planned, limits={"attempts": 1})
+        assert status_of(planned).phase is Phase.WAITING
+        item = build.after(planned, **spec)
         item["status"].pop("nextAttemptAt", None)
-    assert reasons == [Phase.WAITING] * 5 + [Phase.FAILED]
+    condition = status_of(planned).condition(ConditionType.READY)
+    assert condition is not None
+    assert condition.message.endswith("and others follow until 2030-01-01 12:20 UTC")
+    item = build.after(plan(build.observed(item)), **spec)
+    last = replace(disrupted(build, item, 9), now=build.now + timedelta(minutes=20))
+    assert (status_of(plan(last)).phase, ready_reason(plan(last))) == (Phase.FAILED, "Disrupted")
+
+
+def test_five_disruptions_are_followed_by_an_attempt_though_the_source_has_expired(build: Build) -> None:
+    spec: dict[str, Any] = {"source": {"expiresAt": "2030-01-01T11:00:00Z"}}
+    item, phases = build.mediaimport(**spec), []
+    for number in range(1, 7):
+        item = build.after(plan(build.observed(item)), **spec)
+        planned = plan(disrupted(build, item, number))
+        phases.append(status_of(planned).phase)
+        item = build.after(planned, **spec)
+        item["status"].pop("nextAttemptAt", None)
+    assert phases == [Phase.WAITING] * 5 + [Phase.FAILED]
 
 
 def disrupted(build: Build, item: Object, number: int) -> Observed:

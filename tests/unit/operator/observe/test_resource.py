@@ -42,6 +42,13 @@ def test_spec_that_is_not_valid_is_a_message_that_names_the_field(
     assert (resource.claim.key, resource.claim.user) == (build.uid, "")
 
 
+def test_generation_beyond_what_json_readers_represent_exactly_is_cut(build: Build) -> None:
+    assert read(build.mediaimport(meta={"generation": 2**63 - 1})).generation == 2**53 - 1
+    item = build.mediaimport()
+    del item["metadata"]["generation"]
+    assert read(item).generation is None
+
+
 @pytest.mark.parametrize("spec", [["a list"], "text", 7])
 def test_spec_that_is_no_object_is_a_message(build: Build, spec: object) -> None:
     assert read(build.mediaimport() | {"spec": spec}).validation_error is not None

@@ -4,8 +4,10 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from mediaimport_api import names
 from mediaimport_api.sidecar import source_fingerprint
+from mediaimport_api.status import Status
 from mediaimport_api.task import Deletion
 from mediaimport_operator.observe import resource
 from mediaimport_operator.pods import cleanup_job, import_job
@@ -109,4 +111,30 @@ def test_cleanup_job_is_ours_by_its_import_and_its_manager(build: Build) -> None
     assert cleanup_job.is_ours(item, owner)
     labels = item["metadata"]["labels"]
     for other in ({names.LABEL_UID: "another"}, {names.MANAGED_BY: "mediaimport"}):
-        assert not cleanup_job.is_ours({"metadata": {"labels": labels | other}}, owner)
+        assert not cleanup_job.is_ours(item | {"metadata": {"labels": labels | other}}, owner)
+
+
+def test_job_that_only_has_the_cleanup_jobs_labels_is_not_ours(build: Build) -> None:
+    item, owner = job_of(build), resource.read(build.mediaimport())
+    assert not cleanup_job.is_ours(item | {"spec": {}}, owner)
+    of_another = cleanup_job.job(resource.read(build.mediaimport(meta={"name": "another"})), build.settings())
+    assert not cleanup_job.is_ours(item | {"spec": of_another["spec"]}, owner)
+    other = item["spec"]["template"]["spec"]["containers"][0] | {"name": "other"}
+    assert not cleanup_job.is_ours(item | {"spec": {"template": {"spec": {"containers": [other]}}}}, owner)
+
+
+def test_task_of_a_refused_spec_names_what_status_or_spec_still_say(build: Build) -> None:
+    item = build.mediaimport(type="hologram")
+    task = cleanup_job.cleanup_task(resource.read(item))
+    assert (task.user_id, task.asset_id) == ("ada", build.uid)
+    assert task.source_fingerprint == source_fingerprint(item["spec"]["source"]["url"])
+    named = "6f0e6b58-2d0c-4a58-9d1c-5d0b8f6e2a41"
+    task = cleanup_job.cleanup_task(resource.read(build.mediaimport(type="hologram", assetId=named.upper())))
+    assert task.asset_id == named
+    imported = build.imported(key=f"media/bob/{named}/video.mp4").asset
+    item["status"] = Status(asset=imported).to_wire()
+    task = cleanup_job.cleanup_task(resource.read(item))
+    assert (task.user_id, task.asset_id) == ("bob", named), "stored is what the status says"
+    item["spec"]["source"] = None
+    with pytest.raises(ValueError, match="nothing tells the source of film"):
+        cleanup_job.cleanup_task(resource.read(item))

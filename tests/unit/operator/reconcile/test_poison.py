@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_operator.reconcile import queue, worker
+from mediaimport_operator.reconcile.apply import Applier
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.reconcile.worker import MAX_ERRORS, Reconciler
 from mediaimport_operator.run.resync import Resync
@@ -155,6 +156,17 @@ async def test_import_with_a_job_keeps_its_slot_until_it_is_given_up_with_its_jo
     await work_until(successor, lambda: bool(jobs_of(cluster, OTHER)))
     assert cluster.status("film").get("phase") == "Failed"
     assert jobs_of(cluster, UID) == []
+
+
+async def test_import_that_is_given_up_leaves_a_job_alone_that_only_has_its_label(
+    build: Build, cluster: Poisoned, context: Context
+) -> None:
+    foreign = build.job(7, meta={"name": "somebodys", "uid": "foreign", "ownerReferences": []})
+    context.cache.jobs.update(cluster.put("jobs", foreign))
+    assert not context.has_unfinished_job(UID)
+    await Applier(context).give_up(UID, "it failed", now=build.now)
+    assert cluster.status("film").get("phase") == "Failed"
+    assert "somebodys" in cluster.objects["jobs"]
 
 
 async def test_import_whose_job_the_api_server_never_answers_gives_its_slot_away_after_a_while(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -270,12 +271,88 @@ async def test_pod_that_only_has_our_labels_decides_nothing(operator: Operator, 
     assert operator.status["phase"] == "Pending"
 
 
+async def importing(operator: Operator) -> Object:
+    """The pod of an import whose attempt runs."""
+    await begin(operator)
+    pod = operator.cluster.put("pods", operator.build.running_pod())
+    await operator.resync.once()
+    await operator.settle()
+    assert operator.status["phase"] == "Importing"
+    return pod
+
+
+async def test_operator_that_restarts_waits_for_the_pod_of_a_job_that_was_deleted_meanwhile(
+    operator: Operator,
+) -> None:
+    await importing(operator)
+    operator.cluster.objects["jobs"].clear()
+    grace_ends_at = operator.now + timedelta(minutes=5)
+    pod = operator.build.running_pod()
+    pod["metadata"]["deletionTimestamp"] = grace_ends_at.isoformat()
+    operator.cluster.put("pods", pod)
+    successor = Operator(operator.build, operator.cluster, operator.now)
+    await successor.resync.first()
+    await successor.settle()
+    assert successor.status["attempts"][0]["reason"] == "Disrupted"
+    successor.now = grace_ends_at
+    successor.queue.add(operator.build.uid)
+    await successor.settle()
+    assert operator.cluster.objects["jobs"] == {}, "two importers of one import"
+    assert "film-1-xyz" in successor.status["conditions"][0]["message"]
+    successor.cache.remove_pod(operator.cluster.objects["pods"].pop("film-1-xyz"))
+    successor.queue.add(operator.build.uid)
+    await successor.settle()
+    assert list(operator.cluster.objects["jobs"]) == [job_name(operator, 2)]
+
+
+async def test_next_attempt_waits_after_the_pod_was_deleted_by_force(operator: Operator) -> None:
+    operator.cache.remove_pod(await importing(operator))
+    operator.cluster.objects["pods"].clear()
+    failed = operator.build.failed_job()
+    operator.cache.jobs.update(operator.cluster.put("jobs", failed))
+    for seconds, jobs in ((0, 1), (89, 1), (90, 2)):
+        operator.now = operator.build.now + timedelta(seconds=seconds)
+        operator.queue.add(operator.build.uid)
+        await operator.settle()
+        assert len(operator.cluster.objects["jobs"]) == jobs
+
+
+async def test_pod_of_a_foreign_job_with_our_labels_delays_nothing(operator: Operator) -> None:
+    meta = {"name": "foreign", "uid": "foreign", "ownerReferences": [{"uid": "another", "controller": True}]}
+    operator.cluster.put("jobs", operator.build.job(7, meta=meta))
+    owner = {"kind": "Job", "uid": "foreign", "controller": True}
+    operator.cluster.put("pods", operator.build.running_pod() | {
+        "metadata": operator.build.running_pod()["metadata"] | {"ownerReferences": [owner]}
+    })  # fmt: skip
+    await begin(operator)
+    assert set(operator.cluster.objects["jobs"]) == {"foreign", job_name(operator)}
+
+
 async def test_job_that_only_has_our_labels_is_no_attempt(operator: Operator) -> None:
     meta = {"name": "foreign", "uid": "foreign", "ownerReferences": [{"uid": "another", "controller": True}]}
     operator.cluster.put("jobs", operator.build.job(7, meta=meta))
     await begin(operator)
     assert operator.status["tally"]["started"] == 1
     assert set(operator.cluster.objects["jobs"]) == {"foreign", job_name(operator)}
+
+
+async def test_what_a_newer_release_says_of_a_completed_import_stays_when_a_change_is_acknowledged(
+    operator: Operator,
+) -> None:
+    await begin(operator)
+    operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.resync.once()
+    await operator.settle()
+    item = operator.cluster.objects["imports"]["film"]
+    item["status"]["media"]["warnings"] = ["FromTheFuture"]
+    item["status"]["later"] = {"a": 1}
+    item["metadata"]["generation"] = 2
+    operator.cache.imports.update(operator.cluster.put("imports", item))
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert (operator.status["phase"], operator.status["observedGeneration"]) == ("Ready", 2)
+    assert operator.status["media"]["warnings"] == ["FromTheFuture"]
+    assert operator.status["later"] == {"a": 1}
 
 
 async def test_nothing_is_kept_of_the_deleted_jobs_of_a_completed_import(operator: Operator) -> None:
@@ -458,6 +535,23 @@ async def test_deletion_stops_the_importer_and_runs_the_cleanup_job(operator: Op
     assert operator.cluster.objects["imports"] == {}
     assert operator.cluster.objects["jobs"] == {}
     assert "StoredObjectsOrphaned" not in [each["reason"] for each in operator.cluster.events]
+
+
+async def test_deletion_of_a_spec_that_is_refused_since_an_upgrade_deletes_what_is_stored(operator: Operator) -> None:
+    await begin(operator, deletionPolicy="Delete")
+    operator.cluster.objects["imports"]["film"]["spec"]["type"] = "hologram"
+    operator.cache.imports.update(deleted(operator))
+    for _ in range(2):
+        operator.queue.add(operator.build.uid)
+        await operator.settle()
+    (job,) = operator.cluster.objects["jobs"].values()
+    variables = job["spec"]["template"]["spec"]["containers"][0]["env"]
+    deletion = next(each["value"] for each in variables if each["name"] == "MEDIAIMPORT_DELETION")
+    assert (json.loads(deletion)["userId"], json.loads(deletion)["assetId"]) == ("ada", operator.build.uid)
+    job["status"] = operator.build.complete_job()["status"]
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert (operator.cluster.objects["imports"], operator.cluster.objects["jobs"]) == ({}, {})
 
 
 async def test_finalizers_of_others_stay(operator: Operator) -> None:
