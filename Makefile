@@ -65,7 +65,7 @@ test: $(VENV)/ready  ## run all that CI runs
 .PHONY: checks
 checks: lint types verify up tools
 	@echo "unit and end-to-end tests run in parallel; each prints its output when it is done" >&2
-	@$(MAKE) --jobs=3 --output-sync=target unit e2e-programs e2e-chart unit-image
+	@$(MAKE) --jobs=4 --output-sync=target unit-importer e2e-programs e2e-chart unit-programs unit-image
 
 .PHONY: lint
 lint: $(VENV)/ready  ## run ruff, import contracts, spelling and the word list
@@ -84,8 +84,18 @@ tools: $(VENV)/ready  ## install what tests need besides a cluster: ffmpeg, node
 	@$(PY) -m tests.support.downloads
 
 .PHONY: unit
-unit: tools  ## run the tests that need no cluster
-	$(VENV)/bin/pytest -q tests/unit
+unit: unit-programs unit-importer  ## run the tests that need no cluster
+
+.PHONY: unit-programs
+unit-programs: tools
+	$(VENV)/bin/pytest -q tests/unit $(addprefix --ignore ,$(MEDIA_TESTS))
+
+# They wait for stores and sources more than they compute: several processes share the files.
+MEDIA_TESTS := tests/unit/importer tests/unit/prober
+
+.PHONY: unit-importer
+unit-importer: tools
+	$(VENV)/bin/pytest -q --numprocesses=3 --dist=loadfile $(MEDIA_TESTS)
 
 .PHONY: unit-image
 unit-image: up tools  ## run the tests of importer and prober in the prober image's root: its Python, its ffmpeg
