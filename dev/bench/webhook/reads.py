@@ -157,7 +157,7 @@ def start(stack: ExitStack, held: list[Resource]) -> WebhookProcess:
     """Run the webhook on these resources and wait until it has read them."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-reads-")))
     kubeconfig = stack.enter_context(running_apiserver(folder, held))
-    variables = {"NAMESPACE": "bench", "S3_BUCKET_NAME": "media"}
+    variables = {"NAMESPACE": "bench", "S3_BUCKET_NAME": "media", "EVENT_STREAMS_PER_USER": str(STREAMS)}
     keys = {"S3_ACCESS_KEY_ID": "bench", "S3_SECRET_ACCESS_KEY": "bench-secret"}
     return stack.enter_context(running_webhook(folder, {"KUBECONFIG": str(kubeconfig), **variables, **keys}))
 
