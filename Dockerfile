@@ -46,6 +46,14 @@ RUN /opt/tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-d
  && /opt/tools/bin/pip install --no-deps --no-index --no-compile --target site dist/*.whl \
  && python3 -m compileall -q --invalidation-mode unchecked-hash site
 
+# pyvips comes as source alone. Without a compiler it becomes Python alone, and finds libvips in pyvips-binary.
+FROM tools AS vips
+WORKDIR /vips
+COPY requirements/build.txt requirements/prober.txt ./
+RUN /opt/tools/bin/pip install --only-binary :all: --require-hashes -r build.txt \
+ && /opt/tools/bin/pip wheel --only-binary :all: --no-binary pyvips --no-build-isolation --no-deps --require-hashes \
+      --wheel-dir wheels -r prober.txt
+
 # Swagger UI, by which the webhook shows its OpenAPI document: compressed as it is served, with its licence.
 FROM tools AS viewer
 WORKDIR /viewer
@@ -72,26 +80,33 @@ RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
  && ../../../bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash ..
 
 # Debian's ffmpeg brings Mesa, LLVM and more for screens and graphics cards, which only plug-ins load. A package stays
-# if ffmpeg or ffprobe is linked with one of its libraries. (apt thinks the rest unfinished: `apt-get install -f` in an
+# if ffmpeg or ffprobe is linked with one of its libraries; fonts stay for the text in drawings. (apt thinks the rest unfinished: `apt-get install -f` in an
 # image made from this one brings it back.)
 FROM base AS base-ffmpeg
 ARG DEBIAN_FRONTEND=noninteractive
 RUN dpkg-query -W -f '${Package}\n' > /tmp/needed \
  && apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
- && echo ffmpeg >> /tmp/needed \
+ && printf '%s\n' ffmpeg fontconfig-config fonts-dejavu-core >> /tmp/needed \
  && ldd /usr/bin/ffmpeg /usr/bin/ffprobe | awk '$2 == "=>" {print $3}' | sort -u | xargs realpath \
       | xargs dpkg-query -S | cut -d: -f1 >> /tmp/needed \
  && dpkg-query -W -f '${Package}\n' | grep -vxFf /tmp/needed | xargs dpkg --purge --force-depends \
  && ffmpeg -version > /dev/null && ffprobe -version > /dev/null \
  && rm -rf /tmp/needed /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 
-FROM base-ffmpeg AS mediaimport-ffmpeg
+FROM base-ffmpeg AS base-vips
+RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
+    --mount=type=bind,from=vips,source=/vips/wheels,target=/wheels \
+    /opt/tools/bin/pip --python bin/python install --no-cache-dir --no-compile --no-index --no-deps \
+      /wheels/pyvips*.whl \
+ && bin/python -m compileall -q --invalidation-mode unchecked-hash lib/python3.13/site-packages/pyvips
+
+FROM base-vips AS mediaimport-ffmpeg
 COPY --from=package /src/site lib/python3.13/site-packages
 USER 65532:65532
 LABEL org.opencontainers.image.title="mediaimport-ffmpeg" \
-      org.opencontainers.image.description="MediaImport's prober: ffprobe and ffmpeg for its import Jobs" \
-      org.opencontainers.image.licenses="Apache-2.0 AND GPL-2.0-or-later" \
+      org.opencontainers.image.description="MediaImport's prober: libvips, ffprobe and ffmpeg for its import Jobs" \
+      org.opencontainers.image.licenses="Apache-2.0 AND GPL-2.0-or-later AND LGPL-3.0-or-later" \
       org.opencontainers.image.version="0.1.0"
 
 # The last stage is what `docker build .` makes.

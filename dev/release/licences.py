@@ -9,18 +9,21 @@ from pathlib import Path
 
 from dev.generate.markdown import NOTICE, table
 
-LOCK = Path(__file__).resolve().parents[2] / "requirements" / "runtime.txt"
+_REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
+LOCK, PROBER_LOCK = _REQUIREMENTS / "runtime.txt", _REQUIREMENTS / "prober.txt"
 _INTRODUCTION = """# Licences
 
-MediaImport is under Apache-2.0. These Python packages are in both images, each with its licence's text in its
-`.dist-info` folder; `make verify` refuses a licence that nobody has read yet. The packages of Debian keep theirs in
-`/usr/share/doc/*/copyright`; ffmpeg, as Debian builds it, is under GPL-2.0-or-later, and our programs only run it. The
+MediaImport is under Apache-2.0. These Python packages are in both images (pyvips and pyvips-binary, which holds libvips
+as a shared library, in the prober's alone), each with its licence's text in its `.dist-info` folder; `make verify`
+refuses a licence that nobody has read yet. The packages of Debian keep theirs in `/usr/share/doc/*/copyright`; ffmpeg,
+as Debian builds it, is under GPL-2.0-or-later, and our programs only run it. The
 [bills of materials](../release.md#7-bills-of-materials) list all of it.
 
 """
 _ACCEPTED = {
     "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0",
     "MPL-2.0",  # copyleft by the file, and we change no file of it
+    "LGPL-3.0-or-later",  # copyleft by the library, which stays a file of its own that anybody can replace
 }  # fmt: skip
 _SYNONYMS = {"Apache 2.0": "Apache-2.0", "Apache License 2.0": "Apache-2.0", "MIT License": "MIT"}
 # Packages whose metadata say less than their LICENSE files.
@@ -46,8 +49,12 @@ class Package:
 
 def page() -> str:
     """Return the page; UnknownLicenceError, or LookupError if what is installed is not what is locked."""
-    rows = [(each.name, each.version, each.licence) for each in map(_installed, pins(LOCK.read_text()))]
+    rows = [(each.name, each.version, each.licence) for each in map(_installed, _locked())]
     return NOTICE + _INTRODUCTION + table(("package", "version", "licence"), rows)
+
+
+def _locked() -> list[tuple[str, str]]:
+    return sorted({*pins(LOCK.read_text()), *pins(PROBER_LOCK.read_text())})
 
 
 def pins(lock: str) -> list[tuple[str, str]]:

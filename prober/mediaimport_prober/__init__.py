@@ -1,1 +1,1 @@
-"""The prober, ffprobe and ffmpeg behind a Unix socket: no secret and no network where hostile media is read."""
+"""The prober, libvips and ffmpeg behind a Unix socket: no secret and no network where hostile media is read."""

@@ -16,13 +16,17 @@ from mediaimport_prober.server import Server
 from mediaimport_prober.tools import Tools
 
 _PROGRAMS = tuple(Path(each) for each in ("/usr", "/lib", "/lib64", "/bin"))
-_DATA = tuple(Path(each) for each in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/dev/urandom"))
+_DATA = tuple(
+    Path(each) for each in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/dev/urandom", "/etc/fonts")
+)
 
 
 def confine(directory: Path) -> None:
     """Restrict a child by Landlock to the programs and to reading the scratch directory: no secret, no network."""
     landlock.confine(
-        readable=(directory, Path(sys.base_prefix), *_DATA), executable=_PROGRAMS, writable=(Path("/dev/null"),)
+        readable=(directory, Path(sys.prefix), Path(__file__).parents[1], *_DATA),
+        executable=(*_PROGRAMS, Path(sys.base_prefix)),
+        writable=(Path("/dev/null"),),
     )
 
 

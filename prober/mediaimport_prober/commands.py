@@ -1,4 +1,4 @@
-"""Command lines of ffprobe and ffmpeg, each flag against an attack that a test repeats. Pure."""
+"""Command lines of ffprobe, ffmpeg and libvips, each flag against an attack that a test repeats. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mediaimport_prober.protocol import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mediaimport_prober.pictures import Loader
     from mediaimport_prober.protocol import PacketsRequest, ThumbnailRequest
-    from mediaimport_prober.webp import Still
 
 MAX_PIXELS = 100_000_000
 MAX_ALLOC_BYTES = 1024 * 1024 * 1024
@@ -33,12 +33,12 @@ MAX_HEIGHT_TO_WIDTH = 4
 # the memory. `ffmpeg -demuxers` lists the names.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,mp3,wav,w64,flac,aac,asf,"
-    "jpeg_pipe,png_pipe,apng,webp_pipe,gif"
+    "jpeg_pipe,png_pipe,apng,webp_pipe,gif,bmp_pipe,j2k_pipe,jpegxl_pipe,jpegxl_anim,qoi_pipe"
 )
 # Codec whitelist: fewer decoders for hostile files. `ffmpeg -decoders` lists the names.
 CODECS = (
     "h264,hevc,av1,libdav1d,libaom-av1,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4,msmpeg4v1,"
-    "msmpeg4v2,h263,h263i,h263p,flv,vp6,vp6a,vp6f,theora,prores,dnxhd,cfhd,mjpeg,png,apng,gif,webp,wmv1,wmv2,wmv3,"
+    "msmpeg4v2,h263,h263i,h263p,flv,vp6,vp6a,vp6f,theora,prores,dnxhd,cfhd,mjpeg,png,apng,gif,webp,bmp,jpeg2000,libjxl,libjxl_anim,jpegxl,qoi,wmv1,wmv2,wmv3,"
     "vc1,dvvideo,ffv1,huffyuv,ffvhuff,utvideo,qtrle,rawvideo,svq1,svq3,cinepak,"
     "aac,aac_fixed,aac_latm,mp1,mp1float,mp2,mp2float,mp3,mp3float,ac3,eac3,dca,flac,alac,opus,libopus,vorbis,"
     "libvorbis,speex,libspeex,wmav1,wmav2,wmapro,wmalossless,amrnb,amrwb,nellymoser,adpcm_ima_wav,adpcm_ima_qt,"
@@ -65,17 +65,30 @@ ENTRIES = _entries(
 FRAME_ENTRIES = _entries(frame=FRAME_FIELDS, frame_side_data=SIDE_DATA_FIELDS)
 
 
-def _input(file: Path, *, still: bool = False) -> list[str]:
-    """Return the input options for a file; `still`: read a WebP from standard input instead."""
+def describe_picture(python: str, loader: Loader) -> list[str]:
+    """Return the command that describes the picture on standard input as JSON, by libvips."""
+    return [*_vips(python), "describe", loader]
+
+
+def render_picture(python: str, loader: Loader, request: ThumbnailRequest) -> list[str]:
+    """Return the command that writes a JPEG of the picture on standard input, and its brightness to stderr."""
+    return [*_vips(python), "render", loader, str(request.width_pixels), request.frame]
+
+
+def _vips(python: str) -> list[str]:
+    return [python, "-I", "-m", "mediaimport_prober.vips"]
+
+
+def _input(file: Path) -> list[str]:
+    """Return the input options for a file."""
     return [
-        "-protocol_whitelist", "pipe" if still else "file",
-        *(("-f", "webp_pipe") if still else ()),
+        "-protocol_whitelist", "file",
         "-format_whitelist", FORMATS,
         "-codec_whitelist", CODECS,
         "-max_pixels", str(MAX_PIXELS),
         "-max_streams", str(MAX_STREAMS),
         "-threads", "1",
-        "-i", "pipe:0" if still else f"file:{file}",
+        "-i", f"file:{file}",
     ]  # fmt: skip
 
 
@@ -105,29 +118,25 @@ def packets(file: Path, request: PacketsRequest) -> list[str]:
     ]  # fmt: skip
 
 
-def thumbnail(file: Path, request: ThumbnailRequest, still: Still | None = None) -> list[str]:
-    """Return the command that writes one JPEG to stdout and the brightness of its frame to stderr.
-
-    `still`: the first frame of an animated WebP, on standard input.
-    """
+def thumbnail(file: Path, request: ThumbnailRequest) -> list[str]:
+    """Return the command that writes one JPEG to stdout and the brightness of its frame to stderr."""
     stream = "0:V:0" if request.picture is Picture.MAIN else "0:v:0"
     return [
         # The end of a growing file may cut a packet in two.
         *_tool("ffmpeg", verbosity="info"), "-nostdin", "-nostats", "-fflags", "+discardcorrupt",
-        *_input(file, still=still is not None),
+        *_input(file),
         "-map", stream, "-an", "-sn", "-dn", "-map_metadata", "-1",
-        "-filter_threads", "1", "-vf", filters(request, still), "-frames:v", "1",
+        "-filter_threads", "1", "-vf", filters(request), "-frames:v", "1",
         "-c:v", "mjpeg", "-q:v", "3", "-threads", "1", "-f", "image2pipe", "pipe:1",
     ]  # fmt: skip
 
 
-def filters(request: ThumbnailRequest, still: Still | None = None) -> str:
+def filters(request: ThumbnailRequest) -> str:
     """Return the filter chain; ffmpeg rotates the picture upright before it."""
     width, height = request.width_pixels, request.width_pixels * MAX_HEIGHT_TO_WIDTH
     # `sar` makes the pixels square; min(1, …) never enlarges.
     factor = f"min(1,min({width}/(iw*sar),{height}/ih))"
     return ",".join((
-        *(_on_canvas(still) if still is not None and not still.fills else ()),
         *(_SKIP_BLACK if request.frame is ThumbnailFrame.SKIP_BLACK else ()),
         f"scale=w='max(1,round({factor}*iw*sar))':h='max(1,round({factor}*ih))':flags=bicubic",
         "setsar=1",
@@ -136,10 +145,6 @@ def filters(request: ThumbnailRequest, still: Still | None = None) -> str:
         "format=yuvj420p",
         "signalstats,metadata=print:key=lavfi.signalstats.YAVG",
     ))  # fmt: skip
-
-
-def _on_canvas(still: Still) -> tuple[str, ...]:
-    return ("format=rgba", f"pad={still.width}:{still.height}:{still.x}:{still.y}:color=black@0")
 
 
 _SKIP_BLACK = ("blackframe=amount=0", "metadata=select:key=lavfi.blackframe.pblack:value=98:function=less")

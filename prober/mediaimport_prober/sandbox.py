@@ -41,13 +41,17 @@ class Limits:
         return replace(self, memory_bytes=memory_bytes, address_space_bytes=memory_bytes + _MAPPED_BYTES)
 
 
-# ENOMEM, C++'s exception, the dynamic linker's words for a library that does not fit, and a thread without a stack.
+# ENOMEM, C++'s exception, the dynamic linker's words for a library that does not fit, a thread without a stack;
+# Python's exception, GLib's and libvips' words.
 _OUT_OF_MEMORY = (
     b"Cannot allocate memory",
     b"std::bad_alloc",
     b"failed to map segment from shared object",
     b"cannot map zero-fill pages",
     b"Resource temporarily unavailable",
+    b"MemoryError",
+    b"failed to allocate",
+    b"out of memory",
 )
 
 

@@ -1,17 +1,19 @@
-"""Responses to requests, by ffprobe or ffmpeg on a file of the scratch directory."""
+"""Responses to requests, by libvips, ffprobe or ffmpeg on a file of the scratch directory."""
 
 from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import stat
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_prober import commands, sandbox
+from mediaimport_prober import commands, pictures, sandbox
 from mediaimport_prober.memory import Budget, NoRoomError
 from mediaimport_prober.packets import PacketSums
 from mediaimport_prober.protocol import (
@@ -23,27 +25,27 @@ from mediaimport_prober.protocol import (
     ThumbnailRequest,
 )
 from mediaimport_prober.sandbox import Ending, Limits, Run
-from mediaimport_prober.webp import Animation, animation, first_still
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-_LUMA = re.compile(rb"lavfi\.signalstats\.YAVG=([0-9.]{1,12})")
+    from mediaimport_prober.pictures import Detected, Loader
+
+_LUMA = re.compile(rb"(?:lavfi\.signalstats\.YAVG|^luma)=([0-9.]{1,12})", re.MULTILINE)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # From ffmpeg 7.1 on, a playlist without its suffix is passed over before the whitelist sees it.
 _REFUSALS = (b"not on whitelist", b"Not detecting m3u8/hls")
 ANSWER_S = 70.0
 """Time for all tools of one request and for their memory; the importer waits a little longer."""
-_STDIN_COPIES = 4
-"""The picture on a tool's standard input is in the memory of this process that often."""
+_WORTH_ANOTHER_TOOL = frozenset({Failure.TOOL_FAILED, Failure.NOT_ALLOWED})
 PACKETS_BYTES = 64 * 1024 * 1024
 """Enough for 20 MB of lines, two hours at 60 frames and 47 audio packets a second; only sums are kept."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """ffprobe and ffmpeg on the plain files of one directory."""
+    """libvips, ffprobe and ffmpeg on the plain files of one directory."""
 
     directory: Path
     limits: Limits = field(default_factory=Limits)
@@ -105,28 +107,43 @@ class _Tool:
         command: Sequence[str],
         *,
         stdout_bytes: int | None = None,
-        stdin: bytes = b"",
+        stdin: int = subprocess.DEVNULL,
         on_stdout: Callable[[bytes], None] | None = None,
     ) -> Run:
         limits = replace(
-            self.limits.within(self.limits.memory_bytes - _STDIN_COPIES * len(stdin)),
+            self.limits,
             stdout_bytes=stdout_bytes or self.limits.stdout_bytes,
             timeout_s=min(self.limits.timeout_s, max(0.0, self.deadline - time.monotonic())),
         )
-        if not stdin:
-            return self._ended(sandbox.run(command, limits, on_stdout=on_stdout))
-        if limits.memory_bytes <= 0:
-            raise MemoryError
-        with os.fdopen(os.memfd_create("stdin"), "w+b") as file:
-            file.write(stdin)
-            file.seek(0)
-            return self._ended(sandbox.run(command, limits, stdin=file.fileno()))
-
-    def _ended(self, ran: Run) -> Run:
+        ran = sandbox.run(command, limits, stdin=stdin, on_stdout=on_stdout)
         self.crashed = self.crashed or (ran.ending is Ending.EXITED and ran.exit_code < 0)
         return ran
 
     def _probe(self) -> Response:
+        """Return the description by libvips or, of what it does not read, by ffprobe; by both if each knows a part."""
+        picture = self._picture()
+        if picture is None:
+            return self._ffprobe()
+        ran = self._vips(commands.describe_picture(sys.executable, picture.loader))
+        failure = _failure(ran, self.limits)
+        if failure is not None:
+            other = self._ffprobe() if failure.failure in _WORTH_ANOTHER_TOOL else failure
+            return other if other.failure is None else failure
+        facts = _json(ran.stdout)
+        if not picture.partial:
+            return Response(document=pictures.document(facts, picture))
+        probed = self._ffprobe().document or {}
+        return Response(document=pictures.merged(probed, facts, picture))
+
+    def _picture(self) -> Detected | None:
+        with self.file.open("rb") as opened:
+            return pictures.detect(opened.read(pictures.HEAD_BYTES))
+
+    def _vips(self, command: Sequence[str], *, stdout_bytes: int | None = None) -> Run:
+        with self.file.open("rb") as opened:
+            return self._run(command, stdin=opened.fileno(), stdout_bytes=stdout_bytes)
+
+    def _ffprobe(self) -> Response:
         ran = self._run(commands.probe(self.file))
         failure = _failure(ran, self.limits)
         if failure is not None:
@@ -136,8 +153,7 @@ class _Tool:
             return _out_of_memory(self.limits.memory_bytes)
         if str(document.get("format", {}).get("format_name")).endswith("_pipe"):
             document["frames"] = _json(self._run(commands.first_frame(self.file)).stdout).get("frames", [])[:1]
-        with self.file.open("rb") as opened:
-            return Response(document=_with_animation(document, animation(opened)))
+        return Response(document=document)
 
     def _packets(self, request: PacketsRequest) -> Response:
         sums = PacketSums()
@@ -145,22 +161,38 @@ class _Tool:
         return _failure(ran, self.limits) or Response(document=sums.document)
 
     def _thumbnail(self, request: ThumbnailRequest) -> tuple[Response, bytes]:
-        with self.file.open("rb") as opened:
-            still = first_still(opened)
-        if still is not None and still.width * still.height > commands.MAX_PIXELS:
-            return _too_many_pixels(), b""
-        ran = self._run(
-            commands.thumbnail(self.file, request, still),
-            stdout_bytes=MAX_PAYLOAD_BYTES,
-            stdin=still.webp if still is not None else b"",
-        )
+        """Return the JPEG by libvips or, of what it does not read or tone-map, by ffmpeg."""
+        ways: list[Callable[[], Run]] = [partial(self._rendered_by_ffmpeg, request)]
+        picture = self._picture()
+        if picture is not None:
+            by_vips = partial(self._rendered_by_vips, picture.loader, request)
+            ways = [*ways, by_vips] if request.tone_map else [by_vips, *ways]
+        return self._first_rendered(ways)
+
+    def _first_rendered(self, ways: Sequence[Callable[[], Run]]) -> tuple[Response, bytes]:
+        """Return the first picture that one of these ways renders, or the first way's failure."""
+        first = self._rendered(ways[0]())
+        answer = first
+        for way in ways[1:]:
+            if answer[0].failure not in _WORTH_ANOTHER_TOOL:
+                break
+            answer = self._rendered(way())
+        return answer if answer[0].failure is None else first
+
+    def _rendered_by_vips(self, loader: Loader, request: ThumbnailRequest) -> Run:
+        return self._vips(commands.render_picture(sys.executable, loader, request), stdout_bytes=MAX_PAYLOAD_BYTES)
+
+    def _rendered_by_ffmpeg(self, request: ThumbnailRequest) -> Run:
+        return self._run(commands.thumbnail(self.file, request), stdout_bytes=MAX_PAYLOAD_BYTES)
+
+    def _rendered(self, ran: Run) -> tuple[Response, bytes]:
         failure = _failure(ran, self.limits)
         if failure is not None:
             return failure, b""
         if not (ran.stdout.startswith(_JPEG_START) and ran.stdout.endswith(_JPEG_END)):
             if ran.out_of_memory:
                 return _out_of_memory(self.limits.memory_bytes), b""
-            return Response(failure=Failure.TOOL_FAILED, message="ffmpeg rendered no picture"), b""
+            return Response(failure=Failure.TOOL_FAILED, message="the tool rendered no picture"), b""
         luma = _LUMA.search(ran.stderr)
         return Response(luma=float(luma[1]) if luma else None, payload_bytes=len(ran.stdout)), ran.stdout
 
@@ -176,19 +208,6 @@ def _is_whole(document: dict[str, Any]) -> bool:
     if not isinstance(streams, list) or not streams:
         return False
     return all(each.get("width") for each in streams if isinstance(each, dict) and each.get("codec_type") == "video")
-
-
-def _with_animation(document: dict[str, Any], found: Animation | None) -> dict[str, Any]:
-    """Add size, frames and duration of an animated WebP, which ffprobe cannot read."""
-    if found is None or not document.get("streams"):
-        return document
-    first, *rest = document["streams"]
-    seconds = f"{found.duration_ms / 1000:.3f}"
-    rate = {"avg_frame_rate": f"{found.frames * 1000}/{found.duration_ms}"} if found.duration_ms else {}
-    first |= {"width": found.width, "height": found.height, "nb_frames": str(found.frames)} | rate
-    if found.alpha:
-        first |= {"tags": {"alpha_mode": "1"}}
-    return document | {"streams": [first, *rest], "format": document.get("format", {}) | {"duration": seconds}}
 
 
 def _is_plain(file: Path) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mediaimport_api.spec import MediaType, ThumbnailFrame, ThumbnailSpec
@@ -16,12 +16,14 @@ from mediaimport_importer.media.classify import HEAD_BYTES, classify
 from mediaimport_importer.media.inspection import inspect
 from mediaimport_importer.media.thumbnail import Thumbnail, final_thumbnail, provisional, render
 from mediaimport_importer.prober import Prober
+from mediaimport_prober.protocol import ProbeRequest, ThumbnailRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from mediaimport_importer.media.streams import Inspection
+    from mediaimport_prober.protocol import Response
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class RunningProber:
         name = f"file-{uuid4().hex[:12]}"
         shutil.copyfile(file, self.scratch / name)
         return name
+
+    def ask(self, file: Path, *, width_pixels: int = 320, **options: Any) -> tuple[Response, Response, bytes]:  # noqa: ANN401 - a request's own
+        """Return the prober's answers about a file: its description, and its thumbnail with the JPEG."""
+        name = self.add(file)
+        described, _ = self.client.ask(ProbeRequest(file=name))
+        return described, *self.client.ask(ThumbnailRequest(file=name, width_pixels=width_pixels, **options))
 
     def inspect(self, file: Path, *, expected_type: MediaType = MediaType.AUTO) -> Inspection:
         """Return the importer's inspection of a file."""

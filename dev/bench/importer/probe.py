@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyvips
 from mediaimport_prober.protocol import PacketsRequest, ProbeRequest, ThumbnailRequest
 from mediaimport_prober.tools import Tools
 
 from dev.bench.figures import Figure, Sheet, report
+from tests.support.avif_grid import avif_grid
 
 if TYPE_CHECKING:
     from mediaimport_prober.protocol import Request
@@ -37,14 +39,14 @@ def picture(size: str, seconds: float, rate: int = 24) -> tuple[str, ...]:
 
 def files(folder: Path, *, webm_gb: int) -> dict[str, Path]:
     """Make all files; their names are plain, as the prober wants them."""
-    paths = {
+    paths = pictures(folder) | {
         "1080p H.264, 10 s": folder / "h264",
         "4K HEVC, 1 s": folder / "hevc",
         "60 MP JPEG": folder / "jpeg",
         "2 h MP4": folder / "long",
         f"{webm_gb} GB WebM without duration": folder / "webm",
     }
-    h264, hevc, jpeg, long, webm = paths.values()
+    h264, hevc, jpeg, long, webm = list(paths.values())[-5:]
     make(h264, *picture("1920x1080", 10), *H264, "-f", "mp4")
     make(hevc, *picture("3840x2160", 1), *HEVC, "-f", "mp4")
     make(jpeg, *picture("9000x6700", 1, 1), "-frames:v", "1", "-f", "mjpeg")
@@ -56,6 +58,31 @@ def files(folder: Path, *, webm_gb: int) -> dict[str, Path]:
     size = str(webm_gb * 1_000_000_000)
     make(webm, "-stream_loop", "-1", "-i", str(noise), "-c", "copy", "-fs", size, "-live", "1", "-f", "webm")
     return paths
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Make the still pictures that cost the most, and a small one."""
+    paths = {
+        "small JPEG": folder / "small",
+        "20000 x 14000 JPEG": folder / "huge",
+        "gain-map JPEG, 12 MP": folder / "gain-map",
+        "AVIF grid, 16 MP": folder / "grid",
+        "SVG": folder / "drawing",
+    }
+    small, huge, gain_map, grid, drawing = paths.values()
+    make(small, *picture("640x360", 1, 1), "-frames:v", "1", "-f", "mjpeg")
+    huge.write_bytes(_photograph(20_000, 14_000).jpegsave_buffer(Q=80))
+    gain_map.write_bytes(_photograph(4000, 3000).colourspace("scrgb").uhdrsave_buffer())
+    grid.write_bytes(avif_grid(_photograph(2048, 2048).heifsave_buffer(compression="av1", effort=0), columns=2, rows=2))
+    circles = "".join(f'<circle cx="{n % 640}" cy="{n % 360}" r="{n % 40}" fill="#{n * 97:06x}"/>' for n in range(2000))
+    drawing.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360">{circles}</svg>')
+    return paths
+
+
+def _photograph(width: int, height: int) -> pyvips.Image:
+    """Return a picture that compresses as photographs do."""
+    rough = pyvips.Image.gaussnoise(width // 8, height // 8, mean=128, sigma=60).cast("uchar")
+    return rough.resize(8).bandjoin([rough.resize(8).invert(), 90]).copy(interpretation="srgb")
 
 
 def measured(file: Path, operation: str) -> tuple[float, float]:

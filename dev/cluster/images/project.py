@@ -37,6 +37,7 @@ _PROGRAMS = (
     "README.md",
     "LICENSE",
     "requirements/build.txt",
+    "requirements/prober.txt",
     "requirements/runtime.txt",
     "requirements/viewer.txt",
     *_PACKAGES,
@@ -66,7 +67,7 @@ class Image:
 
 IMAGES = (
     Image("mediaimport", _PROGRAMS, stages=("package", "viewer")),
-    Image("mediaimport-ffmpeg", _PROGRAMS),
+    Image("mediaimport-ffmpeg", _PROGRAMS, stages=("vips",)),
     Image("mediaimport-dev", _DEV, dockerfile="dev/Dockerfile", base="mediaimport", stages=("media",)),
 )
 
