@@ -110,8 +110,8 @@ class OpenEnum(StrEnum):
         return self in set(type(self))
 
 
-MAX_YEAR = 9000
-"""Times after it are refused: a program that adds a wait to one in 9999 fails."""
+MIN_YEAR, MAX_YEAR = 1970, 9000
+"""Times outside are refused: a program that adds a wait to one in 9999 fails, or takes one from the year 1."""
 
 
 def _whole_second_utc(moment: datetime) -> datetime:

@@ -7,21 +7,21 @@ import zlib
 from datetime import datetime
 from typing import Any
 
-from mediaimport_api.model import MAX_YEAR
+from mediaimport_api.model import MAX_YEAR, MIN_YEAR
 
 Object = dict[str, Any]
 """An object of the API as the JSON that it is."""
 
 
 def moment(text: object) -> datetime | None:
-    """Return an RFC 3339 time as an aware datetime; None for anything else, and after MAX_YEAR."""
+    """Return an RFC 3339 time as an aware datetime; None for anything else, and outside MIN_YEAR to MAX_YEAR."""
     if not isinstance(text, str):
         return None
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return parsed if parsed.tzinfo and parsed.year <= MAX_YEAR else None
+    return parsed if parsed.tzinfo and MIN_YEAR <= parsed.year <= MAX_YEAR else None
 
 
 def label(item: Object, name: str) -> str | None:

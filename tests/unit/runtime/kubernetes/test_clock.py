@@ -17,6 +17,14 @@ OURS = datetime(2030, 1, 1, 12, 0, 0, 400_000, tzinfo=UTC)
         ("yesterday", OURS),
         ("Tue, 01 Jan 2030 12:10:00 -0000", datetime(2030, 1, 1, 12, 10, 0, tzinfo=UTC)),
         (None, OURS),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", OURS),
+        ("Fri, 31 Dec 9999 23:59:59 -0100", OURS),
+        ("Mon, 01 Jan 0001 00:00:00 +0100", OURS),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", OURS),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", OURS),
+        ("Mon, 01 Jan 2030 00:00:00 +99999999999", OURS),
+        ("Mon, 01 Jan 2030 99999999999999999999:00:00 GMT", OURS),
+        ("Tue, 01 Jan 2030 12:10:00 -9999", OURS),
     ],
 )
 def test_a_clock_that_is_off_goes_by_the_api_servers(date: str | None, now: datetime) -> None:
