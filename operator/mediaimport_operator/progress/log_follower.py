@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mediaimport_api.result import MAX_LOG_LINE_BYTES, LogLine
 from mediaimport_api.status import MAX_LOG_TAIL, Progress, Step
 from mediaimport_api.task import IMPORTER_CONTAINER
-from mediaimport_runtime.kubernetes.errors import KubernetesError, NotFoundError
+from mediaimport_runtime.kubernetes.errors import KubernetesError, NotFoundError, named_wait_s
 from mediaimport_runtime.kubernetes.objects import moment
 from mediaimport_runtime.text import public
 from pydantic import ValidationError
@@ -245,7 +245,7 @@ class LogFollowers:
                 return
             except KubernetesError as error:
                 log.debug("log not read", extra={"pod": follower.pod, "error": str(error)})
-                wait_s = _RECONNECT_S
+                wait_s = max(_RECONNECT_S, named_wait_s(error))
             await asyncio.sleep(wait_s)
 
     async def _read(self, key: str, follower: _LogFollower) -> float:

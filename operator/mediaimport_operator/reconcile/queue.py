@@ -7,12 +7,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from mediaimport_runtime.kubernetes.errors import MAX_NAMED_WAIT_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _INITIAL_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 60.0
-_MAX_NAMED_WAIT_S = 300.0
 
 
 class WorkQueue:
@@ -87,7 +88,7 @@ class WorkQueue:
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
         backoff_s = float(min(_INITIAL_BACKOFF_S * 2 ** min(count, 16), _MAX_BACKOFF_S))
-        backoff_s = max(backoff_s, min(named_wait_s, _MAX_NAMED_WAIT_S))
+        backoff_s = max(backoff_s, min(named_wait_s, MAX_NAMED_WAIT_S))
         self._schedule(key, backoff_s)
         self._finish(key)
         return backoff_s

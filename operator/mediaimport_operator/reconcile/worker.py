@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, RefusedError, UnavailableError
+from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, RefusedError, named_wait_s
 
 from mediaimport_operator.decide.actions import Plan, SlotRequest
 from mediaimport_operator.decide.plan import plan
@@ -88,8 +88,7 @@ class Reconciler:
             if shown is not None:
                 await self._applier.report_failure(key, shown, now=self._context.clock())
         finally:
-            named_wait_s = error.named_wait_s if isinstance(error, UnavailableError) else 0
-            backoff_s = self._context.queue.failed(key, named_wait_s=named_wait_s)
+            backoff_s = self._context.queue.failed(key, named_wait_s=named_wait_s(error))
             self._release_slot(key, outcome)
         text = str(error) if isinstance(error, KubernetesError) else type(error).__name__
         details = {"key": key, "outcome": outcome, "error": text, "requeue_in_s": backoff_s}

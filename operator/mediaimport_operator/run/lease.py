@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, NotFoundError
+from mediaimport_runtime.kubernetes.errors import (
+    ConflictError,
+    KubernetesError,
+    NotFoundError,
+    UnavailableError,
+    named_wait_s,
+)
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
@@ -55,14 +61,14 @@ class ObservedLease:
 
 
 def observe(lease: Object, *, now_s: float) -> ObservedLease:
-    """Return holder and renewal of the Lease, observed now."""
+    """Return holder and renewal of the Lease, observed now; UnavailableError for one that no API server stores."""
     spec = lease.get("spec") or {}
-    return ObservedLease(
-        holder=spec.get("holderIdentity") or "",
-        renewed=spec.get("renewTime") or "",
-        duration_s=float(spec.get("leaseDurationSeconds") or LEASE_DURATION_S),
-        observed_at_s=now_s,
-    )
+    holder, renewed = spec.get("holderIdentity") or "", spec.get("renewTime") or ""
+    duration_s, transitions = spec.get("leaseDurationSeconds") or LEASE_DURATION_S, spec.get("leaseTransitions") or 0
+    texts, numbers = isinstance(holder, str) and isinstance(renewed, str), (duration_s, transitions)
+    if not texts or not all(isinstance(each, int) for each in numbers):
+        raise UnavailableError("the answer is not a Lease of the Kubernetes API")
+    return ObservedLease(holder=holder, renewed=renewed, duration_s=float(duration_s), observed_at_s=now_s)
 
 
 def held_by(lease: Object, identity: str, *, now: datetime) -> Object:
@@ -92,6 +98,7 @@ class Lease:
         self._last: ObservedLease | None = None
         self._object: Object | None = None
         self._last_error = ""
+        self._named_wait_s = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._tried = False
         self._released = False
@@ -106,14 +113,14 @@ class Lease:
             if not waiting and self._last is not None:
                 log.info("another operator holds the lease", extra={"lease": self._name, "holder": self._last.holder})
                 waiting = True
-            await asyncio.sleep(_RETRY_PERIOD_S)
+            await asyncio.sleep(max(_RETRY_PERIOD_S, self._named_wait_s))
         log.info("lease acquired", extra={"lease": self._name, "identity": self._identity})
 
     async def keep(self) -> None:
         """Renew until the release; LeaseLostError when another leads. An unavailable API only lets the Lease lapse."""
         renewed = self.held.is_set()
         while not self._released:
-            await asyncio.sleep(_RENEW_PERIOD_S if renewed else _RETRY_PERIOD_S)
+            await asyncio.sleep(_RENEW_PERIOD_S if renewed else max(_RETRY_PERIOD_S, self._named_wait_s))
             renewed = await self._try()
             if not renewed and self._last is not None and self._last.holder not in {"", self._identity}:
                 self._lapse()
@@ -156,6 +163,7 @@ class Lease:
     async def _try(self) -> bool:
         """Take or renew the Lease; return whether this operator holds it."""
         asked_at_s = asyncio.get_running_loop().time()
+        self._named_wait_s = 0
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 taken = await self._take()
@@ -163,7 +171,7 @@ class Lease:
             self._object = None
             return False
         except (KubernetesError, TimeoutError) as error:
-            self._object = None
+            self._object, self._named_wait_s = None, named_wait_s(error)
             self._report(str(error) or "no answer in time")
             return False
         self._last_error = ""
@@ -177,8 +185,9 @@ class Lease:
             return False
         self._tried = True
         desired = held_by(found, self._identity, now=datetime.now(UTC))
-        self._object = await self._cluster.put_lease(self._namespace, desired)
-        self._last = observe(self._object, now_s=asyncio.get_running_loop().time())
+        written = await self._cluster.put_lease(self._namespace, desired)
+        self._last = observe(written, now_s=asyncio.get_running_loop().time())
+        self._object = written
         return True
 
     async def _find(self) -> Object:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError
+from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError, named_wait_s
 from mediaimport_runtime.kubernetes.objects import unpack
 from mediaimport_runtime.time_slice import TimeSlice
 
@@ -56,6 +56,8 @@ class Namespace:
     synced_at: datetime | None = None
     error: KubernetesError | None = None
     failures: int = 0
+    not_before_s: float = 0.0
+    """The loop's time before which the API server wants no other list, by its Retry-After."""
 
     @property
     def refuses(self) -> bool:
@@ -65,7 +67,9 @@ class Namespace:
     @property
     def wait_s(self) -> float:
         """The time until the next list."""
-        return INTERVAL_S if self.error is None else float(min(_RETRY_S * 2 ** min(self.failures - 1, 8), _MAX_RETRY_S))
+        if self.error is None:
+            return INTERVAL_S
+        return max(float(min(_RETRY_S * 2 ** min(self.failures - 1, 8), _MAX_RETRY_S)), named_wait_s(self.error))
 
 
 class Resync:
@@ -91,8 +95,7 @@ class Resync:
         """Fill the caches from the namespaces that answer; give slots to running imports; queue all, urgent first."""
         tries = 0
         while not self._may_start(tries):
-            await asyncio.sleep(_RETRY_S if tries else 0)
-            await self._list_patiently([each for each in self._namespaces if each.synced_at is None])
+            await self._list_patiently(await self._due(_RETRY_S if tries else 0))
             tries += 1
         for each in self._namespaces:
             await self._occupy_slots(each.name)
@@ -118,6 +121,14 @@ class Resync:
         if len(silent) == len(self._namespaces):
             return False
         return tries >= _UNHURRIED_TRIES or all(each.refuses for each in silent)
+
+    async def _due(self, wait_s: float) -> list[Namespace]:
+        """Wait, at least until the API server wants to be asked again; return the namespaces to list."""
+        clock = asyncio.get_running_loop().time
+        silent = [each for each in self._namespaces if each.synced_at is None]
+        due_s = max(clock() + wait_s, min(each.not_before_s for each in silent))
+        await asyncio.sleep(due_s - clock())
+        return [each for each in silent if each.not_before_s <= due_s]
 
     async def _keep_synced(self, namespace: Namespace) -> None:
         while True:
@@ -199,6 +210,7 @@ class Resync:
         """Record that a namespace does not answer; report it once for each cause, as a log line and as an Event."""
         known = namespace.error is not None and str(namespace.error) == str(error)
         namespace.error, namespace.failures = error, namespace.failures + 1
+        namespace.not_before_s = asyncio.get_running_loop().time() + named_wait_s(error)
         self._context.metrics.namespace_synced(namespace.name, synced=False)
         level = logging.DEBUG if known else logging.WARNING
         log.log(level, "resync failed", extra={"namespace": namespace.name, "error": str(error)})

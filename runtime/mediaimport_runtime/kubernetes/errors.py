@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 1024
 """Characters of the API server's sentence that an error keeps."""
 DEFAULT_RETRY_AFTER_S = 5
+MAX_NAMED_WAIT_S = 300
+"""A longer Retry-After is not waited for: it may be a proxy's."""
 
 
 class KubernetesError(Exception):
@@ -72,13 +74,19 @@ class InvalidError(RefusedError):
 class UnavailableError(KubernetesError):
     """The API server gave no usable answer now; the same request may succeed after `retry_after_s` seconds.
 
-    `named_wait_s` is the wait that the API server itself named by Retry-After, 0 if it named none.
+    `named_wait_s` is the wait that the API server itself named by Retry-After, at most MAX_NAMED_WAIT_S; 0 if it named
+    none. No loop repeats the request earlier.
     """
 
     def __init__(self, message: str = "", *, status: int = 0, retry_after_s: int | None = None) -> None:
         super().__init__(message, status=status)
-        self.named_wait_s = retry_after_s or 0
+        self.named_wait_s = min(retry_after_s or 0, MAX_NAMED_WAIT_S)
         self.retry_after_s = DEFAULT_RETRY_AFTER_S if retry_after_s is None else retry_after_s
+
+
+def named_wait_s(error: Exception) -> int:
+    """Return the wait that the API server has named with that error, 0 if it has named none."""
+    return error.named_wait_s if isinstance(error, UnavailableError) else 0
 
 
 _BY_STATUS: dict[int, type[KubernetesError]] = {

@@ -207,3 +207,15 @@ async def test_close_ends_all_streams() -> None:
         await until(lambda: now.api.streams == 5)
         await now.followers.close()
         await until(lambda: now.api.streams == 0)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("max_streams", [50, 0], ids=["stream", "poll"])
+async def test_wait_that_the_api_server_names_is_kept(max_streams: int, code: int) -> None:
+    async with following(max_streams=max_streams) as one:
+        fault = one.api.fault("GET .*/log", answer(code, "{}", {"Retry-After": "40"}))
+        one.follow(0)
+        await asyncio.wait_for(fault.met.wait(), 20)
+        await asyncio.sleep(38)
+        assert fault.count == 1
+        await until(lambda: fault.count == 2, within_s=10)

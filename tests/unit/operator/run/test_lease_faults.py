@@ -188,3 +188,46 @@ async def test_operator_that_waits_takes_a_dead_leaders_lease_after_its_duration
         taken_s = asyncio.get_running_loop().time() - begun
         assert LEASE_DURATION_S < taken_s < LEASE_DURATION_S + 5
         assert holder(api) == "b"
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_wait_that_the_api_server_names_is_kept(api: FakeApi, code: int) -> None:
+    async with electing(api, "a") as lease:
+        fault = api.fault(LEASES, answer(code, "{}", {"Retry-After": "30"}))
+        acquiring = asyncio.create_task(lease.acquire())
+        await asyncio.wait_for(fault.met.wait(), 20)
+        await asyncio.sleep(28)
+        assert fault.count == 1
+        api.heal()
+        await asyncio.wait_for(acquiring, 5)
+        renewal = api.fault(f"PUT {LEASES}", answer(code, "{}", {"Retry-After": "30"}))
+        task = asyncio.create_task(lease.keep())
+        await asyncio.wait_for(renewal.met.wait(), 20)
+        await asyncio.sleep(28)
+        assert (renewal.count, task.done()) == (1, False)
+        api.heal()
+        await asyncio.wait_for(lease.held.wait(), 5)
+        await ended(task)
+
+
+NO_LEASES = {
+    "no-object": "{}",
+    "null": "null",
+    "another-objects-shape": '{"metadata": {"name": "mediaimport-operator"}, "spec": "x"}',
+    "holder-of-a-number": '{"metadata": {"name": "mediaimport-operator"}, "spec": {"holderIdentity": 5}}',
+    "duration-of-a-text": '{"metadata": {"name": "mediaimport-operator"}, "spec": {"leaseDurationSeconds": "long"}}',
+    "transitions-of-a-text": '{"metadata": {"name": "mediaimport-operator"}, "spec": {"leaseTransitions": "x"}}',
+}
+
+
+@pytest.mark.parametrize("body", NO_LEASES.values(), ids=NO_LEASES)
+async def test_answer_that_is_no_lease_is_a_failed_try(api: FakeApi, body: str) -> None:
+    async with electing(api, "a") as lease:
+        task = await keeping(lease)
+        for method in ("PUT", "GET"):
+            fault = api.fault(f"{method} {LEASES}", answer(200, body), times=1)
+            other = api.fault(f"PUT {LEASES}", answer(503, "{}"), times=1)
+            await asyncio.sleep(20)
+            assert (fault.count, other.count) == (1, 1)
+            assert (lease.held.is_set(), task.done()) == (True, False)
+        await ended(task)
