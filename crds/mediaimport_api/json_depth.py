@@ -1,4 +1,8 @@
-"""Depth of free-form JSON: parsers and serializers end in an error at a few hundred levels, each at another."""
+"""Bounds of free-form JSON, `spec.metadata`: its depth and its length. CEL can count neither.
+
+Parsers and serializers end in an error at a few hundred levels, each at another. In memory, JSON of short values takes
+up to thirty times its length.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,11 @@ import json
 from typing import Any
 
 MAX_METADATA_DEPTH = 32
-"""Levels of objects and arrays in `spec.metadata`, itself included. CEL cannot count them."""
+"""Levels of objects and arrays in `spec.metadata`, itself included."""
+MAX_METADATA_BYTES = 8 * 1024
+"""The length of `spec.metadata` as JSON without spaces, in UTF-8."""
+_CUT = "metadataBytes"
+"""A field of an object in memory, next to `spec`: the length of the metadata that were cut. The API has none such."""
 
 
 def depth(value: object) -> int:
@@ -27,12 +35,45 @@ def _children(container: dict[str, Any] | list[Any]) -> list[Any]:
 
 
 def storable(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata; ValueError if they are nested too deep, or no JSON in UTF-8."""
+    """Return the metadata; ValueError if they are nested too deep, too long, or no JSON in UTF-8."""
     levels = depth(metadata)
     if levels > MAX_METADATA_DEPTH:
         raise ValueError(f"is nested {levels} levels deep; at most {MAX_METADATA_DEPTH} are kept")
     try:
-        json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()
+        size_bytes = _size_bytes(metadata)
     except UnicodeEncodeError:
         raise ValueError("has half a surrogate pair, which is no character") from None
+    if size_bytes > MAX_METADATA_BYTES:
+        raise ValueError(_too_long(size_bytes))
     return metadata
+
+
+def cut(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a MediaImport without metadata that are too long: the API server accepts more than a megabyte of them."""
+    spec = item.get("spec")
+    metadata = spec.get("metadata") if isinstance(spec, dict) else None
+    if not metadata or (size_bytes := _safe_size_bytes(metadata)) <= MAX_METADATA_BYTES:
+        return item
+    return item | {"spec": {**item["spec"], "metadata": {}}, _CUT: size_bytes}
+
+
+def cut_error(item: dict[str, Any]) -> str | None:
+    """Return why the metadata of a MediaImport were cut; None if they were not."""
+    size_bytes = item.get(_CUT)
+    return None if size_bytes is None else _too_long(int(size_bytes))
+
+
+def _size_bytes(value: object) -> int:
+    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
+
+
+def _safe_size_bytes(value: object) -> int:
+    """Return the length of any JSON that a parser has read."""
+    try:
+        return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
+    except RecursionError:
+        return 0
+
+
+def _too_long(size_bytes: int) -> str:
+    return f"has {size_bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are kept"

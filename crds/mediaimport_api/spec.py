@@ -10,12 +10,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
-from mediaimport_api.json_depth import storable
+from mediaimport_api.json_depth import MAX_METADATA_BYTES, MAX_METADATA_DEPTH, storable
 from mediaimport_api.model import MAX_YEAR, Model, Sha256, Timestamp
 
 MAX_DATA_URI_BYTES = 64 * 1024
 MAX_URL_BYTES = 8 * 1024
-MAX_METADATA_BYTES = 8 * 1024
 MIN_TTL_SECONDS = 7200
 MAX_TTL_SECONDS = 100 * 366 * 24 * 3600
 _MAX_QUOTED_URL_BYTES = 96 * 1024
@@ -196,7 +195,8 @@ class Spec(Model):
             dict[str, Any],
             Field(
                 max_length=256,
-                description="free-form JSON of at most 8 KiB and 32 levels, stored and returned unchanged",
+                description=f"free-form JSON of at most {MAX_METADATA_BYTES // 1024} KiB and {MAX_METADATA_DEPTH}"
+                " levels, stored and returned unchanged",
             ),
             AfterValidator(storable),
         ]

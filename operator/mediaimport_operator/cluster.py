@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from mediaimport_api import names
+from mediaimport_api import json_depth, names
 from mediaimport_runtime.kubernetes import client
-from mediaimport_runtime.kubernetes.client import Call, Client, OnRequest
+from mediaimport_runtime.kubernetes.client import Call, Client, OnLeftOut, OnRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,19 +28,29 @@ class Cluster:
     @staticmethod
     @asynccontextmanager
     async def connect(
-        *, connections: int, on_request: OnRequest, clock: Clock, timeout_s: float = client.TIMEOUT_S
+        *,
+        connections: int,
+        on_request: OnRequest,
+        on_left_out: OnLeftOut,
+        clock: Clock,
+        timeout_s: float = client.TIMEOUT_S,
     ) -> AsyncIterator[Cluster]:
-        """Open a client with at most so many connections of its own; `on_request` observes each request."""
+        """Open a client with at most so many connections of its own; observers see each request and each odd item."""
         async with client.connect(
-            COMPONENT, connections=connections, on_request=on_request, clock=clock, timeout_s=timeout_s
+            COMPONENT,
+            connections=connections,
+            on_request=on_request,
+            on_left_out=on_left_out,
+            clock=clock,
+            timeout_s=timeout_s,
         ) as opened:
             yield Cluster(opened)
 
     # --- lists, in pages ---
 
     async def imports(self, namespace: str) -> tuple[list[bytes], str]:
-        """Return all MediaImports of a namespace, packed, and the list's resourceVersion."""
-        return await self._client.list_packed(_imports(namespace))
+        """Return all MediaImports of a namespace, cut and packed, and the list's resourceVersion."""
+        return await self._client.list_packed(_imports(namespace), trim=json_depth.cut)
 
     async def jobs(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
         """Return the Jobs with those labels, packed, and the list's resourceVersion."""
@@ -86,8 +96,7 @@ class Cluster:
     async def refused_pods(self, namespace: str, *, job_uid: str) -> list[Object]:
         """Return the Events of pods that the Job controller could not create for that Job."""
         selector = f"involvedObject.uid={job_uid},reason=FailedCreate"
-        page = await self._client.get(_events(namespace), query={"fieldSelector": selector})
-        return list(page["items"] or ())
+        return await self._client.items(_events(namespace), {"fieldSelector": selector})
 
     # --- Secrets: never read ---
 

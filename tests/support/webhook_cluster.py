@@ -7,7 +7,7 @@ import copy
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
-from mediaimport_runtime.kubernetes.client import Change, Page
+from mediaimport_runtime.kubernetes.answers import Change, Page
 from mediaimport_runtime.kubernetes.errors import (
     AlreadyExistsError,
     ConflictError,

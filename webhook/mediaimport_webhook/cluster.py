@@ -14,7 +14,8 @@ from mediaimport_runtime.kubernetes.events import Regarding, Reporter, event_bod
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
-    from mediaimport_runtime.kubernetes.client import Change, Client, Page
+    from mediaimport_runtime.kubernetes.answers import Change, Page
+    from mediaimport_runtime.kubernetes.client import Client
 
 COMPONENT = "mediaimport-webhook"
 """User-Agent, field manager and source of Events."""

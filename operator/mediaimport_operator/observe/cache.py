@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from mediaimport_api import names
+from mediaimport_api import json_depth, names
 from mediaimport_api.status import Phase
 from mediaimport_runtime.kubernetes import objects
+from mediaimport_runtime.kubernetes.answers import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,7 +68,7 @@ class Cache:
         uid, version = _uid(item), _version(item)
         if uid in self._deleted or (uid in self._meta and version <= self._meta[uid].version):
             return False
-        objects.strip_managed_fields(item)
+        item = self._trimmed(item)
         self._meta[uid] = _Meta(sys.intern(item["metadata"]["namespace"]), version, self._key(item))
         self._insert(item)
         return True
@@ -111,6 +112,9 @@ class Cache:
         """Return the uid of the object's import."""
         return _uid(item)
 
+    def _trimmed(self, item: Object) -> Object:
+        return objects.strip_managed_fields(item)
+
     def _insert(self, item: Object) -> None:
         self._items[_uid(item)] = objects.pack(item) if self._is_inactive(item.get("status") or {}) else item
 
@@ -127,6 +131,9 @@ def _unpacked(item: Object | bytes) -> Object:
 
 class ImportCache(Cache):
     """MediaImports. Inactive are completed ones, queued ones and those without a status yet."""
+
+    def _trimmed(self, item: Object) -> Object:
+        return json_depth.cut(super()._trimmed(item))
 
     def _is_inactive(self, status: Object) -> bool:
         return "completedAt" in status or status.get("phase") in {None, Phase.QUEUED}
@@ -183,11 +190,7 @@ class JobCache(OwnedCache):
 
 def check_identity(item: Object) -> None:
     """Raise ValueError for an object without a name, namespace and uid, or without labels that can be read."""
-    meta = item["metadata"]
-    labels = meta.get("labels") or {}
-    if not isinstance(labels, dict) or not all(
-        isinstance(meta.get(each), str) for each in ("name", "namespace", "uid")
-    ):
+    if not is_object(item) or not all(item["metadata"].get(each) for each in ("namespace", "uid")):
         raise ValueError("the object has no name, namespace, uid or labels")
 
 

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mediaimport_api import names
+from mediaimport_api import json_depth, names
 from mediaimport_api.model import MAX_COUNT, SHA256_PATTERN
 from mediaimport_api.sidecar import Owner, source_fingerprint
 from mediaimport_api.source_policy import url_host
-from mediaimport_api.spec import MAX_METADATA_BYTES, DeletionPolicy, Spec
+from mediaimport_api.spec import DeletionPolicy, Spec
 from mediaimport_api.status import Status
 from mediaimport_runtime.kubernetes import objects
 from pydantic import ValidationError
@@ -115,7 +115,10 @@ def read(item: Object) -> Resource:
     """Return the resource in the API's object."""
     meta, given = item["metadata"], item.get("spec")
     raw = given if isinstance(given, dict) else {}
-    spec, validation_error, unknown_fields = _spec(raw)
+    cut_error = json_depth.cut_error(item)
+    spec, validation_error, unknown_fields = (
+        _spec(raw) if cut_error is None else (None, f"spec.metadata: {cut_error}", ())
+    )
     status = read_status(item)
     user_id, asset_id = _stored_under(raw, spec, status.asset)
     return Resource(
@@ -192,9 +195,6 @@ def _spec(raw: Object) -> tuple[Spec | None, str | None, tuple[str, ...]]:
         return None, f"{_path(first['loc'])}: {first['msg'].removeprefix('Value error, ')}", ()
     except Exception as error:  # noqa: BLE001 - whatever the API server has stored must not end in a reconcile's error
         return None, f"the spec cannot be read ({type(error).__name__})", ()
-    size_bytes = len(objects.json_bytes(spec.metadata or {}))
-    if size_bytes > MAX_METADATA_BYTES:
-        return None, f"spec.metadata has {size_bytes} bytes of JSON; at most {MAX_METADATA_BYTES} are kept", ()
     return spec, None, tuple(map(_path, unknown))
 
 

@@ -146,6 +146,10 @@ class Metrics:
         """Count an object that cannot be read."""
         self._unreadable.labels(kind).inc()
 
+    def left_out(self, *, path: str, count: int) -> None:
+        """Count items of a list, or events of a watch, that are no objects."""
+        self._unreadable.labels(api_resource(path)).inc(count)
+
     def namespace_synced(self, namespace: str, *, synced: bool) -> None:
         """Record whether a watched namespace has answered its list. The settings bound the number of series."""
         self._namespaces.labels(namespace).set(float(synced))

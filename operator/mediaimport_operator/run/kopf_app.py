@@ -5,15 +5,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, cast
 
-import aiohttp
 import kopf
-from mediaimport_api import __version__, names
-from mediaimport_runtime.kubernetes.client import PAGE, OnRequest
+from mediaimport_api import names
+from mediaimport_runtime.kubernetes.answers import PAGE
 from mediaimport_runtime.kubernetes.config import configuration
 
-from mediaimport_operator.cluster import COMPONENT
 from mediaimport_operator.observe.cache import import_uid
 from mediaimport_operator.pods.import_job import selector
+from mediaimport_operator.run.kopf_session import AnswerGuard, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 _IMPORTS = (names.GROUP, names.VERSION, names.PLURAL)
 _JOBS = ("batch", "v1", "jobs")
 _PODS = ("", "v1", "pods")
-_CONNECTIONS = 128
-"""Three watches for each namespace, and kopf's other requests."""
+_KILL_S = 60.0
+"""The time after which kopf kills a process whose end hangs."""
 
 
 class Backoffs:
@@ -70,6 +69,7 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     options.watching.chunk_size = PAGE
     options.watching.server_timeout = 600
     options.watching.connect_timeout = 10
+    options.watching.reconnect_backoff = 0.5
     for kind in (_JOBS, _PODS):
         options.watching.label_selectors[cast("Any", kind)] = selector(settings.instance)
     options.networking.request_timeout = 30
@@ -78,18 +78,21 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     # kopf keeps a worker for so long after each object's last event.
     options.queueing.idle_timeout = 0.5
     options.queueing.exit_timeout = 10
+    options.process.ultimate_exiting_timeout = _KILL_S
     return options
 
 
 def registry(
     *,
     context: Context,
+    options: kopf.OperatorSettings,
     start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
 ) -> kopf.OperatorRegistry:
     """Return kopf's handlers."""
     handlers = kopf.OperatorRegistry()
     cache = context.cache
+    guard = _guard(context, options)
 
     @kopf.on.startup(registry=handlers)
     async def started(**_: object) -> None:
@@ -101,7 +104,8 @@ def registry(
 
     @kopf.on.login(registry=handlers)
     async def login(**_: object) -> kopf.AiohttpSession:
-        return _session(await connection(), context.metrics.request)
+        info = await connection()
+        return kopf.AiohttpSession(server=info.server, aiohttp_session=open_session(info, guard))
 
     _watch(handlers, context, _IMPORTS, update=cache.imports.update, remove=cache.imports.remove, key=_uid)
     _watch(handlers, context, _JOBS, update=cache.jobs.update, remove=cache.jobs.remove, key=import_uid)
@@ -135,24 +139,16 @@ def _uid(item: Object) -> str:
     return str(item["metadata"]["uid"])
 
 
-def _session(info: kopf.ConnectionInfo, on_request: OnRequest) -> kopf.AiohttpSession:
-    """Return a session that counts its requests: kopf reports no watch that breaks."""
-    tracing = aiohttp.TraceConfig()
+def _guard(context: Context, options: kopf.OperatorSettings) -> AnswerGuard:
+    def set_page_size(size: int) -> None:
+        options.watching.chunk_size = size
 
-    async def ended(_: object, __: object, end: aiohttp.TraceRequestEndParams) -> None:
-        on_request(method=end.method, path=end.url.path, code=end.response.status, watch="watch" in end.url.query)
-
-    async def failed(_: object, __: object, end: aiohttp.TraceRequestExceptionParams) -> None:
-        on_request(method=end.method, path=end.url.path, code=0, watch="watch" in end.url.query)
-
-    tracing.on_request_end.append(ended)
-    tracing.on_request_exception.append(failed)
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=info.as_ssl_context()),
-        headers=info.as_http_headers() | {"User-Agent": f"{COMPONENT}/{__version__}"},
-        trace_configs=[tracing],
+    return AnswerGuard(
+        on_request=context.metrics.request,
+        on_left_out=context.metrics.left_out,
+        on_page_size=set_page_size,
+        most=PAGE,
     )
-    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
 async def connection() -> kopf.ConnectionInfo:

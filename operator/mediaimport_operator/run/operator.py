@@ -141,11 +141,16 @@ class Operator:
         self.context.queue.close()
         await self._workers.drain(_DRAIN_S)
         await self.context.followers.close()
-        if self.context.sts is not None:
-            self.context.sts.close()
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
+
+    def kopf_task_ended(self, task: asyncio.Task[None]) -> None:
+        """Take note of the end of one of kopf's tasks: an error ends the process, and the probes tell it at once."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.failure is None:
+            log.error("kopf failed", extra={"task": task.get_name(), "error": f"{type(error).__name__}: {error}"})
+            self.failure = error
 
     def unhealthy_reason(self) -> str | None:
         """Return why the operator is unhealthy: an old resync, or a key that no worker takes; None if it is healthy."""
@@ -184,26 +189,30 @@ async def run(settings: Settings) -> None:
 
 async def _run(settings: Settings, metrics: Metrics) -> None:
     async with _operator(settings, metrics) as operator, serving_probes(operator, settings.probe_port):
-        handlers = kopf_app.registry(
-            context=operator.context,
-            start=operator.start,
-            stop=operator.stop,
-        )
         try:
-            await kopf.operator(
-                registry=handlers,
-                settings=kopf_app.kopf_settings(settings),
-                # kopf would look up the user's name, which an arbitrary uid does not have.
-                identity=cast("Any", settings.pod_name),
-                standalone=True,
-                namespaces=settings.namespaces,
-                stop_flag=operator.stopped,
-            )
+            await _run_kopf(settings, operator)
         finally:
             # kopf calls no cleanup handler if SIGTERM comes during the start.
             await operator.stop()
     if operator.failure is not None:
         raise operator.failure
+
+
+async def _run_kopf(settings: Settings, operator: Operator) -> None:
+    """Run kopf until it ends. It takes seconds to stop: a task of its own that fails is reported at once."""
+    options, ours = kopf_app.kopf_settings(settings), asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=kopf_app.registry(context=operator.context, options=options, start=operator.start, stop=operator.stop),
+        settings=options,
+        # kopf would look up the user's name, which an arbitrary uid does not have.
+        identity=cast("Any", settings.pod_name),
+        standalone=True,
+        namespaces=settings.namespaces,
+        stop_flag=operator.stopped,
+    )
+    for task in tasks:
+        task.add_done_callback(operator.kopf_task_ended)
+    await kopf.run_tasks(tasks, ignored=ours)
 
 
 @asynccontextmanager
@@ -213,7 +222,13 @@ async def _operator(settings: Settings, metrics: Metrics) -> AsyncIterator[Opera
     session = None if settings.session is None else sts.connect(settings.session)
 
     def connect(connections: int, timeout_s: float = TIMEOUT_S) -> AbstractAsyncContextManager[Cluster]:
-        return Cluster.connect(connections=connections, on_request=metrics.request, clock=clock, timeout_s=timeout_s)
+        return Cluster.connect(
+            connections=connections,
+            on_request=metrics.request,
+            on_left_out=metrics.left_out,
+            clock=clock,
+            timeout_s=timeout_s,
+        )
 
     async with (
         connect(WORKERS + _OTHER_CONNECTIONS) as cluster,

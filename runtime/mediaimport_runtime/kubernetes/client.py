@@ -7,31 +7,41 @@ dicts: models cost four times the memory and eight times the CPU of a list.
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from mediaimport_api import __version__
 
+from mediaimport_runtime.kubernetes.answers import (
+    MAX_ANSWER_BYTES,
+    PAGE,
+    PAGE_BYTES,
+    Change,
+    Page,
+    PageSize,
+    api_object,
+    json_object,
+    list_page,
+    watch_event,
+)
 from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.kubernetes.config import api_client, configuration
-from mediaimport_runtime.kubernetes.errors import ExpiredError, UnavailableError, error_of
+from mediaimport_runtime.kubernetes.errors import UnavailableError, error_of
 from mediaimport_runtime.kubernetes.objects import pack, strip_managed_fields
 from mediaimport_runtime.time_slice import TimeSlice
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from kubernetes.aio.client import ApiClient
 
     from mediaimport_runtime.kubernetes.objects import Object
 
-PAGE = 200
-"""Objects of a list that are in memory whole, at some fifty kilobytes each."""
 MERGE_PATCH = "application/merge-patch+json"
 WATCH_S = 300
 """Seconds after which the API server ends a watch."""
@@ -46,7 +56,8 @@ _MAX_ERROR_BYTES = 64 * 1024
 _PROMPT_S = 1.0
 """The Date of an answer that took longer does not tell the time."""
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
-_GONE = 410
+
+log = logging.getLogger(__name__)
 
 
 class OnRequest(Protocol):
@@ -56,9 +67,20 @@ class OnRequest(Protocol):
         """Count the request."""
 
 
+class OnLeftOut(Protocol):
+    """Observer of items of a list, or events of a watch, that are no objects of the API, for metrics."""
+
+    def __call__(self, *, path: str, count: int) -> None:
+        """Count them."""
+
+
 class _Uncounted:
-    def __call__(self, *, method: str, path: str, code: int, watch: bool = False) -> None:
+    def __call__(self, **_: object) -> None:
         pass
+
+
+class AnswerTooLongError(UnavailableError):
+    """The answer is longer than asked for."""
 
 
 _ANY_JSON = "application/json, */*"
@@ -78,40 +100,29 @@ class Call:
     content_type: str = "application/json"
     accept: str = _ANY_JSON
 
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list; `next` is the continue token, empty on the last page."""
-
-    items: list[Object]
-    version: str
-    next: str = ""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One event of a watch; a BOOKMARK only moves the resourceVersion on."""
-
-    kind: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
-    resource: Object
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 class Client:
     """Requests to the API server. Every method raises one of kubernetes.errors."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its observers
         self,
         client: ApiClient,
         *,
         field_manager: str = "mediaimport",
         on_request: OnRequest | None = None,
+        on_left_out: OnLeftOut | None = None,
         clock: Clock | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """Take an observer of all requests; `clock` is synchronised by the Date of the answers."""
+        """Take observers of all requests and answers; `clock` is synchronised by the Date of the answers."""
         self._client = client
         self._field_manager = field_manager
         self._on_request = on_request or _Uncounted()
+        self._on_left_out = on_left_out or _Uncounted()
+        self._page_sizes: dict[str, PageSize] = {}
         self._clock = clock or Clock()
         self._timeout_s = timeout_s
 
@@ -122,30 +133,55 @@ class Client:
     ) -> Page:
         """Return one page of a list; ExpiredError for a stale `after`.
 
+        Of large objects it holds fewer than `limit`: about PAGE_BYTES, so that no list fills the memory.
         `metadata_only` asks the server to leave out spec and status.
         """
         accept = f"{_METADATA_LIST}, {_ANY_JSON}" if metadata_only else _ANY_JSON
-        query = {"limit": str(limit)} | _unless_empty(labelSelector=selector) | ({"continue": after} if after else {})
-        answer = await self.request(Call("GET", path, query=query, accept=accept), timeout_s=_LIST_S)
-        try:
-            about = answer["metadata"]
-            # The API server says null where a list of metadata is empty.
-            return Page(list(answer["items"] or ()), str(about["resourceVersion"]), about.get("continue") or "")
-        except (KeyError, TypeError, AttributeError):
-            raise UnavailableError(f"GET {path}: the answer is not a list of the Kubernetes API") from None
+        query = _unless_empty(labelSelector=selector) | ({"continue": after} if after else {})
+        size = self._page_sizes.setdefault(path, PageSize())
+        asked = size.limit(limit)
+        while True:
+            call = Call("GET", path, query={"limit": str(asked)} | query, accept=accept)
+            try:
+                page = await self._page(call, max_bytes=PAGE_BYTES if asked > 1 else MAX_ANSWER_BYTES)
+            except AnswerTooLongError:
+                if asked == 1:
+                    raise
+                size.shrink(asked)
+                asked = size.limit(limit)
+            else:
+                size.read(page.size_bytes)
+                return page
 
-    async def list_packed(self, path: str, selector: str = "") -> tuple[list[bytes], str]:
-        """Return all items of a list, packed page by page, and its resourceVersion; ExpiredError in the middle."""
+    async def _page(self, call: Call, *, max_bytes: int) -> Page:
+        body = await self.read(call, timeout_s=_LIST_S, max_bytes=max_bytes)
+        page = list_page(json_object(body, str(call)), str(call), size_bytes=len(body))
+        if page.left_out:
+            self._left_out(call.path, page.left_out)
+        return page
+
+    async def list_packed(
+        self, path: str, selector: str = "", *, trim: Callable[[Object], Object] | None = None
+    ) -> tuple[list[bytes], str]:
+        """Return all items of a list, trimmed and packed page by page, and its resourceVersion; ExpiredError.
+
+        The resourceVersion is `0`, the oldest, if items were left out: what is missing then may exist.
+        """
         items: list[bytes] = []
-        page = await self.page(path, selector=selector)
+        page, left_out = await self.page(path, selector=selector), 0
         while page.next:
-            # The next page is on its way while this one is packed.
-            following = asyncio.create_task(self.page(path, selector=selector, after=page.next))
-            await asyncio.sleep(0)
-            await _pack(page, items)
+            ahead = None
+            if page.size_bytes < PAGE_BYTES // 2:
+                # The next page is on its way while this one is packed.
+                ahead = asyncio.create_task(self.page(path, selector=selector, after=page.next))
+                await asyncio.sleep(0)
+            await _pack(page, items, trim)
+            left_out += page.left_out
+            following = ahead or self.page(path, selector=selector, after=page.next)
+            del page
             page = await following
-        await _pack(page, items)
-        return items, page.version
+        await _pack(page, items, trim)
+        return items, "0" if left_out + page.left_out else page.version
 
     async def watch(self, path: str, version: str, *, selector: str = "") -> AsyncGenerator[Change, None]:
         """Yield what changes after that resourceVersion, until the server ends the watch; ExpiredError."""
@@ -160,8 +196,13 @@ class Client:
         try:
             await _check(call, response)
             while line := await response.content.readline():
-                yield _change(line)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                if (change := watch_event(line)) is None:
+                    self._left_out(path, 1)
+                else:
+                    yield change
+        except ValueError as error:
+            raise UnavailableError(f"{call}: a line of the watch is not an event of the Kubernetes API") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnavailableError(f"the watch of {path} broke off: {type(error).__name__}") from error
         finally:
             response.close()
@@ -181,21 +222,25 @@ class Client:
 
     # --- single objects ---
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
-        """Return the object, or a list in one piece."""
-        return await self.request(Call("GET", path, query=query or {}))
+    async def get(self, path: str) -> Object:
+        """Return the object."""
+        return await self._object(Call("GET", path))
+
+    async def items(self, path: str, query: Mapping[str, str]) -> list[Object]:
+        """Return the items of a list in one piece."""
+        return (await self._page(Call("GET", path, query=query), max_bytes=MAX_ANSWER_BYTES)).items
 
     async def create(self, path: str, body: Object) -> Object:
         """Create the object in that collection and return it; AlreadyExistsError."""
-        return await self.request(Call("POST", path, body=body))
+        return await self._object(Call("POST", path, body=body))
 
     async def replace(self, path: str, body: Object) -> Object:
         """Replace the object and return it; ConflictError if `body` has an old resourceVersion."""
-        return await self.request(Call("PUT", path, body=body))
+        return await self._object(Call("PUT", path, body=body))
 
     async def patch(self, path: str, patch: Object) -> Object:
         """Apply a JSON merge patch and return the object; ConflictError if it names an old resourceVersion."""
-        return await self.request(Call("PATCH", path, body=patch, content_type=MERGE_PATCH))
+        return await self._object(Call("PATCH", path, body=patch, content_type=MERGE_PATCH))
 
     async def delete(self, path: str, preconditions: Mapping[str, str] | None = None) -> Object:
         """Delete the object and its dependents; ConflictError if a precondition (uid, resourceVersion) fails.
@@ -208,29 +253,28 @@ class Client:
             options["preconditions"] = dict(preconditions)
         return await self.request(Call("DELETE", path, body=options))
 
+    async def _object(self, call: Call) -> Object:
+        return api_object(await self.request(call), str(call))
+
     async def request(self, call: Call, *, timeout_s: float | None = None) -> Object:
         """Return the JSON object that the API server answers; UnavailableError names an answer that is none."""
-        body = await self.read(call, timeout_s=timeout_s)
-        try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            # A proxy's page, for example.
-            raise UnavailableError(f"{call.method} {call.path}: the answer is not JSON of the Kubernetes API")
-        return cast("Object", answer)
+        return json_object(await self.read(call, timeout_s=timeout_s), str(call))
 
-    async def read(self, call: Call, *, timeout_s: float | None = None) -> bytes:
-        """Return the answer's body."""
+    async def read(self, call: Call, *, timeout_s: float | None = None, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
+        """Return the answer's body; AnswerTooLongError."""
         total_s = timeout_s or self._timeout_s
         timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=min(_CONNECT_S, total_s))
         response = await self._send(call, timeout)
         try:
             async with response:
                 await _check(call, response)
-                return await response.read()
+                return await read_body(response, str(call), max_bytes=max_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _no_answer(call, error) from error
+
+    def _left_out(self, path: str, count: int) -> None:
+        log.error("answer contains items that are no objects", extra={"path": path, "count": count})
+        self._on_left_out(path=path, count=count)
 
     async def _send(self, call: Call, timeout: aiohttp.ClientTimeout, *, watch: bool = False) -> aiohttp.ClientResponse:  # noqa: ASYNC109 - aiohttp's own, for each of its parts
         """Return the answer before its body is read, whatever its status."""
@@ -266,11 +310,12 @@ def allow_deep_json() -> None:
 
 
 @asynccontextmanager
-async def connect(
+async def connect(  # noqa: PLR0913 - as above
     component: str,
     *,
     connections: int,
     on_request: OnRequest | None = None,
+    on_left_out: OnLeftOut | None = None,
     clock: Clock | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[Client]:
@@ -281,13 +326,32 @@ async def connect(
     config = await configuration()
     config.connection_pool_maxsize = connections
     async with api_client(config, user_agent=f"{component}/{__version__}") as client:
-        yield Client(client, field_manager=component, on_request=on_request, clock=clock, timeout_s=timeout_s)
+        yield Client(
+            client,
+            field_manager=component,
+            on_request=on_request,
+            on_left_out=on_left_out,
+            clock=clock,
+            timeout_s=timeout_s,
+        )
 
 
-async def _pack(page: Page, items: list[bytes]) -> None:
+async def read_body(response: aiohttp.ClientResponse, request: str, *, max_bytes: int) -> bytes:
+    """Return the answer's body; AnswerTooLongError as soon as it is longer than that, and the connection is closed."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > max_bytes:
+            response.close()
+            raise AnswerTooLongError(f"{request}: the answer has more than {max_bytes} bytes")
+    return bytes(body)
+
+
+async def _pack(page: Page, items: list[bytes], trim: Callable[[Object], Object] | None) -> None:
     time_slice = TimeSlice()
     for item in page.items:
-        items.append(pack(strip_managed_fields(item)))
+        stripped = strip_managed_fields(item)
+        items.append(pack(stripped if trim is None else trim(stripped)))
         await time_slice.pause_when_over()
 
 
@@ -296,24 +360,10 @@ def _unless_empty(**query: str) -> dict[str, str]:
 
 
 def _no_answer(call: Call, error: Exception) -> UnavailableError:
-    return UnavailableError(f"{call.method} {call.path}: no answer ({type(error).__name__})")
+    return UnavailableError(f"{call}: no answer ({type(error).__name__})")
 
 
 async def _check(call: Call, response: aiohttp.ClientResponse) -> None:
     if not response.ok:
         body = await response.content.read(_MAX_ERROR_BYTES)
         raise error_of(call.method, response.status, body, response.headers)
-
-
-def _change(line: bytes) -> Change:
-    try:
-        event = json.loads(line)
-        kind, resource = event["type"], event["object"]
-        if kind != "ERROR":
-            return Change(kind, resource)
-        code, reason = resource.get("code"), resource.get("reason")
-    except (KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError("the line is not an event of a watch") from None
-    if code == _GONE:
-        raise ExpiredError("the watch's place is gone", status=_GONE)
-    raise UnavailableError(f"the watch ended: {reason}")

@@ -102,7 +102,7 @@ class ApiServer(BaseHTTPRequestHandler):
     """API server that has one import, Ready."""
 
     def do_GET(self) -> None:
-        body = json.dumps({"status": {"phase": "Ready"}}).encode()
+        body = json.dumps({"metadata": {"name": "i"}, "status": {"phase": "Ready"}}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

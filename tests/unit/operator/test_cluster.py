@@ -25,9 +25,9 @@ class RecordingClient:
 
     sent: list[tuple[str, str, object]] = field(default_factory=list)
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
-        self.sent.append(("get", path, query))
-        return {"items": []}
+    async def items(self, path: str, query: Mapping[str, str]) -> list[Object]:
+        self.sent.append(("items", path, query))
+        return []
 
     async def create(self, path: str, body: Object) -> Object:
         self.sent.append(("create", path, body))
@@ -90,4 +90,4 @@ async def test_lease_with_a_version_is_replaced_and_one_without_is_created(
 async def test_only_the_events_of_the_jobs_refused_pods_are_read(client: RecordingClient, requests: Cluster) -> None:
     await requests.refused_pods("media", job_uid="u")
     query = {"fieldSelector": "involvedObject.uid=u,reason=FailedCreate"}
-    assert client.sent == [("get", "/api/v1/namespaces/media/events", query)]
+    assert client.sent == [("items", "/api/v1/namespaces/media/events", query)]

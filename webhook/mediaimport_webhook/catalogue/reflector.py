@@ -11,14 +11,14 @@ import random
 import time
 from typing import TYPE_CHECKING, assert_never
 
-from mediaimport_runtime.kubernetes.errors import ExpiredError, KubernetesError
+from mediaimport_runtime.kubernetes.errors import ExpiredError, KubernetesError, named_wait_s
 
 from mediaimport_webhook.catalogue.entry import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mediaimport_runtime.kubernetes.client import Change
+    from mediaimport_runtime.kubernetes.answers import Change
 
     from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.cluster import Cluster
@@ -77,7 +77,7 @@ class Reflector:
             except KubernetesError as error:
                 self._failing = True
                 log.warning("the cluster cannot be read", extra={"error": str(error)})
-                await self._back_off()
+                await self._back_off(named_wait_s(error))
             except Exception:
                 log.exception("the reflector failed")
                 self._version = None
@@ -125,7 +125,7 @@ class Reflector:
         self._backoff_s = self._first_backoff_s
         self._failing = False
 
-    async def _back_off(self) -> None:
+    async def _back_off(self, at_least_s: float = 0) -> None:
         """Wait, twice as long each time, with jitter: replicas do not retry in step."""
-        await asyncio.sleep(self._backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        await asyncio.sleep(max(self._backoff_s * random.uniform(0.5, 1.0), at_least_s))  # noqa: S311 - no secret
         self._backoff_s = min(self._backoff_s * 2, _MAX_BACKOFF_S)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal, NotRequired
 
 from mediaimport_api.json_depth import storable
 from mediaimport_api.model import Count, Sha256  # noqa: TC002 - pydantic reads the annotations at run time
-from mediaimport_api.spec import MAX_METADATA_BYTES, MAX_URL_BYTES, MediaType
+from mediaimport_api.spec import MAX_URL_BYTES, MediaType
 from mediaimport_api.status import Phase, Step  # noqa: TC002 - the same
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
@@ -26,13 +25,6 @@ Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 MAX_TAGS = 32
 _MAX_NAME = 255
-
-
-def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    size = len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode())
-    if size > MAX_METADATA_BYTES:
-        raise ValueError(f"is {size} bytes of JSON; at most {MAX_METADATA_BYTES} are kept")
-    return metadata
 
 
 def _distinct(tags: list[str]) -> list[str]:
@@ -54,9 +46,7 @@ class ImportRequest(BaseModel):
     url: Annotated[str, Field(min_length=6, max_length=MAX_URL_BYTES, pattern=r"^[^\s\x00-\x1f\x7f]*$")]
     name: Annotated[str, Field(min_length=1, max_length=_MAX_NAME)] | None = None
     type: MediaType = MediaType.AUTO
-    metadata: (
-        Annotated[dict[str, Any], Field(max_length=256), AfterValidator(storable), AfterValidator(_small)] | None
-    ) = None
+    metadata: Annotated[dict[str, Any], Field(max_length=256), AfterValidator(storable)] | None = None
     tags: Tags | None = None
 
 

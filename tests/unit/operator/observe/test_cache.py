@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from mediaimport_operator.observe import resource
 from mediaimport_operator.observe.cache import Cache, ClusterCache, ImportCache, OwnedCache
 
 if TYPE_CHECKING:
@@ -92,6 +93,17 @@ def test_completed_import_is_packed_and_unpacked_unchanged(build: Build) -> None
     assert (cache.get(build.uid), len(cache)) == (again, 1)
     assert cache.remove(again)
     assert (cache.get(build.uid), len(cache)) == (None, 0)
+
+
+def test_metadata_that_are_too_long_are_not_kept(build: Build) -> None:
+    cache = ImportCache()
+    cache.update(build.mediaimport(metadata={"a": "x" * 9000}))
+    kept = cache.get(build.uid)
+    assert kept is not None
+    assert kept["spec"]["metadata"] == {}
+    owner = resource.read(kept)
+    assert owner.validation_error == "spec.metadata: has 9008 bytes of JSON; at most 8192 are kept"
+    assert owner.spec is None
 
 
 def test_inactive_objects_are_packed_and_running_ones_are_not(build: Build) -> None:

@@ -25,7 +25,7 @@ def nested(levels: int) -> list[Any]:
         ({"source": {"expiresAt": "9999-12-31T23:59:59-01:00"}}, "spec.source.expiresAt: is not a time between"),
         ({"metadata": {"a": nested(300)}}, "spec.metadata: is nested 301 levels deep; at most 32 are kept"),
         ({"metadata": {"a": nested(9000)}}, "spec.metadata: is nested 9001 levels deep"),
-        ({"metadata": {"a": "x" * 9000}}, "spec.metadata has 9008 bytes of JSON; at most 8192 are kept"),
+        ({"metadata": {"a": "x" * 9000}}, "spec.metadata: has 9008 bytes of JSON; at most 8192 are kept"),
         ({"source": {"url": "https://[::1/a"}}, "spec.source.url: is not a URL with a valid host and port"),
         ({"ttlSecondsAfterFinished": 2**63 - 1}, "spec.ttlSecondsAfterFinished: "),
         ({"type": "hologram"}, "spec.type: "),

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import kopf
 import pytest
 from mediaimport_api import __version__
-from mediaimport_operator.run.kopf_app import NullDiffBaseStorage, _session, kopf_settings
+from mediaimport_operator.run.kopf_app import NullDiffBaseStorage, kopf_settings
+from mediaimport_operator.run.kopf_session import AnswerGuard, open_session
 
 if TYPE_CHECKING:
     from tests.support.operator_fakes import Build
@@ -26,9 +27,13 @@ def test_kopf_watches_only_our_jobs_and_pods_and_writes_nothing(build: Build) ->
     assert (options.posting.enabled, options.scanning.disabled, options.peering.standalone) == (False, True, True)
 
 
+def nothing(*_: object, **__: object) -> None:
+    pass
+
+
 @pytest.mark.anyio
 async def test_watches_name_the_operator_as_their_user_agent() -> None:
-    session = _session(kopf.ConnectionInfo(server="https://api.example", token="t"), lambda **_: None)
-    async with session.aiohttp_session as opened:
+    guard = AnswerGuard(on_request=nothing, on_left_out=nothing, on_page_size=nothing, most=1)
+    async with open_session(kopf.ConnectionInfo(server="https://api.example", token="t"), guard) as opened:
         assert opened.headers["User-Agent"] == f"mediaimport-operator/{__version__}"
         assert opened.headers["Authorization"] == "Bearer t"

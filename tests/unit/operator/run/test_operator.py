@@ -81,8 +81,34 @@ async def test_error_outside_a_reconcile_ends_the_operator(
     await operator.stop()
 
 
-async def test_kopf_gets_handlers_for_each_kind(operator: Operator) -> None:
-    handlers = kopf_app.registry(context=operator.context, start=operator.start, stop=operator.stop)
+async def test_kopf_gets_handlers_for_each_kind(build: Build, operator: Operator) -> None:
+    options = kopf_app.kopf_settings(build.settings())
+    handlers = kopf_app.registry(context=operator.context, options=options, start=operator.start, stop=operator.stop)
 
     watched = {str(each.id) for each in handlers._watching.get_all_handlers()}
     assert watched == {"mediaimports-changed", "jobs-changed", "pods-changed"}
+
+
+async def test_task_of_kopf_that_fails_is_unhealthy_at_once_and_named(
+    operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def failing() -> None:
+        raise ZeroDivisionError("GET /apis")
+
+    task = asyncio.create_task(failing())
+    task.add_done_callback(operator.kopf_task_ended)
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert operator.unhealthy_reason() == "the operator has failed (ZeroDivisionError); see its log"
+    assert operator.not_ready_reason() == "the operator stops"
+    assert [vars(each)["error"] for each in caplog.records] == ["ZeroDivisionError: GET /apis"]
+
+
+async def test_task_of_kopf_that_is_cancelled_is_no_failure(operator: Operator) -> None:
+    task = asyncio.create_task(asyncio.Event().wait())
+    task.add_done_callback(operator.kopf_task_ended)  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert operator.unhealthy_reason() is None

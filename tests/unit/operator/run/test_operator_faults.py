@@ -246,3 +246,30 @@ async def test_first_resync_waits_for_an_api_server_that_is_away(world: World, b
     world.api.heal()
     await until(lambda: world.jobs == 1)
     await start
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_resync_keeps_the_wait_that_the_api_server_names(world: World, build: Build, code: int) -> None:
+    world.api.put("mediaimports", build.mediaimport())
+    fault = world.api.fault("GET .*/jobs", answer(code, "{}", {"Retry-After": "100"}), times=1)
+    start = asyncio.create_task(world.operator.start())
+    await asyncio.wait_for(fault.met.wait(), 20)
+    await asyncio.sleep(95)
+    assert world.api.counted("GET .*/jobs") == 1
+    await until(lambda: world.jobs == 1, within_s=20)
+    await start
+    later = world.api.fault("GET .*/jobs", answer(code, "{}", {"Retry-After": "200"}))
+    await asyncio.wait_for(later.met.wait(), 400)
+    await asyncio.sleep(195)
+    assert later.count == 1
+
+
+async def test_list_with_an_item_that_is_no_object_deletes_nothing(world: World, build: Build) -> None:
+    many(world.api, build, 3)
+    resync = world.operator._resync
+    await resync.first()
+    world.api.fault(
+        "GET .*/mediaimports", answer(200, '{"items": [null], "metadata": {"resourceVersion": "999"}}'), times=1
+    )
+    assert await resync.once() == 0
+    assert len(world.context.cache.imports) == 3

@@ -9,7 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -122,6 +122,32 @@ async def test_streams_of_many_logs_hold_up_neither_lease_nor_reconciles(
         api.put("mediaimports", {**api.objects.of("mediaimports")[0], "spec": changed["spec"]})
         await until(process, lambda: api.counted("PUT .*/leases") >= begun + 2)
         await until(process, lambda: api.counted("DELETE .*/jobs") >= 1)
+        assert await exit_code(process) == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "act"),
+    [
+        ("GET .*media/mediaimports.*watch=true", answer(404, '{"kind": "Status", "message": "no", "code": 404}')),
+        ("GET .*media/mediaimports.*watch=true", html(200)),
+        ("PUT .*/leases", answer(200, '{"message": "please log in"}')),
+        ("GET .*media/mediaimports", answer(200, '{"items": [null], "metadata": {"resourceVersion": "1"}}')),
+    ],
+    ids=["watch-404", "watch-page", "lease", "null-item"],
+)
+async def test_odd_answer_ends_no_operator(
+    api: FakeApi,
+    build: Build,
+    tmp_path: Path,
+    pattern: str,
+    act: Any,  # noqa: ANN401 - an Act
+) -> None:
+    fault = api.fault(pattern, act, times=1)
+    async with operator(api, tmp_path) as process:
+        await until(process, fault.met.is_set)
+        await until(process, lambda: api.counted("GET .*media/mediaimports.*watch=true") >= 1)
+        api.put("mediaimports", build.mediaimport())
+        await until(process, lambda: bool(api.objects.of("jobs")))
         assert await exit_code(process) == 0
 
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import ApiClient, Configuration
+from mediaimport_runtime.kubernetes.answers import MAX_ANSWER_BYTES, PAGE_BYTES
 from mediaimport_runtime.kubernetes.client import Call, Client
 from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.kubernetes.errors import (
@@ -34,6 +35,7 @@ class Server:
     """Answers as it is told, and remembers what it was asked."""
 
     def __init__(self) -> None:
+        self.left_out = 0
         self.asked: list[tuple[str, str]] = []
         self.codes: list[int] = []
         self.watches = 0
@@ -71,12 +73,22 @@ async def api(server: Server) -> AsyncIterator[Client]:
         server.watches += watch
         server.codes.append(code)
 
+    def on_left_out(*, path: str, count: int) -> None:
+        assert path == "/api/v1/pods"
+        server.left_out += count
+
     async with TestServer(app) as running:
         config = Configuration()
         config.host = str(running.make_url("")).rstrip("/")
         async with ApiClient(config) as client:
             client.user_agent = "mediaimport-test/1"
-            yield Client(client, field_manager="mediaimport-test", on_request=on_request, clock=Clock())
+            yield Client(
+                client,
+                field_manager="mediaimport-test",
+                on_request=on_request,
+                on_left_out=on_left_out,
+                clock=Clock(),
+            )
 
 
 @pytest.mark.parametrize(
@@ -143,11 +155,13 @@ async def test_a_list_is_read_page_by_page(server: Server, api: Client) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         onward = {} if request.query.get("continue") else {"continue": "more"}
         number = 2 if request.query.get("continue") else 1
-        return web.json_response({"metadata": {"resourceVersion": "9", **onward}, "items": [{"number": number}]})
+        items = [{"metadata": {"name": f"a{number}"}}]
+        return web.json_response({"metadata": {"resourceVersion": "9", **onward}, "items": items})
 
     server.answer = answer
     items, version = await api.list_packed("/api/v1/pods", "a=b")
-    assert ([unpack(each) for each in items], version) == ([{"number": 1}, {"number": 2}], "9")
+    assert [unpack(each)["metadata"]["name"] for each in items] == ["a1", "a2"]
+    assert version == "9"
     assert server.asked == [
         ("GET", "/api/v1/pods?limit=200&labelSelector=a%3Db"),
         ("GET", "/api/v1/pods?limit=200&labelSelector=a%3Db&continue=more"),
@@ -207,7 +221,8 @@ async def test_a_list_whose_place_expires_in_the_middle_is_begun_again_by_the_ca
 
 
 @pytest.mark.parametrize(
-    ("header", "wait_s", "named_wait_s"), [("17", 17, 17), ("", 5, 0), ("soon", 5, 0), ("1" * 400, 5, 0)]
+    ("header", "wait_s", "named_wait_s"),
+    [("17", 17, 17), ("", 5, 0), ("soon", 5, 0), ("1" * 400, 5, 0), ("9000", 9000, 300)],
 )
 async def test_a_wait_that_the_server_asks_for_is_told(
     server: Server, api: Client, header: str, wait_s: int, named_wait_s: int
@@ -222,6 +237,7 @@ async def test_a_wait_that_the_server_asks_for_is_told(
 
 
 async def test_requests_name_the_program_and_writes_their_field_manager(server: Server, api: Client) -> None:
+    server.says(200, json.dumps({"metadata": {"name": "a"}}))
     await api.get("/api/v1/pods/a")
     await api.create("/api/v1/pods", {})
     await api.patch("/api/v1/pods/a", {})
@@ -234,11 +250,16 @@ async def test_requests_name_the_program_and_writes_their_field_manager(server: 
 
 
 async def watched(api: Client) -> list[tuple[str, str]]:
-    return [(each.kind, each.resource["a"]) async for each in api.watch("/api/v1/pods", "7", selector="b=c")]
+    changes = api.watch("/api/v1/pods", "7", selector="b=c")
+    return [(each.kind, each.resource["metadata"]["resourceVersion"]) async for each in changes]
+
+
+def event(kind: str, **meta: str) -> str:
+    return json.dumps({"type": kind, "object": {"metadata": meta}}) + "\n"
 
 
 async def test_a_watch_asks_for_bookmarks_and_yields_events(server: Server, api: Client) -> None:
-    server.says(200, '{"type": "ADDED", "object": {"a": "1"}}\n{"type": "BOOKMARK", "object": {"a": "2"}}\n')
+    server.says(200, event("ADDED", name="a", resourceVersion="1") + event("BOOKMARK", resourceVersion="2"))
     assert await watched(api) == [("ADDED", "1"), ("BOOKMARK", "2")]
     (asked,) = server.asked
     for part in (
@@ -260,6 +281,8 @@ async def test_a_watch_asks_for_bookmarks_and_yields_events(server: Server, api:
         ('{"type": "ERROR", "object": 1}', UnavailableError),
         ("<html>", UnavailableError),
         ("[]", UnavailableError),
+        ('{"type": "RENAMED", "object": {}}', UnavailableError),
+        ('{"type": ["ADDED"], "object": {}}', UnavailableError),
     ],
 )
 async def test_a_watch_that_ends_in_an_error_says_what_to_do_next(
@@ -268,3 +291,104 @@ async def test_a_watch_that_ends_in_an_error_says_what_to_do_next(
     server.says(200, line + "\n")
     with pytest.raises(error):
         await watched(api)
+
+
+async def test_a_watch_leaves_out_what_is_no_object(server: Server, api: Client) -> None:
+    odd = '{"type": "ADDED", "object": null}\n' + event("MODIFIED") + event("BOOKMARK") + event("DELETED", name="b")
+    server.says(200, odd + event("ADDED", name="a", resourceVersion="1"))
+    assert await watched(api) == [("ADDED", "1")]
+    assert server.left_out == 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        "null",
+        "[]",
+        '{"metadata": null}',
+        '{"metadata": {}}',
+        '{"metadata": {"name": ""}}',
+        '{"metadata": {"name": 1}}',
+        '{"metadata": {"name": "a", "uid": 1}}',
+        '{"metadata": {"name": "a", "resourceVersion": 7}}',
+        '{"metadata": {"name": "a", "labels": []}}',
+        '{"metadata": {"name": "a"}, "spec": "x"}',
+        '{"metadata": {"name": "a"}, "status": 1}',
+        '{"message": "please log in"}',
+    ],
+)
+async def test_an_object_that_is_none_is_named(server: Server, api: Client, body: str) -> None:
+    server.says(200, body)
+    path = "/api/v1/pods/a"
+    for method, request in (
+        ("GET", api.get(path)),
+        ("POST", api.create(path, {})),
+        ("PUT", api.replace(path, {})),
+        ("PATCH", api.patch(path, {})),
+    ):
+        with pytest.raises(UnavailableError, match=f"^{method} /api/v1/pods/a: the answer is not"):
+            await request
+
+
+@pytest.mark.parametrize(
+    "items", [[None], [1, "a", []], [{}], [{"metadata": None}], [{"metadata": {"uid": "u"}}]], ids=str
+)
+async def test_items_that_are_no_objects_are_left_out_and_counted(
+    server: Server, api: Client, items: list[object]
+) -> None:
+    server.says(200, json.dumps({"metadata": {"resourceVersion": "9"}, "items": [*items, {"metadata": {"name": "a"}}]}))
+    listed, version = await api.list_packed("/api/v1/pods")
+    assert [unpack(each)["metadata"]["name"] for each in listed] == ["a"]
+    assert (server.left_out, version) == (len(items), "0")
+
+
+@pytest.mark.parametrize("version", ["abc", 7, None, "-1", "²", ""])
+async def test_a_list_whose_version_is_no_number_is_none(server: Server, api: Client, version: object) -> None:
+    server.says(200, json.dumps({"metadata": {"resourceVersion": version}, "items": []}))
+    with pytest.raises(UnavailableError, match="not a list"):
+        await api.list_packed("/api/v1/pods")
+
+
+class Objects:
+    """Lists objects of these sizes, in pages as the API server does."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.sizes = sizes
+        self.limits: list[int] = []
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        start, limit = int(request.query.get("continue", "0")), int(request.query["limit"])
+        self.limits.append(limit)
+        sizes = self.sizes[start : start + limit]
+        items = [{"metadata": {"name": f"a{start + each}"}, "x": "x" * size} for each, size in enumerate(sizes)]
+        meta = {"resourceVersion": "9"}
+        if start + limit < len(self.sizes):
+            meta["continue"] = str(start + limit)
+        return web.json_response({"metadata": meta, "items": items})
+
+
+async def test_pages_of_large_objects_are_short_and_pages_of_small_ones_whole(server: Server, api: Client) -> None:
+    server.answer = objects = Objects([PAGE_BYTES // 2] * 12 + [1000] * 400)
+    listed, _ = await api.list_packed("/api/v1/pods")
+    assert [unpack(each)["metadata"]["name"] for each in listed] == [f"a{number}" for number in range(412)]
+    assert objects.limits[:5] == [200, 50, 12, 3, 1]
+    assert max(objects.limits[-2:]) > 50
+    assert len(objects.limits) < 40
+
+
+async def test_single_object_may_be_longer_than_a_page(server: Server, api: Client) -> None:
+    server.answer = Objects([2 * PAGE_BYTES] * 3)
+    assert len((await api.list_packed("/api/v1/pods"))[0]) == 3
+
+
+async def test_answer_without_end_is_given_up(server: Server, api: Client) -> None:
+    server.answer = Objects([MAX_ANSWER_BYTES])
+    with pytest.raises(UnavailableError, match=f"the answer has more than {MAX_ANSWER_BYTES} bytes"):
+        await api.list_packed("/api/v1/pods")
+
+
+async def test_objects_are_trimmed_before_they_are_kept(server: Server, api: Client) -> None:
+    server.answer = Objects([10, 10])
+    listed, _ = await api.list_packed("/api/v1/pods", trim=lambda item: {"metadata": item["metadata"]})
+    assert [unpack(each) for each in listed] == [{"metadata": {"name": "a0"}}, {"metadata": {"name": "a1"}}]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mediaimport_runtime.kubernetes.client import Change, Page
+from mediaimport_runtime.kubernetes.answers import Change, Page
 from mediaimport_runtime.kubernetes.errors import ExpiredError, UnavailableError
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.reflector import Reflector
