@@ -1,4 +1,4 @@
-"""Temporary credentials from STS (AssumeRole). boto3 blocks: it runs in a few threads of its own.
+"""Temporary credentials from STS (AssumeRole). boto3 blocks: each request has a thread of its own, and a deadline.
 
 Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
+from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError, SSLError
 from mediaimport_api.reasons import Reason
 from mediaimport_runtime.text import public
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4
 """Requests to STS at a time."""
+DEADLINE_S = 20.0
+"""The most that an import waits for STS. boto3's own timeouts count from each byte: an answer may drip for ever."""
+_MAX_STALLED = 16
+"""Threads whose request has outlived its deadline. With more, no request is made until one of them ends."""
 _PAUSE_S = 10.0
 """While STS does not answer, one request in this time finds out whether it does again; the others fail at once."""
 _TRANSIENT = frozenset({
@@ -35,6 +40,7 @@ _TRANSIENT = frozenset({
 })  # fmt: skip
 _BAD_POLICY = frozenset({"MalformedPolicyDocument", "PackedPolicyTooLarge"})
 _BAD_DURATION = frozenset({"InvalidParameterValue", "ValidationError"})
+_PARTS = ("AccessKeyId", "SecretAccessKey", "SessionToken")
 _MAX_LOGGED = 512
 
 log = logging.getLogger(__name__)
@@ -52,16 +58,20 @@ class StsClient(Protocol):
     """The one request to STS, as boto3 has it."""
 
     def assume_role(self, **arguments: Any) -> Any:  # noqa: ANN401 - boto3's own
-        """Return STS's answer; ClientError or BotoCoreError."""
+        """Return STS's answer; mostly ClientError or BotoCoreError."""
 
 
 class Sts:
     """Asks STS for credentials. While it is away, at most one request waits for it."""
 
-    def __init__(self, client: StsClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: StsClient, *, clock: Callable[[], float] = time.monotonic, deadline_s: float = DEADLINE_S
+    ) -> None:
         self._client = client
         self._clock = clock
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sts")
+        self._deadline_s = deadline_s
+        self._requests = asyncio.Semaphore(_AT_ONCE)
+        self._stalled: set[asyncio.Future[Any]] = set()
         self._away: SessionError | None = None
         self._ask_again_at = 0.0
 
@@ -74,18 +84,15 @@ class Sts:
             )
         self._pass_or_raise()
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._assume_role, request)
-        except (ClientError, BotoCoreError) as error:
+            async with asyncio.timeout(self._deadline_s):
+                given = _credentials(await self._answer(request))
+        except Exception as error:  # noqa: BLE001 - boto3 lets a parser's errors through, for example of a proxy's page
             failure = session_error(error, request)
             self._away = failure if failure.reason is Reason.CREDENTIALS_UNAVAILABLE else None
             self._ask_again_at = self._clock() + _PAUSE_S
             raise failure from None
         self._away = None
-        return _credentials(answer)
-
-    def close(self) -> None:
-        """Take no more requests; those that are on their way end by themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        return given
 
     def _pass_or_raise(self) -> None:
         if self._away is None:
@@ -93,6 +100,23 @@ class Sts:
         if self._clock() < self._ask_again_at:
             raise self._away
         self._ask_again_at = self._clock() + _PAUSE_S
+
+    async def _answer(self, request: SessionRequest) -> Any:  # noqa: ANN401 - boto3's own
+        away = self._away
+        async with self._requests:
+            if self._away is not None and self._away is not away:
+                # Those before it have found out, while this one waited for its turn.
+                raise self._away
+            if len(self._stalled) >= _MAX_STALLED:
+                raise TimeoutError
+            answer = _in_thread(lambda: self._assume_role(request))
+            try:
+                # The thread goes on when its import no longer waits.
+                return await asyncio.shield(answer)
+            finally:
+                if not answer.done():
+                    self._stalled.add(answer)
+                    answer.add_done_callback(self._stalled.discard)
 
     def _assume_role(self, request: SessionRequest) -> Any:  # noqa: ANN401 - boto3's own
         return self._client.assume_role(
@@ -113,8 +137,38 @@ def connect(session: SessionSettings) -> Sts:
     return Sts(boto3.client("sts", **session.client_arguments(Config)))
 
 
-def session_error(error: ClientError | BotoCoreError, request: SessionRequest) -> SessionError:
+def _in_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
+    """Call in a thread that the end of the process does not wait for, as it does for those of an executor."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(answer: Any, error: Exception | None) -> None:  # noqa: ANN401 - any
+        if future.done():
+            return
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)
+            # Nobody waits for it any more if it has stalled.
+            future.exception()
+
+    def run() -> None:
+        answer, failure = None, None
+        try:
+            answer = call()
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
+            failure = error
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, answer, failure)
+
+    threading.Thread(target=run, name="sts", daemon=True).start()
+    return future
+
+
+def session_error(error: Exception, request: SessionRequest) -> SessionError:
     """Return what a failed request means for the import."""
+    if isinstance(error, SessionError):
+        return error
     if isinstance(error, ClientError):
         return _answered(error, request)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
@@ -169,9 +223,12 @@ def _too_long(request: SessionRequest, why: str) -> SessionError:
 
 
 def _credentials(answer: Any) -> Credentials:  # noqa: ANN401 - boto3's own
-    given = answer["Credentials"]
-    return Credentials(
-        access_key_id=given["AccessKeyId"],
-        secret_access_key=given["SecretAccessKey"],
-        session_token=given["SessionToken"],
-    )
+    """Return the credentials in STS's answer; SessionError if they are not whole."""
+    given = answer.get("Credentials") if isinstance(answer, dict) else None
+    parts = [given.get(each) if isinstance(given, dict) else None for each in _PARTS]
+    if not all(isinstance(each, str) and each for each in parts):
+        raise SessionError(
+            Reason.CREDENTIALS_UNAVAILABLE,
+            "STS answered without credentials; it is asked again: check that s3.stsEndpointUrl is the URL of an STS",
+        )
+    return Credentials(*map(str, parts))

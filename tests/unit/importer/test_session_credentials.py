@@ -56,11 +56,7 @@ class Sessions:
         keys = AssetKeys(user_id=task.spec.user_id, asset_id=task.asset_id)
         policy = sessions.policy(session, prefix=keys.prefix, actions=actions)
         asked = SessionRequest(role=session.role, name="clip-1", policy=policy, deadline_s=task.deadline_seconds)
-        service = sts.connect(session)
-        try:
-            given = asyncio.run(service.credentials(asked))
-        finally:
-            service.close()
+        given = asyncio.run(sts.connect(session).credentials(asked))
         variables = sessions.secret(job, given)["stringData"]
         assert isinstance(variables, dict)
         return variables

@@ -6,16 +6,14 @@ import asyncio
 import logging
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, NoCredentialsError, SSLError
+from botocore.parsers import ResponseParserError
 from mediaimport_api.reasons import Reason
 from mediaimport_operator.pods.session import SessionRequest
 from mediaimport_operator.reconcile.sts import SessionError, Sts
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.anyio
 
@@ -63,10 +61,8 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    made.sts.close()
+async def world() -> World:
+    return World()
 
 
 async def test_role_policy_and_duration_reach_sts(world: World) -> None:
@@ -180,5 +176,80 @@ async def test_only_a_few_requests_are_made_at_a_time() -> None:
     await full.wait()
     go.set()
     await asyncio.gather(*asked)
-    sts.close()
     assert most == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        None,
+        "<html>",
+        {"Credentials": None},
+        {"Credentials": {}},
+        {"Credentials": GIVEN | {"SessionToken": None}},
+        {"Credentials": GIVEN | {"AccessKeyId": ""}},
+    ],
+    ids=str,
+)
+async def test_answer_without_credentials_is_named_and_asked_for_again(answer: object) -> None:
+    class Odd(Client):
+        def assume_role(self, **_: object) -> Any:  # noqa: ANN401 - any answer
+            return answer
+
+    failure = await World(Odd()).failure()
+    assert failure.reason is Reason.CREDENTIALS_UNAVAILABLE
+    assert "STS answered without credentials; it is asked again" in str(failure)
+
+
+async def test_answer_that_is_not_sts_own_is_named() -> None:
+    class Page(Client):
+        def assume_role(self, **_: object) -> Any:  # noqa: ANN401 - any answer
+            raise ResponseParserError("Unable to parse response: <html>")
+
+    failure = await World(Page()).failure()
+    assert failure.reason is Reason.CREDENTIALS_UNAVAILABLE
+    assert "STS does not answer (ResponseParserError)" in str(failure)
+
+
+async def test_requests_that_stall_hold_up_no_other_for_long() -> None:
+    go = threading.Event()
+
+    class Stalling(Client):
+        stalls = True
+
+        def assume_role(self, **arguments: object) -> dict[str, Any]:
+            if self.stalls:
+                self.asked.append(arguments)
+                go.wait(60)
+            return super().assume_role(**arguments)
+
+    client, clock_s = Stalling(), 0.0
+    sts = Sts(client, clock=lambda: clock_s, deadline_s=0.05)
+    asked = [asyncio.create_task(sts.credentials(request())) for _ in range(8)]
+    failures = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+    assert [str(each)[:32] for each in failures] == ["STS does not answer (TimeoutErro"] * 8
+    assert len(client.asked) == 4, "the others waited, and were not asked for"
+    clock_s, client.stalls = 10.0, False
+    given = await asyncio.wait_for(sts.credentials(request()), 10)
+    assert given.access_key_id == "ASIA1"
+    go.set()
+
+
+async def test_sts_that_always_stalls_gets_a_bounded_number_of_threads() -> None:
+    go, clock_s = threading.Event(), 0.0
+
+    class Stalling(Client):
+        def assume_role(self, **arguments: object) -> dict[str, Any]:
+            self.asked.append(arguments)
+            go.wait(60)
+            return super().assume_role(**arguments)
+
+    client = Stalling()
+    sts = Sts(client, clock=lambda: clock_s, deadline_s=0.01)
+    for _ in range(30):
+        with pytest.raises(SessionError):
+            await sts.credentials(request())
+        clock_s += 10.0
+    assert len(client.asked) == 16
+    go.set()
