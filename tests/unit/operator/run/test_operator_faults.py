@@ -251,17 +251,13 @@ async def test_first_resync_waits_for_an_api_server_that_is_away(world: World, b
 @pytest.mark.parametrize("code", [429, 503])
 async def test_resync_keeps_the_wait_that_the_api_server_names(world: World, build: Build, code: int) -> None:
     world.api.put("mediaimports", build.mediaimport())
-    fault = world.api.fault("GET .*/jobs", answer(code, "{}", {"Retry-After": "100"}), times=1)
+    fault = world.api.fault("GET .*/jobs", answer(code, "{}", {"Retry-After": "30"}), times=1)
     start = asyncio.create_task(world.operator.start())
     await asyncio.wait_for(fault.met.wait(), 20)
-    await asyncio.sleep(95)
+    await asyncio.sleep(28)
     assert world.api.counted("GET .*/jobs") == 1
     await until(lambda: world.jobs == 1, within_s=20)
     await start
-    later = world.api.fault("GET .*/jobs", answer(code, "{}", {"Retry-After": "200"}))
-    await asyncio.wait_for(later.met.wait(), 400)
-    await asyncio.sleep(195)
-    assert later.count == 1
 
 
 async def test_list_with_an_item_that_is_no_object_deletes_nothing(world: World, build: Build) -> None:

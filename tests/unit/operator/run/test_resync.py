@@ -74,6 +74,12 @@ def sample(context: Context, name: str, **labels: str) -> float | None:
     return value
 
 
+def test_namespace_is_not_listed_again_before_the_time_that_the_api_server_names() -> None:
+    named = UnavailableError("slow down", status=429, retry_after_s=100)
+    assert resync.Namespace("media", error=named, failures=1).wait_s == 100
+    assert resync.Namespace("media", error=UnavailableError("away"), failures=1).wait_s == 5
+
+
 async def test_namespace_that_refuses_stops_no_other(build: Build, cluster: Namespaces) -> None:
     uid = put_import(build, cluster, "media")
     cluster.failing["gone"] = FORBIDDEN
