@@ -33,6 +33,7 @@ _MAX_WAIT_S = 8.0
 _RETRY_AFTER_S = 5
 _MAX_OUTPUTS = 500
 _EVENT_TIMEOUT_S = 2.0
+_NOT_ACCEPTED = frozenset({CreationOutcome.REFUSED, CreationOutcome.TAKEN})
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class Intake:
             return await self._ignore(prediction, "PredictionNotSucceeded", f"its state is {prediction.state}")
         outputs = media_outputs(prediction.output)
         if not outputs:
+            await self.record_failure(prediction, token)
             return await self._ignore(prediction, "NoMediaOutput", "its output has no media URL")
         if len(outputs) > _MAX_OUTPUTS:
             detail = f"of {len(outputs)} outputs the first {_MAX_OUTPUTS} are imported"
@@ -140,10 +142,13 @@ class Intake:
         async with self._limiter.slot():
             owner = self._default_owner if token is None else token.owner
             results = await self._import_all(prediction, outputs[:_MAX_OUTPUTS], owner=owner, recovered=recovered)
+        refused = sum(each.created.outcome in _NOT_ACCEPTED for each in results)
+        if refused and token is not None:
+            await self._failures.record(prediction, token.owner, accepted=len(results) - refused)
         return IntakeResult("imported", outputs=results)
 
     async def record_failure(self, prediction: Prediction, token: OwnerToken | None) -> None:
-        """Record a failed prediction that has an owner, once; UnavailableError."""
+        """Record the end of a prediction without assets that has an owner, once; UnavailableError."""
         if token is not None:
             await self._failures.record(prediction, token.owner)
 
@@ -172,7 +177,7 @@ class Intake:
         else:
             async with self._creations:
                 created = await self._imports.create(resource)
-        if created.outcome in {CreationOutcome.REFUSED, CreationOutcome.TAKEN}:
+        if created.outcome in _NOT_ACCEPTED:
             await self._report(prediction, "OutputRefused", f"output {output.pointer or '/'}: {created.message}")
         return OutputResult(output, created)
 

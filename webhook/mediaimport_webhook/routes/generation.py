@@ -42,6 +42,7 @@ _MAX_ASSETS = 500
 """Of a job; intake imports no more."""
 _OUTPUTS_WITHIN = timedelta(hours=1)
 """Period after the first import in which the others can still come: recovery looks back as far."""
+_NO_ASSETS = "The prediction succeeded, but no asset of it is there: its output has no media that can be imported."
 _JOB_STATUS: dict[PredictionOutcome, schemas.JobStatus] = {
     PredictionOutcome.RUNNING: "generating",
     PredictionOutcome.SUCCEEDED: "uploading",
@@ -163,14 +164,35 @@ class GenerationRoutes:
         entries = self._entries(prediction_id, caller)
         # The assets say all that matters, and outlive the prediction at the generator.
         if entries:
-            content = self._job_of(entries)
+            content = self._job_of(entries, await self._expected(entries))
         else:
-            content = _job_without_assets(*await self._prediction(prediction_id, caller))
+            prediction, owner = await self._prediction(prediction_id, caller)
+            content = await self._job_without_assets(prediction, owner)
         assets = [await self.presenter.present(each) for each in entries]
         return bodies.JsonResponse({"job_id": prediction_id, **content, "assets": assets})
 
-    def _job_of(self, entries: list[Entry]) -> dict[str, Any]:
-        expected = max(each.outputs_expected for each in entries)
+    async def _expected(self, entries: list[Entry]) -> int:
+        """Return the number of accepted outputs: fewer than announced if the callback's end says so."""
+        announced, job_id = max(each.outputs_expected for each in entries), entries[0].job_id or ""
+        if len(entries) + self.catalogue.removed_outputs(job_id) >= announced:
+            return announced
+        accepted = await self.failures.accepted(provider=self.generator.name, prediction=job_id)
+        return announced if accepted is None else min(announced, max(accepted, len(entries)))
+
+    async def _job_without_assets(self, prediction: Prediction, owner: Owner) -> dict[str, Any]:
+        """Return a job as the callback's end tells it; without one, as the generator and the clock do."""
+        content = _job_without_assets(prediction, owner)
+        if prediction.outcome is not PredictionOutcome.SUCCEEDED:
+            return content
+        if self.catalogue.removed_outputs(prediction.id):
+            return content | {"status": "ready"}
+        accepted = await self.failures.accepted(provider=self.generator.name, prediction=prediction.id)
+        ended = prediction.completed_at
+        if accepted == 0 or (ended is not None and self.clock() - ended >= _OUTPUTS_WITHIN):
+            return content | {"status": "failed", "error": _NO_ASSETS}
+        return content
+
+    def _job_of(self, entries: list[Entry], expected: int) -> dict[str, Any]:
         removed = self.catalogue.removed_outputs(entries[0].job_id or "")
         first = datetime.fromisoformat(min(each.created_at for each in entries))
         is_incomplete = len(entries) + removed < expected and self.clock() - first < _OUTPUTS_WITHIN

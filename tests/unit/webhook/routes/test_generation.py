@@ -288,3 +288,29 @@ def test_answer_without_an_id_is_the_generators_fault(webhook: RunningWebhook) -
     webhook.replicate.answers[CREATE] = httpx.Response(201, json={"status": "starting"})
     answer = webhook.call("POST", GENERATE, json=BODY)
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (502, "provider-answer-unreadable")
+
+
+@pytest.mark.parametrize("output", ["a text", None, "https://replicate.delivery/a.pdf", OUTPUTS[0] + "a" * 70_000])
+def test_job_without_media_is_failed_after_its_callback(
+    job: RunningWebhook, prediction: Make, output: str | None
+) -> None:
+    job.replicate.predictions["pred1"] |= {"status": "succeeded"}
+    assert job.call("GET", JOB).json()["status"] == "uploading"
+    assert called_back(job, prediction(output=output)) == 200
+    job.replicate.predictions.pop("pred1") if output is None else None
+    answer = job.call("GET", JOB).json()
+    assert (answer["status"], answer["provider_status"], bool(answer["error"])) == ("failed", "succeeded", True)
+
+
+def test_job_whose_only_asset_was_deleted_is_not_uploading(job: RunningWebhook, prediction: Make) -> None:
+    job.replicate.predictions["pred1"] |= {"status": "succeeded"}
+    called_back(job, prediction())
+    finish(job)
+    job.run(job.cluster.remove(next(iter(job.cluster.imports))))
+    job.until(lambda: job.call("GET", JOB).json()["assets"] == [])
+    assert job.call("GET", JOB).json()["status"] == "ready"
+
+
+def test_record_is_written_only_where_the_outputs_do_not_tell_the_end(job: RunningWebhook, prediction: Make) -> None:
+    called_back(job, prediction(output=OUTPUTS))
+    assert "create_lease" not in job.cluster.calls
