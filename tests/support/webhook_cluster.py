@@ -18,7 +18,7 @@ from mediaimport_runtime.kubernetes.errors import (
 from mediaimport_runtime.kubernetes.objects import json_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from mediaimport_webhook.cluster import Resource
 
@@ -39,6 +39,8 @@ class FakeCluster:
         self.creations_left = -1
         """Number of creations until the API server fails; negative for none."""
         self.refusal: str | None = None
+        self.refuses: Callable[[Resource], bool] = lambda _: False
+        """Manifests that a rule of the cluster refuses."""
         self.delete_refusal: str | None = None
         self.interruptions = 0
         self.history: list[Change] = []
@@ -50,8 +52,8 @@ class FakeCluster:
         self._called("create_import")
         json_bytes(manifest)  # UnicodeEncodeError: the API server keeps no half surrogate pair
         name = manifest["metadata"]["name"]
-        if self.refusal is not None:
-            raise InvalidError(self.refusal)
+        if self.refusal is not None or self.refuses(manifest):
+            raise InvalidError(self.refusal or "a rule of the cluster refuses it")
         if name in self.imports:
             raise AlreadyExistsError
         if self.creations_left == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
@@ -19,9 +19,10 @@ from starlette.middleware import Middleware
 from mediaimport_webhook.access.authenticator import authenticator_of, has_valid_token
 from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
-from mediaimport_webhook.generation.failures import Failures
+from mediaimport_webhook.generation.ends import Ends, RemovalRecorder
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
 from mediaimport_webhook.generation.intake import Intake
+from mediaimport_webhook.generation.jobs import Jobs
 from mediaimport_webhook.generation.owner import OwnerTokens
 from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvider
 from mediaimport_webhook.generation.providers.replicate import Replicate
@@ -39,7 +40,7 @@ from mediaimport_webhook.store import SidecarReader, StoreUnavailableError, UrlS
 from mediaimport_webhook.viewer.routes import Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
     from starlette.requests import Request
@@ -71,7 +72,8 @@ class Dependencies:
 
 def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     """Return the application; BadSettingError if the tokens file, the models file or a webhook secret is wrong."""
-    catalogue = Catalogue()
+    removals = RemovalRecorder(Ends(Records(dependencies.cluster)))
+    catalogue = Catalogue(removals.note)
     reflector = Reflector(dependencies.cluster, catalogue)
     _observe_cache(dependencies.metrics, reflector, catalogue)
     authenticator = authenticator_of(settings, dependencies.http, dependencies.metrics)
@@ -85,7 +87,7 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
             StoreUnavailableError: _store_unavailable,
             Exception: problems.internal_error_response,
         },
-        lifespan=lambda _: _reflecting(reflector),
+        lifespan=lambda _: _running(reflector.run, removals.run),
     )
     app.router.redirect_slashes = False
     return app
@@ -123,9 +125,9 @@ def _routes(
         limiter=events.StreamLimiter(settings.event_streams_per_user),
     )
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
-    failures = Failures(records)
+    ends = Ends(records)
     intake = Intake(
-        cluster=cluster, imports=imports, tokens=tokens, failures=failures, default_user_id=settings.default_user_id
+        cluster=cluster, imports=imports, tokens=tokens, ends=ends, default_user_id=settings.default_user_id
     )
     callback_routes = [
         generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))
@@ -135,11 +137,9 @@ def _routes(
         authenticator=authenticator,
         public_base_url=settings.public_base_url,
         tokens=tokens,
-        states=PredictionStates(replicate),
         records=records,
-        failures=failures,
         keys=IdempotencyKeys(records, replicate, tokens),
-        catalogue=catalogue,
+        jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, ends, catalogue),
         presenter=presenter,
     )
     health_routes = health.HealthRoutes(reflector, catalogue)
@@ -220,15 +220,15 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
 
 
 @asynccontextmanager
-async def _reflecting(reflector: Reflector) -> AsyncIterator[None]:
-    """Run the reflector as long as the application."""
-    running = asyncio.create_task(reflector.run())
+async def _running(*tasks: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run the tasks as long as the application."""
+    running = [asyncio.ensure_future(each()) for each in tasks]
     try:
         yield
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _cluster_unavailable(_: Request, error: Exception) -> Response:

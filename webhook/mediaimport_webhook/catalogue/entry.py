@@ -44,6 +44,8 @@ class Entry:
     job_id: str | None
     outputs_expected: int
     """The number of imports that the prediction has in all, 0 where it is unknown."""
+    provider: str | None
+    """The generator's name in the spec."""
     provider_status: str | None
     """The generator's own word for the prediction's state."""
     original_key: str | None
@@ -72,7 +74,8 @@ def entry_of(resource: Resource) -> Entry:
 def _entry_of(resource: Resource) -> Entry:
     about, spec, status = resource["metadata"], resource["spec"], _status(resource)
     keys = AssetKeys(_text(spec.get("userId", "default")), _text(spec.get("assetId") or about["uid"]))
-    job_id = (spec["source"].get("provider") or {}).get("id")
+    provider = spec["source"].get("provider") or {}
+    job_id = provider.get("id")
     phase = _phase(status, run=spec.get("run", ""))
     asset_status = _STATUS.get(phase, "uploading")
     kind = _type(status.asset, spec.get("type", "auto"))
@@ -107,6 +110,7 @@ def _entry_of(resource: Resource) -> Entry:
         tags=tuple(tags),
         job_id=job_id,
         outputs_expected=_outputs_expected(about),
+        provider=provider.get("name"),
         provider_status=about.get("annotations", {}).get(ANNOTATION_PREDICTION_STATUS),
         # What a former run stored stays readable while another one runs.
         original_key=_original_key(status, keys),

@@ -29,9 +29,10 @@ class EntryPage:
 
 
 class Catalogue:
-    """All entries, by name, by asset id and in order of creation."""
+    """All entries, by name, by asset id and in order of creation. `on_removed` gets each that is deleted."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_removed: Callable[[Entry], None] = lambda _: None) -> None:
+        self._on_removed = on_removed
         self._by_name: dict[str, Entry] = {}
         self._names_by_asset: defaultdict[str, set[str]] = defaultdict(set)
         self._orders: defaultdict[str | None, list[Order]] = defaultdict(list)
@@ -156,6 +157,7 @@ class Catalogue:
 
     def _forget(self, entry: Entry) -> None:
         self._remove(entry)
+        self._on_removed(entry)
         if entry.job_id is None:
             return
         self._removed_outputs[entry.job_id] = self.removed_outputs(entry.job_id) + 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError
 from pydantic import ValidationError
 
+from mediaimport_webhook.generation.ends import WHOLE_LIFETIME, Ends
 from mediaimport_webhook.generation.outputs import Output, announce_outputs, generated_manifest, media_outputs
 from mediaimport_webhook.generation.owner import InvalidTokenError, Owner, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from mediaimport_webhook.cluster import Cluster, Resource
-    from mediaimport_webhook.generation.failures import Failures
 
 log = logging.getLogger(__name__)
 _MAX_CONCURRENCY = 8
@@ -93,14 +93,14 @@ class Intake:
         cluster: Cluster,
         imports: Imports,
         tokens: OwnerTokens,
-        failures: Failures,
+        ends: Ends,
         default_user_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
         self._imports = imports
         self._tokens = tokens
-        self._failures = failures
+        self._ends = ends
         self._default_owner = Owner(default_user_id)
         self._clock = clock
         self._limiter = ConcurrencyLimiter(_MAX_CONCURRENCY, max_wait_s=_MAX_WAIT_S)
@@ -130,11 +130,11 @@ class Intake:
         if prediction.outcome is PredictionOutcome.RUNNING:
             return IntakeResult("ignored", reason=f"its state is {prediction.state}")
         if prediction.outcome is PredictionOutcome.FAILED:
-            await self.record_failure(prediction, token)
+            await self.record_end(prediction, token)
             return await self._ignore(prediction, "PredictionNotSucceeded", f"its state is {prediction.state}")
         outputs = media_outputs(prediction.output)
         if not outputs:
-            await self.record_failure(prediction, token)
+            await self.record_end(prediction, token)
             return await self._ignore(prediction, "NoMediaOutput", "its output has no media URL")
         if len(outputs) > _MAX_OUTPUTS:
             detail = f"of {len(outputs)} outputs the first {_MAX_OUTPUTS} are imported"
@@ -142,15 +142,21 @@ class Intake:
         async with self._limiter.slot():
             owner = self._default_owner if token is None else token.owner
             results = await self._import_all(prediction, outputs[:_MAX_OUTPUTS], owner=owner, recovered=recovered)
-        refused = sum(each.created.outcome in _NOT_ACCEPTED for each in results)
-        if refused and token is not None:
-            await self._failures.record(prediction, token.owner, accepted=len(results) - refused)
+        await self._record_imported(prediction, owner, results)
         return IntakeResult("imported", outputs=results)
 
-    async def record_failure(self, prediction: Prediction, token: OwnerToken | None) -> None:
+    async def record_end(self, prediction: Prediction, token: OwnerToken | None) -> None:
         """Record the end of a prediction without assets that has an owner, once; UnavailableError."""
         if token is not None:
-            await self._failures.record(prediction, token.owner)
+            await self._ends.record(prediction, token.owner)
+
+    async def _record_imported(self, prediction: Prediction, owner: Owner, results: tuple[OutputResult, ...]) -> None:
+        """Record an end that the assets may not tell: a single asset that was accepted tells it by itself."""
+        accepted = sum(each.created.outcome not in _NOT_ACCEPTED for each in results)
+        if accepted < len(results):
+            await self._ends.record(prediction, owner, accepted=accepted)
+        elif accepted > 1:
+            await self._ends.record(prediction, owner, accepted=accepted, lifetime=WHOLE_LIFETIME)
 
     async def _import_all(
         self, prediction: Prediction, outputs: list[Output], *, owner: Owner, recovered: bool

@@ -1,4 +1,4 @@
-"""Records that outlive a restart for some days, as Leases: claims of Idempotency-Keys, and failed predictions."""
+"""Records that outlive a restart for some days, as Leases: claims of Idempotency-Keys, and ends of predictions."""
 
 from __future__ import annotations
 

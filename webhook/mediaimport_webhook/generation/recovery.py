@@ -74,8 +74,8 @@ class Recovery:
             token = self._token(prediction)
         except InvalidTokenError:
             return 0
-        if prediction.outcome is PredictionOutcome.FAILED:
-            await self.intake.record_failure(prediction, token)
+        if not _has_media(prediction):
+            await self.intake.record_end(prediction, token)
             return 0
         result = await self.intake.accept(prediction, token, recovered=True)
         created = sum(each.created.outcome is CreationOutcome.CREATED for each in result.outputs)
@@ -99,10 +99,14 @@ def _is_due(prediction: Prediction, now: datetime) -> bool:
     return _CALLBACK_WITHIN <= age < lifetime
 
 
+def _has_media(prediction: Prediction) -> bool:
+    return prediction.outcome is PredictionOutcome.SUCCEEDED and bool(media_outputs(prediction.output))
+
+
 def _is_known(prediction: Prediction, existing: frozenset[str]) -> bool:
-    """Return whether all outputs have their import; so has a prediction without any, but for a failed one."""
-    if prediction.outcome is PredictionOutcome.FAILED:
-        return False
+    """Return whether all outputs have their import, or are deleted at the generator; an end without any has none."""
+    if not _has_media(prediction):
+        return prediction.outcome is PredictionOutcome.SUCCEEDED and prediction.output is None
     identity = (prediction.provider, prediction.id)
     outputs = media_outputs(prediction.output)
     return all(names.prediction_resource_name(*identity, each.pointer) in existing for each in outputs)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from mediaimport_runtime.environment import Environment
 from mediaimport_webhook.catalogue.index import Catalogue
-from mediaimport_webhook.generation.failures import Failures
+from mediaimport_webhook.generation.ends import Ends
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import Owner, OwnerToken, OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate
@@ -55,7 +55,7 @@ class World:
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), self.webhook.sidecars),
             tokens=TOKENS,
-            failures=Failures(Records(cluster)),
+            ends=Ends(Records(cluster)),
             default_user_id="default",
         )
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
@@ -179,7 +179,17 @@ def test_failure_whose_callback_never_came_is_recorded(webhook: RunningWebhook, 
     world = World(webhook, [failed, foreign])
     assert (world.recover(), world.recover()) == (Recovered(2, 0),) * 2
     found = webhook.run(
-        Failures(Records(webhook.cluster)).get(provider="replicate", prediction="pred1"),
+        Ends(Records(webhook.cluster)).get(provider="replicate", prediction="pred1"),
     )
     assert found is not None
-    assert (found[0].error, found[1], len(webhook.cluster.leases)) == ("out of rabbits", Owner("alice", ("fun",)), 1)
+    assert (found.prediction.error, found.owner) == ("out of rabbits", Owner("alice", ("fun",)))
+    assert len(webhook.cluster.leases) == 1
+
+
+def test_success_without_media_whose_callback_never_came_is_recorded(webhook: RunningWebhook, prediction: Make) -> None:
+    text = prediction(output=["Hel", "lo"], **completed(5))
+    removed = prediction(id="removed", output=None, data_removed=True, **completed(5))
+    assert World(webhook, [text, removed]).recover() == Recovered(2, 0)
+    ends = Ends(Records(webhook.cluster))
+    found = [webhook.run(ends.get(provider="replicate", prediction=each)) for each in ("pred1", "removed")]
+    assert [each and each.accepted for each in found] == [0, None]

@@ -290,7 +290,7 @@ def test_answer_without_an_id_is_the_generators_fault(webhook: RunningWebhook) -
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (502, "provider-answer-unreadable")
 
 
-@pytest.mark.parametrize("output", ["a text", None, "https://replicate.delivery/a.pdf", OUTPUTS[0] + "a" * 70_000])
+@pytest.mark.parametrize("output", ["a text", None, OUTPUTS[0] + "a" * 70_000])
 def test_job_without_media_is_failed_after_its_callback(
     job: RunningWebhook, prediction: Make, output: str | None
 ) -> None:
@@ -311,6 +311,70 @@ def test_job_whose_only_asset_was_deleted_is_not_uploading(job: RunningWebhook, 
     assert job.call("GET", JOB).json()["status"] == "ready"
 
 
-def test_record_is_written_only_where_the_outputs_do_not_tell_the_end(job: RunningWebhook, prediction: Make) -> None:
-    called_back(job, prediction(output=OUTPUTS))
-    assert "create_lease" not in job.cluster.calls
+def test_deleted_output_is_not_waited_for_by_a_new_replica(
+    job: RunningWebhook, start: Start, prediction: Make
+) -> None:
+    called_back(job, prediction(output=OUTPUTS[:2]))
+    finish(job)
+    job.run(job.cluster.remove(next(iter(job.cluster.imports))))
+    answer = start(replica_of=job).call("GET", JOB).json()
+    assert (answer["status"], answer["outputs_expected"], len(answer["assets"])) == ("ready", 2, 1)
+
+
+def test_only_output_that_was_deleted_is_not_waited_for_by_a_new_replica(
+    job: RunningWebhook, start: Start, prediction: Make
+) -> None:
+    job.replicate.predictions["pred1"] |= {"status": "succeeded", "completed_at": datetime.now(UTC).isoformat()}
+    called_back(job, prediction())
+    finish(job)
+    job.run(job.cluster.remove(next(iter(job.cluster.imports))))
+    job.until(lambda: bool(job.cluster.leases))
+    second = start(replica_of=job)
+    for _ in range(2):
+        answer = second.call("GET", JOB).json()
+        assert (answer["status"], answer["error"], answer["assets"]) == ("ready", None, [])
+        assert second.call("GET", JOB, token=BOB).status_code == 404
+        job.replicate.predictions.clear()
+        second = start(replica_of=job)
+
+
+def test_output_that_never_came_is_waited_for_by_a_new_replica(
+    job: RunningWebhook, start: Start, prediction: Make
+) -> None:
+    job.cluster.creations_left = 1
+    assert called_back(job, prediction(output=OUTPUTS[:2])) == 503
+    finish(job)
+    assert start(replica_of=job).call("GET", JOB).json()["status"] == "uploading"
+
+
+def test_output_that_the_api_server_refuses_is_not_waited_for(job: RunningWebhook, prediction: Make) -> None:
+    job.cluster.refuses = lambda manifest: manifest["spec"]["source"]["provider"]["pointer"] == "/1"
+    assert called_back(job, prediction(output=OUTPUTS[:2])) == 200
+    finish(job)
+    answer = job.call("GET", JOB).json()
+    assert (answer["status"], answer["outputs_expected"]) == ("ready", 1)
+
+
+def test_job_is_told_without_its_end_while_the_api_server_is_down(job: RunningWebhook, prediction: Make) -> None:
+    job.cluster.creations_left = 1
+    called_back(job, prediction(output=OUTPUTS[:2]))
+    finish(job)
+    job.cluster.down = True
+    assert job.call("GET", JOB).json()["status"] == "uploading"
+
+
+def test_asset_deleted_late_leaves_no_record(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", GENERATE, json=BODY)
+    called_back(webhook, prediction())
+    finish(webhook)
+    webhook.run(webhook.cluster.remove(next(iter(webhook.cluster.imports))))
+    webhook.until(lambda: webhook.call("GET", "/api/v1/media/").json()["assets"] == [])
+    assert webhook.cluster.leases == {}
+
+
+@pytest.mark.parametrize(("outputs", "records"), [(OUTPUTS[:1], 0), (OUTPUTS, 1)])
+def test_record_is_written_only_where_the_outputs_do_not_tell_the_end(
+    job: RunningWebhook, prediction: Make, outputs: list[str], records: int
+) -> None:
+    called_back(job, prediction(output=outputs))
+    assert job.cluster.calls.count("create_lease") == records
