@@ -28,9 +28,13 @@ from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvi
 from mediaimport_webhook.generation.providers.replicate import Replicate
 from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.states import PredictionStates
-from mediaimport_webhook.http import access_log, draining, internal_errors, openapi, problems, request_id
-from mediaimport_webhook.http.cors import Cors
+from mediaimport_webhook.http import openapi, problems, request_id
 from mediaimport_webhook.http.limits import Limits, RequestLimits
+from mediaimport_webhook.http.middleware import access_log
+from mediaimport_webhook.http.middleware.cors import Cors
+from mediaimport_webhook.http.middleware.draining import CloseWhileDraining
+from mediaimport_webhook.http.middleware.internal_errors import InternalErrors
+from mediaimport_webhook.http.middleware.request_id import RequestId
 from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
@@ -181,7 +185,7 @@ def _fal(settings: Settings, http: httpx.AsyncClient) -> Provider:
 
 
 def _middleware(settings: Settings, dependencies: Dependencies, authenticator: Authenticator) -> list[Middleware]:
-    """Return the middleware, the outermost first."""
+    """Return the middleware, the outermost first; `http/middleware` tells their order."""
 
     def sender(scope: Scope) -> str:
         return bucket_of(client_address(scope, settings.trusted_proxies))
@@ -189,8 +193,8 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
     is_logged = settings.log_level in {"debug", "info"}
     lines = Lines(dependencies.access_log, access_log.__name__, "request") if is_logged else None
     middleware = [
-        Middleware(request_id.RequestId),
-        Middleware(draining.CloseWhileDraining, stopping=dependencies.stopping),
+        Middleware(RequestId),
+        Middleware(CloseWhileDraining, stopping=dependencies.stopping),
         Middleware(access_log.AccessLog, metrics=dependencies.metrics, lines=lines),
     ]
     if settings.cors_origins:
@@ -215,7 +219,7 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
     return [
         *middleware,
         Middleware(RequestLimits, limits=dependencies.limits, address_of=sender),
-        Middleware(internal_errors.InternalErrors),
+        Middleware(InternalErrors),
     ]
 
 

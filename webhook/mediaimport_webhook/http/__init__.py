@@ -1,1 +1,1 @@
-"""HTTP: bodies, routing, problems, schemas, the OpenAPI document, the access log."""
+"""HTTP: bodies, routing, problems, schemas, the OpenAPI document, limits, connections, middleware."""

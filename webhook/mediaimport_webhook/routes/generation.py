@@ -17,8 +17,8 @@ from mediaimport_webhook.generation.idempotency import IdempotencyKeys, Started,
 from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, OwnerToken, OwnerTokens, nonce_of_key
 from mediaimport_webhook.generation.providers import Generator, Prediction, Provider
 from mediaimport_webhook.http import bodies, problems, schemas
-from mediaimport_webhook.http.idempotency_key import idempotency_key
 from mediaimport_webhook.http.limits import mark_unchecked
+from mediaimport_webhook.routes.idempotency_key import idempotency_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

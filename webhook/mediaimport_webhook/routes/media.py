@@ -20,9 +20,9 @@ from mediaimport_webhook.catalogue import (
     parse_query,
 )
 from mediaimport_webhook.http import bodies, problems, schemas
-from mediaimport_webhook.http.idempotency_key import idempotency_key
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 from mediaimport_webhook.imports.manifest import requested_manifest
+from mediaimport_webhook.routes.idempotency_key import idempotency_key
 from mediaimport_webhook.settings import user_id_refusal
 
 if TYPE_CHECKING:
