@@ -108,9 +108,19 @@ def test_replicates_refusal_is_translated(
     assert "r8_" not in answer.text
 
 
-def test_replicates_time_to_wait_is_passed_on(webhook: RunningWebhook) -> None:
-    webhook.replicate.answers[CREATE] = httpx.Response(429, json={}, headers={"ratelimit-reset": "9"})
-    assert webhook.call("POST", GENERATE, json=BODY).headers["retry-after"] == "9"
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("9", "9"), ("9" * 5000, "3600"), ("Thu, 01 Jan 2026 00:00:00 GMT", "10")]
+)
+def test_replicates_time_to_wait_is_passed_on(webhook: RunningWebhook, theirs: str, ours: str) -> None:
+    webhook.replicate.answers[CREATE] = httpx.Response(429, json={}, headers={"ratelimit-reset": theirs})
+    assert webhook.call("POST", GENERATE, json=BODY).headers["retry-after"] == ours
+
+
+def test_poll_of_a_busy_generator_is_429_with_its_time_to_wait(webhook: RunningWebhook) -> None:
+    webhook.replicate.answers["/v1/predictions/pred1"] = httpx.Response(429, json={}, headers={"retry-after": "9"})
+    answers = [webhook.call("GET", JOB) for _ in range(5)]
+    assert {(each.status_code, each.headers["retry-after"]) for each in answers} == {(429, "9")}
+    assert webhook.replicate.count("/v1/predictions/pred1") == 1
 
 
 def test_token_goes_to_replicates_own_host_only(webhook: RunningWebhook) -> None:

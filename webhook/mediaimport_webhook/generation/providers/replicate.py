@@ -28,6 +28,9 @@ _NAME = "replicate"
 _FAILED = frozenset({"failed", "canceled", "aborted"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_WAIT_S = 10
+"""After a 429 that names no time."""
+_MAX_WAIT_S = 3600
 _MAX_ERROR = 512
 _MAX_STATE = 64
 _MAX_URL = 16 * 1024
@@ -196,8 +199,7 @@ def _refusal(response: httpx.Response, reason: str) -> problems.Problem:
             detail = "Replicate refuses the token of this service; its operator should check REPLICATE_API_TOKEN."
             return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
         case 429:
-            wait = response.headers.get("retry-after", response.headers.get("ratelimit-reset", ""))
-            headers = {"Retry-After": wait if wait.isdecimal() else "10"}
+            headers = {"Retry-After": str(_wait_s(response))}
             detail = "Replicate accepts no more requests for now; try again later."
             return problems.Problem(HTTPStatus.TOO_MANY_REQUESTS, "provider-busy", detail, headers=headers)
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -206,6 +208,12 @@ def _refusal(response: httpx.Response, reason: str) -> problems.Problem:
     if response.is_success:  # There may be a prediction, whose id cannot be read.
         return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-answer-unreadable", detail)
     return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
+
+
+def _wait_s(response: httpx.Response) -> int:
+    """Return the seconds that Replicate names."""
+    text = response.headers.get("retry-after", response.headers.get("ratelimit-reset", ""))
+    return min(int(text[:10]), _MAX_WAIT_S) if text.isdecimal() else _WAIT_S
 
 
 def _prediction(content: dict[str, Any]) -> Prediction:
