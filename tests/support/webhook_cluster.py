@@ -30,6 +30,8 @@ class FakeCluster:
         self.version = 100
         self.imports: dict[str, Resource] = {}
         self.leases: dict[str, Resource] = {}
+        self.held_leases: set[str] = set()
+        """Leases that a finalizer holds."""
         self.patches_fail = False
         self.events: list[tuple[str, str]] = []
         self.calls: list[str] = []
@@ -181,13 +183,15 @@ class FakeCluster:
 
     async def delete_lease(self, name: str) -> None:
         self._called("delete_lease")
-        self.leases.pop(name, None)
+        if name not in self.held_leases:
+            self.leases.pop(name, None)
 
     async def lease_names(self, selector: str) -> list[str]:
         self._called("lease_names")
         kept = selector.partition("notin (")[2].rstrip(")").split(",")
         day = "mediaimport.dev/expires"
-        return [name for name, each in self.leases.items() if each["metadata"]["labels"][day] not in kept]
+        found = [name for name, each in self.leases.items() if each["metadata"]["labels"][day] not in kept]
+        return found[: self.page_size]
 
     def _write_lease(self, lease: Resource) -> Resource:
         self.version += 1

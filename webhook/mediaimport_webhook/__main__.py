@@ -96,13 +96,14 @@ async def recover_missed(settings: Settings) -> int:
         recovery = Recovery(replicate, intake, cluster, tokens, import_all=settings.recovery_import_all)
         try:
             recovered = await recovery.run(datetime.now(UTC))
-            await records.delete_expired()
         except problems.Problem as problem:
             log.error("the recovery failed", extra={"error": problem.detail})  # noqa: TRY400 - expected: no traceback
             return 1
         except KubernetesError as error:
             log.error("the recovery failed", extra={"error": str(error)})  # noqa: TRY400 - expected: no traceback
             return 1
+        finally:
+            await records.delete_expired()
     log.info("the recovery finished", extra={"checked": recovered.checked, "imported": recovered.imported})
     return 0
 

@@ -76,7 +76,8 @@ class Dependencies:
 
 def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     """Return the application; BadSettingError if the tokens file, the models file or a webhook secret is wrong."""
-    removals = RemovalRecorder(Ends(Records(dependencies.cluster)))
+    records = Records(dependencies.cluster)
+    removals = RemovalRecorder(Ends(records))
     catalogue = Catalogue(removals.note)
     reflector = Reflector(dependencies.cluster, catalogue)
     _observe_cache(dependencies.metrics, reflector, catalogue)
@@ -91,7 +92,7 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
             StoreUnavailableError: _store_unavailable,
             Exception: problems.internal_error_response,
         },
-        lifespan=lambda _: _running(reflector.run, removals.run),
+        lifespan=lambda _: _running(reflector.run, removals.run, records.keep_clean),
     )
     app.router.redirect_slashes = False
     return app
@@ -141,7 +142,6 @@ def _routes(
         authenticator=authenticator,
         public_base_url=settings.public_base_url,
         tokens=tokens,
-        records=records,
         keys=IdempotencyKeys(records, replicate, tokens),
         jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, ends, catalogue),
         presenter=presenter,

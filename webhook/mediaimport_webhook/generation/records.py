@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mediaimport_api import names
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, KubernetesError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mediaimport_webhook.cluster import Cluster, Resource
 
@@ -21,6 +23,7 @@ _LABEL_RECORD = f"{names.GROUP}/record"
 _LABEL_EXPIRES = f"{names.GROUP}/expires"
 _ANNOTATION_DATA = f"{names.GROUP}/record"
 _CLEANUP_INTERVAL = timedelta(hours=1)
+_CHECK_INTERVAL_S = 600
 MAX_LIFETIME = timedelta(days=7)
 
 
@@ -66,17 +69,27 @@ class Records:
         """Delete the record, which may be gone already; UnavailableError."""
         await self._cluster.delete_lease(name)
 
+    async def keep_clean(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> NoReturn:
+        """Delete expired records every hour, for ever, whatever is requested meanwhile."""
+        while True:
+            await sleep(_CHECK_INTERVAL_S * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            await self.delete_expired()
+
     async def delete_expired(self) -> None:
-        """Delete the records that expired before today, at most once an hour."""
+        """Delete all records that expired before today, at most once an hour."""
         now = self._clock()
         if self._cleaned_at is not None and now - self._cleaned_at < _CLEANUP_INTERVAL:
             return
         self._cleaned_at = now
         kept_days = ",".join(_day(now + timedelta(days=days)) for days in range(MAX_LIFETIME.days + 1))
         selector = f"{_LABEL_RECORD},{_LABEL_EXPIRES},{_LABEL_EXPIRES} notin ({kept_days})"
+        deleted: set[str] = set()
         try:
-            for name in await self._cluster.lease_names(selector):
-                await self._cluster.delete_lease(name)
+            # What somebody's finalizer holds stays on the page.
+            while found := set(await self._cluster.lease_names(selector)) - deleted:
+                for name in found:
+                    await self._cluster.delete_lease(name)
+                deleted |= found
         except KubernetesError as error:
             log.warning("expired records could not be deleted", extra={"error": str(error)})
 

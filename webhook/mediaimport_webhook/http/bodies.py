@@ -15,7 +15,6 @@ from mediaimport_webhook.http import problems
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.background import BackgroundTask
     from starlette.requests import Request
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -98,10 +97,8 @@ class JsonResponse(Response):
         content: object,
         status: HTTPStatus = HTTPStatus.OK,
         headers: Mapping[str, str] | None = None,
-        *,
-        background: BackgroundTask | None = None,
     ) -> None:
-        super().__init__(to_json(content), int(status), headers, background=background)
+        super().__init__(to_json(content), int(status), headers)
 
 
 def _invalid_json(detail: str) -> problems.Problem:

@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from starlette.background import BackgroundTask
 
 from mediaimport_webhook.access.rate_limit import mark_authenticated
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys, Started, StartRequest
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from mediaimport_webhook.generation.aliases import ModelAlias
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
     from mediaimport_webhook.generation.jobs import Jobs
-    from mediaimport_webhook.generation.records import Records
     from mediaimport_webhook.metrics import Metrics
 
 
@@ -108,7 +106,6 @@ class GenerationRoutes:
     authenticator: Authenticator
     public_base_url: str | None
     tokens: OwnerTokens
-    records: Records
     keys: IdempotencyKeys
     jobs: Jobs
     presenter: Presenter
@@ -136,8 +133,7 @@ class GenerationRoutes:
             started = await self.keys.start(StartRequest(token.nonce, fingerprint, start))
         content = {"job_id": started.id, "status": started.state}
         location = {"Location": f"/api/v1/{self.generator.name}/predictions/{started.id}"}
-        clean_up = BackgroundTask(self.records.delete_expired)
-        return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, location, background=clean_up)
+        return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, location)
 
     async def show(self, request: Request) -> Response:
         """Return the state and the assets of a prediction of the caller."""

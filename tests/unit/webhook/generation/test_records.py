@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from mediaimport_webhook.generation.records import Records
 
 from tests.support.webhook_cluster import FakeCluster
@@ -72,5 +73,51 @@ def test_expired_records_are_looked_for_once_an_hour_and_their_failure_harms_not
         world.cluster.down = True
         await world.records.delete_expired()
         assert len(world.cluster.calls) == 2
+
+    asyncio.run(steps())
+
+
+def test_expired_records_of_all_pages_are_deleted() -> None:
+    async def steps() -> None:
+        world = World()
+        world.cluster.page_size = 3
+        for index in range(10):
+            await world.create(str(index))
+        await world.create("week", lifetime=timedelta(days=7))
+        world.now += timedelta(days=2)
+        assert await world.names() == {"week"}
+
+    asyncio.run(steps())
+
+
+def test_record_that_cannot_be_deleted_ends_the_deletion() -> None:
+    async def steps() -> None:
+        world = World()
+        world.cluster.held_leases.add("x")
+        for name in "xy":
+            await world.create(name)
+        world.now += timedelta(days=2)
+        assert await world.names() == {"x"}
+
+    asyncio.run(steps())
+
+
+def test_expired_records_are_deleted_whatever_is_requested() -> None:
+    async def steps() -> None:
+        world = World()
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            world.now += timedelta(seconds=seconds)
+            if sum(slept) > 3 * 86_400:
+                raise asyncio.CancelledError
+
+        await world.create("x")
+        with pytest.raises(asyncio.CancelledError):
+            await world.records.keep_clean(sleep)
+        assert world.cluster.leases == {}
+        assert 40 < world.cluster.calls.count("lease_names") < 74
+        assert min(slept) > 60
 
     asyncio.run(steps())
