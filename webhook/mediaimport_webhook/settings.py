@@ -103,7 +103,7 @@ class Settings:
             store=StoreSettings.read(env),
             sources=env.source_policy(),
             presign_seconds=_presign_seconds(env),
-            keep_alive_seconds=env.integer("KEEP_ALIVE_SECONDS", 75, least=1),
+            keep_alive_seconds=env.integer("KEEP_ALIVE_SECONDS", 150, least=1),
             replicate_base_url=_base_url(env, "REPLICATE_BASE_URL") or "https://api.replicate.com",
             replicate_api_token=env.optional("REPLICATE_API_TOKEN"),
             replicate_webhook_secrets=env.words("REPLICATE_WEBHOOK_SECRETS"),

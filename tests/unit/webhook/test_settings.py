@@ -43,3 +43,8 @@ def test_secrets_stay_out_of_the_settings_text() -> None:
     text = repr(Settings.read(Environment(variables)))
     assert secret not in text
     assert "r8_x" not in text
+
+
+@pytest.mark.parametrize(("ingress", "idle_s"), [("NGINX", 75), ("AWS ALB", 60), ("Traefik", 90), ("Caddy", 120)])
+def test_idle_connections_are_kept_for_longer_than_an_ingress_keeps_them(ingress: str, idle_s: int) -> None:
+    assert Settings.read(Environment(LEAST)).keep_alive_seconds > idle_s, ingress

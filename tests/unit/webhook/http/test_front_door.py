@@ -120,7 +120,7 @@ def test_unsigned_callback_is_refused_before_its_body_comes(process: WebhookProc
 
 
 def test_idle_connection_outlives_an_ingress_that_keeps_it_for_60_s(process: WebhookProcess) -> None:
-    """Wait 6 s only: uvicorn's own limit is 5 s, and 75 s are too long for a test."""
+    """Wait 6 s only: uvicorn's own limit is 5 s, and 150 s are too long for a test."""
 
     async def asked_twice() -> list[int]:
         async with connected(process) as connection:
