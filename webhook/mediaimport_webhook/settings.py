@@ -74,7 +74,7 @@ class Settings:
     fal_key: str | None = field(repr=False)
     fal_queue_url: str
     owner_token_keys: tuple[str, ...] = field(repr=False)
-    """Newest first."""
+    """The first signs, all verify."""
     recovery_import_all: bool
     public_base_url: str | None
     cors_origins: tuple[str, ...]

@@ -59,7 +59,7 @@ class OwnerTokens:
     """Signs and verifies tokens."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Take the keys, newest first: the first signs, all verify."""
+        """Take the keys: the first signs, all verify. A rotation adds one last, then moves it first."""
         self._serializer = None
         if keys:
             options = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}

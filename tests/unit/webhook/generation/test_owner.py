@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,32 @@ def test_first_key_signs_and_all_verify() -> None:
     assert rotated.of_prediction(OwnerTokens((OLD,)).callback_url(URL, ALICE)) == ALICE
     assert OwnerTokens((NEW,)).of_prediction(rotated.callback_url(URL, ALICE)) == ALICE
     assert OwnerTokens((OLD,)).of_prediction(rotated.callback_url(URL, ALICE)) is None
+
+
+STEPS = [(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)]
+"""The lists of keys in a rotation, one after the other."""
+
+
+@pytest.mark.parametrize(("before", "after"), itertools.pairwise(STEPS))
+def test_replicas_on_both_sides_of_a_step_of_a_rotation_verify_all_new_tokens(
+    before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    replicas = [OwnerTokens(before), OwnerTokens(after)]
+    for signer, verifier in itertools.product(replicas, replicas):
+        # In the last step only the new key has signed for a day.
+        assert verifier.of_prediction(signer.callback_url(URL, ALICE)) == ALICE
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_token_of_the_old_key_is_verified_until_the_old_key_goes(step: int) -> None:
+    old = OwnerTokens(STEPS[0]).callback_url(URL, ALICE)
+    assert OwnerTokens(STEPS[step]).of_prediction(old) == ALICE
+    assert OwnerTokens(STEPS[-1]).of_prediction(old) is None
+
+
+def test_new_key_that_signs_before_all_replicas_have_it_is_refused_by_the_others() -> None:
+    early = OwnerTokens((NEW, OLD)).callback_url(URL, ALICE)
+    assert OwnerTokens((OLD,)).of_prediction(early) is None
 
 
 @given(place=st.integers(min_value=0, max_value=100), character=st.sampled_from("aB0-_."))
