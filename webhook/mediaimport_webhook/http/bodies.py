@@ -13,7 +13,7 @@ from starlette.responses import Response
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
@@ -45,18 +45,22 @@ def _integer(text: str) -> float:
         return float(text)
 
 
+class TooDeepError(ValueError):
+    """JSON is nested deeper than the parser goes."""
+
+
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Return the JSON value, of a request or of an answer to us; ValueError."""
+    """Return the JSON value, of a request or of an answer to us; ValueError, TooDeepError."""
     try:
         return json.loads(body.decode(), parse_int=_integer)
     except RecursionError:
-        raise ValueError("is nested too deep") from None
+        raise TooDeepError("is nested too deep") from None
 
 
-def parse_json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object; a 400 Problem for anything else."""
+def as_object(parse: Callable[[], Any]) -> dict[str, Any]:
+    """Return the JSON object that is parsed; a 400 Problem for anything else."""
     try:
-        content = parse_json(body)
+        content = parse()
     except ValueError:
         raise _invalid_json("The body is not valid JSON.") from None
     if not isinstance(content, dict):
@@ -66,7 +70,8 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
 
 async def read_json_object(request: Request) -> dict[str, Any]:
     """Return the body's JSON object; a 413 Problem, or 400 also for values that only Python takes for JSON."""
-    content = parse_json_object(await read_body(request))
+    body = await read_body(request)
+    content = as_object(lambda: parse_json(body))
     try:
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):

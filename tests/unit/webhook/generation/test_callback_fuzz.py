@@ -150,6 +150,9 @@ def test_valid_outputs_among_garbage_are_imported_once_each(
         {"completed_at": "0001-01-01T00:00:00+23:59"},
         {"completed_at": "1969-12-31T22:00:00Z"},
         {"input": nested(100)},
+        {"input": nested(1000)},
+        {"logs": nested(20_000, '"]"')},
+        {"error": Token('{"a":' * 5000 + "1" + "}" * 5000)},
     ],
     ids=lambda each: "-".join(f"{name}-{str(value)[:25]!a}" for name, value in each.items()),
 )
@@ -226,9 +229,16 @@ def test_deliveries_at_once_to_two_replicas_import_each_output_once(
     assert imported(replicas[0], f"p{number}") == urls
 
 
-@pytest.mark.parametrize(
-    "content", [b"[" * 100_000, b'{"id": "p1", "status": "starting", "input": ' + b"[" * 2000 + b"]" * 2000 + b"}"]
-)
+@each_generator
+def test_output_next_to_what_is_nested_too_deep_is_imported(
+    replicas: tuple[RunningWebhook, RunningWebhook], generator: Generator
+) -> None:
+    body = generator.body("p1", [media(1, 0), nested(5000), {"b": media(1, 1)}], {})
+    (answer,) = deliver(replicas[0], generator, body)
+    assert (answer.status_code, imported(replicas[0], "p1")) == (200, [media(1, 0), media(1, 1)])
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"id": "p1", "input": ' + b"[" * 2000 + b"}"])
 def test_answer_of_the_generator_that_nobody_can_read_is_502(
     replicas: tuple[RunningWebhook, RunningWebhook], content: bytes
 ) -> None:
@@ -236,7 +246,7 @@ def test_answer_of_the_generator_that_nobody_can_read_is_502(
     assert replicas[0].call("GET", "/api/v1/replicate/predictions/p1").status_code == 502
 
 
-@pytest.mark.parametrize("field", [{"status": HALF}, {"error": HALF}, {"metrics": Token("9" * MAX_DIGITS)}], ids=ascii)
+@pytest.mark.parametrize("field", [{"status": HALF}, {"error": HALF}, {"metrics": Token("9" * MAX_DIGITS)}, {"input": nested(2000)}], ids=ascii)
 def test_garbage_in_a_prediction_of_the_generator_is_shown_without_it(
     replicas: tuple[RunningWebhook, RunningWebhook], field: dict[str, Any]
 ) -> None:

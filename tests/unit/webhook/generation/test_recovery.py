@@ -83,6 +83,7 @@ def completed(minutes_ago: float) -> dict[str, str]:
         {"completed_at": "9999-12-31T23:59:59-01:00"},
         {"webhook": f"{CALLBACK}?owner={HALF}"},
         {"input": nested(200)},
+        {"output": nested(5000)},
     ],
     ids=ascii,
 )

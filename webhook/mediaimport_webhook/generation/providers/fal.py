@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mediaimport_webhook.access.jwks import KeySet
 from mediaimport_webhook.generation import signatures
-from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, fields
-from mediaimport_webhook.http import bodies, problems
+from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, deep_json, fields
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -89,7 +89,7 @@ class Fal:
 
     async def parse(self, body: bytes) -> Prediction:
         """Return the finished request as a prediction; a 400 Problem if the body has none."""
-        content = bodies.parse_json_object(body)
+        content = deep_json.parse_object(body)
         request, state = content.get("request_id"), content.get("status")
         if not isinstance(request, str) or _ID.fullmatch(request) is None or state not in ("OK", "ERROR"):
             raise problems.Problem(
@@ -138,7 +138,7 @@ class Fal:
         """Return the JSON of a result, None when it is gone."""
         try:
             response = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
-            content: JsonValue = bodies.parse_json(response.content) if response.is_success else None
+            content: JsonValue = deep_json.parse(response.content) if response.is_success else None
         except (httpx.HTTPError, ValueError):
             raise problems.unavailable("fal.ai") from None
         if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:

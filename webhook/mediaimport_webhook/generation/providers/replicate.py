@@ -13,9 +13,9 @@ from mediaimport_runtime.environment import BadSettingError
 
 from mediaimport_webhook.generation import signatures
 from mediaimport_webhook.generation.aliases import ModelAlias, read_models_file
-from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage, fields
+from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage, deep_json, fields
 from mediaimport_webhook.generation.providers.fetched_secret import FetchedSecret
-from mediaimport_webhook.http import bodies, problems
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,7 +93,7 @@ class Replicate:
 
     async def parse(self, body: bytes) -> Prediction:
         """Return the prediction; a 400 Problem if the body has none."""
-        return _prediction(bodies.parse_json_object(body))
+        return _prediction(deep_json.parse_object(body))
 
     async def complete(self, prediction: Prediction, _: Mapping[str, str]) -> Prediction:
         """Return the prediction: Replicate's callbacks leave nothing out."""
@@ -179,7 +179,7 @@ def _usable(secrets: tuple[str, ...]) -> tuple[str, ...]:
 def _content(response: httpx.Response) -> dict[str, Any]:
     """Return the JSON of a successful response; the Problem for any other."""
     try:
-        content = bodies.parse_json(response.content)
+        content = deep_json.parse(response.content)
     except ValueError:
         content = None
     if response.is_success and isinstance(content, dict):
