@@ -20,7 +20,6 @@ from mediaimport_runtime.metrics_server import serving_metrics
 from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
-from mediaimport_webhook.generation.ends import Ends
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
@@ -89,7 +88,7 @@ async def recover_missed(settings: Settings) -> int:
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), Sidecars(settings.store, fetch)),
             tokens=tokens,
-            ends=Ends(records),
+            records=records,
             default_user_id=settings.default_user_id,
         )
         replicate = Replicate(settings, http)

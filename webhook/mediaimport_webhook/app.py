@@ -130,9 +130,8 @@ def _routes(
         limiter=events.StreamLimiter(settings.event_streams_per_user),
     )
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
-    ends = Ends(records)
     intake = Intake(
-        cluster=cluster, imports=imports, tokens=tokens, ends=ends, default_user_id=settings.default_user_id
+        cluster=cluster, imports=imports, tokens=tokens, records=records, default_user_id=settings.default_user_id
     )
     callback_routes = [
         generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))
@@ -143,7 +142,7 @@ def _routes(
         public_base_url=settings.public_base_url,
         tokens=tokens,
         keys=IdempotencyKeys(records, replicate, tokens),
-        jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, ends, catalogue),
+        jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, Ends(records), catalogue),
         presenter=presenter,
     )
     health_routes = health.HealthRoutes(reflector, catalogue)

@@ -16,7 +16,6 @@ from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.kubernetes.client import connect
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.cluster import KubernetesCluster
-from mediaimport_webhook.generation.ends import Ends
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import Owner, OwnerToken, OwnerTokens
 from mediaimport_webhook.generation.providers.replicate import Replicate, http_client
@@ -63,8 +62,8 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
     ):
         cluster = KubernetesCluster(api, namespace=settings.namespace, pod_name="recovery", deployment_name=None)
         imports = Imports(cluster, Catalogue(), Sidecars(settings.store, fetch))
-        ends = Ends(Records(cluster))
-        intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, ends=ends, default_user_id="default")
+        records = Records(cluster)
+        intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, records=records, default_user_id="default")
         recovery = Recovery(OnlyOne(settings, http, prediction_id), intake, cluster, TOKENS)
         found = await recovery.run(datetime.now(UTC) + LATER)
     await asyncio.sleep(0.25)  # TLS connections close in the background, and the loop ends now

@@ -1,7 +1,7 @@
 """Idempotency-Key of a generation: requests with one key are one prediction, across replicas and restarts.
 
-A record claims the key before the generator is asked. The generator's list, which shows the key's nonce in the callback
-URL, says what became of a request whose answer was lost.
+A record claims the key before the generator is asked. What became of a request whose answer was lost, the prediction's
+callback writes into the record, and the generator's list shows, both by the key's nonce in the callback URL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mediaimport_webhook.http import problems
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mediaimport_webhook.generation.owner import OwnerTokens
+    from mediaimport_webhook.generation.owner import OwnerToken, OwnerTokens
     from mediaimport_webhook.generation.providers import Prediction, PredictionLister
     from mediaimport_webhook.generation.records import Record, Records
 
@@ -54,7 +54,33 @@ class StartRequest:
     @property
     def record_name(self) -> str:
         """Return the name of the record that claims the key."""
-        return f"mediaimport-generation-{self.nonce}"
+        return _record_name(self.nonce)
+
+
+class Claims:
+    """Records of keys, as a callback finds them."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def note(self, token: OwnerToken, prediction: Prediction) -> None:
+        """Write the prediction into the record of its request's key, unless the record has one."""
+        if not token.is_keyed:
+            return
+        try:
+            record = await self._records.get(_record_name(token.nonce))
+            if record is not None and "prediction" not in record.data:
+                await self._records.replace(record, _with_prediction(record, prediction))
+        except KubernetesError as error:
+            log.warning("a called back prediction could not be recorded", extra={"error": str(error)})
+
+
+def _record_name(nonce: str) -> str:
+    return f"mediaimport-generation-{nonce}"
+
+
+def _with_prediction(record: Record, prediction: Prediction) -> dict[str, str]:
+    return {**record.data, "prediction": prediction.id, "state": prediction.state}
 
 
 def _now() -> datetime:
@@ -126,9 +152,8 @@ class IdempotencyKeys:
 
     async def _note(self, record: Record, prediction: Prediction) -> Started:
         """Write the prediction into the record. Without it, the generator's list will tell."""
-        data = {**record.data, "prediction": prediction.id, "state": prediction.state}
         try:
-            await self.records.replace(record, data)
+            await self.records.replace(record, _with_prediction(record, prediction))
         except KubernetesError as error:
             log.warning("a started prediction could not be recorded", extra={"error": str(error)})
         return Started(prediction.id, prediction.state)

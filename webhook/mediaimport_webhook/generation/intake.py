@@ -14,6 +14,7 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableEr
 from pydantic import ValidationError
 
 from mediaimport_webhook.generation.ends import WHOLE_LIFETIME, Ends
+from mediaimport_webhook.generation.idempotency import Claims
 from mediaimport_webhook.generation.outputs import Output, announce_outputs, generated_manifest, media_outputs
 from mediaimport_webhook.generation.owner import InvalidTokenError, Owner, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from mediaimport_webhook.cluster import Cluster, Resource
+    from mediaimport_webhook.generation.records import Records
 
 log = logging.getLogger(__name__)
 _MAX_CONCURRENCY = 8
@@ -93,14 +95,15 @@ class Intake:
         cluster: Cluster,
         imports: Imports,
         tokens: OwnerTokens,
-        ends: Ends,
+        records: Records,
         default_user_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
         self._imports = imports
         self._tokens = tokens
-        self._ends = ends
+        self._ends = Ends(records)
+        self._claims = Claims(records)
         self._default_owner = Owner(default_user_id)
         self._clock = clock
         self._limiter = ConcurrencyLimiter(_MAX_CONCURRENCY, max_wait_s=_MAX_WAIT_S)
@@ -117,7 +120,11 @@ class Intake:
             await self._report(prediction, "OwnerTokenRefused", str(error))
             detail = f"The callback is refused: {error}."
             raise problems.Problem(HTTPStatus.FORBIDDEN, "owner-token-refused", detail) from None
-        return await self.accept(prediction, token)
+        if token is None:
+            return await self.accept(prediction, token)
+        # The two need nothing of each other, and a callback's sender waits.
+        result, _ = await asyncio.gather(self.accept(prediction, token), self._claims.note(token, prediction))
+        return result
 
     async def accept(
         self, prediction: Prediction, token: OwnerToken | None, *, recovered: bool = False

@@ -41,10 +41,14 @@ class Owner:
 
 @dataclass(frozen=True)
 class OwnerToken:
-    """Content of a token. The nonce names one request for a prediction: a repeated request has the same."""
+    """Content of a token. The nonce names one request for a prediction: a repeated request has the same.
+
+    `is_keyed` tells that a record of the request's Idempotency-Key has the nonce in its name.
+    """
 
     owner: Owner
     nonce: str = field(default_factory=lambda: uuid4().hex)
+    is_keyed: bool = False
 
 
 class _Content(BaseModel):
@@ -53,6 +57,7 @@ class _Content(BaseModel):
     user: str
     tags: list[str]
     nonce: str
+    keyed: bool = False
 
 
 class OwnerTokens:
@@ -73,6 +78,7 @@ class OwnerTokens:
     def callback_url(self, base_url: str, token: OwnerToken) -> str:
         """Return the URL with the token in its query; a 503 Problem without a key."""
         content = {"user": token.owner.user_id, "tags": list(token.owner.tags), "nonce": token.nonce}
+        content |= {"keyed": True} if token.is_keyed else {}
         signed = self._signer().dumps(content)
         return f"{base_url}?{urlencode({PARAMETER: signed if isinstance(signed, str) else signed.decode()})}"
 
@@ -100,7 +106,7 @@ class OwnerTokens:
             content = _Content.model_validate(self._signer().loads(text))
         except (BadData, ValidationError):
             raise InvalidTokenError("the owner token is not signed with a key of this service") from None
-        return OwnerToken(Owner(content.user, tuple(content.tags)), content.nonce)
+        return OwnerToken(Owner(content.user, tuple(content.tags)), content.nonce, content.keyed)
 
     def _signer(self) -> URLSafeSerializer:
         if self._serializer is None:

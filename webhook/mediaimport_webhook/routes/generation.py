@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -121,8 +121,9 @@ class GenerationRoutes:
         body = await bodies.read_json_object(request)
         tags, fields = _split(body, alias)
         model_input = alias.model_input(fields)
-        nonce = {} if key is None else {"nonce": nonce_of_key(caller.user_id, key)}
-        token = OwnerToken(Owner(caller.user_id, tuple(tags)), **nonce)
+        token = OwnerToken(Owner(caller.user_id, tuple(tags)))
+        if key is not None:
+            token = replace(token, nonce=nonce_of_key(caller.user_id, key), is_keyed=True)
         callback_url = self.tokens.callback_url(callback_url, token)
         start = partial(self.generator.create, alias, model_input, callback_url=callback_url)
         if key is None:

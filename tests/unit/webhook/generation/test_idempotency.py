@@ -96,6 +96,41 @@ def test_request_whose_answer_is_lost_is_found_in_the_generators_list(
     assert webhook.replicate.count(CREATE) == 1
 
 
+def test_request_whose_answer_is_lost_is_known_by_its_callback(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.replicate.answers[CREATE] = httpx.Response(502)
+    assert webhook.call("POST", GENERATE, json=BODY, headers=KEY).status_code >= 500
+    callback_url = httpx.URL(json.loads(webhook.replicate.requests[-1].content)["webhook"])
+    path = callback_url.raw_path.decode()
+    assert webhook.callback(prediction(id="lost", webhook=str(callback_url)), path=path).status_code == 200
+    webhook.replicate.answers["/v1/predictions"] = httpx.Response(500)
+    late = webhook.call("POST", GENERATE, json=BODY, headers=KEY)
+    assert (late.status_code, late.json()) == (202, {"job_id": "lost", "status": "succeeded"})
+    assert webhook.replicate.count("/v1/predictions") == 0
+
+
+def test_callback_leaves_the_record_of_a_known_prediction_as_it_is(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", GENERATE, json=BODY, headers=KEY)
+    webhook.callback(prediction(id="other"), path=webhook.replicate.callback_path())
+    assert webhook.call("POST", GENERATE, json=BODY, headers=KEY).json()["job_id"] == "pred1"
+
+
+def test_callback_without_a_key_looks_for_no_record(webhook: RunningWebhook, prediction: Make) -> None:
+    webhook.call("POST", GENERATE, json=BODY)
+    webhook.callback(prediction(), path=webhook.replicate.callback_path())
+    assert "get_lease" not in webhook.cluster.calls
+
+
+def test_callback_is_taken_though_its_keys_record_cannot_be_written(
+    webhook: RunningWebhook, prediction: Make
+) -> None:
+    webhook.replicate.answers[CREATE] = httpx.Response(502)
+    webhook.call("POST", GENERATE, json=BODY, headers=KEY)
+    path = httpx.URL(json.loads(webhook.replicate.requests[-1].content)["webhook"]).raw_path.decode()
+    webhook.cluster.patches_fail = True
+    assert webhook.callback(prediction(), path=path).status_code == 200
+    assert len(webhook.cluster.imports) == 1
+
+
 def test_without_an_api_server_a_keyed_request_costs_nothing(webhook: RunningWebhook) -> None:
     webhook.cluster.down = True
     assert webhook.call("POST", GENERATE, json=BODY, headers=KEY).status_code == 503

@@ -55,7 +55,7 @@ class World:
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), self.webhook.sidecars),
             tokens=TOKENS,
-            ends=Ends(Records(cluster)),
+            records=Records(cluster),
             default_user_id="default",
         )
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
