@@ -85,7 +85,10 @@ class Catalogue:
 
         A resource of a version that the watch has passed, and that is not here, was deleted since: it is left out.
         """
-        entry = entry_of(resource)
+        return self.insert_entry(entry_of(resource))
+
+    def insert_entry(self, entry: Entry) -> Entry:
+        """Take over an entry, likewise."""
         if entry.resource_name in self._by_name or entry.version > self._seen_version:
             self._put(entry)
         return entry

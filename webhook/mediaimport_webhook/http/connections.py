@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
+
+from mediaimport_webhook.http.held import Held
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -30,7 +31,7 @@ class Connections:
     max_heads_per_address: int = MAX_HEADS_PER_ADDRESS
     open: int = 0
     _idle: dict[Closable, None] = field(default_factory=dict)
-    _heads: Counter[str] = field(default_factory=Counter)
+    _heads: Held = field(default_factory=Held)
 
     def made(self) -> bool:
         """Count a new connection; return False if it must go, since none is idle."""
@@ -59,14 +60,11 @@ class Connections:
 
     def begin_head(self, address: str) -> bool:
         """Count a head; return whether the address may have that many."""
-        self._heads[address] += 1
-        return self._heads[address] <= self.max_heads_per_address
+        return self._heads.take(address) <= self.max_heads_per_address
 
     def end_head(self, address: str) -> None:
         """Forget a head that is whole or never will be."""
-        self._heads[address] -= 1
-        if self._heads[address] <= 0:
-            del self._heads[address]
+        self._heads.give_back(address)
 
 
 _of_servers: MutableMapping[object, Connections] = WeakKeyDictionary()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 
 from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.held import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class RequestLimits:
         self._address_of = address_of
         self._requests = 0
         self._body_bytes = 0
-        self._address_body_bytes: Counter[str] = Counter()
+        self._address_body_bytes = Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on within the limits."""
@@ -92,8 +92,7 @@ class RequestLimits:
     def hold(self, scope: Scope, address: str, size_bytes: int) -> None:
         """Count bytes of a body until its request ends; a 503 Problem beyond the limits."""
         self._body_bytes += size_bytes
-        self._address_body_bytes[address] += size_bytes
-        if self._address_body_bytes[address] > self._limits.address_body_bytes:
+        if self._address_body_bytes.take(address, size_bytes) > self._limits.address_body_bytes:
             raise overloaded("bodies of one address")
         if self._body_bytes > self._limits.body_bytes:
             mark_unchecked(scope)
@@ -101,9 +100,7 @@ class RequestLimits:
 
     def _release(self, address: str, size_bytes: int) -> None:
         self._body_bytes -= size_bytes
-        self._address_body_bytes[address] -= size_bytes
-        if self._address_body_bytes[address] <= 0:
-            del self._address_body_bytes[address]
+        self._address_body_bytes.give_back(address, size_bytes)
 
     @property
     def body_timeout_s(self) -> float:

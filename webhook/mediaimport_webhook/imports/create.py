@@ -107,11 +107,12 @@ class Imports:
         existing = await self.cluster.get_import(manifest["metadata"]["name"])
         if existing is None:
             raise UnavailableError("the import was deleted during its creation")
-        if entry_of(existing).deleted:
+        entry = entry_of(existing)
+        if entry.deleted:
             return CreationResult(CreationOutcome.DELETED, message="it was deleted")
         if _identity(existing) != _identity(manifest):
             return CreationResult(CreationOutcome.TAKEN, message="another import has its name")
-        return CreationResult(CreationOutcome.DUPLICATE, self.catalogue.insert(existing))
+        return CreationResult(CreationOutcome.DUPLICATE, self.catalogue.insert_entry(entry))
 
 
 def _identity(resource: Resource) -> tuple[object, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response, StreamingResponse
 
 from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.held import Held
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -39,11 +39,11 @@ class StreamLimiter:
 
     def __init__(self, per_user: int) -> None:
         self._per_user = per_user
-        self._open: Counter[str] = Counter()
+        self._open = Held()
 
     def admit(self, user_id: str) -> None:
         """Raise a 429 Problem if the user has as many as possible."""
-        if 0 < self._per_user <= self._open[user_id]:
+        if 0 < self._per_user <= self._open.of(user_id):
             detail = f"{self._per_user} event streams are open, which is the most that one user may have."
             raise problems.Problem(
                 HTTPStatus.TOO_MANY_REQUESTS, "too-many-streams", detail, headers={"Retry-After": str(_RETRY_AFTER_S)}
@@ -52,13 +52,11 @@ class StreamLimiter:
     @contextmanager
     def counted(self, user_id: str) -> Iterator[None]:
         """Count a stream."""
-        self._open[user_id] += 1
+        self._open.take(user_id)
         try:
             yield
         finally:
-            self._open[user_id] -= 1
-            if not self._open[user_id]:
-                del self._open[user_id]
+            self._open.give_back(user_id)
 
 
 class EventStream(StreamingResponse):

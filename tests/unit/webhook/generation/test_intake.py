@@ -63,6 +63,16 @@ def test_second_delivery_makes_nothing_new(webhook: RunningWebhook, prediction: 
     assert len(webhook.cluster.imports) == 1
 
 
+def test_duplicate_that_cannot_be_shown_is_logged_once(
+    webhook: RunningWebhook, prediction: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhook.callback(prediction())
+    (resource,) = webhook.cluster.imports.values()
+    resource["spec"]["tags"] = 5
+    assert webhook.callback(prediction()).json()["assets"][0]["outcome"] == "duplicate"
+    assert [each.message for each in caplog.records].count("a resource cannot be shown") == 1
+
+
 def test_name_of_another_user_is_left_alone_and_told(webhook: RunningWebhook, prediction: Make) -> None:
     webhook.callback(prediction())
     (resource,) = webhook.cluster.imports.values()
