@@ -29,7 +29,7 @@ class EntryPage:
 
 
 class Catalogue:
-    """All entries, by name, by asset id and in order of creation. `on_removed` gets each that is deleted."""
+    """All entries, by name, by asset id and in order of creation. `on_removed` gets each that a prediction loses."""
 
     def __init__(self, on_removed: Callable[[Entry], None] = lambda _: None) -> None:
         self._on_removed = on_removed
@@ -41,7 +41,7 @@ class Catalogue:
         """Number of entries that recovery created."""
         self.broken = 0
         """Number of entries that cannot be shown whole."""
-        self._removed_outputs: OrderedDict[str, int] = OrderedDict()
+        self._removed_outputs: OrderedDict[str, set[str]] = OrderedDict()
         self._subscribers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def __len__(self) -> int:
@@ -73,8 +73,8 @@ class Catalogue:
         self.advance(version)
 
     def removed_outputs(self, job_id: str) -> int:
-        """Return the number of imports of a prediction that were here and are deleted."""
-        return self._removed_outputs.get(job_id, 0)
+        """Return the number of imports of a prediction that were here and are deleted, or are being deleted."""
+        return len(self._removed_outputs.get(job_id, ()))
 
     def advance(self, version: int) -> None:
         """Note the version up to which all changes are known."""
@@ -152,6 +152,8 @@ class Catalogue:
         self._names_by_asset[entry.asset_id.lower()].add(entry.resource_name)
         for owner in (None, entry.user_id):
             insort(self._orders[owner], entry.order)
+        if entry.deleted:
+            self._note_removed(entry)
         self._notify(entry.resource_name)
 
     def _notify(self, resource_name: str) -> None:
@@ -160,10 +162,14 @@ class Catalogue:
 
     def _forget(self, entry: Entry) -> None:
         self._remove(entry)
-        self._on_removed(entry)
-        if entry.job_id is None:
+        self._note_removed(entry)
+
+    def _note_removed(self, entry: Entry) -> None:
+        """Note that a prediction lacks an asset, once: an import that its importer found deleted may come and go."""
+        if entry.job_id is None or entry.resource_name in self._removed_outputs.get(entry.job_id, ()):
             return
-        self._removed_outputs[entry.job_id] = self.removed_outputs(entry.job_id) + 1
+        self._on_removed(entry)
+        self._removed_outputs.setdefault(entry.job_id, set()).add(entry.resource_name)
         self._removed_outputs.move_to_end(entry.job_id)
         if len(self._removed_outputs) > _MAX_REMOVED:
             self._removed_outputs.popitem(last=False)

@@ -348,6 +348,38 @@ def test_only_output_that_was_deleted_is_not_waited_for_by_a_new_replica(
         second = start(replica_of=job)
 
 
+ASSET_DELETED = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "AssetDeleted",
+    "message": "it was deleted",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    "deleted",
+    [
+        {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"deletionPolicy": "Delete"}},
+        {"status": {"phase": "Failed", "conditions": [ASSET_DELETED]}},
+    ],
+    ids=["being deleted", "found deleted"],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_output_whose_deletion_is_seen_is_not_waited_for(
+    job: RunningWebhook, start: Start, prediction: Make, deleted: dict[str, dict[str, Any]], count: int
+) -> None:
+    job.replicate.predictions["pred1"] |= {"status": "succeeded", "completed_at": datetime.now(UTC).isoformat()}
+    called_back(job, prediction(output=OUTPUTS[:count]))
+    finish(job)
+    first = next(iter(job.cluster.imports.values()))
+    changed = {name: first.get(name, {}) | deleted.get(name, {}) for name in ("metadata", "spec", "status")}
+    job.run(job.cluster.write(first | changed))
+    job.until(lambda: len(job.call("GET", JOB).json()["assets"]) == count - 1)
+    for replica in (job, start(replica_of=job)):
+        assert replica.call("GET", JOB).json()["status"] == "ready"
+
+
 def test_output_that_never_came_is_waited_for_by_a_new_replica(
     job: RunningWebhook, start: Start, prediction: Make
 ) -> None:
