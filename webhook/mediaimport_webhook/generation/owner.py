@@ -77,7 +77,7 @@ class OwnerTokens:
 
     def callback_url(self, base_url: str, token: OwnerToken) -> str:
         """Return the URL with the token in its query; a 503 Problem without a key."""
-        content = {"user": token.owner.user_id, "tags": list(token.owner.tags), "nonce": token.nonce}
+        content: dict[str, object] = {"user": token.owner.user_id, "tags": list(token.owner.tags), "nonce": token.nonce}
         content |= {"keyed": True} if token.is_keyed else {}
         signed = self._signer().dumps(content)
         return f"{base_url}?{urlencode({PARAMETER: signed if isinstance(signed, str) else signed.decode()})}"

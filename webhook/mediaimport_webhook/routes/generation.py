@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from mediaimport_webhook.access.rate_limit import mark_authenticated
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys, Started, StartRequest
 from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, OwnerToken, OwnerTokens, nonce_of_key
-from mediaimport_webhook.generation.providers import Generator, Prediction, Provider
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.limits import mark_unchecked
 from mediaimport_webhook.routes.idempotency_key import idempotency_key
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.generation.aliases import ModelAlias
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
     from mediaimport_webhook.generation.jobs import Jobs
+    from mediaimport_webhook.generation.providers import Generator, Prediction, Provider
     from mediaimport_webhook.metrics import Metrics
 
 

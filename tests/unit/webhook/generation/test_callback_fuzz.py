@@ -246,7 +246,11 @@ def test_answer_of_the_generator_that_nobody_can_read_is_502(
     assert replicas[0].call("GET", "/api/v1/replicate/predictions/p1").status_code == 502
 
 
-@pytest.mark.parametrize("field", [{"status": HALF}, {"error": HALF}, {"metrics": Token("9" * MAX_DIGITS)}, {"input": nested(2000)}], ids=ascii)
+@pytest.mark.parametrize(
+    "field",
+    [{"status": HALF}, {"error": HALF}, {"metrics": Token("9" * MAX_DIGITS)}, {"input": nested(2000)}],
+    ids=ascii,
+)
 def test_garbage_in_a_prediction_of_the_generator_is_shown_without_it(
     replicas: tuple[RunningWebhook, RunningWebhook], field: dict[str, Any]
 ) -> None:

@@ -120,9 +120,7 @@ def test_callback_without_a_key_looks_for_no_record(webhook: RunningWebhook, pre
     assert "get_lease" not in webhook.cluster.calls
 
 
-def test_callback_is_taken_though_its_keys_record_cannot_be_written(
-    webhook: RunningWebhook, prediction: Make
-) -> None:
+def test_callback_is_taken_though_its_keys_record_cannot_be_written(webhook: RunningWebhook, prediction: Make) -> None:
     webhook.replicate.answers[CREATE] = httpx.Response(502)
     webhook.call("POST", GENERATE, json=BODY, headers=KEY)
     path = httpx.URL(json.loads(webhook.replicate.requests[-1].content)["webhook"]).raw_path.decode()

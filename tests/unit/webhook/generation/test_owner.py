@@ -53,7 +53,7 @@ STEPS = [(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)]
 """The lists of keys in a rotation, one after the other."""
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.pairwise(STEPS))
+@pytest.mark.parametrize(("before", "after"), [*itertools.pairwise(STEPS)])
 def test_replicas_on_both_sides_of_a_step_of_a_rotation_verify_all_new_tokens(
     before: tuple[str, ...], after: tuple[str, ...]
 ) -> None:

@@ -126,9 +126,7 @@ def test_generator_that_names_hours_is_asked_after_minutes() -> None:
 
 
 def busy(retry_after: str) -> problems.Problem:
-    return problems.Problem(
-        HTTPStatus.TOO_MANY_REQUESTS, "provider-busy", "busy", headers={"Retry-After": retry_after}
-    )
+    return problems.Problem(HTTPStatus.TOO_MANY_REQUESTS, "provider-busy", "busy", headers={"Retry-After": retry_after})
 
 
 def test_finished_prediction_is_asked_for_once_and_kept_without_its_output() -> None:

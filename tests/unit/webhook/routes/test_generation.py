@@ -321,9 +321,7 @@ def test_job_whose_only_asset_was_deleted_is_not_uploading(job: RunningWebhook, 
     assert job.call("GET", JOB).json()["status"] == "ready"
 
 
-def test_deleted_output_is_not_waited_for_by_a_new_replica(
-    job: RunningWebhook, start: Start, prediction: Make
-) -> None:
+def test_deleted_output_is_not_waited_for_by_a_new_replica(job: RunningWebhook, start: Start, prediction: Make) -> None:
     called_back(job, prediction(output=OUTPUTS[:2]))
     finish(job)
     job.run(job.cluster.remove(next(iter(job.cluster.imports))))
