@@ -54,6 +54,8 @@ class Attempt:
     report: Report
     defer_signals: Callable[[], AbstractContextManager[None]]
     begun_s: float = field(default_factory=time.monotonic)
+    sleep: Callable[[float], None] = time.sleep
+    """The wait before a source or the store is asked again."""
 
     def __post_init__(self) -> None:
         task = self.settings.task
@@ -62,7 +64,9 @@ class Attempt:
         self.path = self.settings.scratch_directory / self.file
         self.prober = Prober(self.settings.prober_socket)
         self.deadline_s = self.begun_s + task.deadline_seconds * _DEADLINE_SHARE
-        self.upload = Upload(self._open_session, deadline_s=self.deadline_s, on_wait=self.report.waits)
+        self.upload = Upload(
+            self._open_session, deadline_s=self.deadline_s, on_wait=self.report.waits, sleep=self.sleep
+        )
         self.previewer = Previewer(self.prober)
 
     def run(self) -> Result:
@@ -165,6 +169,7 @@ class Attempt:
             # Importing boto3 before the request is sent would only delay the request.
             on_request_sent=self.upload.prepare,
             created_at=self.task.created_at,
+            sleep=self.sleep,
         )
         with opened(self.spec.source, access) as source:
             limits.check_content_length(source.size_bytes)
@@ -213,4 +218,4 @@ class Attempt:
         """Open the session. The import is lazy: boto3 takes longer to import than a source to answer."""
         from mediaimport_importer.store.asset import open_session  # noqa: PLC0415 - boto3 is slow to import
 
-        return open_session(self.settings.store, self.task)
+        return open_session(self.settings.store, self.task, sleep=self.sleep)

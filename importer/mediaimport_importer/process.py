@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from mediaimport_importer.report import Report, failure
 from mediaimport_importer.settings import Settings, termination_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @dataclass
@@ -62,11 +63,13 @@ class Interruption:
         yield
 
 
-def outcome(settings: Settings, report: Report, interruption: Interruption) -> Result:
+def outcome(
+    settings: Settings, report: Report, interruption: Interruption, *, sleep: Callable[[float], None] = time.sleep
+) -> Result:
     """Return the result of one attempt; every exception becomes one. From then on no signal interrupts."""
     try:
         with interruption.allowed():
-            return Attempt(settings, report, interruption.deferred).run()
+            return Attempt(settings, report, interruption.deferred, sleep=sleep).run()
     except AttemptError as error:
         return failure(error)
     except InterruptedAttemptError:

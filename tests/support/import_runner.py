@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -19,12 +20,21 @@ from mediaimport_runtime.environment import Environment
 from tests.support.loopback.store import BUCKET, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mediaimport_api.result import Result
 
     from tests.support.running_prober import RunningProber
     from tests.support.source_server import Sources
+
+
+HURRY = 20
+
+
+def hurried(seconds: float) -> None:
+    """Wait HURRY times shorter: what is waited for is on this machine."""
+    time.sleep(seconds / HURRY)
 
 
 @dataclass
@@ -35,6 +45,8 @@ class Imports:
     sources: Sources
     prober: RunningProber
     folder: Path
+    sleep: Callable[[float], None] = hurried
+    """The waits before a source or the store is asked again."""
 
     def task(  # noqa: PLR0913 - what a test may vary
         self,
@@ -79,7 +91,7 @@ class Imports:
     def run(self, task: Task, **more: str) -> Result:
         """Return how the attempt ends."""
         self.log = io.StringIO()
-        return outcome(self.settings(task, **more), Report(self.log), Interruption())
+        return outcome(self.settings(task, **more), Report(self.log), Interruption(), sleep=self.sleep)
 
     def of(self, url: str, **options: Any) -> Result:  # noqa: ANN401 - those of `task`
         """Return how an import of that URL ends."""

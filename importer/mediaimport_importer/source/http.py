@@ -60,6 +60,7 @@ class HttpSource:
     """Called when a request is sent, before its response is awaited."""
     visibility_waits_s: tuple[float, ...] = ()
     """Waits before a source that answers 404 or 403 is asked again."""
+    sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
@@ -88,7 +89,7 @@ class HttpSource:
             if wait_s is None or not may_appear(refused):
                 raise refused
             self._stack.close()
-            time.sleep(wait_s)
+            self.sleep(wait_s)
         raise AssertionError("the last wait ends the loop")
 
     def __exit__(
@@ -121,7 +122,7 @@ class HttpSource:
         """Request the rest of the same entity: If-Range makes a changed one start anew, which is refused."""
         if position == 0 or self._validator is None:
             raise self._truncated(position, "and supports no resuming")
-        time.sleep(wait_s)
+        self.sleep(wait_s)
         self._response = self._get({"Range": f"bytes={position}-", "If-Range": self._validator})
         head = _parsed(self._response)
         if head.continues(position, length=self.size_bytes, validator=self._validator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,6 +63,7 @@ class Access:
     """Called when a request is sent, before its response is awaited."""
     created_at: datetime | None = None
     """The creation of the resource, None if it is unknown."""
+    sleep: Callable[[float], None] = time.sleep
 
 
 @contextmanager
@@ -83,6 +85,7 @@ def opened(source: Source, access: Access) -> Iterator[MediaSource]:
         secret=secret,
         on_request_sent=access.on_request_sent,
         visibility_waits_s=waits_s,
+        sleep=access.sleep,
     )
     with ExitStack() as stack:
         yield _entered(stack, requested, is_young_output=source.provider is not None and bool(waits_s))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -135,9 +136,9 @@ def _deleted(key: str, tombstone: Tombstone) -> RefusedError:
 # --- one attempt's session ------------------------------------------------------
 
 
-def open_session(settings: StoreSettings, task: Task) -> Session:
+def open_session(settings: StoreSettings, task: Task, *, sleep: Callable[[float], None] = time.sleep) -> Session:
     """Connect and read what exists; AlreadyStoredError if the original does, AssetTaken if it is another import's."""
-    bucket, location = connect(settings), Location.of(task)
+    bucket, location = connect(settings, sleep=sleep), Location.of(task)
     found = find(bucket, location)
     if found is not None and found.has_original:
         raise AlreadyStoredError(found.sidecar, has_thumbnail=found.has_thumbnail)

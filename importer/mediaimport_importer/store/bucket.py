@@ -97,9 +97,9 @@ def encode_checksum(hexadecimal: str) -> str:
     return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
 
-def connect(settings: StoreSettings) -> Bucket:
+def connect(settings: StoreSettings, *, sleep: Callable[[float], None] = time.sleep) -> Bucket:
     """Return the bucket; no request is made."""
-    return Bucket(boto3.client("s3", **_arguments(settings)), settings)
+    return Bucket(boto3.client("s3", **_arguments(settings)), settings, sleep=sleep)
 
 
 def _arguments(settings: StoreSettings) -> dict[str, Any]:
@@ -123,9 +123,12 @@ def can_stream(settings: StoreSettings) -> bool:
 class Bucket:
     """Requests to one bucket; their errors are AttemptError or ObjectExistsError."""
 
-    def __init__(self, client: S3Client, settings: StoreSettings) -> None:
+    def __init__(
+        self, client: S3Client, settings: StoreSettings, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.client = client
         self.settings = settings
+        self._sleep = sleep
         self.name = settings.bucket
 
     def read(self, key: str, *, max_bytes: int) -> bytes | None:
@@ -237,7 +240,7 @@ class Bucket:
                 failure = self._failure(error)
                 if not isinstance(failure, UnavailableError):
                     raise failure from error
-                time.sleep(WAIT_S * 2**tried)
+                self._sleep(WAIT_S * 2**tried)
         return self.once(operation)
 
     def _failure(self, error: Exception) -> AttemptError | ObjectExistsError:

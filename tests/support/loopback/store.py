@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -55,8 +56,14 @@ class Store:
 
     def client(self, *, port: int | None = None, **changes: str) -> S3Client:
         """Return a client of it; `changes` are to the variables, such as other keys."""
-        settings = StoreSettings.read(Environment(self.variables(port=port) | changes))
-        return boto3.client("s3", **settings.client_arguments(Config))
+        return _client(tuple(sorted((self.variables(port=port) | changes).items())))
+
+
+@cache
+def _client(variables: tuple[tuple[str, str], ...]) -> S3Client:
+    """Return the one client with these variables: to make one takes longer than a request."""
+    settings = StoreSettings.read(Environment(dict(variables)))
+    return boto3.client("s3", **settings.client_arguments(Config))
 
 
 def versitygw() -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_importer.errors import CredentialsExpiredError, RefusedError, UnavailableError
+from mediaimport_importer.store.bucket import TRIES
 from mediaimport_importer.upload import Upload
 
 from tests.support.loopback.store_proxy import CutError, Request, proxied
@@ -19,26 +20,24 @@ if TYPE_CHECKING:
     from tests.support.media_studio import Studio
     from tests.support.source_server import Sources
 
-OUTAGE_S = 7.0
-"""Longer than three tries of one request take."""
+CUTS = TRIES + 2
+"""More requests than the tries of one."""
 
 
 class Outage:
-    """A store that is away for some time, from its first request that begins so."""
+    """A store that is away for CUTS requests, from its first one that begins so."""
 
     def __init__(self, at: str) -> None:
         self.at = at
-        self.begun = threading.Event()
+        self.cut: list[str] = []
         self.over = threading.Event()
 
     def __call__(self, request: Request) -> None:
         """Cut the request while the store is away."""
-        if str(request).startswith(self.at) and not self.begun.is_set():
-            self.begun.set()
-            timer = threading.Timer(OUTAGE_S, self.over.set)
-            timer.daemon = True
-            timer.start()
-        if self.begun.is_set() and not self.over.is_set():
+        if (self.cut or str(request).startswith(self.at)) and not self.over.is_set():
+            self.cut.append(str(request))
+            if len(self.cut) >= CUTS:
+                self.over.set()
             raise CutError
 
 

@@ -41,7 +41,7 @@ def source(  # noqa: PLR0913 - what a test may vary
     policy = SourcePolicy((LOOPBACK,) if allowed else (), frozenset({80, 443, sources.port}))
     pace = pace or Pace(time.monotonic() + 20)
     backend = GuardedBackend(policy, pace, resolve=resolve) if resolve else GuardedBackend(policy, pace)
-    return HttpSource(url, policy, backend, expires_at=expires_at)
+    return HttpSource(url, policy, backend, expires_at=expires_at, sleep=lambda _: None)
 
 
 def fetched(http: HttpSource) -> bytes:

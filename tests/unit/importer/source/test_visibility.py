@@ -38,7 +38,8 @@ def late(*statuses: str) -> Callable[[Conversation], None]:
 def fetched(source: Source, sources: Sources, *, age: timedelta = timedelta(0)) -> bytes:
     policy = SourcePolicy((ipaddress.ip_network("127.0.0.0/8"),), frozenset({sources.port}))
     created_at = datetime.now(UTC) - age
-    with opened(source, Access(policy, Pace(time.monotonic() + 20), created_at=created_at)) as media:
+    access = Access(policy, Pace(time.monotonic() + 20), created_at=created_at, sleep=lambda _: None)
+    with opened(source, access) as media:
         return b"".join(media.pieces())
 
 
@@ -48,20 +49,12 @@ def refused(source: Source, sources: Sources, *, age: timedelta = timedelta(0)) 
     return caught.value
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visibility, "WAITS_S", (0.05, 0.05, 0.05))
-    monkeypatch.setattr(visibility, "SHORT_WAITS_S", (0.05,))
-
-
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden"])
 @pytest.mark.parametrize("provider", [GENERATOR, None])
 def test_media_that_appears_after_a_moment_is_fetched(sources: Sources, status: str, provider: Provider | None) -> None:
     assert fetched(Source(url=sources.add(late(status)), provider=provider), sources) == b"media"
 
 
-@pytest.mark.usefixtures("hurried")
 def test_young_output_that_stays_away_is_asked_for_by_another_attempt(sources: Sources) -> None:
     error = refused(Source(url=sources.add(late(*["404 Not Found"] * 9)), provider=GENERATOR), sources)
 
@@ -69,7 +62,6 @@ def test_young_output_that_stays_away_is_asked_for_by_another_attempt(sources: S
     assert (error.http_status, error.retry_after_s) == (404, visibility.RETRY_AFTER_S)
 
 
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize(("provider", "age"), [(GENERATOR, timedelta(minutes=11)), (None, timedelta(0))])
 def test_what_is_old_or_of_no_generator_is_not_found(
     sources: Sources, provider: Provider | None, age: timedelta
@@ -79,7 +71,6 @@ def test_what_is_old_or_of_no_generator_is_not_found(
     assert error.reason is Reason.SOURCE_NOT_FOUND
 
 
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("status", ["401 Unauthorized", "410 Gone", "400 Bad Request"])
 def test_other_refusals_are_final_at_once(sources: Sources, status: str) -> None:
     assert not refused(Source(url=sources.add(late(status)), provider=GENERATOR), sources).retryable
