@@ -181,8 +181,10 @@ class MediaWarning(StrEnum):
     DURATION_UNKNOWN = "DurationUnknown"
     CHECKSUM_UNVERIFIED = "ChecksumUnverified"
     """The store gives no checksum of the stored original: only its size was compared."""
+    END_UNVERIFIED = "EndUnverified"
+    """Neither the source nor the media itself says where it ends: it has no gap, but its end may be missing."""
     DESCRIPTION_MISSING = "DescriptionMissing"
-    """The prober ran out of memory, also with twice its limit: the original is stored as it came."""
+    """The prober ran out of memory, also with twice its limit, or its node gave it no time: stored as it came."""
 
 
 class Media(Lenient):

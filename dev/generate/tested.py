@@ -28,6 +28,16 @@ Content-Type: in these tests the name has no extension and the Content-Type is w
 stored object. Other formats end with `UnsupportedFormat`, other bytes with `NotMedia`.
 
 """
+_ENDS = """
+## Bodies without a length: where each format ends
+
+The transport proves the end of a body that has a Content-Length or comes in chunks, and `spec.expected` (`sizeBytes`,
+`sha256`) that of any body. Every other body ends with its connection (HTTP/1.0, `Connection: close`): cut short, it
+reads as complete. Then its format has to prove the end. If it says that the end is missing, the attempt ends with
+`Truncated`. If it does not say where it ends, what is there must have no gap; the media is imported, and
+`status.media.warnings` has `EndUnverified`. That is so for each format that is not in this table, too.
+
+"""
 _TRAPS = """
 ## Traps: truncation, rotation, EXIF, HDR, alpha, animation
 
@@ -61,15 +71,68 @@ class Medium:
     content_type: str
 
 
+@dataclass(frozen=True)
+class End:
+    """Formats by their extensions, the proof of their end, and what holds for a file that has no such proof."""
+
+    extensions: tuple[str, ...]
+    proof: str
+    otherwise: str
+
+
+ENDS = (
+    End(
+        ("mp4", "mov", "m4a", "3gp", "avif", "heic", "heif"),
+        "the sizes of the boxes, with `moov` or `meta`, and their media; with fragments, the index `mfra` behind them",
+        "a last box of size 0; whole fragments without `mfra`",
+    ),
+    End(
+        ("wav", "avi", "webp"),
+        "the size of the RIFF chunk; in RF64 and BW64 that in the `ds64` chunk",
+        "a WAV of open size, whose last sample is whole",
+    ),
+    End(("ogg", "ogv", "opus", "oga"), "a last page of each logical stream, which says so", ""),
+    End(
+        ("webm", "mkv", "mka"),
+        "the size of the segment; in a live one, the index (Cues) behind the last cluster",
+        "a live segment, whose last block is whole",
+    ),
+    End(
+        ("wmv", "wma"),
+        "the file size in the header; in a broadcast, the index behind the packets",
+        "a broadcast without index, whose last packet is whole",
+    ),
+    End(("flv",), "the file size in onMetaData", "a last tag that is whole"),
+    End(("ts",), "", "a last packet that is whole, and no PES packet that lacks bytes of its length"),
+    End(("mpg",), "the end code", "a last pack or PES packet that is whole"),
+    End(
+        ("flac",),
+        "the number of samples, and the last frame's CRC",
+        "an open number, and a last frame that is whole by its CRC",
+    ),
+    End(("mp3",), "the number of frames in a Xing or Info header", "a last frame that is whole"),
+    End(("aac",), "", "a last ADTS frame that is whole"),
+    End(("gif",), "the trailer", ""),
+    End(("png",), "the chunk IEND", ""),
+    End(("jpg",), "the end marker behind the last scan", ""),
+    End(("glb",), "the length in the header", ""),
+)
+"""The formats whose structure is walked to its end."""
+
+
 def page(media: Sequence[Medium], rows: Sequence[Row]) -> str:
     """Return the page."""
     formats = table(
         ["file", "kind", "extension", "content type"],
         [[code(each.file), each.kind, code(each.extension), code(each.content_type)] for each in media],
     )
+    ends = table(
+        ["extension", "proof of the end", "`EndUnverified` instead"],
+        [[", ".join(map(code, each.extensions)), each.proof, each.otherwise] for each in ENDS],
+    )
     traps = table(["trap", "file", "outcome", "cases", "S3 servers", "test"], _lines(rows, "trap"))
     attacks = table(["attack", "outcome", "cases", "S3 servers", "test"], _lines(rows, "attack"))
-    return _INTRODUCTION + _FORMATS + formats + _TRAPS + traps + _ATTACKS + attacks
+    return _INTRODUCTION + _FORMATS + formats + _ENDS + ends + _TRAPS + traps + _ATTACKS + attacks
 
 
 def _lines(rows: Sequence[Row], kind: str) -> list[list[str]]:

@@ -10,7 +10,8 @@ from mediaimport_api.reasons import Reason
 
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.media import classify
-from mediaimport_importer.media.completeness import Completeness, completeness_of
+from mediaimport_importer.media.completeness.reading import Completeness
+from mediaimport_importer.media.completeness.walks import completeness_of
 from mediaimport_importer.spool import Content, Spool, scratch_exceeded
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class Limits:
                 f"the source has {size_bytes} bytes, but spec.expected.sizeBytes is {self.expected.size_bytes}",
             )
 
+    @property
+    def knows_whole(self) -> bool:
+        """Tell whether the spec says what the whole is: then `check_size` or `check_checksum` has proven its end."""
+        return self.expected is not None and (self.expected.sha256 or self.expected.size_bytes) is not None
+
     def check_checksum(self, sha256: str) -> None:
         """Raise ChecksumMismatch if the spec expects another SHA-256."""
         if self.expected is not None and self.expected.sha256 not in {None, sha256}:
@@ -71,6 +77,8 @@ class Downloaded:
 
     content: Content
     sniffed: classify.Format
+    proven: bool = True
+    """True if the transport, the spec or the format itself vouches that all of it came."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,9 @@ def download(source: MediaSource, spool: Spool, limits: Limits, observer: Downlo
         raise classify.not_media("an empty answer")
     limits.check_size(spool.size_bytes)
     limits.check_checksum(digest.hexdigest())
-    if not source.delimited:
-        _check_end(spool.path, sniffed)
-    return Downloaded(Content(spool.path, spool.size_bytes, digest.hexdigest(), spool.crc64nvme), sniffed)
+    proven = source.delimited or limits.knows_whole or _proves_end(spool.path, sniffed)
+    content = Content(spool.path, spool.size_bytes, digest.hexdigest(), spool.crc64nvme)
+    return Downloaded(content, sniffed, proven)
 
 
 def chunks(
@@ -116,9 +124,11 @@ def chunks(
         yield bytes(buffer)
 
 
-def _check_end(path: Path, sniffed: classify.Format) -> None:
-    """Raise Truncated if the format says that its end is missing; most formats say where they end, some do not."""
-    if completeness_of(path, sniffed.extension) is Completeness.CUT:
+def _proves_end(path: Path, sniffed: classify.Format) -> bool:
+    """Tell whether the format says that this is its end; Truncated if it says that its end is missing."""
+    completeness = completeness_of(path, sniffed.extension)
+    if completeness is Completeness.CUT:
         raise UnavailableError(
             Reason.TRUNCATED, f"the source served only the beginning of a {sniffed.extension}: its end is missing"
         )
+    return completeness is Completeness.WHOLE

@@ -199,6 +199,7 @@ class Attempt:
             content.size_bytes,
             content.sha256,
             verified=stored.has_checksum,
+            proven=downloaded.proven,
         )
 
     def _commit(self, inspection: Inspection, thumbnail: Thumbnail, original: Original) -> Result:

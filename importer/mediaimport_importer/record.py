@@ -39,6 +39,8 @@ class Original:
     sha256: str
     verified: bool = True
     """True if the store's own checksum is that of the bytes that the source has sent."""
+    proven: bool = True
+    """True if somebody vouches that the source has sent all of it."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,15 @@ class Record:
 
     @property
     def media(self) -> Media:
-        """Return the description of the media, with warnings of a black first frame and of a missing checksum."""
+        """Return the description of the media, with warnings of a black first frame and of what nobody vouches for."""
         media = self.inspection.media
         warnings = list(media.warnings or [])
         if self._begins_black:
             warnings.append(MediaWarning.BLACK_FIRST_FRAME)
         if not self.original.verified:
             warnings.append(MediaWarning.CHECKSUM_UNVERIFIED)
+        if not self.original.proven:
+            warnings.append(MediaWarning.END_UNVERIFIED)
         return media.model_copy(update={"warnings": warnings or None})
 
     @property

@@ -14,6 +14,7 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "mov": (*_SOUND, *H264),
     "mp3": TONE,
     "wav": TONE,
+    "rf64.wav": (*TONE, "-rf64", "always"),
     "flac": TONE,
     "avi": _SOUND,
     "ogg": TONE,
@@ -23,5 +24,22 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     "png": _STILL,
     "jpg": _STILL,
     "webp": _STILL,
+    "wmv": _SOUND,
+    "live.wmv": (*_SOUND, "-seekable", "0"),
+    "wma": TONE,
+    "flv": (*_SOUND, *H264),
 }
 """Containers that say where they end."""
+
+ENDLESS: dict[str, tuple[str, ...]] = {
+    "aac": TONE,
+    "ts": (*_SOUND, *H264),
+    "mpg": _SOUND,
+    "live.webm": (*_SOUND, "-live", "1"),
+    "live.mp4": (*_SOUND, *H264, "-movflags", "frag_keyframe+empty_moov+skip_trailer"),
+    "live.flv": (*_SOUND, *H264, "-flvflags", "no_duration_filesize"),
+    "live.wav": (*TONE, "-seekable", "0"),
+    "live.flac": (*TONE, "-seekable", "0"),
+    "live.mp3": (*TONE, "-write_xing", "0"),
+}
+"""Containers that do not: in most places a cut shows all the same, since it goes through a packet or a frame."""

@@ -147,7 +147,7 @@ def _ebml(head: bytes) -> Format | None:
 
 
 def _riff(head: bytes) -> Format | None:
-    if head[:4] not in {b"RIFF", b"RF64"}:
+    if head[:4] not in {b"RIFF", b"RF64", b"BW64"}:
         return None
     if head[8:12] == b"WEBP":
         return _animated(WEBP, animated=head[12:16] == b"VP8X" and bool(head[20:21]) and bool(head[20] & 2))

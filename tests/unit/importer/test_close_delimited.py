@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api.reasons import Reason
+from mediaimport_api.status import MediaWarning
 
-from tests.support.containers import CONTAINERS
+from tests.support.containers import CONTAINERS, ENDLESS
 from tests.support.import_runner import Imports
-from tests.support.media_studio import H264, TEST_VIDEO, TONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,9 +86,26 @@ def test_image_that_its_transport_proves_complete_is_imported_as_it_is(
     assert result.asset.size_bytes == len(file)
 
 
-def test_format_that_does_not_say_where_it_ends_is_imported(
-    imports: Imports, sources: Sources, studio: Studio, head: str
+@pytest.mark.parametrize("name", ["ts", "aac"])
+@pytest.mark.trap(
+    "no length and no chunks, and a format that does not say where it ends",
+    "ts, aac",
+    "imported, with the warning `EndUnverified`",
+)
+def test_format_that_does_not_say_where_it_ends_is_imported_with_a_warning(
+    imports: Imports, sources: Sources, studio: Studio, head: str, name: str
 ) -> None:
-    file = studio.make("close.ts", *TEST_VIDEO, *TONE, *H264)
+    file = studio.make(f"close.{name}", *ENDLESS[name])
 
-    assert imports.of(sources.add(answer(head, file.read_bytes()))).reason is Reason.IMPORTED
+    result = imports.of(sources.add(answer(head, file.read_bytes())))
+
+    assert result.reason is Reason.IMPORTED, result
+    assert result.media is not None
+    assert result.media.warnings == [MediaWarning.END_UNVERIFIED]
+
+
+def test_content_length_proves_the_end_of_any_format(imports: Imports, sources: Sources, studio: Studio) -> None:
+    result = imports.of(sources.file(studio.make("close.ts", *ENDLESS["ts"])))
+
+    assert result.media is not None
+    assert result.media.warnings is None
