@@ -46,6 +46,10 @@ class CredentialsExpiredError(UnavailableError):
     """Temporary credentials have expired: only another attempt gets new ones."""
 
 
+class StarvedProberError(UnavailableError):
+    """The prober had no CPU time for the media, also with more patience: it is kept without description."""
+
+
 class InterruptedAttemptError(BaseException):
     """SIGTERM: Kubernetes stops the pod. No Exception, so that no handler on the way takes it for its own failure."""
 

@@ -16,7 +16,7 @@ from mediaimport_api.status import Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Downloaded, DownloadObserver, Limits, download
-from mediaimport_importer.errors import AlreadyStoredError, AttemptError, UnavailableError
+from mediaimport_importer.errors import AlreadyStoredError, AttemptError, StarvedProberError, UnavailableError
 from mediaimport_importer.media.inspection import inspect, undescribed
 from mediaimport_importer.media.thumbnail import Previewer, Thumbnail, final_thumbnail, provisional, refined, render
 from mediaimport_importer.prober import Prober
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _DEADLINE_SHARE = 0.9
 """Of the Job's deadline, which began before this process and would end it without a reason."""
+_PROBER_SHARE = 0.6
+"""Of the Job's deadline: until then a prober that its node has starved is asked again."""
 _RETRY_MARGIN = timedelta(minutes=5)
 """An attempt that runs out of memory is followed by another within this time, if the cluster has room for it."""
 _SOURCE_FAILURES = frozenset({ExitCode.SOURCE_REFUSED, ExitCode.SOURCE_UNAVAILABLE, ExitCode.MEDIA})
@@ -62,7 +64,9 @@ class Attempt:
         self.task, self.spec = task, task.spec
         self.file = f"attempt-{task.attempt}-{os.getpid()}"
         self.path = self.settings.scratch_directory / self.file
-        self.prober = Prober(self.settings.prober_socket)
+        self.prober = Prober(
+            self.settings.prober_socket, deadline_s=self.begun_s + task.deadline_seconds * _PROBER_SHARE
+        )
         self.deadline_s = self.begun_s + task.deadline_seconds * _DEADLINE_SHARE
         self.upload = Upload(
             self._open_session, deadline_s=self.deadline_s, on_wait=self.report.waits, sleep=self.sleep
@@ -144,11 +148,16 @@ class Attempt:
                 size_bytes=size_bytes,
                 provisional_ms=self.previewer.duration_ms,
             )
+        except StarvedProberError as error:
+            return self._undescribed(sniffed, error)
         except UnavailableError as error:
             if error.reason is not Reason.OUT_OF_MEMORY or not self._is_last_chance:
                 raise
-            self.report.say(f"storing the media without description: {error.public_message}", level="warning")
-            return undescribed(sniffed, expected_type=self.spec.type)
+            return self._undescribed(sniffed, error)
+
+    def _undescribed(self, sniffed: Format, error: AttemptError) -> Inspection:
+        self.report.say(f"storing the media without description: {error.public_message}", level="warning")
+        return undescribed(sniffed, expected_type=self.spec.type)
 
     @property
     def _is_last_chance(self) -> bool:

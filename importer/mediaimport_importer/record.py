@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mediaimport_importer.media.streams import Inspection
 
 UNDESCRIBED = (
-    "without description, since the prober ran out of memory; for a description raise importer.proberMemory"
-    " and import it again under another assetId"
+    "without description, since the prober had too little memory or CPU time; for a description raise"
+    " importer.proberMemory or importer.proberCpuRequest and import it again under another assetId"
 )
 _BLACK_LUMA = 8.0
 """Of 255: black as films have it, with a little noise."""

@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +19,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_importer.errors import RefusedError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -54,7 +56,8 @@ class Spool:
     def __init__(self, path: Path, *, max_bytes: int) -> None:
         self.path = path
         self._max_bytes = max_bytes
-        self._file = path.open("xb", buffering=0)
+        with _room(max_bytes):
+            self._file = path.open("xb", buffering=0)
         self._changed = threading.Condition()
         self._crc = Crc64nvme()
         self._written = 0
@@ -88,16 +91,10 @@ class Spool:
         self._crc.update(chunk)
         if self._written + len(chunk) > self._max_bytes:
             raise scratch_exceeded(self._max_bytes)
-        try:
+        with _room(self._max_bytes):
             rest = memoryview(chunk)
             while rest:
                 rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise _disk_full(self._max_bytes) from error
-            if error.errno == errno.EFBIG:
-                raise scratch_exceeded(self._max_bytes) from error
-            raise
         with self._changed:
             before, self._written = self._written, self._written + len(chunk)
             self._readable = max(before, self._written - HELD_BACK_BYTES)
@@ -243,6 +240,19 @@ def scratch_exceeded(max_bytes: int) -> RefusedError:
         Reason.SCRATCH_EXCEEDED,
         f"the media does not fit into the {max_bytes} bytes of scratch space; raise the importer's scratch size",
     )
+
+
+@contextmanager
+def _room(max_bytes: int) -> Iterator[None]:
+    """Translate the errors of a disk without room: for the file's name as for its bytes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise _disk_full(max_bytes) from error
+        if error.errno == errno.EFBIG:
+            raise scratch_exceeded(max_bytes) from error
+        raise
 
 
 def _disk_full(max_bytes: int) -> UnavailableError:

@@ -22,11 +22,16 @@ VERSION = 1
 MAX_REQUEST_BYTES = 4 * 1024
 MAX_RESPONSE_BYTES = 512 * 1024
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+MAX_PATIENCE = 8
 _LENGTH = struct.Struct("!I")
 
 
 class ProtocolError(Exception):
     """The peer violated the protocol."""
+
+
+class SilentPeerError(ProtocolError):
+    """The peer did not send the whole message in time."""
 
 
 class PeerClosedError(ProtocolError):
@@ -63,12 +68,17 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 """The name of a file in the scratch directory, without path, suffix and characters that ffmpeg interprets."""
 
 
+Patience = Annotated[int, Field(ge=1, le=MAX_PATIENCE)]
+"""The factor of the time by the clock, for a file that the node had no time for: not of the CPU time."""
+
+
 class ProbeRequest(Model):
     """Request for ffprobe's description of a file."""
 
     version: Literal[1] = 1
     operation: Literal["probe"] = "probe"
     file: Name
+    patience: Patience = 1
 
 
 class PacketsRequest(Model):
@@ -77,6 +87,7 @@ class PacketsRequest(Model):
     version: Literal[1] = 1
     operation: Literal["packets"] = "packets"
     file: Name
+    patience: Patience = 1
     from_s: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
 
 
@@ -86,6 +97,7 @@ class ThumbnailRequest(Model):
     version: Literal[1] = 1
     operation: Literal["thumbnail"] = "thumbnail"
     file: Name
+    patience: Patience = 1
     width_pixels: Annotated[int, Field(ge=16, le=1920)]
     frame: ThumbnailFrame = ThumbnailFrame.FIRST
     picture: Picture = Picture.MAIN
@@ -111,7 +123,9 @@ class Failure(StrEnum):
     TOOL_FAILED = "toolFailed"
     """ffprobe or ffmpeg ended with an error; `message` is its last line."""
     TOO_LONG = "tooLong"
-    """The tool exceeded its time limit."""
+    """The tool used up its CPU time."""
+    NO_TIME = "noTime"
+    """The node gave the tool less than its CPU time, in twice that by the clock: this is no fault of the file."""
     TOO_MUCH = "tooMuch"
     """The tool exceeded its output limit."""
     OUT_OF_MEMORY = "outOfMemory"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediaimport_prober.framing import receive_exactly
-from mediaimport_prober.protocol import Failure, ProtocolError, Response, encode, read_request
+from mediaimport_prober.protocol import Failure, ProtocolError, Response, SilentPeerError, encode, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,8 @@ def answer(connection: socket.socket, tools: Tools, *, prepare: Callable[[], Non
         try:
             prepare()
             response, payload = tools.answer(_received(connection, deadline))
+        except SilentPeerError:
+            response, payload = Response(failure=Failure.NO_TIME, message="the request did not arrive in time"), b""
         except ProtocolError as error:
             response, payload = Response(failure=Failure.BAD_REQUEST, message=str(error)[:512]), b""
         except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a response

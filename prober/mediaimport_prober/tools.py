@@ -37,7 +37,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # From ffmpeg 7.1 on, a playlist without its suffix is passed over before the whitelist sees it.
 _REFUSALS = (b"not on whitelist", b"Not detecting m3u8/hls")
 ANSWER_S = 70.0
-"""Time for all tools of one request and for their memory; the importer waits a little longer."""
+"""Time for all tools of one request and for their memory, times its patience; the importer waits a little longer."""
 _WORTH_ANOTHER_TOOL = frozenset({Failure.TOOL_FAILED, Failure.NOT_ALLOWED})
 PACKETS_BYTES = 64 * 1024 * 1024
 """Enough for 20 MB of lines, two hours at 60 frames and 47 audio packets a second; only sums are kept."""
@@ -61,7 +61,7 @@ class Tools:
             return Response(
                 failure=Failure.NO_FILE, message=f"{request.file} is not a plain file of the scratch directory"
             ), b""
-        deadline = time.monotonic() + ANSWER_S
+        deadline = time.monotonic() + ANSWER_S * request.patience
         *first, whole = self.budget.sizes
         for parts in first:
             response, payload, short = self._within(parts, file, request, deadline)
@@ -74,7 +74,8 @@ class Tools:
         """Return the response within that many parts of the memory, and whether more might help."""
         try:
             with self.budget.room(parts, deadline=deadline) as room_bytes:
-                tool = _Tool(file, self.limits.within(room_bytes), deadline)
+                limits = replace(self.limits, timeout_s=self.limits.timeout_s * request.patience)
+                tool = _Tool(file, limits.within(room_bytes), deadline)
                 response, payload = tool.answer(request)
         except (MemoryError, NoRoomError):
             return _out_of_memory(parts * self.budget.part_bytes), b"", True
@@ -152,7 +153,10 @@ class _Tool:
         if ran.out_of_memory and not _is_whole(document):
             return _out_of_memory(self.limits.memory_bytes)
         if str(document.get("format", {}).get("format_name")).endswith("_pipe"):
-            document["frames"] = _json(self._run(commands.first_frame(self.file)).stdout).get("frames", [])[:1]
+            framed = self._run(commands.first_frame(self.file))
+            if framed.ending is Ending.STARVED:
+                return _starved(framed)
+            document["frames"] = _json(framed.stdout).get("frames", [])[:1]
         return Response(document=document)
 
     def _packets(self, request: PacketsRequest) -> Response:
@@ -202,6 +206,11 @@ def _out_of_memory(memory_bytes: int) -> Response:
     return Response(failure=Failure.OUT_OF_MEMORY, message=message)
 
 
+def _starved(ran: Run) -> Response:
+    message = f"the node gave the tool no more than {ran.cpu_s:.1f} s of CPU time in its time by the clock"
+    return Response(failure=Failure.NO_TIME, message=message)
+
+
 def _is_whole(document: dict[str, Any]) -> bool:
     """Tell whether there is a stream, and the size of every picture."""
     streams = document.get("streams")
@@ -218,10 +227,8 @@ def _is_plain(file: Path) -> bool:
 
 
 def _failure(ran: Run, limits: Limits) -> Response | None:
-    if ran.ending is Ending.TOO_LONG:
-        return Response(failure=Failure.TOO_LONG, message="the tool exceeded its time limit")
-    if ran.ending is Ending.TOO_MUCH:
-        return Response(failure=Failure.TOO_MUCH, message="the tool exceeded its output limit")
+    if ran.ending is not Ending.EXITED:
+        return _ended(ran, limits)
     if b"exceeds specified max pixel count" in ran.stderr:
         return _too_many_pixels()
     if any(each in ran.stderr for each in _REFUSALS):
@@ -229,6 +236,15 @@ def _failure(ran: Run, limits: Limits) -> Response | None:
     if ran.exit_code == 0:
         return None
     return _out_of_memory(limits.memory_bytes) if ran.out_of_memory else _tool_failed(ran)
+
+
+def _ended(ran: Run, limits: Limits) -> Response:
+    """Return the response of a tool that met a limit."""
+    if ran.ending is Ending.STARVED:
+        return _starved(ran)
+    if ran.ending is Ending.TOO_LONG:
+        return Response(failure=Failure.TOO_LONG, message=f"the tool exceeded its {limits.cpu_s} s of CPU time")
+    return Response(failure=Failure.TOO_MUCH, message="the tool exceeded its output limit")
 
 
 def _tool_failed(ran: Run) -> Response:

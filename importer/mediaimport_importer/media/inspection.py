@@ -11,7 +11,7 @@ from mediaimport_api.status import DurationSource, Kind, Media, MediaWarning
 from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, Response
 
 from mediaimport_importer import background
-from mediaimport_importer.errors import RefusedError, UnavailableError
+from mediaimport_importer.errors import RefusedError, StarvedProberError, UnavailableError
 from mediaimport_importer.media.classify import INDEXED, Format, unsupported
 from mediaimport_importer.media.document import known_document
 from mediaimport_importer.media.streams import Inspection, Streams, describe
@@ -136,7 +136,11 @@ class _LastPackets:
 
     def end_ms_from(self, start_s: float) -> int | None:
         """Return the end of the last packet; None if none is found from `start_s` on: not every file can seek."""
-        response, _ = self.prober.ask(PacketsRequest(file=self.file, from_s=start_s))
+        try:
+            response, _ = self.prober.ask(PacketsRequest(file=self.file, from_s=start_s))
+        except StarvedProberError:
+            # The description is worth more than this second look at it.
+            return None
         return _last_end_ms(response)
 
     def end_ms(self, duration_ms: int) -> int | None:

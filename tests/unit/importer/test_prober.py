@@ -11,13 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_api.reasons import Reason
-from mediaimport_importer.errors import AttemptError
+from mediaimport_importer.errors import AttemptError, StarvedProberError
 from mediaimport_importer.prober import Prober
 from mediaimport_prober import landlock
 from mediaimport_prober.protocol import Failure, ProbeRequest, ThumbnailRequest
@@ -32,7 +32,7 @@ REQUEST = ProbeRequest(file="file")
 
 
 @contextmanager
-def playing(path: Path, act: Callable[[socket.socket], object]) -> Iterator[Prober]:
+def playing(path: Path, act: Callable[[socket.socket], object], *, answer_s: float = 0.5) -> Iterator[Prober]:
     """Listen where the prober should, and do something else with the first connection."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -45,7 +45,7 @@ def playing(path: Path, act: Callable[[socket.socket], object]) -> Iterator[Prob
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield Prober(path, start_s=1, answer_s=0.5)
+        yield Prober(path, start_s=1, answer_s=answer_s)
         thread.join()
 
 
@@ -84,25 +84,26 @@ def test_prober_that_starts_late_is_waited_for(tmp_path: Path) -> None:
     assert response.failure is None
 
 
-@pytest.mark.attack("a prober that never responds", "ended by the timeout")
+@pytest.mark.attack("a prober that never responds", "ended by the timeout; stored without description")
 def test_silent_prober_ends_with_the_timeout(tmp_path: Path) -> None:
     over = threading.Event()
-    with playing(tmp_path / "s", lambda _: over.wait(10)) as prober:
-        failure_of(prober)
+    with playing(tmp_path / "s", lambda _: over.wait(10), answer_s=0.05) as prober:
+        assert isinstance(failure_of(prober, Reason.UNEXPECTED), StarvedProberError)
         over.set()
 
 
-@pytest.mark.attack("a prober that responds byte by byte", "ended by the timeout")
+@pytest.mark.attack("a prober that responds byte by byte", "ended by the timeout; stored without description")
 def test_dripping_prober_ends_with_the_timeout(tmp_path: Path) -> None:
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
         connection.sendall(struct.pack("!I", 100_000))
-        while not over.wait(0.05):
-            connection.sendall(b" ")
+        with suppress(OSError):
+            while not over.wait(0.05):
+                connection.sendall(b" ")
 
-    with playing(tmp_path / "s", drip) as prober:
-        failure_of(prober)
+    with playing(tmp_path / "s", drip, answer_s=0.2) as prober:
+        assert isinstance(failure_of(prober, Reason.UNEXPECTED), StarvedProberError)
         over.set()
 
 

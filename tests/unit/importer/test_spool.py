@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import closing
 from pathlib import Path, PosixPath
 from typing import IO, TYPE_CHECKING
 
 import pytest
-from mediaimport_api.reasons import Reason
+from mediaimport_api.reasons import Reason, Retry
 from mediaimport_importer import background
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.spool import HELD_BACK_BYTES, Reader, Spool
@@ -106,6 +108,36 @@ def test_full_disk_is_worth_another_attempt(tmp_path: Path) -> None:
 
     assert caught.value.reason is Reason.DISK_FULL
     assert caught.value.retryable
+
+
+class NoRoomForName(PosixPath):
+    """A path on a disk without room for another file: without inodes, for example."""
+
+    error = errno.ENOSPC
+
+    def open(self, *_: object, **__: object) -> IO[bytes]:  # type: ignore[override] # for whatever mode
+        """Fail as open(2) does."""
+        raise OSError(self.error, os.strerror(self.error))
+
+
+class NoQuotaForName(NoRoomForName):
+    error = errno.EDQUOT
+
+
+@pytest.mark.parametrize("disk", [NoRoomForName, NoQuotaForName])
+def test_disk_without_room_for_the_file_itself_is_worth_another_attempt(
+    tmp_path: Path, disk: type[NoRoomForName]
+) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        Spool(disk(tmp_path / "file"), max_bytes=100)
+
+    assert caught.value.reason is Reason.DISK_FULL
+    assert caught.value.reason.facts.retry is Retry.UNTIL_EXPIRY
+
+
+def test_scratch_directory_that_is_missing_is_no_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Spool(tmp_path / "missing" / "file", max_bytes=100)
 
 
 def test_reach_waits_for_a_position_or_the_end(spool: Spool) -> None:

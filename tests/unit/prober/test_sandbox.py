@@ -32,7 +32,7 @@ def test_clock_ends_what_hangs() -> None:
 
     ending, code, *_ = python("import time; time.sleep(60)", Limits(timeout_s=0.5))
 
-    assert (ending, code) == (Ending.TOO_LONG, -9)
+    assert (ending, code) == (Ending.STARVED, -9)
     assert time.monotonic() - begun < 5
 
 
@@ -42,7 +42,7 @@ def test_clock_ends_its_children_too() -> None:
 
     ending, *_ = python("import os, time; os.fork(); time.sleep(60)", Limits(timeout_s=0.5))
 
-    assert ending is Ending.TOO_LONG
+    assert ending is Ending.STARVED
     assert time.monotonic() - begun < 5
 
 
@@ -72,6 +72,17 @@ def test_processor_time_is_limited() -> None:
 
     assert code < 0
     assert ending is Ending.TOO_LONG
+
+
+def test_clock_is_longer_than_the_processor_time_of_a_tool() -> None:
+    """A tool that works until the clock ends it has a node that is busy with others."""
+    assert Limits().timeout_s >= 2 * Limits().cpu_s
+
+
+def test_clock_tells_how_little_processor_time_a_tool_had() -> None:
+    ran = run([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"], Limits(timeout_s=0.5))
+
+    assert (ran.ending, ran.cpu_s < 0.5) == (Ending.STARVED, True)
 
 
 @pytest.mark.attack("a tool that ignores the signal of its CPU limit", "killed")

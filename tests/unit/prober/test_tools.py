@@ -160,16 +160,38 @@ def test_png_bomb_is_not_decoded(scratch: Path) -> None:
     assert 10_000 < peak_kib < 200_000
 
 
-@pytest.mark.attack("96 MB of empty boxes", "ended by the timeout")
-def test_megabytes_of_empty_boxes_end_with_the_clock(scratch: Path) -> None:
+@pytest.fixture
+def boxes(scratch: Path) -> Path:
+    """A directory with a file that ffprobe reads for 20 s."""
     ftyp = (24).to_bytes(4, "big") + b"ftypisom\x00\x00\x02\x00isommp41"
     (scratch / "attack").write_bytes(ftyp + ((8).to_bytes(4, "big") + b"free") * 12_000_000)
+    return scratch
+
+
+@pytest.mark.attack("96 MB of empty boxes", "ended by the limit of CPU time")
+def test_megabytes_of_empty_boxes_end_with_the_processor_time(boxes: Path) -> None:
+    response, _ = Tools(boxes, Limits(cpu_s=1)).answer(ProbeRequest(file="attack"))
+
+    assert response.failure is Failure.TOO_LONG
+
+
+def test_file_that_the_node_has_no_time_for_is_not_at_fault(boxes: Path) -> None:
     begun = time.monotonic()
 
-    response, _ = Tools(scratch, Limits(timeout_s=1.0)).answer(ProbeRequest(file="attack"))
+    response, _ = Tools(boxes, Limits(timeout_s=0.5)).answer(ProbeRequest(file="attack"))
 
-    assert response.failure in {Failure.TOO_LONG, Failure.TOOL_FAILED}
-    assert time.monotonic() - begun < 5
+    assert response.failure is Failure.NO_TIME
+    assert "of CPU time" in response.message
+    assert time.monotonic() - begun < 10
+
+
+def test_patience_of_a_request_lengthens_the_clock(boxes: Path) -> None:
+    begun = time.monotonic()
+
+    response, _ = Tools(boxes, Limits(timeout_s=0.2)).answer(ProbeRequest(file="attack", patience=4))
+
+    assert response.failure is Failure.NO_TIME
+    assert time.monotonic() - begun >= 0.8
 
 
 @pytest.mark.attack("tags of 100 kB", "not repeated")
