@@ -1,5 +1,7 @@
 """`make bench-import`: source and store at 20 MB/s each and without limits, and everyday tools in the same run.
 
+Its last rows flip one byte at each hand-over.
+
 BENCH_SIZE_MB=1000 takes another size than 200 MB, one round of each, into build/bench/import-1000.json. About four
 minutes, six for 1 GB; on the disk, three times the size.
 """
@@ -25,6 +27,7 @@ from mediaimport_api.task import TASK_VARIABLE, Task
 
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.importer import baselines
+from dev.bench.importer.handovers import flips
 from dev.bench.importer.runs import Bench, Run, median, timed
 from tests.support.downloads import bigbuckbunny
 from tests.support.loopback.bandwidth import running_toxiproxy, toxiproxy
@@ -149,9 +152,9 @@ def main() -> Sheet:
         store_port = limits.limited(port=store.port, rate_kb_per_s=RATE_KB_PER_S)
         slow = Bench(folder, certificate, store, f"https://127.0.0.1:{source_port}/video.mp4", store_port, size_bytes)
         fast = Bench(folder, certificate, store, f"https://127.0.0.1:{files_port}/video.mp4", store.port, size_bytes)
-        sheet = report(
-            plan.name, [*limited(slow, plan), *unlimited(fast, plan), start(fast)], form={"MB": plan.size_mb}
-        )
+        figures = [*limited(slow, plan), *unlimited(fast, plan), start(fast)]
+        figures += flips(folder / "flips", store, bigbuckbunny().read_bytes())
+        sheet = report(plan.name, figures, form={"MB": plan.size_mb})
     print(f"measured in {time.monotonic() - started:.0f} s")
     return sheet
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,22 @@ import pytest
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import MediaWarning
-from mediaimport_importer.download import CHUNK_BYTES
 from mediaimport_importer.errors import UnavailableError
-from mediaimport_importer.media.classify import HEAD_BYTES, MP4
-from mediaimport_importer.spool import Content, Reader, Spool, View
+from mediaimport_importer.media.classify import MP4
+from mediaimport_importer.spool import Content, Spool
 from mediaimport_importer.store.asset import Session, open_session
 from mediaimport_importer.store.multipart import MIN_PART_BYTES
 
+from tests.support.flipped_bytes import (
+    FlippingReader,
+    content_of,
+    flip_on_disk,
+    flipped,
+    flipped_in_scratch_file,
+    flipped_in_upload,
+    flipped_on_the_wire,
+    upload_verified,
+)
 from tests.support.loopback.store import BUCKET
 from tests.support.loopback.store_proxy import Request, proxied, without_checksums
 from tests.support.table import Table
@@ -39,18 +47,8 @@ if TYPE_CHECKING:
 
 SIZES = [300_000, MIN_PART_BYTES * 2 + 300_000]
 """Of one PUT, and of three parts where the store is asked without TLS."""
-
-
-def flipped(data: bytes, at: int) -> bytes:
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-
-def flip_on_disk(file: Path, at: int) -> None:
-    with file.open("r+b") as opened:
-        opened.seek(at)
-        byte = opened.read(1)
-        opened.seek(at)
-        opened.write(bytes([byte[0] ^ 1]))
+only_small = pytest.mark.parametrize("body", SIZES[:1], ids=["small"], indirect=True)
+"""For hand-overs that are the same for an original of any size."""
 
 
 def stored_bytes(imports: Imports, task: Task, name: str = "video.mp4") -> bytes | None:
@@ -104,40 +102,7 @@ def content(tmp_path: Path, body: bytes) -> Content:
     """The description of the body as it was received."""
     with Spool(tmp_path / "whole", max_bytes=1 << 30) as spool:
         spool.write(body)
-        return Content(tmp_path / "whole", len(body), hashlib.sha256(body).hexdigest(), spool.crc64nvme)
-
-
-def upload_verified(session: Session, reader: Reader, content: Content) -> None:
-    size = content.size_bytes
-    session.verified(MP4, session.upload(MP4, reader, size_bytes=size, max_bytes=size), content)
-
-
-class FlippingView(View):
-    """A part whose second reading gives another byte than the first."""
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Read, and flip a bit of the first byte."""
-        first, count = self.tell() == 0, super().readinto(buffer)
-        if first and count:
-            buffer[0] ^= 1
-        return count
-
-
-class FlippingReader(Reader):
-    """A reader that gives an upload another byte than the file has."""
-
-    views = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Read, and flip a bit of the first piece."""
-        first, data = self._position == 0, super().read(size)
-        return flipped(data, 0) if first else data
-
-    def view(self, start: int, size_bytes: int) -> View:
-        """Return each part unchanged the first time, for the checksum, and flipped the second time, for the store."""
-        self.views += 1
-        kind = FlippingView if self.views % 2 == 0 else View
-        return kind(self._file.fileno(), start, size_bytes)
+        return content_of(spool, body)
 
 
 def test_byte_that_changes_between_network_and_scratch_file_is_not_stored(
@@ -187,18 +152,19 @@ def test_byte_that_changes_on_the_wire_is_sent_again(
     record("upload → store, once", "sent again, Imported")
 
 
-def test_bytes_that_always_change_on_the_wire_are_never_imported(
-    any_imports: Imports, sources: Sources, body: bytes, record: Callable[[str, str], None]
+@only_small
+def test_byte_that_changes_between_scratch_file_and_upload_is_named(
+    any_imports: Imports, tmp_path: Path, body: bytes
 ) -> None:
-    task = any_imports.task(sources.add(lambda conversation: conversation.answer(body)), deadline_seconds=10)
+    _, reason = flipped_in_upload(any_imports, body, tmp_path / "file")
 
-    def alter(request: Request, data: bytes) -> bytes:
-        sends = request.operation in {"PutObject", "UploadPart"} and request.key.endswith("mp4")
-        return flipped(data, 5000) if sends else data
+    assert reason in {Reason.CORRUPTED, Reason.STORE_UNAVAILABLE}
 
-    with proxied(any_imports.store) as proxy:
-        proxy.alter = alter
-        result = any_imports.run(task, **proxy.variables)
+
+def test_bytes_that_always_change_on_the_wire_are_never_imported(
+    any_imports: Imports, body: bytes, record: Callable[[str, str], None]
+) -> None:
+    task, result = flipped_on_the_wire(any_imports, body)
 
     assert result.reason is Reason.STORE_UNAVAILABLE, result
     assert any_imports.stored(task) == {}
@@ -207,23 +173,10 @@ def test_bytes_that_always_change_on_the_wire_are_never_imported(
 
 
 def test_byte_that_changes_in_the_scratch_file_of_an_import_ends_it(
-    any_imports: Imports, sources: Sources, body: bytes, record: Callable[[str, str], None]
+    any_imports: Imports, body: bytes, record: Callable[[str, str], None]
 ) -> None:
-    scratch, half = any_imports.prober.scratch, len(body) // 2
-    written = HEAD_BYTES + (half - HEAD_BYTES) // CHUNK_BYTES * CHUNK_BYTES
+    task, result = flipped_in_scratch_file(any_imports, body)
 
-    def flipping(conversation: Conversation) -> None:
-        conversation.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:half])
-        deadline = time.monotonic() + 20
-        while not (files := [each for each in scratch.glob("attempt-*") if each.stat().st_size == written]):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        # The newest bytes of the file have not been read by the upload.
-        flip_on_disk(files[0], written - 100)
-        conversation.send(body[half:])
-
-    task = any_imports.task(sources.add(flipping))
-    result = any_imports.run(task)
     assert result.reason is Reason.CORRUPTED, result
     assert any_imports.stored(task) == {}
     assert any_imports.left_over() == []
@@ -247,8 +200,6 @@ def served(body: bytes, *, flip_at: int, resumed: bool) -> Callable[[Conversatio
     return script
 
 
-only_small = pytest.mark.parametrize("body", SIZES[:1], ids=["small"], indirect=True)
-"""For hand-overs that are the same for an original of any size."""
 HANDOVERS_OF_THE_SOURCE = {"network → hash": False, "resumed download → hash": True}
 
 
