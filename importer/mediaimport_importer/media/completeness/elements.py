@@ -140,7 +140,7 @@ _BROADCAST = 1
 
 def asf(data: Bytes) -> Completeness:
     """Compare the size in the File Properties; a broadcast has none, but may have an index behind its packets."""
-    properties = data.find(_FILE_PROPERTIES, 0, little(data, 16, 8))
+    properties = data.find(_FILE_PROPERTIES, 0, min(little(data, 16, 8), len(data)))
     if data[:16] != _HEADER_OBJECT or properties < 0 or properties + 100 > len(data):
         return Completeness.CUT
     size, flags, packet = (little(data, properties + at, length) for at, length in ((40, 8), (88, 4), (92, 4)))
