@@ -39,6 +39,8 @@ _REFUSALS = (b"not on whitelist", b"Not detecting m3u8/hls")
 ANSWER_S = 70.0
 """Time for all tools of one request and for their memory, times its patience; the importer waits a little longer."""
 _WORTH_ANOTHER_TOOL = frozenset({Failure.TOOL_FAILED, Failure.NOT_ALLOWED})
+_BELIEVED = frozenset({None, Failure.NO_TIME})
+"""Answers of a second tool that count more than the failure of the first: it has succeeded, or may yet."""
 PACKETS_BYTES = 64 * 1024 * 1024
 """Enough for 20 MB of lines, two hours at 60 frames and 47 audio packets a second; only sums are kept."""
 
@@ -129,12 +131,14 @@ class _Tool:
         failure = _failure(ran, self.limits)
         if failure is not None:
             other = self._ffprobe() if failure.failure in _WORTH_ANOTHER_TOOL else failure
-            return other if other.failure is None else failure
+            return other if other.failure in _BELIEVED else failure
         facts = _json(ran.stdout)
         if not picture.partial:
             return Response(document=pictures.document(facts, picture))
-        probed = self._ffprobe().document or {}
-        return Response(document=pictures.merged(probed, facts, picture))
+        probed = self._ffprobe()
+        if probed.failure is Failure.NO_TIME:
+            return probed
+        return Response(document=pictures.merged(probed.document or {}, facts, picture))
 
     def _picture(self) -> Detected | None:
         with self.file.open("rb") as opened:
@@ -181,7 +185,7 @@ class _Tool:
             if answer[0].failure not in _WORTH_ANOTHER_TOOL:
                 break
             answer = self._rendered(way())
-        return answer if answer[0].failure is None else first
+        return answer if answer[0].failure in _BELIEVED else first
 
     def _rendered_by_vips(self, loader: Loader, request: ThumbnailRequest) -> Run:
         return self._vips(commands.render_picture(sys.executable, loader, request), stdout_bytes=MAX_PAYLOAD_BYTES)
