@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from mediaimport_operator.observe.resource import Claim
     from mediaimport_operator.settings.operator import Caps
@@ -28,6 +28,11 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 def order(claim: Claim) -> Order:
     """Return the sort key: earliest expiry first, then earliest creation; a source without expiry comes last."""
     return (claim.expires_at or _NEVER, claim.created_at, claim.key)
+
+
+def _key(rank: _UserRank) -> str:
+    """Return the key of the claim that has that rank."""
+    return rank[1][2]
 
 
 def _full(held: Mapping[str, int], name: str, cap: int) -> bool:
@@ -60,6 +65,22 @@ class Ranking(Generic[Rank]):
             self._ranks[name] = rank
             heapq.heappush(self._heap, (rank, name))
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ranks)
+
+    def known(self, name: str) -> Rank | None:
+        """Return the rank by which a name was offered, which is at most its rank now."""
+        return self._ranks.get(name)
+
+    def first_rank(self, rank_of: Callable[[str], Rank | None]) -> Rank | None:
+        """Return the rank of the first name."""
+        name = self.first(rank_of)
+        return None if name is None else self._ranks[name]
+
+    def drop(self, name: str) -> None:
+        """Drop a name until it is offered again."""
+        self._ranks.pop(name, None)
+
     def first(self, rank_of: Callable[[str], Rank | None]) -> str | None:
         """Return the first name by its rank now; one without a rank is dropped until it is offered again."""
         while self._heap:
@@ -80,23 +101,28 @@ class Ranking(Generic[Rank]):
 class WaitingLine:
     """The claims that wait. The next one is of the user with the fewest imports in flight, then by `order`.
 
-    Three levels of rankings: claims of a user and a host, users of a host, hosts. A full host or user is dropped from
-    its ranking until it has room again. Without a cap per host all claims count as one host's.
+    Rankings: claims of a user and a host, the hosts of a user, users. A full host is parked where it stands first among
+    a user's: it leaves the user's hosts, and the user joins those who wait for it. The best of those is considered next
+    to the first of all users once the host has room. Without a cap per host all claims count as one host's.
 
-    A user is listed under the first few hosts only: one more than can be full while a slot is free.
+    No more hosts are full than there are slots: only they cost more than O(log n), a comparison each.
     """
 
     def __init__(self, caps: Caps, *, users: Mapping[str, int], hosts: Mapping[str, int]) -> None:
         """Take the numbers in flight of each user and host, which the caller keeps up to date."""
         self._caps = caps
         self._in_flight, self._held_by_host = users, hosts
-        self._enough_hosts = 1 + ((caps.total - 1) // caps.per_host if caps.per_host else 0)
         self._claims: dict[str, Claim] = {}
+        self._waiting: Counter[str] = Counter()
         self._of_group: dict[tuple[str, str], Ranking[Order]] = {}
-        self._of_host: dict[str, Ranking[_UserRank]] = {}
-        self._hosts: Ranking[_UserRank] = Ranking()
-        self._listed: dict[str, set[str]] = {}
-        self._unlisted: dict[str, Ranking[Order]] = {}
+        self._hosts_of: dict[str, Ranking[Order]] = {}
+        self._users: Ranking[_UserRank] = Ranking()
+        self._parked: dict[str, set[str]] = {}
+        """The parked hosts of each user."""
+        self._parked_at: dict[str, Ranking[_UserRank]] = {}
+        """The users who wait for each of them."""
+        self._open: Ranking[_UserRank] = Ranking()
+        """Hosts with room for which somebody waits."""
         self._oldest: Ranking[datetime] = Ranking()
         self.oldest_at: datetime | None = None
 
@@ -109,62 +135,123 @@ class WaitingLine:
 
     def add(self, claim: Claim) -> None:
         """Add a claim, instead of another of its import."""
+        self._forget(claim.key)
         self._claims[claim.key] = claim
         user, host = claim.user, self._host(claim)
+        self._waiting[user] += 1
         self._of_group.setdefault((user, host), Ranking()).offer(claim.key, order(claim))
-        if host in self._listed.setdefault(user, set()):
-            self._offer(user, host)
+        if host in self._parked.get(user, ()):
+            self._offer_parked(user, host)
+            self._offer_host(host)
         else:
-            self._unlisted.setdefault(user, Ranking()).offer(host, order(claim))
-        self._list(user)
+            self._hosts_of.setdefault(user, Ranking()).offer(host, order(claim))
+            self._offer_user(user)
         self._oldest.offer(claim.key, claim.created_at)
         self._note_oldest()
 
     def remove(self, key: str) -> None:
         """Remove the claim of that import, if it waits."""
-        claim = self._claims.pop(key, None)
-        if claim is not None:
-            self._list(claim.user)
+        if self._forget(key):
             self._note_oldest()
 
     def first(self) -> Claim | None:
         """Return the claim that is next; None if none fits under the caps."""
-        host = self._hosts.first(self._host_rank)
-        user = None if host is None else self._of_host[host].first(lambda each: self._user_rank(each, host))
-        key = None if user is None or host is None else self._first_key(user, host)
-        return None if key is None else self._claims[key]
+        ranks = (self._users.first_rank(self._user_rank), self._open.first_rank(self._host_rank))
+        rank = min((each for each in ranks if each is not None), default=None)
+        return None if rank is None else self._claims[_key(rank)]
 
     def freed(self, claim: Claim) -> None:
         """Consider the user and the host of a released slot again."""
-        for host in list(self._listed.get(claim.user, ())):
-            self._offer(claim.user, host)
-        host = self._host(claim)
-        if (rank := self._host_rank(host)) is not None:
-            self._hosts.offer(host, rank)
+        for host in list(self._parked.get(claim.user, ())):
+            if not self._is_full(host):
+                self._unpark(claim.user, host)
+            elif not self._is_known(claim.user, host):
+                self._offer_parked(claim.user, host)
+        self._offer_user(claim.user)
+        self._offer_host(self._host(claim))
 
-    def _offer(self, user: str, host: str) -> None:
-        rank = self._user_rank(user, host)
-        if rank is not None:
-            self._of_host.setdefault(host, Ranking()).offer(user, rank)
-            self._hosts.offer(host, rank)
+    def _forget(self, key: str) -> bool:
+        """Forget a claim, and the user with the last one; return whether there was one."""
+        claim = self._claims.pop(key, None)
+        if claim is None:
+            return False
+        self._waiting[claim.user] -= 1
+        if not self._waiting[claim.user]:
+            del self._waiting[claim.user]
+            for host in (*self._hosts_of.pop(claim.user, Ranking()), *self._parked.pop(claim.user, ())):
+                self._of_group.pop((claim.user, host), None)
+        return True
+
+    # --- users, by the first host of each that has room ---
+
+    def _offer_user(self, user: str) -> None:
+        if (rank := self._user_rank(user)) is not None:
+            self._users.offer(user, rank)
+
+    def _user_rank(self, user: str) -> _UserRank | None:
+        """Return the rank of the user's first claim on a host that has room; None if the user is full."""
+        host = None if _full(self._in_flight, user, self._caps.per_user) else self._first_host(user)
+        return None if host is None else self._rank(user, host)
+
+    def _first_host(self, user: str) -> str | None:
+        """Return the user's first host that has room; full ones before it are parked."""
+        hosts = self._hosts_of.get(user, Ranking())
+        while (host := hosts.first(lambda each: self._first_order(user, each))) is not None and self._is_full(host):
+            hosts.drop(host)
+            self._parked.setdefault(user, set()).add(host)
+            self._offer_parked(user, host)
+        return host
+
+    # --- hosts, by the first user who waits for room ---
+
+    def _is_full(self, host: str) -> bool:
+        return _full(self._held_by_host, host, self._caps.per_host)
+
+    def _offer_host(self, host: str) -> None:
+        if (rank := self._host_rank(host)) is not None:
+            self._open.offer(host, rank)
 
     def _host_rank(self, host: str) -> _UserRank | None:
-        """Return the rank of the host's first user; None if the host is full, or no claim of it fits."""
-        users = self._of_host.get(host)
-        if users is None or _full(self._held_by_host, host, self._caps.per_host):
-            return None
-        user = users.first(lambda each: self._user_rank(each, host))
-        if user is None:
-            del self._of_host[host]
-            return None
-        return self._user_rank(user, host)
+        """Return the rank of the first user who waits for that host; None if it has no room."""
+        user = None if self._is_full(host) else self._first_parked(host)
+        return None if user is None else self._parked_rank(user, host)
 
-    def _user_rank(self, user: str, host: str) -> _UserRank | None:
-        """Return the rank of the user's first claim on that host; None if the user is full, or has no claim there."""
+    def _first_parked(self, host: str) -> str | None:
+        users = self._parked_at.get(host)
+        user = None if users is None else users.first(lambda each: self._parked_rank(each, host))
+        if user is None and users is not None:
+            del self._parked_at[host]
+        return user
+
+    def _parked_rank(self, user: str, host: str) -> _UserRank | None:
+        """Return the rank of a user who waits for that host; None for one who is full, or waits for it no more."""
+        parked = host in self._parked.get(user, ())
+        return None if not parked or _full(self._in_flight, user, self._caps.per_user) else self._rank(user, host)
+
+    def _offer_parked(self, user: str, host: str) -> None:
+        """Let the user wait for that host, also one who is full: their claims there may change until they are not."""
+        rank, users = self._rank(user, host), self._parked_at.setdefault(host, Ranking())
+        if rank is not None:
+            known = users.known(user) or rank
+            # Each part of what is known is at most the part of the rank: `_is_known` compares only one.
+            users.offer(user, (min(rank[0], known[0]), min(rank[1], known[1])))
+
+    def _is_known(self, user: str, host: str) -> bool:
+        """Return whether a user who has one import less in flight is not moved forward by that."""
+        known = self._parked_at[host].known(user) if host in self._parked_at else None
+        return known is not None and known[0] <= self._in_flight.get(user, 0)
+
+    def _unpark(self, user: str, host: str) -> None:
+        """Return a host that has room to its user's others."""
+        self._parked[user].discard(host)
+        if (first := self._first_order(user, host)) is not None:
+            self._hosts_of.setdefault(user, Ranking()).offer(host, first)
+
+    # --- claims ---
+
+    def _rank(self, user: str, host: str) -> _UserRank | None:
         first = self._first_order(user, host)
-        if first is None or host not in self._listed.get(user, ()) or _full(self._in_flight, user, self._caps.per_user):
-            return None
-        return self._in_flight.get(user, 0), first
+        return None if first is None else (self._in_flight.get(user, 0), first)
 
     def _first_order(self, user: str, host: str) -> Order | None:
         key = self._first_key(user, host)
@@ -176,38 +263,6 @@ class WaitingLine:
         if key is None and group is not None:
             del self._of_group[user, host]
         return key
-
-    # --- the hosts under which a user is listed ---
-
-    def _list(self, user: str) -> None:
-        """List the user under enough of the hosts whose claims come first; not under many more."""
-        listed, unlisted = self._listed[user], self._unlisted.get(user)
-        if unlisted is None:  # pragma: no branch - a user that is listed has a ranking of other hosts, if an empty one
-            return
-        orders = {host: first for host in listed if (first := self._first_order(user, host)) is not None}
-        while (host := unlisted.first(lambda each: self._unlisted_order(user, each))) is not None:
-            first = self._first_order(user, host)
-            if first is None or sum(each < first for each in orders.values()) >= self._enough_hosts:
-                break
-            orders[host] = first
-            listed.add(host)
-            self._offer(user, host)
-        if len(listed) > 2 * self._enough_hosts:
-            self._unlist(user, orders)
-        if not orders:
-            del self._listed[user], self._unlisted[user]
-
-    def _unlist(self, user: str, orders: dict[str, Order]) -> None:
-        """Keep the user listed under the first hosts only."""
-        hosts = sorted(orders, key=orders.__getitem__)
-        self._listed[user] = set(hosts[: self._enough_hosts])
-        for host in hosts[self._enough_hosts :]:
-            self._unlisted[user].offer(host, orders[host])
-
-    def _unlisted_order(self, user: str, host: str) -> Order | None:
-        return None if host in self._listed[user] else self._first_order(user, host)
-
-    # --- claims ---
 
     def _order_in(self, key: str, user: str, host: str) -> Order | None:
         """Return the order of a claim that waits in that group; None if it has left it."""

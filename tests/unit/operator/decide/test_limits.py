@@ -266,6 +266,64 @@ def test_each_grant_is_the_one_of_the_rule(steps: list[tuple[str, int]], pool: l
         assert slots.oldest_age_s(NOON + timedelta(hours=1)) == (NOON + timedelta(hours=1) - oldest).total_seconds()
 
 
+MOVED_CLAIM = """
+request a ada h1 1 4
+request b bob h0 0 -
+request c eve h1 4 2
+release a ada h1 1 4
+request d bob h1 5 -
+request e eve h1 0 1
+request f eve h0 3 1
+request g eve h0 1 -
+request e bob h0 3 -
+release c eve h1 4 2
+"""
+CLAIM_OF_A_FULL_USER = """
+request a ada h1 2 -
+request b bob h0 0 -
+request c eve h0 5 -
+occupy d eve h0 4 -
+request e eve h0 0 0
+request f joe h0 2 2
+release d eve h0 4 -
+release b bob h0 0 -
+"""
+CLAIM_BEFORE_ONE_ON_A_FULL_HOST = """
+request a ada h1 5 -
+request b bob h0 2 1
+request c bob h0 1 0
+request d bob h1 5 -
+request e eve h1 1 5
+release b bob h0 2 1
+request f bob h1 0 2
+release c bob h0 1 0
+request g joe h0 3 -
+release a ada h1 5 -
+"""
+
+
+@pytest.mark.parametrize(
+    ("story", "caps"),
+    [
+        (MOVED_CLAIM, Caps(2, 0, 2)),
+        (CLAIM_OF_A_FULL_USER, Caps(3, 1, 1)),
+        (CLAIM_BEFORE_ONE_ON_A_FULL_HOST, Caps(7, 0, 1)),
+    ],
+)
+def test_claim_that_comes_later_or_moves_is_granted_by_the_rule(story: str, caps: Caps) -> None:
+    granted: list[str] = []
+    slots, rule = Slots(caps, on_grant=granted.append), Rule(caps)
+    for line in story.split("\n")[1:-1]:
+        kind, key, user, host, created, expires = line.split()
+        each = claim(key, user=user, host=host, created=int(created), expires=None if expires == "-" else int(expires))
+        if kind == "release":
+            slots.release(key)
+        else:
+            (slots.request if kind == "request" else slots.occupy)(each)
+        rule.apply(kind, each)
+        assert granted == rule.granted
+
+
 def calls(work: Callable[[], object]) -> int:
     """The number of Python calls that some work takes: its cost on any machine."""
     count = 0
@@ -282,8 +340,8 @@ def calls(work: Callable[[], object]) -> int:
     return count
 
 
-def crowded(count: int, *, users: int, hosts: int, per_host: int) -> Slots:
-    slots, _ = ledger(cap=10, per_host=per_host)
+def crowded(count: int, *, users: int, hosts: int, per_host: int, cap: int = 10) -> Slots:
+    slots, _ = ledger(cap=cap, per_host=per_host)
     draw = random.Random(1)  # noqa: S311 - the same load each time
     for number in range(count):
         user, host = f"user-{draw.randrange(users)}", f"host-{draw.randrange(hosts)}"
@@ -301,6 +359,35 @@ def test_ten_thousand_waiting_make_a_grant_hardly_dearer(users: int, hosts: int,
         held = [f"film-{number}" for number in range(count) if slots.holds(f"film-{number}")]
         costs.append(sum(calls(partial(slots.release, key)) for key in held) / len(held))
     assert costs[1] <= 5 * costs[0] + 100
+
+
+@pytest.mark.parametrize("users", [1, 10, 10_000])
+def test_ten_thousand_hosts_make_a_grant_hardly_dearer(users: int) -> None:
+    costs = []
+    for hosts in (10, 10_000):
+        slots = crowded(10_000, users=users, hosts=hosts, per_host=1, cap=1_000)
+        held = [key for key in (f"film-{number}" for number in range(10_000)) if slots.holds(key)][:50]
+        costs.append(sum(calls(partial(slots.release, key)) for key in held) / len(held))
+    assert costs[1] <= 5 * costs[0] + 100
+
+
+def test_hosts_that_are_full_cost_a_comparison_each() -> None:
+    slots, _ = ledger(cap=1_000, per_host=1)
+    for number in range(10_000):
+        slots.request(claim(f"film-{number}", host=f"host-{number % 1_000}", created=number))
+    costs = [calls(partial(slots.release, f"film-{number}")) for number in range(100)]
+    assert sum(costs) / len(costs) < 10 * 1_000
+
+
+def test_user_whose_claims_are_all_withdrawn_is_forgotten() -> None:
+    slots, _ = ledger(cap=1, per_host=1)
+    slots.occupy(claim("a", host="h0"))
+    for number in range(100):
+        slots.request(claim(f"film-{number}", user="bob", host=f"h{number % 3}"))
+    for number in range(100):
+        slots.release(f"film-{number}")
+    line = slots._line
+    assert (line._of_group, line._hosts_of, line._parked, len(line)) == ({}, {}, {}, 0)
 
 
 def test_ages_of_those_that_wait_are_read_at_no_cost() -> None:

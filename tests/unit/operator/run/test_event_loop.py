@@ -6,7 +6,7 @@ import asyncio
 import gc
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -66,11 +66,12 @@ async def watched() -> AsyncIterator[Turns]:
 
 
 def owned(build: Build, number: int) -> tuple[Object, Object]:
-    """An import and its Job."""
+    """An import with a host of its own, and its Job."""
     uid = str(UUID(int=number))
     item, job = build.mediaimport(), build.job()
+    spec = {"userId": f"user-{number % 1000}", "source": {"url": f"https://host-{number}.example/video.mp4"}}
     meta = {"uid": uid, "name": f"film-{number}", "resourceVersion": str(number + 1)}
-    item = item | {"metadata": item["metadata"] | meta, "spec": item["spec"] | {"userId": f"user-{number % 1000}"}}
+    item = item | {"metadata": item["metadata"] | meta, "spec": item["spec"] | spec}
     labels = job["metadata"]["labels"] | {names.LABEL_UID: uid}
     owner = [{"uid": uid, "controller": True}]
     about = {"uid": f"job-{number}", "name": f"job-{number}", "labels": labels, "ownerReferences": owner}
@@ -112,10 +113,19 @@ async def test_long_list_of_the_api_server_is_packed_while_others_run(build: Bui
         assert (turns.long_s, len(items)) == ([], 1_000)
 
 
-async def test_ten_thousand_claims_are_granted_one_after_the_other_while_others_run(build: Build) -> None:
+@pytest.mark.parametrize("hosts", [1, COUNT])
+@pytest.mark.parametrize("users", [1, 1000])
+@pytest.mark.parametrize("caps", [Caps(10, 0, 3), Caps(1000, 0, 1)])
+async def test_ten_thousand_claims_are_granted_one_after_the_other_while_others_run(
+    build: Build, hosts: int, users: int, caps: Caps
+) -> None:
+    first = read(owned(build, 0)[0]).claim
     granted: list[str] = []
-    slots = Slots(Caps(10, 0, 3), on_grant=granted.append)
-    claims = [read(owned(build, number)[0]).claim for number in range(COUNT)]
+    slots = Slots(caps, on_grant=granted.append)
+    claims = [
+        replace(first, key=f"film-{number}", user=f"user-{number % users}", host=f"host-{number % hosts}")
+        for number in range(COUNT)
+    ]
     async with watched() as turns:
         for each in claims:
             slots.request(each)
