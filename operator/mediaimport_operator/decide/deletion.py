@@ -10,6 +10,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mediaimport_api.reasons import Reason
+from mediaimport_api.status import ConditionType
+
 from mediaimport_operator.decide.actions import (
     CreateCleanupJob,
     DeleteJob,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 CLEANUP_TIMEOUT = timedelta(minutes=10)
 """The time for which a cleanup may fail before the finalizer is removed without it."""
 _UNKNOWN_ASSET = "its spec says neither its user nor its source"
+_LAST_TRY = "; the last try failed: "
 _CLEANUP_POLL = timedelta(seconds=1)
 _IMPORTER_POLL = timedelta(seconds=5)
 
@@ -71,12 +75,21 @@ def _cleanup_job_exists(o: Observed) -> Plan | None:
         return Plan(actions=(RemoveFinalizer(),))
     timed_out = job.created_at is not None and o.now > job.created_at + CLEANUP_TIMEOUT + NODE_LOST_AFTER
     if job.failed or timed_out:
-        return Plan(actions=(RemoveFinalizer(orphan_reason=job.last_error or "the cleanup Job did not complete"),))
+        cause = job.last_error or _shown_error(o) or "the cleanup Job did not complete"
+        return Plan(actions=(RemoveFinalizer(orphan_reason=cause),))
     if (plan := _credentials_missing(o)) is not None:
         return plan
-    last = f"; the last try failed: {job.last_error}" if job.last_error else ""
-    status = _status(o, f"its stored objects are being deleted{last}")
+    # While a try runs, the error of the one before stays shown.
+    error = job.last_error or _shown_error(o)
+    status = _status(o, f"its stored objects are being deleted{_LAST_TRY + error if error else ''}")
     return Plan(status=status, slot=SlotRequest.USED, requeue_at=o.now + _CLEANUP_POLL)
+
+
+def _shown_error(o: Observed) -> str | None:
+    """Return the error that the status shows: the Job controller deletes the pod of a Job whose deadline is over."""
+    shown = o.resource.status.condition(ConditionType.READY)
+    deleting = shown is not None and shown.reason == Reason.DELETING
+    return (shown.message.partition(_LAST_TRY)[2] or None) if shown is not None and deleting else None
 
 
 def _credentials_missing(o: Observed) -> Plan | None:

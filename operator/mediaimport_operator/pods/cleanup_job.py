@@ -6,7 +6,7 @@ The Job runs in the operator's namespace and has no ownerReference, so the garba
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mediaimport_api import names
 from mediaimport_api.status import MAX_MESSAGE
@@ -49,7 +49,7 @@ def selector(resource: Resource) -> str:
 
 
 def job(resource: Resource, settings: Settings) -> Object:
-    """Return the Job, with retries of its own until CLEANUP_TIMEOUT."""
+    """Return the Job, whose container is repeated until CLEANUP_TIMEOUT."""
     importer = session.importer_settings(settings, job_name=name(resource))
     labels = {
         "app.kubernetes.io/name": import_job.MANAGER,
@@ -63,7 +63,7 @@ def job(resource: Resource, settings: Settings) -> Object:
         "kind": "Job",
         "metadata": {"name": name(resource), "namespace": settings.operator_namespace, "labels": labels},
         "spec": {
-            # The Job controller retries with its own backoff until the deadline.
+            # It counts restarts of the container, too. The deadline ends them.
             "backoffLimit": _BACKOFF_LIMIT,
             "activeDeadlineSeconds": int(CLEANUP_TIMEOUT.total_seconds()),
             "ttlSecondsAfterFinished": _TTL_S,
@@ -74,6 +74,9 @@ def job(resource: Resource, settings: Settings) -> Object:
                 },
                 "spec": base.pod_spec(importer)
                 | {
+                    # The kubelet repeats a container that failed: beside an injected sidecar that never ends, its pod
+                    # would never fail, and the Job controller would make no other one.
+                    "restartPolicy": "OnFailure",
                     "containers": [_container(resource, importer)],
                     "volumes": [
                         {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
@@ -111,16 +114,17 @@ def cleanup_task(resource: Resource) -> Deletion:
 
 
 def read(item: Object, pods: Iterable[Object]) -> CleanupJob:
-    """Return the Job's state, with the error of its newest pod that failed.
+    """Return the Job's state, with the error of its newest try that failed.
 
-    It is complete once its container has succeeded: an injected sidecar that never ends keeps the Job from saying so.
+    The container's end decides, as the importer's does: an injected sidecar that never ends keeps pod and Job from
+    saying so.
     """
     job = read_job(item)
     own = [pod for pod in pods if controller_uid(pod) == job.uid]
     errors = [error for pod in sorted(own, key=_created) if (error := _error(pod))]
     return CleanupJob(
         created_at=job.created_at,
-        complete=job.complete or any(_exit_code(pod) == 0 for pod in own),
+        complete=job.complete or any(_end(pod, "state").get("exitCode") == 0 for pod in own),
         failed=job.failure_reason is not None,
         last_error=errors[-1] if errors else None,
         name=job.name,
@@ -139,21 +143,19 @@ def _created(pod: Object) -> str:
     return str(pod["metadata"].get("creationTimestamp"))
 
 
-def _terminated(pod: Object) -> Object:
-    """Return the end of the container that deletes; empty while it runs."""
+def _end(pod: Object, which: Literal["state", "lastState"]) -> Object:
+    """Return the end of the container that deletes, or of the try before; empty without one."""
     for each in (pod.get("status") or {}).get("containerStatuses") or []:
         if each.get("name") == CLEANUP_CONTAINER:
-            return (each.get("state") or {}).get("terminated") or {}
+            return (each.get(which) or {}).get("terminated") or {}
     return {}
 
 
-def _exit_code(pod: Object) -> int | None:
-    return _terminated(pod).get("exitCode")
-
-
 def _error(pod: Object) -> str | None:
-    code = _exit_code(pod)
-    return public(_terminated(pod).get("message") or f"exit code {code}", MAX_MESSAGE // 2) if code else None
+    """Return the error of the newest try in that pod: the kubelet keeps the end of the one before."""
+    end = _end(pod, "state") or _end(pod, "lastState")
+    code = end.get("exitCode")
+    return public(end.get("message") or f"exit code {code}", MAX_MESSAGE // 2) if code else None
 
 
 def is_ours(item: Object, resource: Resource) -> bool:

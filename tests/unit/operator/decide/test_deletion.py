@@ -148,6 +148,17 @@ def test_finalizer_is_removed_with_a_reason_after_ten_minutes_of_failure(build: 
     assert action.orphan_reason
 
 
+def test_error_that_the_status_shows_outlives_the_pod_of_a_job_whose_deadline_is_over(build: Build) -> None:
+    away = CleanupJob(build.now, complete=False, failed=False, last_error="the store is away")
+    shown = plan(deleted(build, cleanup_job=away)).status
+    assert shown is not None
+    item = build.mediaimport(status=shown, deletionPolicy="Delete", meta=HELD | GONE_AT)
+    again = build.observed(item, cleanup_job=replace(away, last_error=None))
+    assert message(again) == "its stored objects are being deleted; the last try failed: the store is away"
+    over = build.observed(item, cleanup_job=replace(away, last_error=None, failed=True))
+    assert plan(over).actions == (RemoveFinalizer(orphan_reason="the store is away"),)
+
+
 def test_refused_cleanup_job_is_retried_for_ten_minutes_after_the_deletion(build: Build) -> None:
     old = refusal(build, ago=timedelta(minutes=30))
     assert plan(deleted(build, refusal=old)).actions == (), "the import's own Job was refused before"

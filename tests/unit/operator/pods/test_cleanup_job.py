@@ -61,7 +61,7 @@ def test_its_pod_is_as_confined_as_an_importers(build: Build) -> None:
     importers = import_job.job(resource.read(build.mediaimport()), build.settings(), attempt=1)["spec"]["template"][
         "spec"
     ]
-    for name in ("automountServiceAccountToken", "enableServiceLinks", "securityContext", "restartPolicy"):
+    for name in ("automountServiceAccountToken", "enableServiceLinks", "securityContext"):
         assert spec[name] == importers[name]
     assert spec["containers"][0]["securityContext"] == importers["containers"][0]["securityContext"]
     assert "initContainers" not in spec
@@ -96,6 +96,23 @@ def test_job_that_an_injected_sidecar_keeps_is_complete_once_its_container_has_s
     assert not cleanup_job.read(build.job(), [running]).complete
     foreign = build.ended_pod(container="cleanup", meta={"ownerReferences": []})
     assert not cleanup_job.read(build.job(), [foreign]).complete
+
+
+def test_container_that_fails_is_repeated_in_its_pod_whatever_runs_beside_it(build: Build) -> None:
+    assert job_of(build)["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
+
+
+def test_error_of_a_try_is_read_while_the_kubelet_repeats_it_beside_a_sidecar(build: Build) -> None:
+    sidecar = {"name": "istio-proxy", "state": {"running": {"startedAt": "2030-01-01T12:00:00Z"}}}
+    last = {"terminated": {"exitCode": 1, "message": "the store is away"}}
+    for now in ({"waiting": {"reason": "CrashLoopBackOff"}}, {"running": {"startedAt": "2030-01-01T12:00:00Z"}}):
+        pod = build.pod(containerStatuses=[sidecar, {"name": "cleanup", "state": now, "lastState": last}])
+        job = cleanup_job.read(build.job(), [pod])
+        assert (job.complete, job.failed, job.last_error) == (False, False, "the store is away")
+    ended = {"terminated": {"exitCode": 0}}
+    pod = build.pod(containerStatuses=[sidecar, {"name": "cleanup", "state": ended, "lastState": last}])
+    job = cleanup_job.read(build.job(), [pod])
+    assert (job.complete, job.last_error) == (True, None)
 
 
 def test_pods_are_read_once_one_has_failed_or_the_job_takes_long(build: Build) -> None:
