@@ -60,19 +60,19 @@ class Cluster:
         """Return the pods with those labels, packed, and the list's resourceVersion."""
         return await self._client.list_packed(f"/api/v1/namespaces/{namespace}/pods", selector)
 
-    # --- imports ---
+    # --- imports: cut at once, since sixteen workers keep what they get until their reconcile ends ---
 
     async def get_import(self, namespace: str, name: str) -> Object:
         """Return one MediaImport."""
-        return await self._client.get(f"{_imports(namespace)}/{name}")
+        return json_depth.cut(await self._client.get(f"{_imports(namespace)}/{name}"))
 
     async def patch_import(self, namespace: str, name: str, patch: Object) -> Object:
         """Apply a merge patch to the MediaImport itself and return it."""
-        return await self._client.patch(f"{_imports(namespace)}/{name}", patch)
+        return json_depth.cut(await self._client.patch(f"{_imports(namespace)}/{name}", patch))
 
     async def patch_status(self, namespace: str, name: str, patch: Object) -> Object:
         """Apply a merge patch to the status and return the MediaImport."""
-        return await self._client.patch(f"{_imports(namespace)}/{name}/status", patch)
+        return json_depth.cut(await self._client.patch(f"{_imports(namespace)}/{name}/status", patch))
 
     async def delete_import(self, namespace: str, name: str, *, uid: str, version: str) -> None:
         """Delete a MediaImport at that version; ConflictError if it has changed since."""

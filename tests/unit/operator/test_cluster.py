@@ -91,3 +91,12 @@ async def test_only_the_events_of_the_jobs_refused_pods_are_read(client: Recordi
     await requests.refused_pods("media", job_uid="u")
     query = {"fieldSelector": "involvedObject.uid=u,reason=FailedCreate"}
     assert client.sent == [("items", "/api/v1/namespaces/media/events", query)]
+
+
+async def test_metadata_that_are_too_long_are_cut_from_every_answer(requests: Cluster) -> None:
+    large = {"spec": {"metadata": {"a": "x" * 9000}}}
+    for kept in (
+        await requests.patch_status("media", "film", large),
+        await requests.patch_import("media", "film", large),
+    ):
+        assert kept["spec"]["metadata"] == {}
