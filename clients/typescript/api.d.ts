@@ -313,7 +313,7 @@ export interface components {
              */
             thumbnail_url: string | null;
             /** Type */
-            type: ("video" | "image" | "audio") | null;
+            type: ("video" | "image" | "audio" | "model3d" | "document" | "archive" | "file") | null;
             metadata: components["schemas"]["Metadata"];
             progress: components["schemas"]["Progress"] | null;
             phase: components["schemas"]["Phase"];
@@ -497,10 +497,10 @@ export interface components {
         };
         /**
          * MediaType
-         * @description The kind of media that the author expects.
+         * @description The kind of file that the author expects; `auto` and `file` accept every kind.
          * @enum {string}
          */
-        MediaType: "auto" | "video" | "image" | "audio";
+        MediaType: "auto" | "video" | "image" | "audio" | "model3d" | "document" | "archive" | "file";
         /**
          * Metadata
          * @description Measured values, merged over the caller's own metadata: measured keys win.
@@ -542,7 +542,7 @@ export interface components {
             frame_rate: number | null;
             /**
              * Format
-             * @description ffprobe's name of the container
+             * @description ffprobe's name of the container; the extension of a file that it cannot read
              */
             format: string | null;
             /**
@@ -1548,7 +1548,7 @@ export interface operations {
                 /** @description Only these. */
                 status?: "uploading" | "ready" | "failed";
                 /** @description Only these. */
-                type?: "video" | "image" | "audio";
+                type?: "video" | "image" | "audio" | "model3d" | "document" | "archive" | "file";
                 /** @description Only with this tag. */
                 tag?: string;
                 /** @description Only of this prediction, or the import of this name. */

@@ -44,7 +44,7 @@ STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """The finalizer of resources with deletionPolicy Delete, until their stored objects are deleted."""
 
 _ASSET_NAMESPACE = UUID("6f0e6b58-2d0c-5a58-9d1c-5d0b8f6e2a41")
-_ORIGINAL = re.compile(r"(video|image|audio)\.[a-z0-9]{2,5}")
+_ORIGINAL = re.compile(r"(video|image|audio|model3d|document|archive|file)\.[a-z0-9]{2,11}")
 _MAX_NAME = 63
 
 

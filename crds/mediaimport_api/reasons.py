@@ -108,6 +108,9 @@ class Reason(OpenEnum):
     STORE_OVERWRITES = "StoreOverwrites"
     # only in an Event: it concerns the operator
     NAMESPACE_UNAVAILABLE = "NamespaceUnavailable"
+    # of the description; those of the end of an attempt, too
+    DESCRIBED = "Described"
+    NOTHING_TO_DESCRIBE = "NothingToDescribe"
     # of the thumbnail
     THUMBNAIL_STORED = "ThumbnailStored"
     THUMBNAIL_FAILED = "ThumbnailFailed"
@@ -167,16 +170,29 @@ _FACTS: dict[Reason, Facts] = {
         "The source is larger than the limit.", "Raise limits.maxSizeBytes in a new resource.", _N, _X.SOURCE_REFUSED
     ),
     Reason.NOT_MEDIA: Facts(
-        "The bytes are no video, image or audio.", "Check what the URL serves; it may be an error page.", _N, _X.MEDIA
+        "The source served nothing, an error page or an error document; or what is no media, and spec.undescribed is"
+        " Refuse.",
+        "Check what the URL serves; it may be an error page.",
+        _N,
+        _X.MEDIA,
     ),
     Reason.UNSUPPORTED_FORMAT: Facts(
-        "The media has an unsupported format.", "Convert it to a common format.", _N, _X.MEDIA
+        "The media has a format that is stored without description; an import fails with it only if spec.undescribed is"
+        " Refuse.",
+        "Nothing, or convert it to a common format.",
+        _N,
+        _X.MEDIA,
     ),
     Reason.PIXEL_LIMIT_EXCEEDED: Facts(
-        "A picture has more pixels than are safe to decode.", "Use a smaller picture.", _N, _X.MEDIA
+        "A picture has more pixels than are safe to decode; an import fails with it only if spec.undescribed is"
+        " Refuse.",
+        "Nothing, or use a smaller picture.",
+        _N,
+        _X.MEDIA,
     ),
     Reason.PROBE_FAILED: Facts(
-        "ffprobe could not read the media, or did not finish in time.",
+        "ffprobe could not read the media, or did not finish in time; an import fails with it only if spec.undescribed"
+        " is Refuse.",
         "Check the file for damage.",
         _N,
         _X.MEDIA,
@@ -341,6 +357,10 @@ _FACTS: dict[Reason, Facts] = {
     Reason.NAMESPACE_UNAVAILABLE: Facts(
         "The operator cannot list a namespace that it watches.",
         "Check that the namespace has the chart's Role and RoleBinding, or remove it from watchNamespaces.",
+    ),
+    Reason.DESCRIBED: Facts("status.media describes the media.", _NOTHING),
+    Reason.NOTHING_TO_DESCRIBE: Facts(
+        "The file has neither pictures nor sound: its kind, content type, size and checksum say all.", _NOTHING
     ),
     Reason.THUMBNAIL_STORED: Facts("The thumbnail is stored.", _NOTHING),
     Reason.THUMBNAIL_FAILED: Facts(

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from mediaimport_api.model import Count, Lenient, Word
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import Asset, Media, Message, Progress, Thumbnail
+from mediaimport_api.status import Asset, Media, MediaWarning, Message, Progress, Thumbnail
 
 MAX_RESULT_BYTES = 4096
 """The kubelet's limit for a termination message; it cuts off the head of a longer one."""
@@ -31,6 +31,38 @@ class ThumbnailOutcome(Lenient):
         return self
 
 
+class DescriptionOutcome(Lenient):
+    """The outcome of the description; its reason is Described exactly if `media` has more than the first bytes show."""
+
+    reason: Literal[
+        Reason.DESCRIBED,
+        Reason.NOTHING_TO_DESCRIBE,
+        Reason.UNSUPPORTED_FORMAT,
+        Reason.PIXEL_LIMIT_EXCEEDED,
+        Reason.PROBE_FAILED,
+        Reason.OUT_OF_MEMORY,
+        Reason.UNEXPECTED,
+    ]
+    message: Message
+
+    @property
+    def described(self) -> bool:
+        """Tell whether the media is described."""
+        return self.reason is Reason.DESCRIBED
+
+
+DESCRIBED = DescriptionOutcome(reason=Reason.DESCRIBED, message="status.media describes the media")
+
+
+def recorded_description(recorded: DescriptionOutcome | None, media: Media) -> DescriptionOutcome:
+    """Return the outcome as it was recorded; from the warnings where an older version recorded none."""
+    if recorded is not None:
+        return recorded
+    if MediaWarning.DESCRIPTION_MISSING in (media.warnings or []):
+        return DescriptionOutcome(reason=Reason.OUT_OF_MEMORY, message="the prober ran out of memory")
+    return DESCRIBED
+
+
 class Result(Lenient):
     """The result of one attempt: the imported asset, or the reason for the failure."""
 
@@ -42,6 +74,8 @@ class Result(Lenient):
     asset: Asset | None = None
     media: Media | None = None
     thumbnail: ThumbnailOutcome | None = None
+    description: DescriptionOutcome | None = None
+    """None in the result of an older importer."""
     conditional_writes: bool | None = None
     """True if the store honours them; None if the task did not ask, or the test gave no result."""
 

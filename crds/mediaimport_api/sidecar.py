@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from mediaimport_api.model import Lenient, Sha256, Timestamp
+from mediaimport_api.result import DescriptionOutcome
 from mediaimport_api.spec import MediaType, Provider
 from mediaimport_api.status import Asset, Media, Thumbnail
 
@@ -49,6 +50,7 @@ class Sidecar(Lenient):
     asset: Asset
     media: Media
     thumbnail: Thumbnail | None = None
+    description: DescriptionOutcome | None = None
     ffprobe: dict[str, Any]
 
     def belongs_to(self, owner: Owner, fingerprint: str) -> bool:

@@ -28,12 +28,28 @@ def _rule(rule: str, message: str, field: str) -> Rule:
 
 
 class MediaType(StrEnum):
-    """The kind of media that the author expects."""
+    """The kind of file that the author expects; `auto` and `file` accept every kind."""
 
     AUTO = "auto"
     VIDEO = "video"
     IMAGE = "image"
     AUDIO = "audio"
+    MODEL3D = "model3d"
+    DOCUMENT = "document"
+    ARCHIVE = "archive"
+    FILE = "file"
+
+    @property
+    def accepts_all(self) -> bool:
+        """Tell whether every kind is accepted."""
+        return self in {MediaType.AUTO, MediaType.FILE}
+
+
+class Undescribed(StrEnum):
+    """The fate of a file that cannot be described: no media, or media that ffprobe cannot read."""
+
+    KEEP = "Keep"
+    REFUSE = "Refuse"
 
 
 class ThumbnailFrame(StrEnum):
@@ -203,6 +219,10 @@ class Spec(Model):
         | None
     ) = None
     expected: Expected | None = None
+    undescribed: Annotated[
+        Undescribed,
+        Field(description="Refuse fails the import of what is no video, image or audio that ffprobe can describe"),
+    ] = Undescribed.KEEP
     thumbnail: ThumbnailSpec = ThumbnailSpec()
     limits: Limits = Limits()
     suspend: Annotated[bool, Field(description="true stops a running attempt and starts no other")] = False

@@ -35,11 +35,21 @@ class Phase(StrEnum):
 
 
 class Kind(OpenEnum):
-    """The kind of media, detected from its bytes."""
+    """The kind of a file, detected from its bytes."""
 
     VIDEO = "video"
     IMAGE = "image"
     AUDIO = "audio"
+    MODEL3D = "model3d"
+    DOCUMENT = "document"
+    ARCHIVE = "archive"
+    FILE = "file"
+    """Any other: stored as it came."""
+
+    @property
+    def is_media(self) -> bool:
+        """Tell whether it has pictures or sound, which ffprobe describes."""
+        return self in {Kind.VIDEO, Kind.IMAGE, Kind.AUDIO}
 
 
 class Step(StrEnum):
@@ -67,6 +77,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    DESCRIBED = "Described"
     THUMBNAIL_READY = "ThumbnailReady"
 
 
@@ -184,7 +195,9 @@ class MediaWarning(StrEnum):
     END_UNVERIFIED = "EndUnverified"
     """Neither the source nor the media itself says where it ends: it has no gap, but its end may be missing."""
     DESCRIPTION_MISSING = "DescriptionMissing"
-    """The prober ran out of memory, also with twice its limit, or its node gave it no time: stored as it came."""
+    """The media could not be described: the original is stored as it came. The condition Described says why."""
+    DURATION_MISMATCH = "DurationMismatch"
+    """The container claims another duration than its packets have: `durationMs` is that of the packets."""
 
 
 class Media(Lenient):

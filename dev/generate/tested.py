@@ -25,7 +25,21 @@ _FORMATS = """## Supported formats
 
 The importer detects the format from the bytes (magic bytes and ffprobe's streams), never from the file name or the
 Content-Type: in these tests the name has no extension and the Content-Type is wrong. The extension is that of the
-stored object. Other formats end with `UnsupportedFormat`, other bytes with `NotMedia`.
+stored object. These are described, and have a thumbnail where they have a picture.
+
+"""
+_KEPT = """
+## Rarer formats, documents, archives, 3D models, unknown files
+
+A file that came whole is stored, whatever it is. If it is not described, the condition `Described` is `False` and says
+why, `ThumbnailReady` is `False`, and `status.media` has what the header tells. The format is told by the bytes here,
+too: by the importer's own tests for text and 3D models, by puremagic for the rest; what nobody knows is a `file`. Media
+that the prober cannot read, or with more pixels than are safe to decode, is kept in the same way.
+`spec.undescribed: Refuse` refuses what is not described.
+
+A whole file is refused for four reasons only: it is empty; it is an HTML page; it is an error document, XML or JSON
+that says that something failed and nothing else (unless `spec.expected.sha256` is its checksum); or it is not what
+`spec.type` or `spec.expected` say.
 
 """
 _ENDS = """
@@ -69,6 +83,9 @@ class Medium:
     kind: str
     extension: str
     content_type: str
+    made: str = ""
+    """The program or the part that the file is made by."""
+    described: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,19 +137,32 @@ ENDS = (
 """The formats whose structure is walked to its end."""
 
 
-def page(media: Sequence[Medium], rows: Sequence[Row]) -> str:
+def page(media: Sequence[Medium], kept: Sequence[Medium], rows: Sequence[Row]) -> str:
     """Return the page."""
-    formats = table(
-        ["file", "kind", "extension", "content type"],
-        [[code(each.file), each.kind, code(each.extension), code(each.content_type)] for each in media],
-    )
+    columns = ["kind", "extension", "content type"]
+    formats = table(["file", *columns], [[code(each.file), *_cells(each)] for each in media])
+    files = table(["file", "made by", *columns, "described", "thumbnail"], [_kept_line(each) for each in kept])
     ends = table(
         ["extension", "proof of the end", "`EndUnverified` instead"],
         [[", ".join(map(code, each.extensions)), each.proof, each.otherwise] for each in ENDS],
     )
     traps = table(["trap", "file", "outcome", "cases", "S3 servers", "test"], _lines(rows, "trap"))
     attacks = table(["attack", "outcome", "cases", "S3 servers", "test"], _lines(rows, "attack"))
-    return _INTRODUCTION + _FORMATS + formats + _ENDS + ends + _TRAPS + traps + _ATTACKS + attacks
+    return _INTRODUCTION + _FORMATS + formats + _KEPT + files + _ENDS + ends + _TRAPS + traps + _ATTACKS + attacks
+
+
+def _kept_line(medium: Medium) -> list[str]:
+    described, picture = medium.described, medium.described and medium.kind != "audio"
+    return [
+        code(medium.file),
+        medium.made,
+        *_cells(medium),
+        *("yes" if each else "no" for each in (described, picture)),
+    ]
+
+
+def _cells(medium: Medium) -> list[str]:
+    return [medium.kind, code(medium.extension), code(medium.content_type)]
 
 
 def _lines(rows: Sequence[Row], kind: str) -> list[list[str]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from uuid import uuid4
 
 from mediaimport_api.sidecar import Owner
-from mediaimport_api.spec import Source, Spec
+from mediaimport_api.spec import MediaType, Source, Spec
 from mediaimport_api.task import Task
 from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.store_settings import StoreSettings
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     options_parser.add_argument(
         "--name", default="manual", help="name of the import; the same name may run again (%(default)s)"
     )
-    options_parser.add_argument("--type", default="auto", choices=["auto", "video", "image", "audio"])
+    options_parser.add_argument("--type", default="auto", choices=[each.value for each in MediaType])
     options_parser.add_argument(
         "--allow-network", action="append", default=[], metavar="CIDR", help="a private range to allow"
     )

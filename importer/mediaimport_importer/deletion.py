@@ -24,7 +24,7 @@ from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
 from mediaimport_importer.errors import AttemptError, ObjectExistsError, RefusedError
-from mediaimport_importer.media.classify import stored_formats
+from mediaimport_importer.media.formats import stored_formats
 from mediaimport_importer.report import Report
 from mediaimport_importer.settings import termination_log
 from mediaimport_importer.store import multipart

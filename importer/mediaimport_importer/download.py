@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mediaimport_api.spec import Expected
 
+    from mediaimport_importer.media.formats import Format
     from mediaimport_importer.source.open import MediaSource
 
 CHUNK_BYTES = 1024 * 1024
@@ -32,6 +33,11 @@ class Limits:
     max_bytes: int
     scratch_bytes: int
     expected: Expected | None
+
+    @property
+    def has_checksum(self) -> bool:
+        """Tell whether the spec has the checksum of what it expects: then no other test of the bytes is needed."""
+        return self.expected is not None and self.expected.sha256 is not None
 
     def check_content_length(self, size_bytes: int | None) -> None:
         """Refuse a source before its body is read if its Content-Length is too large or not the expected one."""
@@ -76,7 +82,7 @@ class Downloaded:
     """A complete scratch file and the format that its first bytes show."""
 
     content: Content
-    sniffed: classify.Format
+    sniffed: Format
     proven: bool = True
     """True if the transport, the spec or the format itself vouches that all of it came."""
 
@@ -85,7 +91,7 @@ class Downloaded:
 class DownloadObserver:
     """Callbacks of a download: `on_format` once, when the head has arrived; `on_progress` after every chunk."""
 
-    on_format: Callable[[classify.Format], None]
+    on_format: Callable[[Format], None]
     on_progress: Callable[[int], None]
 
 
@@ -97,7 +103,7 @@ def download(source: MediaSource, spool: Spool, limits: Limits, observer: Downlo
         digest.update(chunk)
         spool.write(chunk)
         if sniffed is None:
-            sniffed = classify.classify(chunk)
+            sniffed = classify.classify(chunk, trusted=limits.has_checksum)
             observer.on_format(sniffed)
         observer.on_progress(spool.size_bytes)
     if sniffed is None:
@@ -124,7 +130,7 @@ def chunks(
         yield bytes(buffer)
 
 
-def _proves_end(path: Path, sniffed: classify.Format) -> bool:
+def _proves_end(path: Path, sniffed: Format) -> bool:
     """Tell whether the format says that this is its end; Truncated if it says that its end is missing."""
     completeness = completeness_of(path, sniffed.extension)
     if completeness is Completeness.CUT:

@@ -11,14 +11,29 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import ExitCode, Reason
-from mediaimport_api.spec import Expected
+from mediaimport_api.spec import Expected, Undescribed
 from mediaimport_api.status import Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Downloaded, DownloadObserver, Limits, download
-from mediaimport_importer.errors import AlreadyStoredError, AttemptError, StarvedProberError, UnavailableError
-from mediaimport_importer.media.inspection import inspect, undescribed
-from mediaimport_importer.media.thumbnail import Previewer, Thumbnail, final_thumbnail, provisional, refined, render
+from mediaimport_importer.errors import (
+    AlreadyStoredError,
+    AttemptError,
+    RefusedError,
+    StarvedProberError,
+    UnavailableError,
+)
+from mediaimport_importer.media.dimensions import header_size
+from mediaimport_importer.media.inspection import Subject, inspect, undescribed
+from mediaimport_importer.media.thumbnail import (
+    Previewer,
+    Thumbnail,
+    final_thumbnail,
+    provisional,
+    refined,
+    render,
+    without_picture,
+)
 from mediaimport_importer.prober import Prober
 from mediaimport_importer.record import Original, Record, already_stored, sidecar_body
 from mediaimport_importer.source.guard import Pace
@@ -32,8 +47,9 @@ if TYPE_CHECKING:
 
     from mediaimport_api.result import Result
     from mediaimport_api.sidecar import Sidecar
+    from mediaimport_prober.protocol import ThumbnailRequest
 
-    from mediaimport_importer.media.classify import Format
+    from mediaimport_importer.media.formats import Format
     from mediaimport_importer.media.streams import Inspection
     from mediaimport_importer.report import Report
     from mediaimport_importer.settings import Settings
@@ -46,6 +62,16 @@ _PROBER_SHARE = 0.6
 _RETRY_MARGIN = timedelta(minutes=5)
 """An attempt that runs out of memory is followed by another within this time, if the cluster has room for it."""
 _SOURCE_FAILURES = frozenset({ExitCode.SOURCE_REFUSED, ExitCode.SOURCE_UNAVAILABLE, ExitCode.MEDIA})
+
+
+_FAULTS_OF_THE_PROBER = frozenset({Reason.OUT_OF_MEMORY, Reason.UNEXPECTED})
+"""Reasons of a probe that failed for no fault of the file; another attempt may describe it."""
+
+
+def _refused(inspection: Inspection) -> RefusedError:
+    description = inspection.description
+    reason = Reason.NOT_MEDIA if description.reason is Reason.NOTHING_TO_DESCRIBE else description.reason
+    return RefusedError(reason, f"{description.message}, and spec.undescribed is Refuse")
 
 
 @dataclass
@@ -124,9 +150,9 @@ class Attempt:
         downloaded = self._download(spool)
         content, sniffed = downloaded.content, downloaded.sniffed
         request = provisional(self.file, self.spec.thumbnail, sniffed)
-        first = background.start("thumbnail", lambda: self.previewer.thumbnail(request))
-        self.report.step(Step.PROBE, f"probing {content.size_bytes} bytes of {sniffed.extension}")
-        inspection = self._inspect(sniffed, content.size_bytes)
+        first = background.start("thumbnail", lambda: self._first_thumbnail(request, sniffed))
+        self.report.step(Step.PROBE, f"probing {content.size_bytes} bytes of {sniffed.format_name}")
+        inspection = self._inspect(downloaded)
         if inspection.format != sniffed:
             # Its name is wrong: once the spool is released, the upload could still complete.
             self.upload.stop()
@@ -137,34 +163,52 @@ class Attempt:
         with self.defer_signals():
             return self._commit(inspection, thumbnail, original)
 
-    def _inspect(self, sniffed: Format, size_bytes: int) -> Inspection:
-        """Return the inspection; of media that no prober has the memory for, what its first bytes show."""
-        try:
-            return inspect(
-                self.prober,
-                self.file,
-                sniffed,
-                expected_type=self.spec.type,
-                size_bytes=size_bytes,
-                provisional_ms=self.previewer.duration_ms,
-            )
-        except StarvedProberError as error:
-            return self._undescribed(sniffed, error)
-        except UnavailableError as error:
-            if error.reason is not Reason.OUT_OF_MEMORY or not self._is_last_chance:
-                raise
-            return self._undescribed(sniffed, error)
+    def _first_thumbnail(self, request: ThumbnailRequest, sniffed: Format) -> Thumbnail:
+        return self.previewer.thumbnail(request) if sniffed.probed else without_picture(sniffed)
 
-    def _undescribed(self, sniffed: Format, error: AttemptError) -> Inspection:
-        self.report.say(f"storing the media without description: {error.public_message}", level="warning")
-        return undescribed(sniffed, expected_type=self.spec.type)
+    def _inspect(self, downloaded: Downloaded) -> Inspection:
+        """Return the inspection; the spec may refuse what cannot be described."""
+        inspection = self._kept(downloaded)
+        if inspection.described:
+            return inspection
+        if not self._keeps_undescribed:
+            raise _refused(inspection)
+        with self.path.open("rb") as file:
+            return inspection.with_size(header_size(file, inspection.format.extension))
+
+    def _kept(self, downloaded: Downloaded) -> Inspection:
+        """Return the inspection; of media that no prober can read or has the memory for, what its first bytes show."""
+        subject = Subject(
+            self.file,
+            downloaded.sniffed,
+            expected_type=self.spec.type,
+            size_bytes=downloaded.content.size_bytes,
+            proven=downloaded.proven,
+            provisional_ms=self.previewer.duration_ms,
+        )
+        try:
+            return inspect(self.prober, subject)
+        except UnavailableError as error:
+            if error.reason not in _FAULTS_OF_THE_PROBER or not (self._may_keep(error) and self._keeps_undescribed):
+                raise
+            self.report.say(f"storing the media without description: {error.public_message}", level="warning")
+            return undescribed(subject, error)
+
+    def _may_keep(self, error: UnavailableError) -> bool:
+        """Tell whether no other attempt could do better: a busy node was asked more than once already."""
+        return isinstance(error, StarvedProberError) or self._is_last_chance
+
+    @property
+    def _keeps_undescribed(self) -> bool:
+        return self.spec.undescribed is Undescribed.KEEP
 
     @property
     def _is_last_chance(self) -> bool:
-        """Tell whether no attempt has more memory, or the source is gone before one can ask it again."""
+        """Tell whether no attempt has more memory or follows at all, or the source is gone before it can be asked."""
         expires_at = self.spec.source.expires_at
         soon = datetime.now(UTC) + _RETRY_MARGIN
-        return self.task.more_memory or (expires_at is not None and expires_at <= soon)
+        last = self.task.more_memory or self.task.attempt >= self.spec.limits.attempts
+        return last or (expires_at is not None and expires_at <= soon)
 
     def _download(self, spool: Spool) -> Downloaded:
         settings = self.settings

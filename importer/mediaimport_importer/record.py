@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
-from mediaimport_api.result import Result, ThumbnailOutcome
+from mediaimport_api.result import Result, ThumbnailOutcome, recorded_description
 from mediaimport_api.sidecar import Provenance, Sidecar, source_fingerprint
 from mediaimport_api.source_policy import url_host
-from mediaimport_api.status import Asset, Kind, Media, MediaWarning
+from mediaimport_api.status import MAX_MESSAGE, Asset, Kind, Media, MediaWarning
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from mediaimport_importer.media.streams import Inspection
 
-UNDESCRIBED = (
-    "without description, since the prober had too little memory or CPU time; for a description raise"
-    " importer.proberMemory or importer.proberCpuRequest and import it again under another assetId"
+_MORE_ROOM = (
+    "; for a description raise importer.proberMemory or importer.proberCpuRequest and import it again under another"
+    " assetId"
 )
 _BLACK_LUMA = 8.0
 """Of 255: black as films have it, with a little noise."""
@@ -101,6 +101,7 @@ class Record:
             asset=self.asset,
             media=self.media,
             thumbnail=self.thumbnail.thumbnail,
+            description=self.inspection.description,
             ffprobe=self.inspection.ffprobe,
         )
 
@@ -123,9 +124,18 @@ def _provenance(task: Task) -> Provenance:
 
 
 def _imported(sidecar: Sidecar, outcome: ThumbnailOutcome, message: str) -> Result:
+    description = recorded_description(sidecar.description, sidecar.media)
     if MediaWarning.DESCRIPTION_MISSING in (sidecar.media.warnings or []):
-        message = f"{message} {UNDESCRIBED}"
-    return Result(reason=Reason.IMPORTED, message=message, asset=sidecar.asset, media=sidecar.media, thumbnail=outcome)
+        more_room = _MORE_ROOM if description.reason in {Reason.OUT_OF_MEMORY, Reason.UNEXPECTED} else ""
+        message = f"{message} without description: {description.message}{more_room}"[:MAX_MESSAGE]
+    return Result(
+        reason=Reason.IMPORTED,
+        message=message,
+        asset=sidecar.asset,
+        media=sidecar.media,
+        thumbnail=outcome,
+        description=description,
+    )
 
 
 def already_stored(sidecar: Sidecar) -> Result:
@@ -140,6 +150,8 @@ def _thumbnail_outcome(sidecar: Sidecar) -> ThumbnailOutcome:
         )
     if sidecar.asset.kind is Kind.AUDIO:
         return ThumbnailOutcome(reason=Reason.NO_PICTURE, message="the audio has no cover")
+    if not sidecar.asset.kind.is_media:
+        return ThumbnailOutcome(reason=Reason.NO_PICTURE, message=f"{sidecar.asset.kind.value} has no picture")
     return ThumbnailOutcome(reason=Reason.THUMBNAIL_FAILED, message="no thumbnail could be made during the import")
 
 

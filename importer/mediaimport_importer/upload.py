@@ -18,7 +18,7 @@ from mediaimport_importer.spool import Content, Reader, Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mediaimport_importer.media.classify import Format
+    from mediaimport_importer.media.formats import Format
     from mediaimport_importer.store.asset import Session
     from mediaimport_importer.store.bucket import Stored
 

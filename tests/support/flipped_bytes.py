@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from mediaimport_api.reasons import Reason
 from mediaimport_importer.download import CHUNK_BYTES
 from mediaimport_importer.errors import UnavailableError
-from mediaimport_importer.media.classify import HEAD_BYTES, MP4
+from mediaimport_importer.media.classify import HEAD_BYTES
+from mediaimport_importer.media.formats import MP4
 from mediaimport_importer.spool import Content, Reader, Spool, View
 from mediaimport_importer.store.asset import Session, open_session
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from mediaimport_api.spec import MediaType, ThumbnailFrame, ThumbnailSpec
 from mediaimport_importer.media.classify import HEAD_BYTES, classify
-from mediaimport_importer.media.inspection import inspect
+from mediaimport_importer.media.inspection import Subject, inspect
 from mediaimport_importer.media.thumbnail import Thumbnail, final_thumbnail, provisional, render
 from mediaimport_importer.prober import Prober
 from mediaimport_prober.protocol import ProbeRequest, ThumbnailRequest
@@ -51,18 +51,19 @@ class RunningProber:
         described, _ = self.client.ask(ProbeRequest(file=name))
         return described, *self.client.ask(ThumbnailRequest(file=name, width_pixels=width_pixels, **options))
 
-    def inspect(self, file: Path, *, expected_type: MediaType = MediaType.AUTO) -> Inspection:
-        """Return the importer's inspection of a file."""
-        name, sniffed = self.add(file), classify(file.read_bytes()[:HEAD_BYTES])
-        size = file.stat().st_size
-        return inspect(self.client, name, sniffed, expected_type=expected_type, size_bytes=size)
+    def inspect(self, file: Path, *, expected_type: MediaType = MediaType.AUTO, proven: bool = False) -> Inspection:
+        """Return the importer's inspection of a file; `proven`: its transport proves that it is whole."""
+        return inspect(self.client, self._subject(file, expected_type, proven=proven))
 
     def thumbnail(self, file: Path, *, frame: ThumbnailFrame = ThumbnailFrame.FIRST) -> Thumbnail:
         """Return the importer's thumbnail of a file."""
-        name, sniffed = self.add(file), classify(file.read_bytes()[:HEAD_BYTES])
-        inspection = inspect(self.client, name, sniffed, expected_type=MediaType.AUTO, size_bytes=file.stat().st_size)
-        request = provisional(name, ThumbnailSpec(frame=frame), sniffed)
-        return final_thumbnail(self.client, request, render(self.client, request), inspection)
+        subject = self._subject(file, MediaType.AUTO, proven=True)
+        request = provisional(subject.file, ThumbnailSpec(frame=frame), subject.sniffed)
+        return final_thumbnail(self.client, request, render(self.client, request), inspect(self.client, subject))
+
+    def _subject(self, file: Path, expected_type: MediaType, *, proven: bool) -> Subject:
+        sniffed = classify(file.read_bytes()[:HEAD_BYTES])
+        return Subject(self.add(file), sniffed, expected_type, size_bytes=file.stat().st_size, proven=proven)
 
 
 @contextlib.contextmanager

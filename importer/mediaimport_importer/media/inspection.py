@@ -1,4 +1,7 @@
-"""Inspection of the scratch file by ffprobe, in the prober: streams, duration, truncation."""
+"""Inspection of the scratch file by ffprobe, in the prober: streams, duration, doubts.
+
+It describes, and does not decide about bytes: what came whole is kept, described or not.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.reasons import Reason
+from mediaimport_api.result import DescriptionOutcome
 from mediaimport_api.spec import MediaType
 from mediaimport_api.status import DurationSource, Kind, Media, MediaWarning
 from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, Response
 
 from mediaimport_importer import background
 from mediaimport_importer.errors import RefusedError, StarvedProberError, UnavailableError
-from mediaimport_importer.media.classify import INDEXED, Format, unsupported
 from mediaimport_importer.media.document import known_document
+from mediaimport_importer.media.formats import INDEXED, Format
 from mediaimport_importer.media.streams import Inspection, Streams, describe
 from mediaimport_importer.prober import out_of_memory
 
 if TYPE_CHECKING:
+    from mediaimport_importer.errors import AttemptError
     from mediaimport_importer.prober import Prober
 
 _NEAR_END_MS = 10_000
@@ -26,41 +31,88 @@ _MISSING_MS, _MISSING_SHARE = 1000, 0.03
 _COUNTED = frozenset({"gif", "webp", "png", "avif"})
 
 
-def inspect(  # noqa: PLR0913 - each is a fact about the file
-    prober: Prober,
-    file: str,
-    sniffed: Format,
-    *,
-    expected_type: MediaType,
-    size_bytes: int,
-    provisional_ms: int | None = None,
-) -> Inspection:
-    """Return the inspection of a file; NotMedia, UnsupportedFormat, TypeMismatch, Truncated, … if it is refused.
+@dataclass(frozen=True)
+class Subject:
+    """A file in the scratch directory, and what is known of it before it is probed."""
 
-    `provisional_ms`: the duration that the preview read. A right one saves time, a wrong one does no harm.
+    file: str
+    sniffed: Format
+    expected_type: MediaType
+    size_bytes: int
+    proven: bool
+    """The transport, the spec or the format's own end proves that the file is whole; otherwise the inside decides."""
+    provisional_ms: int | None = None
+    """The duration that the preview read. A right one saves time, a wrong one does no harm."""
+
+
+def inspect(prober: Prober, subject: Subject) -> Inspection:
+    """Return the inspection of a file; TypeMismatch, or Truncated of a file that nothing else vouches for.
+
+    A file that the prober cannot describe is kept: only its description is missing, and the inspection says why.
     """
-    last_packets = _LastPackets(prober, file, provisional_ms)
-    response, _ = prober.ask(ProbeRequest(file=file))
+    if not subject.sniffed.probed:
+        return undescribed(subject, _not_probed(subject.sniffed))
+    try:
+        return _probed(prober, subject)
+    except RefusedError as error:
+        if error.reason not in _UNDESCRIBED:
+            raise
+        if error.reason is Reason.PROBE_FAILED and not subject.proven:
+            raise UnavailableError(
+                Reason.TRUNCATED,
+                f"the source does not say how long its answer is, and it cannot be read: {error.public_message}",
+            ) from error
+        return undescribed(subject, error)
+
+
+_UNDESCRIBED = frozenset({Reason.UNSUPPORTED_FORMAT, Reason.PIXEL_LIMIT_EXCEEDED, Reason.PROBE_FAILED})
+
+
+def _probed(prober: Prober, subject: Subject) -> Inspection:
+    last_packets = _LastPackets(prober, subject.file, subject.provisional_ms)
+    response, _ = prober.ask(ProbeRequest(file=subject.file))
     _raise_failure(response)
     streams = Streams(known_document(response.document))
-    media_format, frames = _corrected(prober, file, sniffed, streams)
-    _check_type(media_format, expected_type)
+    media_format, frames = _corrected(prober, subject.file, subject.sniffed, streams)
+    _check_type(media_format, subject.expected_type)
     if media_format.kind is not Kind.AUDIO and streams.size is None:
         raise RefusedError(Reason.PROBE_FAILED, "ffprobe finds no picture size in the media; check the file for damage")
     duration = _duration(last_packets, media_format, streams)
-    media = describe(streams, media_format, size_bytes=size_bytes, duration=duration, frames=frames)
-    return Inspection(media_format, media, streams)
+    held = _held(last_packets, media_format, duration, proven=subject.proven)
+    media = describe(streams, media_format, size_bytes=subject.size_bytes, duration=held or duration, frames=frames)
+    doubts = [MediaWarning.DURATION_MISMATCH] if held else []
+    return Inspection(media_format, _doubted(media, doubts), streams)
 
 
-def undescribed(sniffed: Format, *, expected_type: MediaType) -> Inspection:
-    """Return what the first bytes alone show of a file that the prober cannot read; TypeMismatch.
+def undescribed(subject: Subject, error: AttemptError) -> Inspection:
+    """Return what the first bytes alone show of a file that the prober cannot describe; TypeMismatch.
 
     Where they do not tell video from sound, the type that the spec expects is believed.
     """
-    media_format = sniffed if expected_type is MediaType.AUTO else sniffed.of_kind(Kind(expected_type.value))
-    _check_type(media_format, expected_type)
-    media = Media(format_name=media_format.extension, warnings=[MediaWarning.DESCRIPTION_MISSING])
-    return Inspection(media_format, media, Streams({}))
+    sniffed, expected = subject.sniffed, subject.expected_type
+    media_format = sniffed if expected.accepts_all else sniffed.of_kind(Kind(expected.value))
+    _check_type(media_format, expected)
+    media = Media(format_name=media_format.format_name)
+    doubts = [MediaWarning.DESCRIPTION_MISSING] if media_format.kind.is_media else []
+    description = DescriptionOutcome(reason=error.reason, message=error.public_message)
+    return Inspection(media_format, _doubted(media, doubts), Streams({}), description)
+
+
+def _not_probed(sniffed: Format) -> RefusedError:
+    if sniffed.kind.is_media:
+        return unsupported(f"{sniffed.kind.value} in the format {sniffed.format_name}")
+    return RefusedError(
+        Reason.NOTHING_TO_DESCRIBE, f"a {sniffed.kind.value} ({sniffed.format_name}) has no pictures and no sound"
+    )
+
+
+def unsupported(what: str) -> RefusedError:
+    """Return the refusal of media in a format that the prober does not read."""
+    return RefusedError(Reason.UNSUPPORTED_FORMAT, f"the prober does not read {what}")
+
+
+def _doubted(media: Media, doubts: list[MediaWarning]) -> Media:
+    return media.model_copy(update={"warnings": [*(media.warnings or []), *doubts] or None})
 
 
 def _raise_failure(response: Response) -> None:
@@ -101,13 +153,13 @@ def _packet_count(prober: Prober, file: str) -> int | None:
 
 
 def _check_type(media_format: Format, expected: MediaType) -> None:
-    if expected in {MediaType.AUTO, media_format.kind.value}:
+    if expected.accepts_all or expected == media_format.kind.value:
         return
     if media_format.animated and expected is MediaType.IMAGE:
         return
     raise RefusedError(
         Reason.TYPE_MISMATCH,
-        f"spec.type is {expected.value}, but the media is {media_format.kind.value} ({media_format.extension})",
+        f"spec.type is {expected.value}, but the source served {media_format.kind.value} ({media_format.format_name})",
     )
 
 
@@ -155,21 +207,28 @@ def _near_s(duration_ms: int) -> float:
 
 
 def _duration(last_packets: _LastPackets, media_format: Format, streams: Streams) -> tuple[int, DurationSource] | None:
-    """Return the duration, from the packets where no header has it; Truncated if the packets end before it."""
+    """Return the duration, from the packets where no header has it."""
     if media_format.kind is Kind.IMAGE:
         return None
     duration = streams.duration
     if duration is None:
         end_ms = last_packets.end_ms_from(0)
         return (end_ms, DurationSource.PACKETS) if end_ms else None
-    if media_format.extension in INDEXED:
-        _check_end(last_packets, duration[0])
     return duration
 
 
-def _check_end(last_packets: _LastPackets, duration_ms: int) -> None:
-    end_ms = last_packets.end_ms(duration_ms)
-    if end_ms is not None and duration_ms - end_ms > max(_MISSING_MS, duration_ms * _MISSING_SHARE):
+def _held(
+    last_packets: _LastPackets, media_format: Format, duration: tuple[int, DurationSource] | None, *, proven: bool
+) -> tuple[int, DurationSource] | None:
+    """Return the duration of the packets if the header claims more; Truncated if nothing proves that all have come."""
+    if duration is None or media_format.extension not in INDEXED:
+        return None
+    claimed_ms = duration[0]
+    end_ms = last_packets.end_ms(claimed_ms)
+    if end_ms is None or claimed_ms - end_ms <= max(_MISSING_MS, claimed_ms * _MISSING_SHARE):
+        return None
+    if not proven:
         raise UnavailableError(
-            Reason.TRUNCATED, f"the media's header says {duration_ms} ms, but its last packet ends at {end_ms} ms"
+            Reason.TRUNCATED, f"the media's header says {claimed_ms} ms, but its last packet ends at {end_ms} ms"
         )
+    return end_ms, DurationSource.PACKETS

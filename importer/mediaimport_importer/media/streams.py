@@ -6,18 +6,19 @@ The JSON comes from a process that a hostile file may have taken over: every val
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.model import MAX_COUNT
+from mediaimport_api.result import DESCRIBED, DescriptionOutcome
 from mediaimport_api.status import AudioMedia, DurationSource, Kind, Media, MediaWarning, VideoMedia
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mediaimport_importer.media.classify import Format
     from mediaimport_importer.media.document import Document
+    from mediaimport_importer.media.formats import Format
 
 _MAX_NUMBER = 2**53
 _MAX_SECONDS = 1e9
@@ -145,11 +146,20 @@ class Inspection:
     format: Format
     media: Media
     streams: Streams
+    description: DescriptionOutcome = DESCRIBED
 
     @property
     def described(self) -> bool:
         """Tell whether the prober could read the file."""
-        return MediaWarning.DESCRIPTION_MISSING not in (self.media.warnings or [])
+        return self.description.described
+
+    def with_size(self, size: tuple[int, int] | None) -> Inspection:
+        """Return the inspection with the size of the picture as its header has it, None if it is unknown."""
+        if size is None or max(size) > _MAX_SIDE:
+            return self
+        width, height = size
+        changes = {"width": width, "height": height, "aspect_ratio": _aspect_ratio(width, height)}
+        return replace(self, media=self.media.model_copy(update=changes))
 
     @property
     def ffprobe(self) -> Document:

@@ -14,8 +14,8 @@ from mediaimport_prober.protocol import Picture, ProbeRequest, ThumbnailRequest
 
 from mediaimport_importer import background
 from mediaimport_importer.errors import AttemptError
-from mediaimport_importer.media.classify import INDEXED, Format
 from mediaimport_importer.media.document import known_document
+from mediaimport_importer.media.formats import INDEXED, Format
 from mediaimport_importer.media.streams import Inspection, Streams
 
 if TYPE_CHECKING:
@@ -86,6 +86,14 @@ def render(prober: Prober, request: ThumbnailRequest) -> Thumbnail:
     if response.failure is not None or jpeg_size(jpeg) is None:
         return Thumbnail(Reason.THUMBNAIL_FAILED, response.message or "the prober sent no JPEG")
     return Thumbnail(Reason.THUMBNAIL_STORED, "the thumbnail is stored", jpeg, response.luma)
+
+
+def without_picture(media_format: Format) -> Thumbnail:
+    """Return the outcome for a file of which none is rendered."""
+    name = media_format.format_name
+    if media_format.kind in {Kind.VIDEO, Kind.IMAGE}:
+        return Thumbnail(Reason.THUMBNAIL_FAILED, f"the prober does not render {name}")
+    return Thumbnail(Reason.NO_PICTURE, f"a file of kind {media_format.kind.value} ({name}) has no picture")
 
 
 def final_thumbnail(prober: Prober, request: ThumbnailRequest, first: Thumbnail, inspection: Inspection) -> Thumbnail:

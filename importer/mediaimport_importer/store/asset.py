@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mediaimport_api.task import Task
     from mediaimport_runtime.store_settings import StoreSettings
 
-    from mediaimport_importer.media.classify import Format
+    from mediaimport_importer.media.formats import Format
 
 MAX_SIDECAR_BYTES = 8 * 1024 * 1024
 MAX_PUT_BYTES = 5 * 1000**3

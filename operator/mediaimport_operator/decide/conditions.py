@@ -14,6 +14,7 @@ from mediaimport_operator.observe.resource import read_status
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mediaimport_api.result import DescriptionOutcome
     from mediaimport_runtime.kubernetes.objects import Object
 
 MAX_CONDITION_MESSAGE = 1024
@@ -48,6 +49,11 @@ class ConditionBuilder:
     def halted(self, reason: Reason, message: str) -> list[Condition]:
         """Return the conditions of an import that a person has suspended or deleted."""
         return [self._condition(ConditionType.READY, "False", reason, message)]
+
+    def description(self, outcome: DescriptionOutcome) -> Condition:
+        """Return the condition Described."""
+        status: Literal["True", "False"] = "True" if outcome.described else "False"
+        return self._condition(ConditionType.DESCRIBED, status, outcome.reason, outcome.message)
 
     def thumbnail(self, *, stored: bool, reason: Reason, message: str) -> Condition:
         """Return the condition ThumbnailReady."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.reasons import Reason, Retry
+from mediaimport_api.result import recorded_description
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.status import (
     MAX_MESSAGE,
@@ -112,6 +113,7 @@ class StatusBuilder:
         stored = outcome.thumbnail is not None
         conditions = [
             *self._conditions.ready(Reason.IMPORTED, result.message),
+            self._conditions.description(recorded_description(result.description, media)),
             self._conditions.thumbnail(stored=stored, reason=outcome.reason, message=outcome.message),
         ]
         return self._status(
@@ -177,7 +179,9 @@ class StatusBuilder:
     def _in_progress(self, phase: Phase, reason: Reason, message: str, **fields: object) -> Status:
         before = self.observed.resource.status
         thumbnail = before.condition(ConditionType.THUMBNAIL_READY) if before.thumbnail else None
-        conditions = [*self._conditions.reconciling(reason, message), *([thumbnail] if thumbnail else [])]
+        description = before.condition(ConditionType.DESCRIBED) if before.asset else None
+        kept = [each for each in (description, thumbnail) if each is not None]
+        conditions = [*self._conditions.reconciling(reason, message), *kept]
         return self._status(phase, conditions, **fields)
 
     def _status(self, phase: Phase, conditions: list[Condition], **fields: object) -> Status:

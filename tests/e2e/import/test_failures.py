@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         ({"file": "missing"}, "SourceNotFound"),
         ({"file": "html"}, "NotMedia"),
         ({"file": "empty"}, "NotMedia"),
-        ({"file": "truncated"}, "ProbeFailed"),
         ({"cut_after_bytes": 50_000, "cuts": 1000}, "Truncated"),
         ({"failures": 1000}, "SourceUnavailable"),
     ],
@@ -67,6 +66,17 @@ def test_a_connection_that_breaks_once_is_resumed_within_the_attempt(world: Worl
     status = world.wait_for_phase(name, "Ready")["status"]
     assert len(status["attempts"]) == 1
     assert status["asset"]["sha256"] == world.film_sha256
+
+
+def test_file_that_cannot_be_described_is_kept_unless_the_spec_refuses_it(world: World) -> None:
+    source = {"url": world.file_url(file="truncated")}
+    kept = world.wait_for_phase(world.create("undescribed", {"source": source}), "Ready")["status"]
+    refused = world.wait_for_phase(world.create("refused", {"source": source, "undescribed": "Refuse"}), "Failed")[
+        "status"
+    ]
+    conditions = {each["type"]: (each["status"], each["reason"]) for each in kept["conditions"]}
+    assert conditions["Described"] == ("False", "ProbeFailed")
+    assert (kept["asset"]["kind"], refused["error"]["reason"]) == ("video", "ProbeFailed")
 
 
 def test_a_private_address_is_blocked(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import struct
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ ANSWERS: dict[Reason, Script] = {
     Reason.SOURCE_BLOCKED: {"status": "302 Found", "Location": "http://169.254.169.254/latest"},
     Reason.SOURCE_UNAVAILABLE: {"status": "503 Service Unavailable"},
     Reason.NOT_MEDIA: {"body": b"<!DOCTYPE html><title>Expired</title>"},
-    Reason.UNSUPPORTED_FORMAT: {"body": b"II*\x00" + bytes(200)},
+    Reason.UNSUPPORTED_FORMAT: {"body": b"FORM\0\0\1\0AIFF" + bytes(200)},
     Reason.PROBE_FAILED: {"body": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(500)},
     Reason.TRUNCATED: {"body": bytes(1000), "Content_Length": "5000"},
 }
@@ -53,6 +53,8 @@ VARIABLES: dict[Reason, dict[str, str]] = {
     Reason.SCRATCH_EXCEEDED: {"SCRATCH_SIZE_BYTES": "1000"},
     Reason.UNEXPECTED: {"SCRATCH_DIRECTORY": "/nowhere"},
 }
+REFUSING: dict[str, Any] = {"undescribed": "Refuse"}
+"""Spec of those who want described media only: for others these are no failures, see test_kept.py."""
 ELSEWHERE = {
     Reason.INTERRUPTED,  # by a signal to the process: test_process.py
     Reason.SETTINGS_INVALID,  # before the attempt: test_process.py
@@ -77,7 +79,8 @@ def test_answer_of_a_source_ends_with_its_reason(imports: Imports, sources: Sour
     script = dict(ANSWERS[reason])
     body = script.pop("body", b"")
     query = "?X-Amz-Signature=hidden" if reason is Reason.SOURCE_EXPIRED else "?key=hidden"
-    task = imports.task(sources.add(lambda conversation: conversation.answer(body, **script), query=query))
+    url = sources.add(lambda conversation: conversation.answer(body, **script), query=query)
+    task = imports.task(url, **REFUSING)
 
     ended(imports, task, reason)
 
@@ -133,18 +136,14 @@ def deleted(imports: Imports, sources: Sources, studio: Studio) -> Task:
 
 
 def too_many_pixels(imports: Imports, sources: Sources, studio: Studio) -> Task:  # noqa: ARG001 - as the others
-    return imports.task(sources.add(lambda conversation: conversation.answer(png(11_000, 10_000))))
+    return imports.task(sources.add(lambda conversation: conversation.answer(bitmap(12_000, 9_000))), **REFUSING)
 
 
-def png(width: int, height: int) -> bytes:
-    """Return the header of a large PNG, with the first rows of it."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
-    rows = zlib.compress(bytes(1 + width * 3) * 10)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+def bitmap(width: int, height: int) -> bytes:
+    """Return a black bitmap."""
+    rows = bytes(width // 8 * height)
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 1, 0, len(rows), 0, 0, 2, 0)
+    return b"BM" + struct.pack("<IHHI", 62 + len(rows), 0, 0, 62) + header + b"\0\0\0\0\xff\xff\xff\0" + rows
 
 
 MADE: dict[Reason, Callable[[Imports, Sources, Studio], Task]] = {

@@ -15,7 +15,7 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import MediaWarning
 from mediaimport_importer.errors import UnavailableError
-from mediaimport_importer.media.classify import MP4
+from mediaimport_importer.media.formats import MP4
 from mediaimport_importer.spool import Content, Spool
 from mediaimport_importer.store.asset import Session, open_session
 from mediaimport_importer.store.multipart import MIN_PART_BYTES

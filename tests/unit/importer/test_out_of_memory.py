@@ -140,18 +140,37 @@ def test_type_that_the_first_bytes_exclude_is_a_mismatch(imports: Imports, body:
 def test_damaged_file_is_no_want_of_memory(imports: Imports, prober: RunningProber, body: bytes) -> None:
     damaged = body.replace(b"moov", b"skip")
     fed = Imports(imports.store, imports.sources, prober, imports.folder)
-    task = task_of(fed, damaged, more_memory=True)
 
-    assert fed.run(task).reason is Reason.PROBE_FAILED
-    assert fed.stored(task) == {}
+    kept = fed.run(task_of(fed, damaged))
+    refused = fed.run(task_of(fed, damaged, more_memory=True, undescribed="Refuse"))
+
+    assert kept.description is not None
+    assert (kept.reason, kept.description.reason) == (Reason.IMPORTED, Reason.PROBE_FAILED)
+    assert "proberMemory" not in kept.message
+    assert refused.reason is Reason.PROBE_FAILED
 
 
 def test_truncated_media_is_no_want_of_memory(imports: Imports, prober: RunningProber, body: bytes) -> None:
     fed = Imports(imports.store, imports.sources, prober, imports.folder)
-    task = task_of(fed, body[: len(body) // 2], more_memory=True)
+    half = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body[: len(body) // 2]
+    task = fed.task(fed.sources.add(lambda conversation: conversation.send(half)))
 
-    assert fed.run(task).reason is Reason.TRUNCATED
+    assert fed.run(task.model_copy(update={"more_memory": True})).reason is Reason.TRUNCATED
     assert fed.stored(task) == {}
+
+
+def test_media_that_must_be_described_is_not_kept_without(imports: Imports, body: bytes) -> None:
+    task = task_of(imports, body, more_memory=True, undescribed="Refuse")
+
+    assert imports.run(task).reason is Reason.OUT_OF_MEMORY
+    assert imports.stored(task) == {}
+
+
+def test_last_of_all_attempts_keeps_what_the_prober_fails_at(imports: Imports, body: bytes) -> None:
+    task = task_of(imports, body, limits={"attempts": 3})
+
+    assert imports.run(task.model_copy(update={"attempt": 2})).reason is Reason.OUT_OF_MEMORY
+    assert imports.run(task.model_copy(update={"attempt": 3})).reason is Reason.IMPORTED
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from dev.generate.tested import Medium, Row, page
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tests.support.kept_files import KeptFile
+
 UNIT = Path(__file__).resolve().parents[1]
 FOLDERS = (UNIT / "importer", UNIT / "prober")
 PAGE = UNIT.parents[1] / "docs" / "importer.md"
@@ -21,7 +23,7 @@ PAGE = UNIT.parents[1] / "docs" / "importer.md"
 def written(items: Iterable[pytest.Function]) -> str:
     """Return the page, which is the same in whatever order the tests run."""
     ordered = sorted(items, key=_place)
-    return page(media(ordered), rows(ordered))
+    return page(media(ordered), kept(ordered), rows(ordered))
 
 
 def _place(item: pytest.Function) -> tuple[Path, int, list[int], str]:
@@ -53,10 +55,20 @@ def _row(test: str, cases: list[tuple[pytest.Mark, pytest.Function]]) -> Row:
 
 def media(items: Iterable[pytest.Function]) -> list[Medium]:
     """Return the parameters of `test_format_is_detected_from_the_bytes`."""
-    cases: list[dict[str, Any]] = [
-        dict(each.callspec.params) for each in items if each.originalname == "test_format_is_detected_from_the_bytes"
+    return [
+        Medium(params["name"], *params["expected"])
+        for params in _cases(items, "test_format_is_detected_from_the_bytes")
     ]
-    return [Medium(params["name"], *params["expected"]) for params in cases]
+
+
+def kept(items: Iterable[pytest.Function]) -> list[Medium]:
+    """Return the parameters of `test_file_is_kept_by_its_kind`."""
+    files: list[KeptFile] = [params["kept"] for params in _cases(items, "test_file_is_kept_by_its_kind")]
+    return [Medium(each.name, *each.expected, made=each.made, described=each.described) for each in files]
+
+
+def _cases(items: Iterable[pytest.Function], test: str) -> list[dict[str, Any]]:
+    return [dict(each.callspec.params) for each in items if each.originalname == test]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import LogLine
 from mediaimport_api.sidecar import Sidecar, source_fingerprint
+from mediaimport_api.status import MediaWarning
 from mediaimport_importer.pipeline import Attempt
 from mediaimport_importer.report import Report
 from mediaimport_importer.upload import Upload
@@ -21,6 +22,8 @@ from mediaimport_importer.upload import Upload
 from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_s3 import S3Client
 
     from tests.support.import_runner import Imports
@@ -267,11 +270,10 @@ def test_upload_under_a_wrong_name_ends_before_it_could_complete(
 
 REFUSED: list[tuple[str, bytes, dict[str, Any], Reason]] = [
     ("HTML", b"<!DOCTYPE html><title>expired</title>", {}, Reason.NOT_MEDIA),
-    ("JSON", b'{"error": "expired"}', {}, Reason.NOT_MEDIA),
+    ("JSON", b'{"error": "expired"}', {"Content_Type": "application/json"}, Reason.NOT_MEDIA),
+    ("S3", b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", {}, Reason.NOT_MEDIA),
     ("empty", b"", {}, Reason.NOT_MEDIA),
-    ("zip", b"PK\x03\x04" + bytes(100), {}, Reason.NOT_MEDIA),
     ("encoded", b"\x1f\x8b", {"Content_Encoding": "gzip"}, Reason.NOT_MEDIA),
-    ("TIFF", b"II*\x00" + bytes(100), {}, Reason.UNSUPPORTED_FORMAT),
     ("not found", b"", {"status": "404 Not Found"}, Reason.SOURCE_NOT_FOUND),
     ("gone", b"", {"status": "410 Gone"}, Reason.SOURCE_NOT_FOUND),
     ("forbidden", b"", {"status": "403 Forbidden"}, Reason.SOURCE_UNAUTHORIZED),
@@ -283,7 +285,7 @@ REFUSED: list[tuple[str, bytes, dict[str, Any], Reason]] = [
 
 @pytest.mark.parametrize(("body", "answer", "reason"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 @pytest.mark.attack(
-    "responses that are not media: HTML, JSON, zip, gzip, an empty body, errors",
+    "responses that are no output: an HTML page, an error as JSON or XML, gzip, an empty body, errors",
     "a reason each; no object, upload or scratch file, no query string in message or log",
 )
 def test_refused_source_leaves_nothing(
@@ -299,27 +301,64 @@ def test_refused_source_leaves_nothing(
     assert "hidden" not in imports.log.getvalue() + result.message
 
 
+def cut_off(body: bytes) -> Callable[[Conversation], None]:
+    """Send a part of a body as a server does that breaks off: nothing in the transport says that more was to come."""
+    return lambda conversation: conversation.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+
+
+def moov_last(studio: Studio) -> bytes:
+    """Return the first half of an MP4 with its index at its end."""
+    whole = studio.make("moov-last.mp4", "-f", "lavfi", "-i", "testsrc2=d=2", "-c:v", "libx264", "-preset", "ultrafast")
+    return whole.read_bytes()[: whole.stat().st_size // 2]
+
+
+def moov_first(studio: Studio) -> bytes:
+    """Return two thirds of an MP4 with its index at its start."""
+    whole = studio.video("long.mp4", seconds=20).read_bytes()
+    return whole[: len(whole) * 2 // 3]
+
+
 @pytest.mark.trap("cut short, index at the end", "mp4", "refused; nothing stored")
 def test_mp4_without_its_end_leaves_nothing(imports: Imports, sources: Sources, studio: Studio) -> None:
-    whole = studio.make("moov-last.mp4", "-f", "lavfi", "-i", "testsrc2=d=2", "-c:v", "libx264", "-preset", "ultrafast")
-    half = whole.read_bytes()[: whole.stat().st_size // 2]
-    task = imports.task(sources.add(lambda conversation: conversation.answer(half)))
-
-    result = imports.run(task)
-
-    assert result.reason is Reason.PROBE_FAILED, result
-    assert imports.stored(task) == {}
-
-
-@pytest.mark.trap("cut short, index at the start", "mp4", "Truncated; nothing stored")
-def test_fast_start_mp4_that_was_cut_is_truncated(imports: Imports, sources: Sources, studio: Studio) -> None:
-    whole = studio.video("long.mp4", seconds=20).read_bytes()
-    task = imports.task(sources.add(lambda conversation: conversation.answer(whole[: len(whole) * 2 // 3])))
+    task = imports.task(sources.add(cut_off(moov_last(studio))))
 
     result = imports.run(task)
 
     assert result.reason is Reason.TRUNCATED, result
     assert imports.stored(task) == {}
+
+
+@pytest.mark.trap("cut short, index at the start", "mp4", "Truncated; nothing stored")
+def test_fast_start_mp4_that_was_cut_is_truncated(imports: Imports, sources: Sources, studio: Studio) -> None:
+    task = imports.task(sources.add(cut_off(moov_first(studio))))
+
+    result = imports.run(task)
+
+    assert result.reason is Reason.TRUNCATED, result
+    assert imports.stored(task) == {}
+
+
+@pytest.mark.parametrize(
+    ("made", "described"), [(moov_last, False), (moov_first, True)], ids=["index at the end", "index at the start"]
+)
+@pytest.mark.trap(
+    "the same halves, whole by their Content-Length", "mp4", "kept: the transport proves that they are all there is"
+)
+def test_half_that_its_transport_proves_complete_is_kept_with_a_doubt(
+    imports: Imports, sources: Sources, studio: Studio, made: Callable[[Studio], bytes], *, described: bool
+) -> None:
+    half = made(studio)
+    task = imports.task(sources.add(lambda conversation: conversation.answer(half)))
+
+    result = imports.run(task)
+
+    assert result.reason is Reason.IMPORTED, result
+    assert imports.stored(task)["video.mp4"] == len(half)
+    assert result.description is not None
+    assert result.description.described is described
+    assert result.media is not None
+    doubt = MediaWarning.DURATION_MISMATCH if described else MediaWarning.DESCRIPTION_MISSING
+    assert doubt in (result.media.warnings or [])
 
 
 @pytest.mark.attack("more bytes than `limits.maxSizeBytes`", "SourceTooLarge")

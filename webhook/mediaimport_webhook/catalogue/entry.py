@@ -198,8 +198,10 @@ def _phase(status: Status, *, run: str) -> Phase:
 
 
 def _type(asset: Asset | None, requested: str) -> schemas.AssetKind | None:
-    kind = asset.kind.value if asset is not None else requested
-    return None if kind == "auto" else cast("schemas.AssetKind", kind)
+    """Return the kind of the stored asset; before that the only one that the spec accepts, None if there are more."""
+    if asset is not None:
+        return asset.kind.value
+    return None if requested in {"auto", "file"} else cast("schemas.AssetKind", requested)
 
 
 def _reason(status: Status, phase: Phase) -> str | None:

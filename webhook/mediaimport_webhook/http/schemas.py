@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 AssetStatus = Literal["uploading", "ready", "failed"]
-AssetKind = Literal["video", "image", "audio"]
+AssetKind = Literal["video", "image", "audio", "model3d", "document", "archive", "file"]
 JobStatus = Literal["generating", "uploading", "ready", "failed"]
 
 _CLOSED = ConfigDict(extra="forbid", use_enum_values=True)
@@ -68,7 +68,9 @@ class Metadata(TypedDict):
     codec: Annotated[str | None, Field(examples=["h264"])]
     bitrate: Annotated[int | None, Field(description="bits per second", examples=[2400000])]
     frame_rate: Annotated[float | None, Field(description="frames per second", examples=[24.0])]
-    format: Annotated[str | None, Field(description="ffprobe's name of the container")]
+    format: Annotated[
+        str | None, Field(description="ffprobe's name of the container; the extension of a file that it cannot read")
+    ]
     aspect_ratio: Annotated[str | None, Field(examples=["16:9"])]
     size_bytes: int | None
     content_type: Annotated[str | None, Field(examples=["video/mp4"])]

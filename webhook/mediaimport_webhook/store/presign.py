@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,10 @@ class Presigner:
         """With the time until which it is used again."""
 
     async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
-        """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError."""
+        """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError.
+
+        A browser shows nothing but pictures, videos and sound: what may hold a script it saves, whatever its type.
+        """
         cache_key, now = (key, download_name), self._clock()
         cached = self._signed.get(cache_key)
         if cached is not None and now < cached[1]:
@@ -73,9 +77,7 @@ class Presigner:
         return await asyncio.to_thread(self._sign_blocking, key, download_name, now)
 
     def _sign_blocking(self, key: str, download_name: str, now: datetime) -> SignedUrl:
-        parameters = {"Bucket": self._bucket, "Key": key}
-        if download_name:
-            parameters["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(download_name, safe='')}"
+        parameters = {"Bucket": self._bucket, "Key": key, **_response_headers(key, download_name)}
         try:
             url: str = self._client.generate_presigned_url("get_object", parameters, ExpiresIn=self._lifetime_s)
         except BotoCoreError as error:
@@ -88,6 +90,18 @@ class Presigner:
         credentials = self._client._request_signer._credentials  # noqa: SLF001 - botocore has no public access to them
         end: datetime | None = getattr(credentials, "_expiry_time", None)
         return end or now + timedelta(seconds=self._lifetime_s)
+
+
+_INLINE = re.compile(r"(?:video|image|audio|thumbnail)\.(?!svg$)[a-z0-9]{2,11}")
+"""Names of objects that a browser may show. An SVG is a picture with scripts."""
+
+
+def _response_headers(key: str, download_name: str) -> dict[str, str]:
+    """Return the headers that the store is to answer with instead of the object's own."""
+    inline = _INLINE.fullmatch(key.rpartition("/")[2]) is not None
+    named = f"; filename*=UTF-8''{quote(download_name, safe='')}" if download_name else ""
+    headers = {} if inline and not named else {"ResponseContentDisposition": f"attachment{named}"}
+    return headers if inline else headers | {"ResponseContentType": "application/octet-stream"}
 
 
 def _client(settings: StoreSettings, *, public: bool) -> Any:  # noqa: ANN401 - boto3 makes its types at run time

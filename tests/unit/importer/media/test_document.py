@@ -15,7 +15,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.result import MAX_RESULT_BYTES
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.task import Task
-from mediaimport_importer.media import classify
+from mediaimport_importer.media import formats
 from mediaimport_importer.media.document import known_document
 from mediaimport_importer.media.streams import Inspection, Streams, describe
 from mediaimport_importer.media.thumbnail import Thumbnail
@@ -40,11 +40,11 @@ def record_of(document: dict[str, Any], *, message: str = "", size_bytes: int = 
         }
     )
     streams = Streams(known_document(document))
-    media = describe(streams, classify.WEBM, size_bytes=size_bytes, duration=streams.duration)
+    media = describe(streams, formats.WEBM, size_bytes=size_bytes, duration=streams.duration)
     keys = AssetKeys(user_id=task.spec.user_id, asset_id=task.asset_id)
     original = Original("b" * 63, keys.original(kind="video", extension="webm"), "e" * 128, size_bytes, "0" * 64)
     outcome = Thumbnail(Reason.THUMBNAIL_FAILED, message).outcome(keys.thumbnail)
-    inspection = Inspection(classify.WEBM, media, streams)
+    inspection = Inspection(formats.WEBM, media, streams)
     return Record(task, inspection, original, outcome, 0.0, datetime.now(UTC))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mediaimport_api.status import DurationSource, Media, MediaWarning, VideoMedia
-from mediaimport_importer.media import classify
+from mediaimport_importer.media import formats
 from mediaimport_importer.media.streams import Streams, describe
 
 
@@ -20,7 +20,7 @@ def document(*, video: dict[str, Any] | None = None, **form: object) -> dict[str
     return {"streams": [stream], "format": {"format_name": "mov,mp4", "duration": "2.5", "bit_rate": "800"} | form}
 
 
-def described(found: dict[str, Any], form: classify.Format = classify.MP4) -> Media:
+def described(found: dict[str, Any], form: formats.Format = formats.MP4) -> Media:
     streams = Streams(found)
     return describe(streams, form, size_bytes=1000, duration=streams.duration)
 
@@ -127,6 +127,6 @@ STREAM = st.dictionaries(st.sampled_from(KEYS), WILD | st.sampled_from(["video",
     )
 )
 def test_whatever_a_prober_says_becomes_a_valid_description(found: dict[str, Any]) -> None:
-    for form in (classify.MP4, classify.PNG, classify.MP3):
+    for form in (formats.MP4, formats.PNG, formats.MP3):
         media = described(found, form)
         assert len(media.model_dump_json()) < 4096

@@ -9,8 +9,9 @@ import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.spec import MediaType, ThumbnailFrame
 from mediaimport_importer.errors import AttemptError, InterruptedAttemptError
-from mediaimport_importer.media.classify import MP4, classify
-from mediaimport_importer.media.inspection import inspect
+from mediaimport_importer.media.classify import classify
+from mediaimport_importer.media.formats import MP4
+from mediaimport_importer.media.inspection import Subject, inspect
 from mediaimport_importer.media.thumbnail import PREVIEW_BYTES, Previewer, jpeg_size, render
 from mediaimport_prober.protocol import ThumbnailRequest
 
@@ -106,9 +107,8 @@ def test_provisional_duration_changes_no_result(
     def inspected(path: Path) -> Inspection:
         size = path.stat().st_size
         name = prober.add(path)
-        return inspect(
-            prober.client, name, MP4, expected_type=MediaType.AUTO, size_bytes=size, provisional_ms=provisional_ms
-        )
+        subject = Subject(name, MP4, MediaType.AUTO, size_bytes=size, proven=False, provisional_ms=provisional_ms)
+        return inspect(prober.client, subject)
 
     assert classify(file.read_bytes()[:64]) == MP4
     assert inspected(file).media.duration_ms == 8000

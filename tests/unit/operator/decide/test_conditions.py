@@ -46,7 +46,11 @@ def test_ready_import_stays_ready_while_its_reconcile_fails(build: Build) -> Non
     ready["status"]["conditions"] = conditions
     healed = plan(build.observed(ready)).status
     assert healed is not None
-    assert [(each.type, each.status) for each in healed.conditions] == [("Ready", "True"), ("ThumbnailReady", "True")]
+    assert [(each.type, each.status) for each in healed.conditions] == [
+        ("Ready", "True"),
+        ("Described", "True"),
+        ("ThumbnailReady", "True"),
+    ]
     again = resource.read(ready | {"status": healed.to_wire()})
     assert again.completed
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import ConditionType, Phase, Progress, Status, Step
+from mediaimport_api.result import DescriptionOutcome
+from mediaimport_api.status import ConditionType, Media, MediaWarning, Phase, Progress, Status, Step
 from mediaimport_operator.decide.actions import CreateJob, DeleteJob, DeleteResource, HandOutCredentials, SlotRequest
 from mediaimport_operator.decide.observed import Refusal
 from mediaimport_operator.decide.plan import plan
@@ -124,7 +125,42 @@ def test_an_imported_result_makes_the_import_ready(build: Build) -> None:
     assert status.asset is not None
     assert (status.size_text, status.duration_text) == ("1.4 MiB", "5.2s")
     assert status.completed_at == build.now
-    assert {each.type for each in status.conditions} == {"Ready", "ThumbnailReady"}
+    assert {each.type for each in status.conditions} == {"Ready", "Described", "ThumbnailReady"}
+
+
+@pytest.mark.parametrize(
+    ("described", "warnings", "expected"),
+    [
+        (Reason.DESCRIBED, None, ("True", "Described")),
+        (Reason.NOTHING_TO_DESCRIBE, None, ("False", "NothingToDescribe")),
+        (Reason.PROBE_FAILED, [MediaWarning.DESCRIPTION_MISSING], ("False", "ProbeFailed")),
+        (None, None, ("True", "Described")),
+        (None, [MediaWarning.DESCRIPTION_MISSING], ("False", "OutOfMemory")),
+    ],
+    ids=["described", "no media", "unreadable", "of an older importer", "of an older importer, out of memory"],
+)
+def test_ready_import_says_whether_it_is_described(
+    build: Build, described: Reason | None, warnings: list[MediaWarning] | None, expected: tuple[str, str]
+) -> None:
+    outcome = None if described is None else DescriptionOutcome.model_validate({"reason": described, "message": "so"})
+    media = Media(format_name="mp4", warnings=warnings)
+    result = build.imported().model_copy(update={"description": outcome, "media": media})
+    pods = [build.ended_pod(message=result.encode())]
+
+    status = status_of(plan(build.observed(started(build), jobs=[build.job()], pods=pods)))
+
+    condition = status.condition(ConditionType.DESCRIBED)
+    assert condition is not None
+    assert (status.phase, condition.status, condition.reason) == (Phase.READY, *expected)
+
+
+def test_description_of_a_stored_asset_stays_told_while_another_run_is_under_way(build: Build) -> None:
+    again = build.after(imported(build, started(build)), run="again")
+
+    status = status_of(plan(build.observed(again)))
+
+    assert status.phase is not Phase.READY
+    assert status.condition(ConditionType.DESCRIBED) is not None
 
 
 def test_a_failed_thumbnail_is_not_a_failed_import(build: Build) -> None:

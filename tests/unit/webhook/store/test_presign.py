@@ -104,6 +104,38 @@ def test_short_life_is_used_for_half_of_it(lifetime_s: int) -> None:
     assert sign(presigner).expires_at == clock.now + timedelta(seconds=lifetime_s)
 
 
+def headers(name: str, **arguments: str) -> tuple[str | None, str | None]:
+    """Return disposition and content type that the store is told to answer with for an object of that name."""
+    signed = asyncio.run(signer(Clock()).url(f"{KEY.rpartition('/')[0]}/{name}", **arguments))
+    query = parse_qs(urlsplit(signed.url).query)
+    disposition, content_type = (query.get(f"response-content-{each}", [None])[0] for each in ("disposition", "type"))
+    return disposition, content_type
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "image.svg",
+        "document.pdf",
+        "document.xml",
+        "document.txt",
+        "model3d.gltf",
+        "archive.zip",
+        "file.bin",
+        "page.html",
+    ],
+)
+def test_what_may_hold_a_script_is_saved_by_a_browser_and_never_shown(name: str) -> None:
+    assert headers(name) == ("attachment", "application/octet-stream")
+    assert headers(name, download_name="a") == ("attachment; filename*=UTF-8''a", "application/octet-stream")
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "image.png", "image.tiff", "audio.mp3", "thumbnail.jpg"])
+def test_picture_video_and_sound_are_shown_unless_they_are_downloaded(name: str) -> None:
+    assert headers(name) == (None, None)
+    assert headers(name, download_name="a") == ("attachment; filename*=UTF-8''a", None)
+
+
 def test_download_name_of_hostile_characters_stays_one_parameter() -> None:
     signed = sign(signer(Clock()), download_name='a"\r\nX: y;é.mp4')
     (disposition,) = parse_qs(urlsplit(signed.url).query)["response-content-disposition"]
