@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import subprocess
-import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from mediaimport_api.sidecar import Sidecar, Tombstone, read_record, source_fing
 from mediaimport_api.task import DELETION_VARIABLE, Deletion
 from mediaimport_importer.store.multipart import MIN_PART_BYTES
 
+from tests.support.forked_programs import Program, start
 from tests.support.import_runner import Imports
 from tests.support.loopback.store import BUCKET
 from tests.support.loopback.store_proxy import WRITES, CutError, Request, StoreProxy, proxied
@@ -49,8 +49,14 @@ class Stop:
     at: str
     moment: str
     number: signal.Signals = signal.SIGKILL
-    process: subprocess.Popen[bytes] | None = None
+    process: Program | None = None
     sent: list[str] = field(default_factory=list)
+    _started: threading.Event = field(default_factory=threading.Event)
+
+    def begun(self, process: Program) -> None:
+        """Take the process: its first request may have come already."""
+        self.process = process
+        self._started.set()
 
     def install(self, proxy: StoreProxy) -> None:
         """Make the proxy do so."""
@@ -59,12 +65,13 @@ class Stop:
     def _handle(self, request: Request) -> None:
         if str(request) != self.at or self.sent:
             return
+        self._started.wait(10)
         assert self.process is not None
         self.sent.append(str(request))
-        self.process.send_signal(self.number)
         if self.number is signal.SIGKILL:
-            self.process.wait()
+            self.process.kill()
             raise CutError
+        self.process.send_signal(self.number)
 
 
 @dataclass
@@ -104,11 +111,12 @@ class Stage:
                 **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
                 DELETION_VARIABLE: self.deletion.model_dump_json(by_alias=True),
             }
-            process = subprocess.Popen([sys.executable, "-m", module], env=variables, stdout=subprocess.DEVNULL)
             if stop is not None:
-                stop.process = process
                 stop.install(proxy)
-            code = process.wait(timeout=60)
+            process = start(module, variables)
+            if stop is not None:
+                stop.begun(process)
+            code = process.wait(60)
         assert stop is None or stop.sent, f"{module} made no request {stop.at}"
         for file in self.imports.prober.scratch.glob("attempt-*"):
             file.unlink()
