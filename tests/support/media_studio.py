@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -31,15 +34,17 @@ def pixels(jpeg: bytes, width: int, height: int) -> bytes:
 
 @dataclass
 class Studio:
-    """Makes small media files with ffmpeg, each once."""
+    """Makes small media files with ffmpeg, each once. Several processes may work in one folder."""
 
     folder: Path
 
     def make(self, name: str, *arguments: str) -> Path:
         """Return the file that ffmpeg makes of the arguments."""
-        file = self.folder / name
+        folder = self.folder / hashlib.sha256("\0".join(arguments).encode()).hexdigest()[:16]
+        file = folder / name
         if not file.exists():
-            unfinished = self.folder / f"unfinished-{name}"
+            folder.mkdir(exist_ok=True)
+            unfinished = folder / f"{uuid4().hex}-{name}"
             command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, str(unfinished)]
             subprocess.run(command, check=True, capture_output=True)
             unfinished.rename(file)
@@ -60,6 +65,14 @@ class Studio:
     def audio(self, name: str = "plain.mp3") -> Path:
         """Return a sound of two seconds."""
         return self.make(name, "-f", "lavfi", "-i", "sine=d=2")
+
+
+def session_studio(factory: pytest.TempPathFactory) -> Studio:
+    """Return the studio of a test run: one for all of its processes, if there are several (pytest-xdist)."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "studio"
+    folder.mkdir(exist_ok=True)
+    return open_studio(folder)
 
 
 def open_studio(folder: Path) -> Studio:

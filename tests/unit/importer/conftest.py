@@ -14,7 +14,7 @@ from tests.support.import_runner import Imports
 from tests.support.loopback.certificate import Certificate
 from tests.support.loopback.seaweed import running_seaweed
 from tests.support.loopback.store import Store, running_store, versitygw
-from tests.support.media_studio import Studio, open_studio
+from tests.support.media_studio import Studio, session_studio
 from tests.support.running_prober import RunningProber, running_prober
 from tests.support.source_server import Sources, running_sources
 
@@ -88,7 +88,7 @@ def s3(store: Store) -> S3Client:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    return open_studio(tmp_path_factory.mktemp("media"))
+    return session_studio(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

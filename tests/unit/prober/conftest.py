@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.media_studio import Studio, open_studio
+from tests.support.media_studio import Studio, session_studio
 from tests.support.picture_studio import PictureStudio
 from tests.support.running_prober import RunningProber, running_prober
 
@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    return open_studio(tmp_path_factory.mktemp("media"))
+    return session_studio(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -234,8 +234,8 @@ def test_m4a_with_a_cover_is_audio_with_a_thumbnail(prober: RunningProber, studi
 
 @pytest.mark.trap("cut short", "webm", "Truncated: the last packet ends long before the duration")
 def test_truncated_webm_is_detected(prober: RunningProber, studio: Studio, tmp_path: Path) -> None:
-    whole = studio.make("long.webm", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=24:d=20", "-c:v", "libvpx", "-deadline",
-                        "realtime", "-cpu-used", "8", "-g", "24").read_bytes()  # fmt: skip
+    whole = studio.make("long.webm", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=6:d=20", "-c:v", "libvpx", "-deadline",
+                        "realtime", "-cpu-used", "8", "-g", "6").read_bytes()  # fmt: skip
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
 
     with pytest.raises(AttemptError) as caught:
