@@ -379,6 +379,22 @@ def test_hosts_that_are_full_cost_a_comparison_each() -> None:
     assert sum(costs) / len(costs) < 10 * 1_000
 
 
+@pytest.mark.parametrize("full", [True, False])
+def test_host_of_which_a_user_has_withdrawn_all_claims_holds_up_nothing(full: bool) -> None:  # noqa: FBT001 - a case
+    slots, granted = ledger(cap=3, per_host=1)
+    slots.request(claim("a", user="ada", host="h0"))
+    slots.request(claim("b", user="bob", host="h1"))
+    slots.request(claim("withdrawn", user="bob", host="h0"))
+    slots.request(claim("waiting", user="bob", host="h1", created=1))
+    slots.release("withdrawn")
+    if not full:
+        slots.release("a")
+    slots.release("b")
+    assert granted == ["waiting"]
+    slots.release("a")
+    assert slots.request(claim("again", user="bob", host="h0"))
+
+
 def test_user_whose_claims_are_all_withdrawn_is_forgotten() -> None:
     slots, _ = ledger(cap=1, per_host=1)
     slots.occupy(claim("a", host="h0"))

@@ -46,6 +46,8 @@ class World:
         self.asked: list[str] = []
         self.now = 1000.0
         self.down = False
+        self.answer: object = None
+        """Instead of the published keys."""
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
         self.issuer = Issuer.of(OIDC, http)
         self.issuer = Issuer(
@@ -58,7 +60,7 @@ class World:
             return httpx.Response(500)
         if request.url.path == "/realm/.well-known/openid-configuration":
             return httpx.Response(200, json={"issuer": ISSUER, "jwks_uri": "https://login.test/keys"})
-        return httpx.Response(200, json={"keys": self.published})
+        return httpx.Response(200, json={"keys": self.published} if self.answer is None else self.answer)
 
     def caller(self, text: str) -> tuple[str, bool]:
         caller = asyncio.run(self.issuer.caller(text))
@@ -138,6 +140,14 @@ def test_issuer_that_is_down_is_bridged_by_the_keys_that_are_held() -> None:
     assert world.caller(token())[0].startswith("u-")
     world.now += 24 * 3600
     assert world.refusal(token()).status == 503
+
+
+def test_answer_that_is_no_key_set_counts_as_none() -> None:
+    world = World()
+    for answer in (["keys"], {"keys": "none"}, {}):
+        world.answer = answer
+        assert world.refusal(token()).status == 503
+        world.now += 31
 
 
 def test_issuer_that_was_never_there_is_503() -> None:

@@ -147,6 +147,61 @@ def test_change_before_the_policy_is_set_is_not_lost(webhook: RunningWebhook) ->
     assert left["metadata"]["finalizers"] == ["other.test/one", FINALIZER]
 
 
+def test_resource_that_goes_between_read_and_patch_is_made_again(webhook: RunningWebhook) -> None:
+    kept = sidecar_of("alice")
+    webhook.sidecars.held[AssetKeys("alice", str(kept.asset.id)).sidecar] = kept
+    place = f"/api/v1/media/{kept.asset.id}"
+    patch_import, calls = webhook.cluster.patch_import, 0
+
+    async def gone_at_first(name: str, patch: dict[str, Any]) -> dict[str, Any] | None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return await patch_import(name, patch)
+        await webhook.cluster.remove(name)
+        return None
+
+    webhook.cluster.patch_import = gone_at_first  # type: ignore[method-assign]
+    assert webhook.call("DELETE", place).status_code == 202
+    assert (calls, webhook.cluster.calls.count("create_import")) == (2, 2)
+
+
+def test_resource_that_is_gone_at_once_leaves_nothing_in_the_catalogue(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+
+    async def gone(name: str, **_: object) -> dict[str, Any] | None:
+        await webhook.cluster.remove(name)
+        return None
+
+    webhook.cluster.delete_import = gone  # type: ignore[method-assign]
+    assert webhook.call("DELETE", path).status_code == 202
+    webhook.until(lambda: webhook.sample("mediaimport_webhook_cache_resources") == 0)
+
+
+def test_resource_that_somebody_else_deletes_is_not_patched(webhook: RunningWebhook) -> None:
+    path = imported(webhook)
+    (resource,) = webhook.cluster.imports.values()
+    resource["metadata"] |= {"finalizers": ["other.test/one"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    webhook.run(webhook.cluster.write(resource))
+    assert webhook.call("DELETE", path).status_code == 202
+    assert "patch_import" not in webhook.cluster.calls
+
+
+@pytest.mark.parametrize(("record", "status"), [(None, 404), (TOMBSTONE, 410)])
+def test_resource_that_is_gone_since_it_was_seen_ends_as_its_record_says(
+    webhook: RunningWebhook, record: Tombstone | None, status: int
+) -> None:
+    path = imported(webhook)
+    if record is not None:
+        webhook.sidecars.held[AssetKeys("alice", path.rpartition("/")[2]).sidecar] = record
+
+    async def gone(name: str) -> dict[str, Any] | None:  # noqa: ARG001 - as the cluster's
+        return None
+
+    webhook.cluster.get_import = gone  # type: ignore[method-assign]
+    assert webhook.call("DELETE", path).status_code == status
+
+
 def test_resource_that_never_rests_is_503(webhook: RunningWebhook) -> None:
     path = imported(webhook)
     webhook.cluster.interruptions = 99
