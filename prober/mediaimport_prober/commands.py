@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_api.spec import ThumbnailFrame
 
+from mediaimport_prober.corrections import MATRIX
 from mediaimport_prober.protocol import (
     FORMAT_FIELDS,
     FORMAT_TAGS,
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
     from mediaimport_prober.pictures import Loader
     from mediaimport_prober.protocol import PacketsRequest, ThumbnailRequest
+
+
+@dataclass(frozen=True)
+class ToneMap:
+    """Filters that show HDR on an ordinary screen, and the tags to assume before anything else."""
+
+    tags: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+
 
 MAX_PIXELS = 100_000_000
 MAX_ALLOC_BYTES = 1024 * 1024 * 1024
@@ -60,7 +71,7 @@ ENTRIES = _entries(
     stream=STREAM_FIELDS,
     stream_disposition=STREAM_DISPOSITIONS,
     stream_tags=STREAM_TAGS,
-    stream_side_data=SIDE_DATA_FIELDS,
+    stream_side_data=(*SIDE_DATA_FIELDS, MATRIX),
 )
 FRAME_ENTRIES = _entries(frame=FRAME_FIELDS, frame_side_data=SIDE_DATA_FIELDS)
 
@@ -79,9 +90,10 @@ def _vips(python: str) -> list[str]:
     return [python, "-I", "-m", "mediaimport_prober.vips"]
 
 
-def _input(file: Path) -> list[str]:
-    """Return the input options for a file."""
+def _input(file: Path, *, decoder: str | None = None) -> list[str]:
+    """Return the input options for a file; `decoder`: another one than ffmpeg's first choice."""
     return [
+        *(("-c:v", decoder) if decoder else ()),
         "-protocol_whitelist", "file",
         "-format_whitelist", FORMATS,
         "-codec_whitelist", CODECS,
@@ -118,30 +130,44 @@ def packets(file: Path, request: PacketsRequest) -> list[str]:
     ]  # fmt: skip
 
 
-def thumbnail(file: Path, request: ThumbnailRequest) -> list[str]:
-    """Return the command that writes one JPEG to stdout and the brightness of its frame to stderr."""
+def alpha_decoder(head: bytes) -> str | None:
+    """Return the decoder that a WebM with alpha needs: ffmpeg's own ones for VP8 and VP9 drop it."""
+    if _ALPHA_MODE not in head:
+        return None
+    return next((decoder for codec, decoder in _ALPHA_DECODERS if codec in head), None)
+
+
+def thumbnail(
+    file: Path, request: ThumbnailRequest, *, tone_map: ToneMap | None = None, decoder: str | None = None
+) -> list[str]:
+    """Return the command that writes one JPEG to stdout and the brightness of its frame to stderr.
+
+    `tone_map`: one of TONE_MAPS.
+    """
     stream = "0:V:0" if request.picture is Picture.MAIN else "0:v:0"
     return [
         # The end of a growing file may cut a packet in two.
         *_tool("ffmpeg", verbosity="info"), "-nostdin", "-nostats", "-fflags", "+discardcorrupt",
-        *_input(file),
+        *_input(file, decoder=decoder),
         "-map", stream, "-an", "-sn", "-dn", "-map_metadata", "-1",
-        "-filter_threads", "1", "-vf", filters(request), "-frames:v", "1",
+        "-filter_threads", "1", "-vf", filters(request, tone_map), "-frames:v", "1",
         "-c:v", "mjpeg", "-q:v", "3", "-threads", "1", "-f", "image2pipe", "pipe:1",
     ]  # fmt: skip
 
 
-def filters(request: ThumbnailRequest) -> str:
+def filters(request: ThumbnailRequest, tone_map: ToneMap | None = None) -> str:
     """Return the filter chain; ffmpeg rotates the picture upright before it."""
     width, height = request.width_pixels, request.width_pixels * MAX_HEIGHT_TO_WIDTH
     # `sar` makes the pixels square; min(1, …) never enlarges.
     factor = f"min(1,min({width}/(iw*sar),{height}/ih))"
     return ",".join((
+        *(tone_map.tags if tone_map else ()),
         *(_SKIP_BLACK if request.frame is ThumbnailFrame.SKIP_BLACK else ()),
         f"scale=w='max(1,round({factor}*iw*sar))':h='max(1,round({factor}*ih))':flags=bicubic",
         "setsar=1",
-        *(_TONE_MAP if request.tone_map else ()),
+        *(tone_map.filters if tone_map else ()),
         _FLATTEN,
+        _AS_JPEG,
         "format=yuvj420p",
         "signalstats,metadata=print:key=lavfi.signalstats.YAVG",
     ))  # fmt: skip
@@ -152,4 +178,16 @@ _TONE_MAP = (
     "zscale=t=linear:npl=100", "format=gbrpf32le", "zscale=p=bt709", "tonemap=hable:desat=0",
     "zscale=t=bt709:m=bt709:r=tv", "format=yuv420p",
 )  # fmt: skip
+_BT2020 = "setparams=color_primaries=bt2020:colorspace=bt2020nc"
+TONE_MAPS = (
+    ToneMap(filters=_TONE_MAP),
+    ToneMap(tags=(_BT2020,), filters=_TONE_MAP),
+    ToneMap(tags=(_BT2020,)),
+)
+"""Ways to show HDR, tried in order: as tagged, as BT.2020 where tags are missing or unknown to ffmpeg, and flat."""
+# An element of Matroska, AlphaMode, with the value 1.
+_ALPHA_MODE = b"\x53\xc0\x81\x01"
+_ALPHA_DECODERS = ((b"V_VP8", "libvpx"), (b"V_VP9", "libvpx-vp9"))
+# A JPEG has the matrix of BT.601 in full range, whatever the film had.
+_AS_JPEG = "scale=out_color_matrix=bt601:out_range=pc"
 _FLATTEN = "format=rgba,split[over][under];[under]lutrgb=r=255:g=255:b=255:a=255[white];[white][over]overlay=format=rgb"

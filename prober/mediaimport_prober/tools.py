@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_prober import commands, pictures, sandbox
+from mediaimport_prober.corrections import corrected
 from mediaimport_prober.memory import Budget, NoRoomError
 from mediaimport_prober.packets import PacketSums
 from mediaimport_prober.protocol import (
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from mediaimport_prober.pictures import Detected, Loader
+    from mediaimport_prober.commands import ToneMap
+    from mediaimport_prober.pictures import Loader
 
 _LUMA = re.compile(rb"(?:lavfi\.signalstats\.YAVG|^luma)=([0-9.]{1,12})", re.MULTILINE)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -124,7 +126,7 @@ class _Tool:
 
     def _probe(self) -> Response:
         """Return the description by libvips or, of what it does not read, by ffprobe; by both if each knows a part."""
-        picture = self._picture()
+        picture = pictures.detect(self._head())
         if picture is None:
             return self._ffprobe()
         ran = self._vips(commands.describe_picture(sys.executable, picture.loader))
@@ -140,9 +142,9 @@ class _Tool:
             return probed
         return Response(document=pictures.merged(probed.document or {}, facts, picture))
 
-    def _picture(self) -> Detected | None:
+    def _head(self) -> bytes:
         with self.file.open("rb") as opened:
-            return pictures.detect(opened.read(pictures.HEAD_BYTES))
+            return opened.read(pictures.HEAD_BYTES)
 
     def _vips(self, command: Sequence[str], *, stdout_bytes: int | None = None) -> Run:
         with self.file.open("rb") as opened:
@@ -161,7 +163,7 @@ class _Tool:
             if framed.ending is Ending.STARVED:
                 return _starved(framed)
             document["frames"] = _json(framed.stdout).get("frames", [])[:1]
-        return Response(document=document)
+        return Response(document=corrected(document))
 
     def _packets(self, request: PacketsRequest) -> Response:
         sums = PacketSums()
@@ -170,11 +172,12 @@ class _Tool:
 
     def _thumbnail(self, request: ThumbnailRequest) -> tuple[Response, bytes]:
         """Return the JPEG by libvips or, of what it does not read or tone-map, by ffmpeg."""
-        ways: list[Callable[[], Run]] = [partial(self._rendered_by_ffmpeg, request)]
-        picture = self._picture()
+        tone_maps = commands.TONE_MAPS if request.tone_map else (None,)
+        ways = [partial(self._rendered_by_ffmpeg, request, each) for each in tone_maps]
+        picture = pictures.detect(self._head())
         if picture is not None:
-            by_vips = partial(self._rendered_by_vips, picture.loader, request)
-            ways = [*ways, by_vips] if request.tone_map else [by_vips, *ways]
+            by_vips = partial(self._rendered_by_vips, request, picture.loader)
+            ways.insert(len(ways) - 1, by_vips)
         return self._first_rendered(ways)
 
     def _first_rendered(self, ways: Sequence[Callable[[], Run]]) -> tuple[Response, bytes]:
@@ -187,11 +190,14 @@ class _Tool:
             answer = self._rendered(way())
         return answer if answer[0].failure in _BELIEVED else first
 
-    def _rendered_by_vips(self, loader: Loader, request: ThumbnailRequest) -> Run:
+    def _rendered_by_vips(self, request: ThumbnailRequest, loader: Loader) -> Run:
         return self._vips(commands.render_picture(sys.executable, loader, request), stdout_bytes=MAX_PAYLOAD_BYTES)
 
-    def _rendered_by_ffmpeg(self, request: ThumbnailRequest) -> Run:
-        return self._run(commands.thumbnail(self.file, request), stdout_bytes=MAX_PAYLOAD_BYTES)
+    def _rendered_by_ffmpeg(self, request: ThumbnailRequest, tone_map: ToneMap | None) -> Run:
+        command = commands.thumbnail(
+            self.file, request, tone_map=tone_map, decoder=commands.alpha_decoder(self._head())
+        )
+        return self._run(command, stdout_bytes=MAX_PAYLOAD_BYTES)
 
     def _rendered(self, ran: Run) -> tuple[Response, bytes]:
         failure = _failure(ran, self.limits)
