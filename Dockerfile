@@ -98,8 +98,9 @@ FROM base-ffmpeg AS base-vips
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
     --mount=type=bind,from=vips,source=/vips/wheels,target=/wheels \
     /opt/tools/bin/pip --python bin/python install --no-cache-dir --no-compile --no-index --no-deps \
-      /wheels/pyvips*.whl \
- && bin/python -m compileall -q --invalidation-mode unchecked-hash lib/python3.13/site-packages/pyvips
+      /wheels/pi_heif*.whl /wheels/pillow*.whl /wheels/pyvips*.whl \
+ && cd lib/python3.13/site-packages \
+ && ../../../bin/python -m compileall -q --invalidation-mode unchecked-hash PIL pi_heif pyvips
 
 FROM base-vips AS mediaimport-ffmpeg
 COPY --from=package /src/site lib/python3.13/site-packages

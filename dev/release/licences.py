@@ -13,15 +13,16 @@ _REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 LOCK, PROBER_LOCK = _REQUIREMENTS / "runtime.txt", _REQUIREMENTS / "prober.txt"
 _INTRODUCTION = """# Licences
 
-MediaImport is under Apache-2.0. These Python packages are in both images (pyvips and pyvips-binary, which holds libvips
-as a shared library, in the prober's alone), each with its licence's text in its `.dist-info` folder; `make verify`
-refuses a licence that nobody has read yet. The packages of Debian keep theirs in `/usr/share/doc/*/copyright`; ffmpeg,
-as Debian builds it, is under GPL-2.0-or-later, and our programs only run it. The
+MediaImport is under Apache-2.0. These Python packages are in both images, each with its licence's text in its
+`.dist-info` folder; in the prober's alone are pillow and, with libvips, libheif and libde265 as shared libraries,
+pyvips, pyvips-binary and pi-heif. `make verify` refuses a licence that nobody has read yet. The packages of Debian keep
+theirs in `/usr/share/doc/*/copyright`; ffmpeg, as Debian builds it, is under GPL-2.0-or-later, and our programs only
+run it. The
 [bills of materials](../release.md#7-bills-of-materials) list all of it.
 
 """
 _ACCEPTED = {
-    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0",
+    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0",
     "MPL-2.0",  # copyleft by the file, and we change no file of it
     "LGPL-3.0-or-later",  # copyleft by the library, which stays a file of its own that anybody can replace
 }  # fmt: skip

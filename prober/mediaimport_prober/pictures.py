@@ -16,6 +16,9 @@ _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _SVG_START_BYTES = 4096
 _IROT = re.compile(rb"\0\0\0\x09irot(.)", re.DOTALL)
 _AVIF, _AVIF_SEQUENCE = b"avif", b"avis"
+_GRID = b"\0\0grid\0"
+"""An item's type, behind its protection and before its name."""
+_HEIC = frozenset({b"heic", b"heix", b"heim", b"heis"})
 
 
 class Loader(StrEnum):
@@ -28,6 +31,8 @@ class Loader(StrEnum):
     TIFF = "Tiff"
     AVIF = "Heif"
     SVG = "Svg"
+    HEIC = "Heic"
+    """Not libvips' own: `heic` decodes it."""
 
 
 _BY_START = (
@@ -45,8 +50,9 @@ _FFPROBE_NAMES = {
     Loader.TIFF: ("tiff_pipe", "tiff"),
     Loader.AVIF: ("mov,mp4,m4a,3gp,3g2,mj2", "av1"),
     Loader.SVG: ("svg_pipe", "svg"),
+    Loader.HEIC: ("mov,mp4,m4a,3gp,3g2,mj2", "hevc"),
 }
-_ANIMATED = frozenset({Loader.GIF, Loader.WEBP})
+_UPRIGHT = frozenset({Loader.AVIF, Loader.HEIC})
 # EXIF's orientations as degrees clockwise; a picture that is only mirrored (2, 4) is not turned.
 _CLOCKWISE = {3: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 _PIXEL_FORMATS = {1: "gray", 2: "ya8", 3: "rgb24", 4: "rgba"}
@@ -61,12 +67,14 @@ _SEVERAL = 2
 class Detected:
     """A picture for libvips. `partial`: ffprobe adds what libvips cannot say (frames of an APNG, HDR of an AVIF).
 
-    `turned`: the rotation of an AVIF, clockwise; libvips applies it without a word.
+    `turned`: the rotation of an AVIF or HEIC, clockwise; libvips applies it without a word.
     """
 
     loader: Loader
     partial: bool = False
     turned: int = 0
+    tiled: bool = False
+    """True for a grid, of which ffmpeg sees one tile."""
 
 
 def detect(head: bytes) -> Detected | None:
@@ -76,17 +84,20 @@ def detect(head: bytes) -> Detected | None:
             return Detected(loader, partial=loader is Loader.PNG and b"acTL" in head.partition(b"IDAT")[0])
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return Detected(Loader.WEBP)
-    if _is_avif(head):
-        return Detected(Loader.AVIF, partial=True, turned=_irot(head))
+    brands = _brands(head)
+    if _AVIF in brands:
+        return Detected(Loader.AVIF, partial=True, turned=_irot(head), tiled=_GRID in head)
+    if brands & _HEIC:
+        return Detected(Loader.HEIC, turned=_irot(head), tiled=_GRID in head)
     return Detected(Loader.SVG) if _is_svg(head) else None
 
 
-def _is_avif(head: bytes) -> bool:
-    """Tell whether this is a still AVIF: libvips cannot read a sequence."""
+def _brands(head: bytes) -> set[bytes]:
+    """Return the brands of an HEIF or MP4; none of an AVIF sequence, which libvips cannot read."""
     if head[4:8] != b"ftyp" or head[8:12] == _AVIF_SEQUENCE:
-        return False
+        return set()
     end = min(int.from_bytes(head[:4], "big"), len(head))
-    return _AVIF in {head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))}
+    return {head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))}
 
 
 def _irot(head: bytes) -> int:
@@ -107,7 +118,7 @@ def document(facts: Document, picture: Detected) -> Document:
     stream = {"index": 0, "codec_name": codec, "codec_type": "video", "pix_fmt": _pixel_format(facts)}
     stream |= _seen(facts, picture)
     described = {"streams": [stream], "format": {"nb_streams": 1, "format_name": container}}
-    return _with_frames(described, facts) if picture.loader in _ANIMATED else described
+    return _with_frames(described, facts)
 
 
 def merged(probed: Document, facts: Document, picture: Detected) -> Document:
@@ -123,10 +134,10 @@ def merged(probed: Document, facts: Document, picture: Detected) -> Document:
 
 
 def _seen(facts: Document, picture: Detected) -> Document:
-    """Return the size before the rotation, the rotation and the alpha; libvips has turned an AVIF already."""
+    """Return the size before the rotation, the rotation and the alpha; AVIF and HEIC are turned already."""
     width, height = facts["width"], facts["height"]
-    turned = picture.turned if picture.loader is Loader.AVIF else _CLOCKWISE.get(facts["orientation"], 0)
-    if picture.loader is Loader.AVIF and turned in _SIDEWAYS:
+    turned = picture.turned if picture.loader in _UPRIGHT else _CLOCKWISE.get(facts["orientation"], 0)
+    if picture.loader in _UPRIGHT and turned in _SIDEWAYS:
         width, height = height, width
     size = {"width": width, "height": height, "coded_width": width, "coded_height": height}
     rotation = {"side_data_list": [{"side_data_type": "Display Matrix", "rotation": -turned}]} if turned else {}

@@ -21,8 +21,8 @@ _MAPPED_BYTES = 640 * MIB
 """Address space next to the memory: the programs' code, which is read from files and takes no memory of its own."""
 _CPU_GRACE_S = 1
 """From SIGXCPU to SIGKILL. Without it the kernel sends SIGKILL at once, as it does for want of memory."""
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
-"""The tools' whole environment. One malloc arena, since each reserves address space."""
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "VIPS_CONCURRENCY": "1"}
+"""The tools' whole environment. One malloc arena, since each reserves address space; one thread for libvips."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Limits:
 
 
 # ENOMEM, C++'s exception, the dynamic linker's words for a library that does not fit, a thread without a stack;
-# Python's exception, GLib's and libvips' words.
+# Python's exception, GLib's, libvips', libheif's and libjpeg's words.
 _OUT_OF_MEMORY = (
     b"Cannot allocate memory",
     b"std::bad_alloc",
@@ -53,6 +53,8 @@ _OUT_OF_MEMORY = (
     b"MemoryError",
     b"failed to allocate",
     b"out of memory",
+    b"allocation error",
+    b"Insufficient memory",
 )
 
 

@@ -132,7 +132,8 @@ class _Tool:
         ran = self._vips(commands.describe_picture(sys.executable, picture.loader))
         failure = _failure(ran, self.limits)
         if failure is not None:
-            other = self._ffprobe() if failure.failure in _WORTH_ANOTHER_TOOL else failure
+            worth_another = failure.failure in _WORTH_ANOTHER_TOOL and not picture.tiled
+            other = self._ffprobe() if worth_another else failure
             return other if other.failure in _BELIEVED else failure
         facts = _json(ran.stdout)
         if not picture.partial:
@@ -177,7 +178,7 @@ class _Tool:
         picture = pictures.detect(self._head())
         if picture is not None:
             by_vips = partial(self._rendered_by_vips, request, picture.loader)
-            ways.insert(len(ways) - 1, by_vips)
+            ways = [by_vips] if picture.tiled else [*ways[:-1], by_vips, ways[-1]]
         return self._first_rendered(ways)
 
     def _first_rendered(self, ways: Sequence[Callable[[], Run]]) -> tuple[Response, bytes]:

@@ -7,19 +7,17 @@ before the first byte is read: a file that takes libvips over finds nothing to o
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_prober import landlock
-
-# libvips reads its environment when it is loaded.
-os.environ |= {"VIPS_CONCURRENCY": "1"}
 import pyvips
 
+from mediaimport_prober import heic, landlock
+from mediaimport_prober.pictures import Loader
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 UNREADABLE = 3
 """Exit code: libvips cannot read the picture, which another tool may."""
@@ -47,7 +45,10 @@ def allow_only(loader: str) -> None:
     pyvips.cache_set_max(0)
     pyvips.block_untrusted_set(True)
     pyvips.operation_block_set("VipsForeignLoad", True)
-    pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
+    if loader == Loader.HEIC:
+        heic.load()
+    else:
+        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
 
 
 def describe() -> dict[str, Any]:
@@ -71,15 +72,35 @@ def describe() -> dict[str, Any]:
 def render(width: int, *, skip_black: bool) -> tuple[bytes, float]:
     """Return a JPEG, at most `width` wide, and its mean brightness, 0 to 255."""
     header = _header()
-    if header.width * header.height > MAX_PIXELS:
-        raise pyvips.Error(TOO_MANY_PIXELS)
+    _check_pixels(header.width, header.height)
     frames = min(_frames(header), _MAX_BLACK_FRAMES) if skip_black else 1
     picture = _opaque(_small(header, width))
     for page in range(1, frames):
         if not _is_black(picture):
             break
         picture = _opaque(_thumbnail(width, f"[page={page}]"))
+    return _encoded(picture)
+
+
+def render_heic(width: int) -> tuple[bytes, float]:
+    """Return the same of an HEIC."""
+    picture = heic.opened(sys.stdin.buffer)
+    _check_pixels(*picture.size)
+    return _encoded(_opaque(_resized(heic.decoded(picture), width)))
+
+
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise pyvips.Error(TOO_MANY_PIXELS)
+
+
+def _encoded(picture: pyvips.Image) -> tuple[bytes, float]:
     return picture.jpegsave_buffer(Q=_QUALITY, keep="none", optimize_coding=True), _luma(picture).avg()
+
+
+def _resized(image: pyvips.Image, width: int) -> pyvips.Image:
+    """Return a picture that is in memory already, in sRGB, never enlarged."""
+    return image.thumbnail_image(width, height=width * MAX_HEIGHT_TO_WIDTH, size="down", output_profile="srgb")
 
 
 def _is_known_opaque(image: pyvips.Image) -> bool:
@@ -134,8 +155,7 @@ def _of_plain_inks(header: pyvips.Image, width: int) -> pyvips.Image:
     options = {"shrink": shrink} if "jpeg-chroma-subsample" in header.get_fields() else {}
     inks = pyvips.Image.new_from_source(_source(), "", access="sequential", **options)
     light = inks[:3].linear(-1, _WHITE) * (_WHITE - inks[3]) / _WHITE
-    screen = light.cast("uchar").copy(interpretation="srgb")
-    return screen.thumbnail_image(width, height=width * MAX_HEIGHT_TO_WIDTH, size="down")
+    return _resized(light.cast("uchar").copy(interpretation="srgb"), width)
 
 
 def _opaque(image: pyvips.Image) -> pyvips.Image:
@@ -152,30 +172,28 @@ def _is_black(picture: pyvips.Image) -> bool:
     return float((_luma(picture) < _DARK).avg()) >= _MOSTLY * _WHITE
 
 
-def _describe() -> None:
-    sys.stdout.write(json.dumps(describe()))
-
-
-def _render(width: str, frame: str) -> None:
-    jpeg, luma = render(int(width), skip_black=frame == "skipBlack")
-    sys.stderr.write(f"luma={luma:.2f}\n")
-    sys.stdout.buffer.write(jpeg)
-
-
-_OPERATIONS: dict[str, Callable[..., None]] = {"describe": _describe, "render": _render}
-
-
 def main(operation: str, loader: str, arguments: Sequence[str]) -> int:
-    """Write JSON, or a JPEG and its brightness on standard error; return UNREADABLE if libvips says so."""
+    """Write JSON, or a JPEG and its brightness on standard error; return UNREADABLE if the library says so."""
     allow_only(loader)
     if landlock.version():
         landlock.confine(readable=_FONTS, executable=())
     try:
-        _OPERATIONS[operation](*arguments)
-    except pyvips.Error as error:
+        if operation == "describe":
+            described = heic.facts(heic.opened(sys.stdin.buffer)) if loader == Loader.HEIC else describe()
+            sys.stdout.write(json.dumps(described))
+        else:
+            _write(loader, *arguments)
+    except (pyvips.Error, *heic.ERRORS) as error:
         sys.stderr.write(f"{error}\n")
         return UNREADABLE
     return 0
+
+
+def _write(loader: str, width: str, frame: str) -> None:
+    by_heic = loader == Loader.HEIC
+    jpeg, luma = render_heic(int(width)) if by_heic else render(int(width), skip_black=frame == "skipBlack")
+    sys.stderr.write(f"luma={luma:.2f}\n")
+    sys.stdout.buffer.write(jpeg)
 
 
 if __name__ == "__main__":

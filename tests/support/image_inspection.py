@@ -24,7 +24,7 @@ PACKAGES = (
     "mediaimport_runtime", "mediaimport_webhook",
 )  # fmt: skip
 # Run as programs of their own, in the prober's image.
-OF_THE_PROBER = {"mediaimport_prober.vips"}
+OF_THE_PROBER = {"mediaimport_prober.heic", "mediaimport_prober.vips"}
 UNTIL = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 OF_STS = f"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>of-sts</AccessKeyId><SecretAccessKey>s</SecretAccessKey>

@@ -17,7 +17,7 @@ from mediaimport_prober.protocol import PacketsRequest, ProbeRequest, ThumbnailR
 from mediaimport_prober.tools import Tools
 
 from dev.bench.figures import Figure, Sheet, report
-from tests.support.avif_grid import avif_grid
+from tests.support.heif_grid import Tile, grid_of
 
 if TYPE_CHECKING:
     from mediaimport_prober.protocol import Request
@@ -73,7 +73,8 @@ def pictures(folder: Path) -> dict[str, Path]:
     make(small, *picture("640x360", 1, 1), "-frames:v", "1", "-f", "mjpeg")
     huge.write_bytes(_photograph(20_000, 14_000).jpegsave_buffer(Q=80))
     gain_map.write_bytes(_photograph(4000, 3000).colourspace("scrgb").uhdrsave_buffer())
-    grid.write_bytes(avif_grid(_photograph(2048, 2048).heifsave_buffer(compression="av1", effort=0), columns=2, rows=2))
+    tile = _photograph(2048, 2048).heifsave_buffer(compression="av1", effort=0, keep="none")
+    grid.write_bytes(grid_of([Tile.of_avif(tile)] * 4, columns=2, rows=2))
     circles = "".join(f'<circle cx="{n % 640}" cy="{n % 360}" r="{n % 40}" fill="#{n * 97:06x}"/>' for n in range(2000))
     drawing.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360">{circles}</svg>')
     return paths

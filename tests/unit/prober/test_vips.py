@@ -8,7 +8,7 @@ import pytest
 from mediaimport_api.spec import ThumbnailFrame
 from mediaimport_importer.media.thumbnail import jpeg_size
 
-from tests.support.avif_grid import grid_of
+from tests.support.heif_grid import Tile, grid_of
 from tests.support.picture_studio import (
     BLUE,
     CORNERS,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import pyvips
 
+    from tests.support.media_studio import Studio
     from tests.support.picture_studio import Colour, PictureStudio
     from tests.support.running_prober import RunningProber
 
@@ -213,6 +214,11 @@ def test_frames_and_duration_are_those_of_the_animation(
     assert_shows(jpeg, UPRIGHT_CORNERS, within=40)
 
 
+def test_still_picture_has_one_frame(prober: RunningProber, pictures: PictureStudio) -> None:
+    """The importer would otherwise count packets, by another run of ffprobe."""
+    assert stream(prober, pictures.save("plain.png", flag()))["nb_frames"] == "1"
+
+
 @pytest.mark.parametrize("extension", ["gif", "webp"])
 def test_skip_black_finds_a_later_frame_of_an_animation(
     prober: RunningProber, pictures: PictureStudio, extension: str
@@ -242,19 +248,53 @@ def test_gain_map_is_left_out(prober: RunningProber, pictures: PictureStudio) ->
     assert_shows(jpeg, [tuple(map(round, base.getpoint(x * WIDTH, y * HEIGHT))) for x, y in PLACES])
 
 
+SHADES = (RED, GREEN, BLUE, (220, 220, 0))
+
+
 @pytest.mark.trap("a grid of tiles", "avif", "one picture of the whole size")
 def test_grid_is_one_picture(prober: RunningProber, pictures: PictureStudio) -> None:
-    shades = (RED, GREEN, BLUE, (220, 220, 0))
-    tiles = [
-        plain(each, 256, 256).heifsave_buffer(keep="none", **LOSSLESS["avif"], compression="av1") for each in shades
-    ]
+    options = LOSSLESS["avif"] | {"compression": "av1", "keep": "none"}
+    tiles = [Tile.of_avif(plain(shade, 256, 256).heifsave_buffer(**options)) for shade in SHADES]
     file = pictures.folder / "grid.avif"
     file.write_bytes(grid_of(tiles, columns=2, rows=2))
 
     inspected = prober.inspect(file)
 
     assert (inspected.media.width, inspected.media.height) == (512, 512)
-    assert_shows(prober.ask(file)[2], list(shades))
+    assert_shows(prober.ask(file)[2], list(SHADES))
+
+
+@pytest.mark.parametrize(("quarters", "order"), [(0, (0, 1, 2, 3)), (1, (1, 3, 0, 2)), (3, (2, 0, 3, 1))])
+@pytest.mark.trap("a photograph of a phone: HEVC in tiles, turned by irot", "heic", "size and thumbnail upright")
+def test_heic_is_one_picture_upright(
+    prober: RunningProber, studio: Studio, pictures: PictureStudio, quarters: int, order: tuple[int, ...]
+) -> None:
+    tiles = [
+        Tile.of_hevc(
+            studio.make(
+                f"tile-{bytes(shade).hex()}.mp4", "-f", "lavfi", "-i",
+                f"color=0x{bytes(shade).hex()}:s=256x128:d=1:r=1,format=gbrp",
+                "-vf", "scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p", "-color_range", "pc",
+                "-colorspace", "smpte170m", "-frames:v", "1", "-c:v", "libx265", "-tag:v", "hvc1", "-preset",
+                "ultrafast", "-x265-params", "log-level=none:info=0",
+            ).read_bytes(),
+            (256, 128),
+        )
+        for shade in SHADES
+    ]  # fmt: skip
+    file = pictures.folder / "grid.heic"
+    file.write_bytes(grid_of(tiles, columns=2, rows=2, quarters=quarters))
+
+    described, _, jpeg = prober.ask(file)
+
+    assert described.document is not None
+    first = described.document["streams"][0]
+    assert (first["codec_name"], first["width"], first["height"]) == ("hevc", 512, 256)
+    assert jpeg_size(jpeg) == ((320, 160) if quarters == 0 else (256, 512))
+    assert [each.get("rotation") for each in first.get("side_data_list", [])] == (
+        [90 * quarters - 360] if quarters else []
+    )
+    assert_shows(jpeg, [SHADES[each] for each in order], within=24)
 
 
 @pytest.mark.trap("a drawing with text", "svg", "image, with its size and a thumbnail")

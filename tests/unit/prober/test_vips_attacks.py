@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
 from typing import TYPE_CHECKING
 
 import pytest
+from mediaimport_prober import landlock
 from mediaimport_prober.pictures import Loader
 from mediaimport_prober.protocol import Failure
+from mediaimport_prober.vips import UNREADABLE
 
+from tests.support.heif_grid import Tile, grid_of
 from tests.support.picture_studio import RED, WHITE, colours, near, plain
 from tests.support.running_prober import running_prober
 
@@ -219,6 +224,11 @@ def jpeg(width: int, height: int, *, scans: int = 1) -> bytes:
     return b"\xff\xd8" + tables + frame + scan * scans + b"\xff\xd9"
 
 
+def hvcc() -> bytes:
+    """Return a decoder's configuration without parameter sets."""
+    return struct.pack(">I4s", 31, b"hvcC") + b"\x01" + bytes(22)
+
+
 PIXELS: dict[str, Callable[[], bytes]] = {
     "PNG, two billion each way": lambda: png(2**31 - 1, 2**31 - 1),
     "PNG, 3.6 gigapixels of zeros": lambda: png(60_000, 60_000, data=zeros(64)),
@@ -257,6 +267,7 @@ DECOMPRESSION: dict[str, Callable[[], bytes]] = {
     "interlaced PNG of 3 GB": lambda: png(20_000, 20_000, data=zeros(16), interlaced=True),
     "PNG of 3 GB in rows": lambda: png(20_000, 20_000, data=zeros(1024)),
     "JPEG of a thousand scans": lambda: jpeg(20_000, 20_000, scans=1000),
+    "HEIC, a grid of 65,280 each way": lambda: grid_of([Tile(b"hvc1", hvcc(), (255, 255), b"")], columns=256, rows=256),
     "GIF, 65,535 pixels each way": lambda: gif(65_535, 65_535, 1),
     "GIF of 200,000 frames": lambda: gif(2000, 2000, 200_000),
     "WebP of 100,000 frames": lambda: webp(100_000),
@@ -306,7 +317,47 @@ def test_each_loader_reads_its_own_format_alone(prober: RunningProber, pictures:
     described, _, _ = asked(prober, b"\xff\xd8\xff" + whole)
 
     assert described.failure is not None
-    assert len(Loader) == 7
+    assert len(Loader) == 8
+
+
+@pytest.mark.parametrize("allowed", [each for each in Loader if each is not Loader.PNG])
+def test_program_reads_no_format_but_the_one_it_was_told(pictures: PictureStudio, allowed: Loader) -> None:
+    """Whatever the prober takes a file for, libvips has one loader to read it with."""
+    file = pictures.save("plain.png", plain(RED, 64, 64))
+    command = [sys.executable, "-I", "-m", "mediaimport_prober.vips", "describe"]
+
+    def exit_code(loader: Loader) -> int:
+        with file.open("rb") as opened:
+            return subprocess.run([*command, loader], stdin=opened, capture_output=True, check=False).returncode
+
+    assert exit_code(Loader.PNG) == 0
+    assert exit_code(allowed) == UNREADABLE
+
+
+GIVEN_UP = """
+import sys
+from mediaimport_prober import vips
+assert vips.main("render", "Png", ["64", "first"]) == 0
+for refused in (lambda: open("/etc/passwd"), lambda: open(sys.argv[1])):
+    try:
+        refused()
+    except PermissionError:
+        continue
+    raise SystemExit(5)
+"""
+
+
+@pytest.mark.skipif(landlock.version() == 0, reason="the kernel has no Landlock")
+@pytest.mark.attack("a picture that has taken libvips over", "every path is given up before the first byte is read")
+def test_program_gives_up_every_path(pictures: PictureStudio) -> None:
+    file = pictures.save("plain.png", plain(RED, 64, 64))
+
+    with file.open("rb") as opened:
+        ran = subprocess.run(
+            [sys.executable, "-c", GIVEN_UP, str(file)], stdin=opened, capture_output=True, check=False
+        )
+
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_half_a_picture_is_described_and_shown(prober: RunningProber, pictures: PictureStudio) -> None:
