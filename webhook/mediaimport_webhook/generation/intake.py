@@ -36,6 +36,7 @@ _RETRY_AFTER_S = 5
 _MAX_OUTPUTS = 500
 _EVENT_TIMEOUT_S = 2.0
 _NOT_ACCEPTED = frozenset({CreationOutcome.REFUSED, CreationOutcome.TAKEN})
+_NOT_IMPORTED = _NOT_ACCEPTED | {CreationOutcome.DELETED}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class OutputResult:
 
 @dataclass(frozen=True)
 class IntakeResult:
-    """Result for a prediction: `imported`, or `ignored` with the reason."""
+    """Result for a prediction: `imported` if one of its outputs is, or `ignored` with the reason."""
 
     status: Literal["imported", "ignored"]
     reason: str = ""
@@ -142,7 +143,7 @@ class Intake:
         outputs = media_outputs(prediction.output)
         if not outputs:
             await self.record_end(prediction, token)
-            return await self._ignore(prediction, "NoMediaOutput", "its output has no media URL")
+            return await self._ignore(prediction, "NoMediaOutput", "its output has no URL of a file")
         if len(outputs) > _MAX_OUTPUTS:
             detail = f"of {len(outputs)} outputs the first {_MAX_OUTPUTS} are imported"
             await self._report(prediction, "TooManyOutputs", detail)
@@ -150,6 +151,8 @@ class Intake:
             owner = self._default_owner if token is None else token.owner
             results = await self._import_all(prediction, outputs[:_MAX_OUTPUTS], owner=owner, recovered=recovered)
         await self._record_imported(prediction, owner, results)
+        if all(each.created.outcome in _NOT_IMPORTED for each in results):
+            return IntakeResult("ignored", reason="none of its outputs is imported", outputs=results)
         return IntakeResult("imported", outputs=results)
 
     async def record_end(self, prediction: Prediction, token: OwnerToken | None) -> None:

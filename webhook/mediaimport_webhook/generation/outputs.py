@@ -1,8 +1,9 @@
-"""Media outputs of a prediction, whatever the shape of its output, and the import of each. Pure."""
+"""File outputs of a prediction, whatever the shape of its output, and the import of each. Pure."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,22 +29,21 @@ GENERATED = "ai-generated"
 """Tag of every generated asset."""
 _MAX_FILE_NAME = 255
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
-_MEDIA_DATA = re.compile(r"data:(video|image|audio|application/octet-stream)\b[^\s]*", re.IGNORECASE)
+_DATA = re.compile(r"data:(?!text/html\b)[a-z]{1,32}/[a-z0-9.+-]{1,96}(?:;[^,;\s]*)*,\S*", re.IGNORECASE)
+_ENCODED = re.compile(r"data:[^,\s]*;base64,", re.IGNORECASE)
+_TEXTUAL = re.compile(r"data:text/", re.IGNORECASE)
 _MAX_DEPTH = 32
 _MAX_POINTER = 256
 """As in the schema of the resource."""
-_NOT_MEDIA = frozenset({
-    "bin", "csv", "ckpt", "css", "doc", "docx", "fbx", "glb", "gltf", "gz", "htm", "html", "js", "json", "jsonl",
-    "md", "mtl", "npy", "npz", "obj", "onnx", "parquet", "pdf", "pickle", "pkl", "ply", "pt", "pth", "rar",
-    "safetensors", "splat", "srt", "ssa", "stl", "tar", "tgz", "toml", "tsv", "txt", "usdz", "vtt", "wasm", "xlsx",
-    "xml", "yaml", "yml", "zip", "7z",
-})  # fmt: skip
-"""File extensions that are surely no media. A URL with none, or an unknown one, is imported: the bytes decide."""
+_PAGES = frozenset({"htm", "html", "xhtml"})
+"""File extensions of what is no output. Any other URL is imported: the bytes decide what it is."""
+_JSON_STARTS = ("{", "[", '"')
+_WORD = re.compile(r"\w")
 
 
 @dataclass(frozen=True)
 class Output:
-    """Media URL in a prediction's output, with the JSON Pointer to it."""
+    """URL in a prediction's output, with the JSON Pointer to it; of several in one text each has its number behind."""
 
     pointer: str
     url: str
@@ -58,25 +58,75 @@ class Output:
 
 
 def media_outputs(output: JsonValue) -> list[Output]:
-    """Return each media URL once, under its first pointer."""
+    """Return each URL of a file once, under its first pointer."""
     found: dict[str, Output] = {}
     for each in sorted(_walk(output, ()), key=lambda each: each.pointer):
         found.setdefault(each.url, each)
     return list(found.values())
 
 
-def _walk(node: JsonValue, location: tuple[int | str, ...]) -> Iterator[Output]:
-    if len(location) > _MAX_DEPTH:
+def _walk(node: JsonValue, location: tuple[int | str, ...], depth: int = 0) -> Iterator[Output]:
+    """Yield the outputs below a node; JSON in a text is one level deeper."""
+    if depth > _MAX_DEPTH:
         return
     if isinstance(node, str):
-        if _is_media(node):
-            yield Output(_pointer(location), node)
+        yield from _read(node, location, depth)
     elif isinstance(node, dict):
         for key, value in node.items():
-            yield from _walk(value, (*location, key))
-    elif isinstance(node, list):
+            yield from _walk(value, (*location, key), depth + 1)
+    elif isinstance(node, list) and not _is_tokens(node):
         for index, value in enumerate(node):
-            yield from _walk(value, (*location, index))
+            yield from _walk(value, (*location, index), depth + 1)
+
+
+def _read(text: str, location: tuple[int | str, ...], depth: int) -> Iterator[Output]:
+    """Yield the URLs of a text that has nothing else: one, several on lines, or those in JSON. Prose has none."""
+    text = text.strip()
+    if text.startswith(_JSON_STARTS):
+        yield from _walk(_json(text), location, depth + 1)
+        return
+    urls = _urls(text)
+    for index, url in enumerate(urls):
+        if _is_file(url):
+            yield Output(_pointer(location if len(urls) == 1 else (*location, index)), url)
+
+
+def _json(text: str) -> JsonValue:
+    try:
+        parsed: JsonValue = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return parsed
+
+
+def _urls(text: str) -> list[str]:
+    """Return the URLs of a text, none if it has a word that is no URL. Commas between them are no part of them."""
+    words = text.split()
+    if len(words) > 1:
+        words = [word.rstrip(",") for word in words]
+    return words if all(_is_url(word) for word in words) else []
+
+
+def _is_tokens(items: list[JsonValue]) -> bool:
+    """Tell whether these are the pieces of a text, as a language model streams them: a URL among them is a word of it.
+
+    The pieces carry the blanks between the words: one begins with it, or the piece next to it.
+    """
+    pieces = [each for each in items if isinstance(each, str)]
+    urls = [index for index, each in enumerate(pieces) if _urls(each)]
+    if len(pieces) < len(items) or not any(_WORD.search(each) and not _urls(each) for each in pieces):
+        return False
+    return any(_is_glued(pieces[max(index - 1, 0) : index + 2], index - max(index - 1, 0)) for index in urls)
+
+
+def _is_glued(pieces: list[str], index: int) -> bool:
+    """Tell whether a blank joins that piece with one next to it."""
+    before, after = pieces[:index], pieces[index + 1 :]
+    return (
+        pieces[index].startswith(" ")
+        or any(each.endswith(" ") for each in before)
+        or any(each.startswith(" ") for each in after)
+    )
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
@@ -90,18 +140,19 @@ def _pointer(location: tuple[int | str, ...]) -> str:
     return kept[: _MAX_POINTER - len(mark)] + mark
 
 
-def _is_media(text: str) -> bool:
-    if text[:5].lower() == "data:":
-        return _MEDIA_DATA.fullmatch(text) is not None
-    return _URL.fullmatch(text) is not None and _may_be_media(text)
+def _is_url(text: str) -> bool:
+    return (_DATA if text[:5].lower() == "data:" else _URL).fullmatch(text) is not None
 
 
-def _may_be_media(url: str) -> bool:
+def _is_file(url: str) -> bool:
+    """Tell whether a URL is that of a file: no page, and no text within the URL itself, unless it is encoded."""
+    if url[:5].lower() == "data:":
+        return _TEXTUAL.match(url) is None or _ENCODED.match(url) is not None
     try:
         name = urlsplit(url).path.rpartition("/")[2]
     except ValueError:
         return False
-    return "." not in name or name.rpartition(".")[2].lower() not in _NOT_MEDIA
+    return "." not in name or name.rpartition(".")[2].lower() not in _PAGES
 
 
 def generated_tags(tags: Sequence[str]) -> list[str]:

@@ -101,7 +101,7 @@ def test_prediction_under_way_is_answered_even_with_output(
     assert (webhook.cluster.imports, webhook.cluster.events) == ({}, [])
 
 
-@pytest.mark.parametrize("output", [None, ["Hel", "lo"], {"zip": "https://replicate.delivery/a.zip"}])
+@pytest.mark.parametrize("output", [None, ["Hel", "lo"], {"page": "https://replicate.delivery/a.html"}])
 def test_output_without_media_is_answered_and_told(webhook: RunningWebhook, prediction: Make, output: object) -> None:
     answer = webhook.callback(prediction(output=output))
     assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
@@ -125,6 +125,16 @@ def test_item_that_the_api_server_refuses_is_answered(webhook: RunningWebhook, p
     webhook.cluster.refusal = "spec.source.url: too long"
     answer = webhook.callback(prediction())
     assert (answer.status_code, answer.json()["assets"][0]["outcome"]) == (200, "refused")
+    assert (answer.json()["status"], answer.json()["reason"]) == ("ignored", "none of its outputs is imported")
+
+
+def test_output_that_is_too_long_for_a_resource_is_not_answered_as_imported(
+    webhook: RunningWebhook, prediction: Make
+) -> None:
+    answer = webhook.callback(prediction(output="data:image/png;base64," + "A" * 100_000))
+    assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
+    assert webhook.cluster.imports == {}
+    assert webhook.cluster.events[0][0] == "OutputRefused"
 
 
 def test_no_api_server_is_503_with_a_time_to_come_again(webhook: RunningWebhook, prediction: Make) -> None:
