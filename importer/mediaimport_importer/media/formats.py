@@ -78,6 +78,7 @@ AVIF = Format(_I, "avif", "image/avif")
 SVG = Format(_I, "svg", "image/svg+xml")
 TIFF = Format(_I, "tiff", "image/tiff")
 JXL = Format(_I, "jxl", "image/jxl")
+HEIC = Format(_I, "heic", "image/heic")
 BMP = Format(_I, "bmp", "image/bmp")
 JP2 = Format(_I, "jp2", "image/jp2")
 QOI = Format(_I, "qoi", "image/qoi")
@@ -92,8 +93,8 @@ WMA = Format(_A, "wma", "audio/x-ms-wma")
 W64 = Format(_A, "w64", "audio/x-w64")
 
 _PROBED = (
-    MP4, MOV, THREE_GP, WEBM, MKV, TS, MPG, AVI, FLV, WMV, OGV, JPEG, PNG, GIF, WEBP, AVIF, SVG, TIFF, JXL, BMP, JP2,
-    QOI, MP3, M4A, AAC, WAV, FLAC, OGG, OPUS, WMA, W64,
+    MP4, MOV, THREE_GP, WEBM, MKV, TS, MPG, AVI, FLV, WMV, OGV, JPEG, PNG, GIF, WEBP, AVIF, SVG, TIFF, JXL, HEIC, BMP,
+    JP2, QOI, MP3, M4A, AAC, WAV, FLAC, OGG, OPUS, WMA, W64,
 )  # fmt: skip
 INDEXED = frozenset({"mp4", "mov", "3gp", "m4a", "mkv", "mka", "webm"})
 """Containers whose header has the duration, and that can be read near their end."""
@@ -119,7 +120,6 @@ def _kept(kind: Kind, extension: str, content_type: str) -> Format:
 
 OCTETS = "application/octet-stream"
 _M, _D, _Z = Kind.MODEL3D, Kind.DOCUMENT, Kind.ARCHIVE
-HEIC = _kept(_I, "heic", "image/heic")
 PSD = _kept(_I, "psd", "image/vnd.adobe.photoshop")
 EXR = _kept(_I, "exr", "image/x-exr")
 ICO = _kept(_I, "ico", "image/x-icon")
@@ -167,7 +167,7 @@ SAFETENSORS = _kept(_Z, "safetensors", OCTETS)
 BINARY = _kept(Kind.FILE, "bin", OCTETS)
 
 _KEPT = (
-    HEIC, PSD, EXR, ICO, SEGMENT, H264, REALMEDIA, AIFF, MIDI, AMR, CAF,
+    PSD, EXR, ICO, SEGMENT, H264, REALMEDIA, AIFF, MIDI, AMR, CAF,
     GLB, GLTF, OBJ, PLY, SPLAT, STL, FBX, USDZ, USD,
     PDF, TXT, MARKDOWN, JSON, JSON_LINES, CSV, SRT, VTT, XML, PLAYLIST, RTF, EPUB, DOCX, XLSX, PPTX,
     ZIP, TAR, GZIP, SEVEN_ZIP, RAR, XZ, BZIP2, ZSTD, SAFETENSORS, BINARY,

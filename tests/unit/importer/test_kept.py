@@ -12,7 +12,7 @@ from mediaimport_api.status import Kind, MediaWarning
 from mediaimport_importer.media.classify import HEAD_BYTES, classify
 
 from tests.support.import_runner import Imports
-from tests.support.kept_files import KEPT_FILES, KeptFile, glb, heic
+from tests.support.kept_files import KEPT_FILES, KeptFile, glb, photoshop
 from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
@@ -201,13 +201,13 @@ def test_another_kind_than_the_expected_is_refused(imports: Imports, body: bytes
     [
         (ZIP, Reason.NOT_MEDIA),
         (b"words", Reason.NOT_MEDIA),
-        (heic(), Reason.UNSUPPORTED_FORMAT),
+        (photoshop(), Reason.UNSUPPORTED_FORMAT),
         (b"\xff\xd8\xff\xe0" + bytes(100), Reason.PROBE_FAILED),
         (giant_bitmap(), Reason.PIXEL_LIMIT_EXCEEDED),
     ],
-    ids=["zip", "txt", "heic", "damaged", "giant"],
+    ids=["zip", "txt", "psd", "damaged", "giant"],
 )
-@pytest.mark.trap("`undescribed: Refuse`", "zip, txt, heic, jpg, bmp", "a reason each; nothing stored")
+@pytest.mark.trap("`undescribed: Refuse`", "zip, txt, psd, jpg, bmp", "a reason each; nothing stored")
 def test_what_cannot_be_described_is_refused_where_the_spec_says_so(
     imports: Imports, body: bytes, reason: Reason
 ) -> None:
