@@ -52,7 +52,11 @@ WORKDIR /vips
 COPY requirements/build.txt requirements/prober.txt ./
 RUN /opt/tools/bin/pip install --only-binary :all: --require-hashes -r build.txt \
  && /opt/tools/bin/pip wheel --only-binary :all: --no-binary pyvips --no-build-isolation --no-deps --require-hashes \
-      --wheel-dir wheels -r prober.txt
+      --wheel-dir wheels -r prober.txt \
+ && /opt/tools/bin/pip install --no-deps --no-index --no-compile --target site \
+      wheels/pi_heif*.whl wheels/pillow*.whl wheels/pyvips*.whl \
+ && rm -r wheels \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash site
 
 # Swagger UI, by which the webhook shows its OpenAPI document: compressed as it is served, with its licence.
 FROM tools AS viewer
@@ -94,15 +98,8 @@ RUN dpkg-query -W -f '${Package}\n' > /tmp/needed \
  && ffmpeg -version > /dev/null && ffprobe -version > /dev/null \
  && rm -rf /tmp/needed /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 
-FROM base-ffmpeg AS base-vips
-RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
-    --mount=type=bind,from=vips,source=/vips/wheels,target=/wheels \
-    /opt/tools/bin/pip --python bin/python install --no-cache-dir --no-compile --no-index --no-deps \
-      /wheels/pi_heif*.whl /wheels/pillow*.whl /wheels/pyvips*.whl \
- && cd lib/python3.13/site-packages \
- && ../../../bin/python -m compileall -q --invalidation-mode unchecked-hash PIL pi_heif pyvips
-
-FROM base-vips AS mediaimport-ffmpeg
+FROM base-ffmpeg AS mediaimport-ffmpeg
+COPY --from=vips /vips/site lib/python3.13/site-packages
 COPY --from=package /src/site lib/python3.13/site-packages
 USER 65532:65532
 LABEL org.opencontainers.image.title="mediaimport-ffmpeg" \

@@ -121,9 +121,7 @@ def test_stages_that_only_lend_files_get_a_name(tmp_path: Path) -> None:
     buildah = RecordingBuildah()
     project.name_stages(Context.copy(CHECKOUT, tmp_path), buildah)  # type: ignore[arg-type]  # builds as Buildah does
     for dockerfile in {image.dockerfile for image in IMAGES}:
-        # `tools` needs no name of its own: the others begin from it.
-        lending = set(re.findall(r"(?:^COPY --|=bind,)from=(\w+)", (CHECKOUT / dockerfile).read_text(), re.MULTILINE))
-        lending -= {"tools"}
+        lending = set(re.findall(r"^COPY --from=(\w+)", (CHECKOUT / dockerfile).read_text(), re.MULTILINE))
         assert lending == {stage for image in IMAGES if image.dockerfile == dockerfile for stage in image.stages}
     assert buildah.targets == [stage for image in IMAGES for stage in image.stages]
 
