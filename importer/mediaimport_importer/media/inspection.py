@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _NEAR_END_MS = 10_000
 _MAX_S = 1e9
 _MISSING_MS, _MISSING_SHARE = 1000, 0.03
+_ESTIMATED = frozenset({"mp3", "aac"})
+"""Formats whose duration ffprobe guesses from the bit rate of the first frames, where they have no index."""
 _COUNTED = frozenset({"gif", "webp", "png", "avif"})
 
 
@@ -207,13 +209,13 @@ def _near_s(duration_ms: int) -> float:
 
 
 def _duration(last_packets: _LastPackets, media_format: Format, streams: Streams) -> tuple[int, DurationSource] | None:
-    """Return the duration, from the packets where no header has it."""
+    """Return the duration, from the packets where no header has it, or only a guess."""
     if media_format.kind is Kind.IMAGE:
         return None
     duration = streams.duration
-    if duration is None:
+    if duration is None or media_format.extension in _ESTIMATED:
         end_ms = last_packets.end_ms_from(0)
-        return (end_ms, DurationSource.PACKETS) if end_ms else None
+        return (end_ms, DurationSource.PACKETS) if end_ms else duration
     return duration
 
 

@@ -148,6 +148,31 @@ def test_piped_webm_gets_its_duration_from_the_packets(prober: RunningProber, tm
     assert found.media.duration_ms == pytest.approx(2000, abs=60)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("vbr.mp3", ("-c:a", "libmp3lame", "-q:a", "2", "-write_xing", "0", "-id3v2_version", "0")),
+        ("vbr.aac", ("-c:a", "aac", "-q:a", "2", "-f", "adts")),
+    ],
+)
+@pytest.mark.trap(
+    "a variable bit rate and no index, silence first", "mp3 (without Xing), aac (ADTS)", "the duration of the packets"
+)
+def test_duration_without_an_index_is_that_of_the_packets(
+    prober: RunningProber, studio: Studio, name: str, codec: tuple[str, ...]
+) -> None:
+    file = studio.make(
+        name, "-f", "lavfi", "-i", "anullsrc=r=44100:cl=stereo:d=4",
+        "-f", "lavfi", "-i", "anoisesrc=r=44100:d=16:a=0.8",
+        "-filter_complex", "[0][1]concat=n=2:v=0:a=1", *codec,
+    )  # fmt: skip
+
+    found = prober.inspect(file)
+
+    assert found.media.duration_ms == pytest.approx(20_000, abs=150)
+    assert found.media.duration_source is DurationSource.PACKETS
+
+
 @pytest.mark.trap("variable frame rate", "mp4", "`variableFrameRate: true`")
 def test_variable_frame_rate_is_reported(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("vfr.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=30:d=4", "-vf",
