@@ -74,7 +74,7 @@ def job(resource: Resource, settings: Settings) -> Object:
                 },
                 "spec": base.pod_spec(importer)
                 | {
-                    # The kubelet repeats a container that failed: beside an injected sidecar that never ends, its pod
+                    # The kubelet repeats a container that failed: next to an injected sidecar that never ends, its pod
                     # would never fail, and the Job controller would make no other one.
                     "restartPolicy": "OnFailure",
                     "containers": [_container(resource, importer)],

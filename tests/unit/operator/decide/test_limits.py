@@ -303,17 +303,17 @@ release a ada h1 5 -
 
 
 @pytest.mark.parametrize(
-    ("story", "caps"),
+    ("events", "caps"),
     [
         (MOVED_CLAIM, Caps(2, 0, 2)),
         (CLAIM_OF_A_FULL_USER, Caps(3, 1, 1)),
         (CLAIM_BEFORE_ONE_ON_A_FULL_HOST, Caps(7, 0, 1)),
     ],
 )
-def test_claim_that_comes_later_or_moves_is_granted_by_the_rule(story: str, caps: Caps) -> None:
+def test_claim_that_comes_later_or_moves_is_granted_by_the_rule(events: str, caps: Caps) -> None:
     granted: list[str] = []
     slots, rule = Slots(caps, on_grant=granted.append), Rule(caps)
-    for line in story.split("\n")[1:-1]:
+    for line in events.split("\n")[1:-1]:
         kind, key, user, host, created, expires = line.split()
         each = claim(key, user=user, host=host, created=int(created), expires=None if expires == "-" else int(expires))
         if kind == "release":

@@ -98,11 +98,11 @@ def test_job_that_an_injected_sidecar_keeps_is_complete_once_its_container_has_s
     assert not cleanup_job.read(build.job(), [foreign]).complete
 
 
-def test_container_that_fails_is_repeated_in_its_pod_whatever_runs_beside_it(build: Build) -> None:
+def test_container_that_fails_is_repeated_in_its_pod_whatever_else_runs(build: Build) -> None:
     assert job_of(build)["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
 
 
-def test_error_of_a_try_is_read_while_the_kubelet_repeats_it_beside_a_sidecar(build: Build) -> None:
+def test_error_of_a_try_is_read_while_the_kubelet_repeats_it_next_to_a_sidecar(build: Build) -> None:
     sidecar = {"name": "istio-proxy", "state": {"running": {"startedAt": "2030-01-01T12:00:00Z"}}}
     last = {"terminated": {"exitCode": 1, "message": "the store is away"}}
     for now in ({"waiting": {"reason": "CrashLoopBackOff"}}, {"running": {"startedAt": "2030-01-01T12:00:00Z"}}):

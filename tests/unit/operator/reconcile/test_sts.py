@@ -228,7 +228,7 @@ async def test_requests_that_stall_hold_up_no_other_for_long() -> None:
     sts = Sts(client, clock=lambda: clock_s, deadline_s=0.05)
     asked = [asyncio.create_task(sts.credentials(request())) for _ in range(8)]
     failures = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
-    assert [str(each)[:32] for each in failures] == ["STS does not answer (TimeoutErro"] * 8
+    assert [str(each)[:19] for each in failures] == ["STS does not answer"] * 8
     assert len(client.asked) == 4, "the others waited, and were not asked for"
     clock_s, client.stalls = 10.0, False
     given = await asyncio.wait_for(sts.credentials(request()), 10)
