@@ -19,6 +19,7 @@ from tests.support.downloads import bigbuckbunny
 from tests.support.installation.helm import Installation, install, merged
 from tests.support.installation.issuer import Issuer
 from tests.support.installation.world import World
+from tests.support.loopback.reconnecting import Reconnecting
 from tests.support.replicate.manifest import NAME, deploy
 from tests.support.replicate.settings import API_TOKEN
 
@@ -69,7 +70,9 @@ def world(environment: dict[str, str], values: Values, issuer: Issuer) -> Iterat
     store = StoreSettings.read(Environment(environment))
     with (
         kube.forward(f"service/{NAME}", 80, namespace=replicate.namespace) as url,
-        httpx.Client(base_url=url, headers={"authorization": f"Bearer {API_TOKEN}"}) as client,
+        httpx.Client(
+            base_url=url, headers={"authorization": f"Bearer {API_TOKEN}"}, transport=Reconnecting()
+        ) as client,
     ):
         yield World(
             installation=installation,
