@@ -39,10 +39,11 @@ def python_of(checkout: Path) -> Path:
     """
     ours, theirs = Path(sys.prefix), checkout / ".venv"
     packages = Path(sysconfig.get_path("purelib")).relative_to(ours)
-    for folder in (Path("bin"), packages):
-        (theirs / folder).mkdir(parents=True)
-        for each in (ours / folder).iterdir():
-            (theirs / folder / each.name).symlink_to(each)
+    (theirs / "bin").mkdir(parents=True)
+    for each in (ours / "bin").iterdir():
+        (theirs / "bin" / each.name).symlink_to(each)
+    # The prober's sandbox opens the environment, and nothing to which a symlink leads out of it.
+    shutil.copytree(ours / packages, theirs / packages, copy_function=_linked, symlinks=True)
     (theirs / "pyvenv.cfg").symlink_to(ours / "pyvenv.cfg")
     for each in (theirs / packages).glob("*.pth"):
         text = each.read_text()
@@ -51,19 +52,29 @@ def python_of(checkout: Path) -> Path:
     return theirs / "bin" / "python"
 
 
-def tests_pass(checkout: Path, tests: tuple[str, ...]) -> bool:
-    """Run those tests on that checkout. One that hangs has noticed the fault, too."""
+def _linked(source: str, target: str) -> None:
+    """Link a file, or copy it where another file system begins."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def passes(checkout: Path, tests: tuple[str, ...], *, timeout_s: float = TIMEOUT_S, told: bool = False) -> bool:
+    """Run those tests there, and print what they print if `told`. One that hangs has noticed the fault, too."""
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     python = str(checkout / ".venv" / "bin" / "python")
     command = [python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     try:
         ended = subprocess.run(
-            command, cwd=checkout, env=environment, capture_output=True, timeout=TIMEOUT_S, check=False
+            command, cwd=checkout, env=environment, capture_output=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
         return False
     if ended.returncode not in {0, 1, 2}:
         raise MutantError(f"pytest cannot run {' '.join(tests)}: {ended.stdout.decode()[-500:]}")
+    if told and ended.returncode:
+        print(ended.stdout.decode(), file=sys.stderr)
     return ended.returncode == 0
 
 
@@ -71,7 +82,7 @@ def is_killed(mutant: Mutant, checkout: Path) -> bool:
     """Plant the mutant, run its tests, take it out again."""
     original = mutant.apply(checkout)
     try:
-        return not tests_pass(checkout, mutant.tests)
+        return not passes(checkout, mutant.tests)
     finally:
         (checkout / mutant.file).write_text(original)
 
@@ -92,7 +103,7 @@ def main(names: list[str]) -> int:
             path = Path(folder, "0", each.file)
             path.write_text(each.apply(Path(folder, "0")))
         tests = tuple(sorted({test for each in chosen for test in each.tests}))
-        if not tests_pass(Path(folder, "0"), tests):
+        if not passes(Path(folder, "0"), tests, timeout_s=TIMEOUT_S * len(tests), told=True):
             print("the tests fail without any mutant: mend them first", file=sys.stderr)
             return 2
 
