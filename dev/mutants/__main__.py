@@ -44,7 +44,7 @@ def python_of(checkout: Path) -> Path:
         (theirs / "bin" / each.name).symlink_to(each)
     # The prober's sandbox opens the environment, and nothing to which a symlink leads out of it.
     shutil.copytree(ours / packages, theirs / packages, copy_function=_linked, symlinks=True)
-    (theirs / "pyvenv.cfg").symlink_to(ours / "pyvenv.cfg")
+    shutil.copy2(ours / "pyvenv.cfg", theirs)
     for each in (theirs / packages).glob("*.pth"):
         text = each.read_text()
         each.unlink()
