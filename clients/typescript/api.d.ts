@@ -588,7 +588,7 @@ export interface components {
         };
         /**
          * Phase
-         * @description The state in one word, for people; no decision depends on it.
+         * @description The state in one word, for people; derived from conditions.
          * @enum {string}
          */
         Phase: "Pending" | "Queued" | "Importing" | "Waiting" | "Ready" | "Failed" | "Suspended";

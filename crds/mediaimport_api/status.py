@@ -23,7 +23,7 @@ Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 
 
 class Phase(StrEnum):
-    """The state in one word, for people; no decision depends on it."""
+    """The state in one word, for people; derived from conditions."""
 
     PENDING = "Pending"
     QUEUED = "Queued"

@@ -157,7 +157,7 @@ KEPT_FILES = [
     KeptFile(
         "boxes.jxl", "its first box", _plain(b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(50)), ("image", "jxl", "image/jxl")
     ),
-    KeptFile("in.heic", "its boxes", _plain(heic()), ("image", "heic", "image/heic")),
+    KeptFile("in.heic", "its boxes alone, without a picture", _plain(heic()), ("image", "heic", "image/heic")),
     KeptFile("in.psd", "its header", _plain(photoshop()), ("image", "psd", "image/vnd.adobe.photoshop")),
     KeptFile("in.exr", "ffmpeg", _still("in.exr", "-pix_fmt", "gbrpf32le"), ("image", "exr", "image/x-exr")),
     KeptFile("segment.m4s", "ffmpeg, without its start", segment, ("video", "m4s", "video/iso.segment")),
