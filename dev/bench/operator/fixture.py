@@ -7,18 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from mediaimport_api import names
-
 import dev.cluster
+from dev.bench.definition import define_imports
 from dev.bench.figures import FOLDER
 from dev.bench.operator.operator_process import OperatorProcess
-from dev.cluster.cache import CHECKOUT
 from dev.cluster.kubectl import Kube
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-_DEFINITION = CHECKOUT / "crds" / "mediaimports.yaml"
 
 
 @dataclass(frozen=True)
@@ -42,14 +38,6 @@ def prepared(name: str, *, cap: int) -> Iterator[Fixture]:
     os.environ["KUBECONFIG"] = environment["KUBECONFIG"]
     FOLDER.mkdir(parents=True, exist_ok=True)
     kube = Kube(environment)
-    _define(kube)
+    define_imports(kube)
     with (FOLDER / f"{name}.log").open("w") as log:
         yield Fixture(kube, environment, cap, log)
-
-
-def _define(kube: Kube) -> None:
-    """Create the resource definition if no release has."""
-    name = f"{names.PLURAL}.{names.GROUP}"
-    if not kube.kubectl("get", "customresourcedefinition", name, "--ignore-not-found", "--output=name"):
-        kube.kubectl("create", "-f", str(_DEFINITION))
-        kube.kubectl("wait", "-f", str(_DEFINITION), "--for=condition=Established", "--timeout=60s")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import multiprocessing
 import os
 import secrets
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -65,9 +67,17 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
         records = Records(cluster)
         intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, records=records, default_user_id="default")
         recovery = Recovery(OnlyOne(settings, http, prediction_id), intake, cluster, TOKENS)
-        found = await recovery.run(datetime.now(UTC) + LATER)
-    await asyncio.sleep(0.25)  # TLS connections close in the background, and the loop ends now
-    return found
+        return await recovery.run(datetime.now(UTC) + LATER)
+
+
+def run_recovery(settings: Settings, *, prediction_id: str) -> Recovered:
+    """Recover in a process of its own, as the CronJob is one: connections that it cut off end with it."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(_recover, settings, prediction_id).result(timeout=60)
+
+
+def _recover(settings: Settings, prediction_id: str) -> Recovered:
+    return asyncio.run(recovered(settings, prediction_id=prediction_id))
 
 
 def lost_prediction(world: World, webhook_url: str, *, completed_seconds_ago: float = 0) -> str:
@@ -90,14 +100,14 @@ def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
     replicate = {"REPLICATE_API_TOKEN": API_TOKEN, "REPLICATE_BASE_URL": str(world.replicate.base_url).rstrip("/")}
     settings = Settings.read(Environment(variables | place | replicate))
     foreign = lost_prediction(world, "https://other.example.com/hook")
-    assert asyncio.run(recovered(settings, prediction_id=foreign)) == Recovered(checked=1, imported=0)
+    assert run_recovery(settings, prediction_id=foreign) == Recovered(checked=1, imported=0)
     id_ = lost_prediction(world, TOKENS.callback_url("https://media.example.com/", OwnerToken(Owner("default"))))
 
-    assert asyncio.run(recovered(settings, prediction_id=id_)) == Recovered(checked=1, imported=1)
+    assert run_recovery(settings, prediction_id=id_) == Recovered(checked=1, imported=1)
     name = world.import_of(id_)
     asset_id = world.get(name)["spec"]["assetId"]
     assert world.get(name)["metadata"]["labels"]["mediaimport.dev/recovered"] == "true"
-    assert asyncio.run(recovered(settings, prediction_id=id_)) == Recovered(checked=1, imported=0)
+    assert run_recovery(settings, prediction_id=id_) == Recovered(checked=1, imported=0)
 
     body = finished_prediction(str(world.get(name)["spec"]["source"]["url"]), prediction=id_)
     late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))
