@@ -27,9 +27,9 @@ BENCHMARKS = {
 }
 
 
-def finish(sheet: Sheet) -> int:
+def finish(sheet: Sheet, *, load_before: float) -> int:
     """Record the figures; return the exit status."""
-    history.append(sheet.name, form=sheet.form, figures=sheet.rows)
+    history.append(sheet.name, form=sheet.form, figures=sheet.rows, load_before=load_before)
     for each in sheet.missed:
         print(f"missed its bar: {each}", file=sys.stderr)
     return 1 if sheet.missed else 0
@@ -43,8 +43,9 @@ def main(name: str) -> int:
     if name not in BENCHMARKS:
         print(f"usage: python -m dev.bench {'|'.join([*BENCHMARKS, 'report'])}", file=sys.stderr)
         return 2
+    load_before = history.load()
     sheet: Sheet = importlib.import_module(BENCHMARKS[name]).main()
-    return finish(sheet)
+    return finish(sheet, load_before=load_before)
 
 
 if __name__ == "__main__":

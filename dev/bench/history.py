@@ -33,9 +33,12 @@ class Run:
     figures: Sequence[Row]
 
 
-def append(name: str, *, form: Mapping[str, Any], figures: Sequence[Row], file: Path = FILE) -> None:
-    """Record a run that ends now, of this commit on this machine."""
-    run = Run(name, datetime.now(UTC).isoformat(timespec="seconds"), commit(), machine(), form, figures)
+def append(
+    name: str, *, form: Mapping[str, Any], figures: Sequence[Row], load_before: float, file: Path = FILE
+) -> None:
+    """Record a run that ends now, of this commit on this machine; `load_before`: that of its start."""
+    hardware = {**machine(), "load_before": round(load_before, 2)}
+    run = Run(name, datetime.now(UTC).isoformat(timespec="seconds"), commit(), hardware, form, figures)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as lines:
         lines.write(json.dumps(vars(run), ensure_ascii=False) + "\n")
@@ -52,7 +55,7 @@ def commit() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return what figures depend on: processors, memory, kernel, and the load of the last minutes."""
+    """Return what figures depend on: processors, memory and kernel."""
     information = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in information if line.startswith("model name")), "unknown")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -61,8 +64,12 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(memory / 1e9, 1),
         "kernel": platform.release().partition("-")[0],
-        "load_5min": round(os.getloadavg()[1], 2),
     }
+
+
+def load() -> float:
+    """Return the processes that ran or waited for a processor, on average of the last minute."""
+    return os.getloadavg()[0]
 
 
 def _git(*arguments: str) -> str:

@@ -22,8 +22,8 @@ The last figures of each benchmark (`make bench-NAME`), written by `python -m de
 `build/bench/history.jsonl`. *Limit* is what the same machine allows, measured in the same run where that is possible;
 *bar* is the value that the figure has to reach; *before* is the figure of the run before, of the same sizes.
 
-Figures depend on the machine and on what else runs on it: compare those of one machine. A load above the number of
-cores means that the benchmark had to share them.
+Figures depend on the machine and on what else runs on it: compare those of one machine. *Load* is that of
+the minute before the benchmark began.
 """
 
 
@@ -59,11 +59,13 @@ def _keyed(figures: Sequence[Row]) -> Iterator[tuple[tuple[str, int], Row]]:
 def _origin(run: Run) -> str:
     machine = run.machine
     sizes = ", ".join(f"{name} {value}" for name, value in run.form.items())
-    busy = " **Other work ran on the machine meanwhile.**" if machine["load_5min"] > machine["cores"] else ""
+    load = machine.get("load_before")
+    before = "" if load is None else f", load {load}"
+    busy = " **Other work ran on the machine.**" if load is not None and load > machine["cores"] else ""
     hardware = f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB"
     return (
-        f"{run.time[:10]}, commit `{run.commit}`{', ' if sizes else ''}{sizes}; {hardware}, Linux {machine['kernel']}, "
-        f"load {machine['load_5min']}.{busy}"
+        f"{run.time[:10]}, commit `{run.commit}`{', ' if sizes else ''}{sizes}; {hardware}, "
+        f"Linux {machine['kernel']}{before}.{busy}"
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from dev.bench.history import Run
 if TYPE_CHECKING:
     from pathlib import Path
 
-MACHINE = {"processor": "Xeon", "cores": 2, "memory_gb": 25.0, "kernel": "6.1.0", "load_5min": 0.5}
+MACHINE = {"processor": "Xeon", "cores": 2, "memory_gb": 25.0, "kernel": "6.1.0", "load_before": 0.5}
 
 
 def row(figure: str, value: float, *, holds: bool | None = None) -> dict[str, Any]:
@@ -32,11 +33,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_run_is_read_as_it_was_recorded(tmp_path: Path) -> None:
     file = tmp_path / "bench" / "history.jsonl"
     for value in (1.0, 2.0):
-        history.append("burst", form={"callbacks": 10}, figures=[row("p99", value)], file=file)
+        history.append("burst", form={"callbacks": 10}, figures=[row("p99", value)], load_before=0.5, file=file)
     runs = history.read(file)
     assert [each.figures[0]["value"] for each in runs] == [1.0, 2.0]
     assert runs[0].form == {"callbacks": 10}
     assert runs[0].machine["cores"] >= 1
+    assert runs[0].machine["load_before"] == 0.5
     assert runs[0].commit
 
 
@@ -50,9 +52,9 @@ def test_missed_bar_ends_with_status_1_and_is_recorded(
     value: float, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded: list[list[dict[str, Any]]] = []
-    monkeypatch.setattr(history, "append", lambda _, *, form, figures: recorded.append(figures))  # noqa: ARG005 - as append
+    monkeypatch.setattr(history, "append", lambda _, *, form, figures, load_before: recorded.append(figures))  # noqa: ARG005 - as append
     sheet = figures.report("burst", [Figure("p99", value, "s", None, Bar(2))])
-    assert command.finish(sheet) == status
+    assert command.finish(sheet, load_before=0.5) == status
     assert ("missed its bar: p99" in capsys.readouterr().err) is bool(status)
     assert recorded[0][0]["value"] == value
 
@@ -73,6 +75,12 @@ def test_page_has_the_last_run_with_the_one_before_of_the_same_sizes() -> None:
     )
     assert "| p99 | 21.8 | s |  | ≤ 2 | **no** | 1 |" in page
     assert "commit `abc1234`, callbacks 1000; 2 cores (Xeon), 25.0 GB, Linux 6.1.0, load 0.5." in page
+
+
+@pytest.mark.parametrize(("load", "busy"), [(2.0, False), (2.1, True)])
+def test_page_says_that_the_processors_were_shared_when_the_run_began(load: float, *, busy: bool) -> None:
+    began = replace(run("burst", row("p99", 1.0)), machine=MACHINE | {"load_before": load})
+    assert ("Other work ran" in performance.page([began])) is busy
 
 
 def test_rows_of_the_same_name_are_told_apart() -> None:
