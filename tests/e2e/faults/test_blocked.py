@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ def no_image(world: World) -> Iterator[None]:
     image = world.operator_variable("IMPORTER_IMAGE")
     registry, _, name = image.partition("/")
     repository, _, tag = name.partition(":")
-    late = world.namespace
+    late = secrets.token_hex(8)  # the registry keeps the tags of earlier runs
     with world.operator_setting("IMPORTER_IMAGE", f"{registry}/{repository}:{late}"):
         yield
         manifests = f"http://{registry}/v2/{repository}/manifests"
