@@ -11,6 +11,8 @@ import httpx
 import pytest
 from mediaimport_api import names
 
+from tests.support.installation.burst import reasons_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
@@ -119,7 +121,7 @@ def test_imports_continue_after(
         burst.fill(3)
         world.wait_until(lambda: all_report(burst, reason, text), f"{reason} in each status", timeout_s=120)
     resources = burst.all_ready(timeout_s=300)
-    assert [len(each["status"]["attempts"]) for each in resources] == [1] * 3
+    assert [reasons_of(each) for each in resources] == [["Imported"]] * 3
 
 
 def test_name_of_the_job_is_taken(burst: Burst, world: World) -> None:
@@ -139,8 +141,7 @@ def test_attempt_out_of_memory_gets_more_the_next_time(burst: Burst, world: Worl
     with world.operator_setting("IMPORTER_MEMORY", "48Mi"):
         burst.fill(1)
         (resource,) = burst.all_ready(timeout_s=120)
-    reasons = [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
-    assert reasons == ["OutOfMemory", "Imported"]
+    assert reasons_of(resource) == ["OutOfMemory", "Imported"]
 
 
 @pytest.mark.parametrize(
@@ -157,11 +158,9 @@ def test_prober_out_of_memory_gets_more_the_next_time_and_then_no_description(
         world.wait_until(
             lambda: burst.resources()[0]["status"].get("phase") in {"Ready", "Failed"}, "the end", timeout_s=180
         )
-    status = burst.resources()[0]["status"]
-    assert [each["reason"] for each in sorted(status["attempts"], key=lambda each: each["number"])] == [
-        "OutOfMemory",
-        "Imported",
-    ]
+    (resource,) = burst.resources()
+    assert reasons_of(resource) == ["OutOfMemory", "Imported"]
+    status = resource["status"]
     assert status["media"].get("warnings") == warnings
     (ready,) = [each for each in status["conditions"] if each["type"] == "Ready"]
     assert ("proberMemory" in ready["message"]) is (warnings is not None)

@@ -120,6 +120,11 @@ class Burst:
         )
 
 
+def reasons_of(resource: Resource) -> list[str]:
+    """Return the reason of each attempt of an import, in their order."""
+    return [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
+
+
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
