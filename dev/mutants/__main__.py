@@ -61,7 +61,10 @@ def _linked(source: str, target: str) -> None:
 
 
 def passes(checkout: Path, tests: tuple[str, ...], *, timeout_s: float = TIMEOUT_S, told: bool = False) -> bool:
-    """Run those tests there, and print what they print if `told`. One that hangs has noticed the fault, too."""
+    """Run those tests there, and print what they print if `told`.
+
+    A run that hangs, or that a signal ends (a stack without a bound), has noticed the fault, too.
+    """
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     python = str(checkout / ".venv" / "bin" / "python")
     command = [python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
@@ -71,8 +74,9 @@ def passes(checkout: Path, tests: tuple[str, ...], *, timeout_s: float = TIMEOUT
         )
     except subprocess.TimeoutExpired:
         return False
-    if ended.returncode not in {0, 1, 2}:
-        raise MutantError(f"pytest cannot run {' '.join(tests)}: {ended.stdout.decode()[-500:]}")
+    if ended.returncode > 2:  # noqa: PLR2004 - pytest's own faults; negative: a signal
+        said = (ended.stdout + ended.stderr).decode()[-500:]
+        raise MutantError(f"pytest cannot run {' '.join(tests)} (exit {ended.returncode}): {said}")
     if told and ended.returncode:
         print(ended.stdout.decode(), file=sys.stderr)
     return ended.returncode == 0
@@ -114,12 +118,12 @@ def main(names: list[str]) -> int:
             finally:
                 copies.put(copy)
 
+        survivors = 0
         with ThreadPoolExecutor(WORKERS) as pool:
-            outcomes = list(zip(chosen, pool.map(killed, chosen), strict=True))
-    for mutant, dead in outcomes:
-        print(f"{'killed  ' if dead else 'SURVIVED'}  {mutant.name}  ({mutant.file})")
-    survivors = sum(not dead for _, dead in outcomes)
-    print(f"{len(outcomes)} mutants, {survivors} survived")
+            for mutant, dead in zip(chosen, pool.map(killed, chosen), strict=True):
+                survivors += not dead
+                print(f"{'killed  ' if dead else 'SURVIVED'}  {mutant.name}  ({mutant.file})", flush=True)
+    print(f"{len(chosen)} mutants, {survivors} survived")
     return 1 if survivors else 0
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.mutants.__main__ import CHECKOUT, python_of
+from dev.mutants.__main__ import CHECKOUT, passes, python_of
 from dev.mutants.mutant import Mutant, MutantError, read_all
 
 if TYPE_CHECKING:
@@ -55,3 +55,23 @@ def test_line_that_does_not_occur_once_is_named(tmp_path: Path, text: str, error
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(MutantError, match=r"there is no a\.py"):
         MUTANT.apply(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("test", "green"),
+    [
+        ("def test_a(): pass", True),
+        ("def test_a(): assert False", False),
+        ("import os, signal\ndef test_a(): os.kill(os.getpid(), signal.SIGSEGV)", False),
+    ],
+)
+def test_run_that_fails_or_that_a_signal_ends_is_not_green(tmp_path: Path, test: str, *, green: bool) -> None:
+    (tmp_path / "test_a.py").write_text(test + "\n")
+    python_of(tmp_path)
+    assert passes(tmp_path, ("test_a.py",)) is green
+
+
+def test_tests_that_cannot_be_found_are_an_error_with_what_pytest_says(tmp_path: Path) -> None:
+    python_of(tmp_path)
+    with pytest.raises(MutantError, match=r"(?s)exit 4.*not found: "):
+        passes(tmp_path, ("test_b.py",))
