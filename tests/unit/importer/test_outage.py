@@ -25,10 +25,11 @@ CUTS = TRIES + 2
 
 
 class Outage:
-    """A store that is away for CUTS requests, from its first one that begins so."""
+    """A store that is away for some requests, from its first one that begins so."""
 
-    def __init__(self, at: str) -> None:
+    def __init__(self, at: str, *, cuts: int = CUTS) -> None:
         self.at = at
+        self.cuts = cuts
         self.cut: list[str] = []
         self.over = threading.Event()
 
@@ -36,7 +37,7 @@ class Outage:
         """Cut the request while the store is away."""
         if (self.cut or str(request).startswith(self.at)) and not self.over.is_set():
             self.cut.append(str(request))
-            if len(self.cut) >= CUTS:
+            if len(self.cut) >= self.cuts:
                 self.over.set()
             raise CutError
 
@@ -60,7 +61,7 @@ def test_store_that_is_away_for_some_seconds_costs_no_second_download(
 def test_later_attempt_downloads_while_the_store_is_away(imports: Imports, sources: Sources, studio: Studio) -> None:
     """The source's URL expires; the store comes back."""
     task = imports.task(sources.file(studio.video()), attempt=2)
-    outage = Outage("GetObject")
+    outage = Outage("GetObject", cuts=2 * TRIES + 1)
     with proxied(imports.store) as proxy:
         proxy.before = outage
         result = imports.run(task, **proxy.variables)
