@@ -26,7 +26,7 @@ class Bar:
         return value <= self.bound if self.at_most else value >= self.bound
 
     def __str__(self) -> str:
-        return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
+        return f"{'≤' if self.at_most else '≥'} {round(self.bound, 4):g}"
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dev.bench import history
 from dev.cluster.cache import CHECKOUT
 from dev.generate.markdown import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dev.bench.history import Row, Run
 
@@ -59,14 +59,19 @@ def _keyed(figures: Sequence[Row]) -> Iterator[tuple[tuple[str, int], Row]]:
 def _origin(run: Run) -> str:
     machine = run.machine
     sizes = ", ".join(f"{name} {value}" for name, value in run.form.items())
-    load = machine.get("load_before")
-    before = "" if load is None else f", load {load}"
-    busy = " **Other work ran on the machine.**" if load is not None and load > machine["cores"] else ""
     hardware = f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB"
     return (
         f"{run.time[:10]}, commit `{run.commit}`{', ' if sizes else ''}{sizes}; {hardware}, "
-        f"Linux {machine['kernel']}{before}.{busy}"
+        f"Linux {machine['kernel']}{_load(machine)}"
     )
+
+
+def _load(machine: Mapping[str, Any]) -> str:
+    """Return the end of the line; runs of earlier versions have no load of their start."""
+    if "load_before" not in machine:
+        return "."
+    busy = " **Other work ran on the machine.**" if machine["load_before"] > machine["cores"] else ""
+    return f", load {machine['load_before']}.{busy}"
 
 
 def _cells(row: Row, before: float | None) -> tuple[str, ...]:

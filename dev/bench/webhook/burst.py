@@ -66,7 +66,7 @@ class Burst:
 
     def figures(self, name: str, *, limit_s: float | None = None) -> list[Figure]:
         """Return the same rows for each burst; `limit_s` is the API server's own time, and twice that the bar."""
-        bar = None if limit_s is None else Bar(round(2 * limit_s, 2))
+        bar = None if limit_s is None else Bar(2 * limit_s)
         return [
             Figure(
                 f"{name}: first try to accepted, p50", percentile(self.accepted_s, 50), "s", limit_s and limit_s / 2

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from mediaimport_api import names
 
-from tests.support.installation.burst import reasons_of
+from tests.support.installation.world import reasons_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

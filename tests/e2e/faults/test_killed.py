@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.installation.burst import reasons_of
+from tests.support.installation.world import reasons_of
 
 if TYPE_CHECKING:
     from tests.support.installation.burst import Burst

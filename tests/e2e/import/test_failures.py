@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.installation.world import reasons_of
+
 if TYPE_CHECKING:
     from tests.support.installation.world import World
 
@@ -54,11 +56,7 @@ def test_file_that_does_not_match_the_spec_never_becomes_an_object(
 
 def test_a_source_that_fails_once_is_tried_again(world: World) -> None:
     name = world.create("fails-once", {"source": {"url": world.file_url(failures=1)}})
-    status = world.wait_for_phase(name, "Ready", timeout_s=90)["status"]
-    assert [each["reason"] for each in sorted(status["attempts"], key=lambda each: each["number"])] == [
-        "SourceUnavailable",
-        "Imported",
-    ]
+    assert reasons_of(world.wait_for_phase(name, "Ready", timeout_s=90)) == ["SourceUnavailable", "Imported"]
 
 
 def test_a_connection_that_breaks_once_is_resumed_within_the_attempt(world: World) -> None:

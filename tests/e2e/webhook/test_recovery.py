@@ -32,6 +32,8 @@ from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.replicate.settings import API_TOKEN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
     from mediaimport_webhook.generation.providers import PredictionPage
 
@@ -70,14 +72,15 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
         return await recovery.run(datetime.now(UTC) + LATER)
 
 
-def run_recovery(settings: Settings, *, prediction_id: str) -> Recovered:
-    """Recover in a process of its own, as the CronJob is one: connections that it cut off end with it."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(_recover, settings, prediction_id).result(timeout=60)
-
-
-def _recover(settings: Settings, prediction_id: str) -> Recovered:
+def run_recovery(settings: Settings, prediction_id: str) -> Recovered:
     return asyncio.run(recovered(settings, prediction_id=prediction_id))
+
+
+@pytest.fixture
+def process() -> Iterator[ProcessPoolExecutor]:
+    """A process of its own, as the CronJob is one: connections that a recovery cut off end with it."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        yield executor
 
 
 def lost_prediction(world: World, webhook_url: str, *, completed_seconds_ago: float = 0) -> str:
@@ -92,7 +95,11 @@ def lost_prediction(world: World, webhook_url: str, *, completed_seconds_ago: fl
 
 
 def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
-    world: World, webhook: httpx.Client, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    world: World,
+    webhook: httpx.Client,
+    environment: dict[str, str],
+    process: ProcessPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", environment["KUBECONFIG"])
     variables = {name: value for name, value in os.environ.items() | environment.items() if name.startswith("S3_")}
@@ -100,14 +107,14 @@ def test_prediction_without_its_callback_is_saved_and_stays_one_asset(
     replicate = {"REPLICATE_API_TOKEN": API_TOKEN, "REPLICATE_BASE_URL": str(world.replicate.base_url).rstrip("/")}
     settings = Settings.read(Environment(variables | place | replicate))
     foreign = lost_prediction(world, "https://other.example.com/hook")
-    assert run_recovery(settings, prediction_id=foreign) == Recovered(checked=1, imported=0)
+    assert process.submit(run_recovery, settings, foreign).result(timeout=60) == Recovered(checked=1, imported=0)
     id_ = lost_prediction(world, TOKENS.callback_url("https://media.example.com/", OwnerToken(Owner("default"))))
 
-    assert run_recovery(settings, prediction_id=id_) == Recovered(checked=1, imported=1)
+    assert process.submit(run_recovery, settings, id_).result(timeout=60) == Recovered(checked=1, imported=1)
     name = world.import_of(id_)
     asset_id = world.get(name)["spec"]["assetId"]
     assert world.get(name)["metadata"]["labels"]["mediaimport.dev/recovered"] == "true"
-    assert run_recovery(settings, prediction_id=id_) == Recovered(checked=1, imported=0)
+    assert process.submit(run_recovery, settings, id_).result(timeout=60) == Recovered(checked=1, imported=0)
 
     body = finished_prediction(str(world.get(name)["spec"]["source"]["url"]), prediction=id_)
     late = webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body))

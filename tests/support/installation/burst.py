@@ -120,11 +120,6 @@ class Burst:
         )
 
 
-def reasons_of(resource: Resource) -> list[str]:
-    """Return the reason of each attempt of an import, in their order."""
-    return [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
-
-
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 

@@ -300,6 +300,11 @@ class World:
         return self.store.head_object(Bucket=self.bucket, Key=key)["LastModified"]
 
 
+def reasons_of(resource: Resource) -> list[str]:
+    """Return the reason of each attempt of an import, in their order."""
+    return [each["reason"] for each in sorted(resource["status"]["attempts"], key=lambda each: each["number"])]
+
+
 def sha256_of_store(world: World, key: str) -> str:
     """Return the SHA-256 that the store has computed, in hex."""
     head = world.store.head_object(Bucket=world.bucket, Key=key, ChecksumMode="ENABLED")

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 MUTANT = Mutant(name="m", file="a.py", before="x = 1", after="x = 2", tests=("test_a.py",))
 
 
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout that holds nothing but its environment."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    python_of(checkout)
+    return checkout
+
+
 def test_every_mutant_of_the_lists_can_be_planted_and_names_tests_that_are_there() -> None:
     for each in read_all():
         assert (CHECKOUT / each.file).read_text().count(each.before) == 1, each.name
@@ -22,21 +30,21 @@ def test_every_mutant_of_the_lists_can_be_planted_and_names_tests_that_are_there
             assert (CHECKOUT / test.partition("::")[0]).exists(), f"{each.name}: {test}"
 
 
-def test_program_that_a_test_starts_comes_from_the_copy(tmp_path: Path) -> None:
-    package = tmp_path / "importer" / "mediaimport_importer"
+def test_program_that_a_test_starts_comes_from_the_copy(copy: Path) -> None:
+    package = copy / "importer" / "mediaimport_importer"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text("print('planted')")
 
-    said = subprocess.run([python_of(tmp_path), "-m", "mediaimport_importer"], env={}, check=True, capture_output=True)
+    said = subprocess.run(
+        [copy / ".venv/bin/python", "-m", "mediaimport_importer"], env={}, check=True, capture_output=True
+    )
 
     assert said.stdout == b"planted\n"
 
 
-def test_environment_of_the_copy_lies_in_it_as_the_sandbox_of_the_prober_opens_nothing_else(tmp_path: Path) -> None:
-    environment = python_of(tmp_path).parent.parent
-
-    assert [each for each in environment.rglob("*") if each.is_symlink() and each.parent.name != "bin"] == []
+def test_environment_of_the_copy_lies_in_it_as_the_sandbox_of_the_prober_opens_nothing_else(copy: Path) -> None:
+    assert [each for each in (copy / ".venv").rglob("*") if each.is_symlink() and each.parent.name != "bin"] == []
 
 
 def test_a_mutant_replaces_its_line_and_gives_the_old_text_back(tmp_path: Path) -> None:
@@ -65,13 +73,11 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
         ("import os, signal\ndef test_a(): os.kill(os.getpid(), signal.SIGSEGV)", False),
     ],
 )
-def test_run_that_fails_or_that_a_signal_ends_is_not_green(tmp_path: Path, test: str, *, green: bool) -> None:
-    (tmp_path / "test_a.py").write_text(test + "\n")
-    python_of(tmp_path)
-    assert passes(tmp_path, ("test_a.py",)) is green
+def test_run_that_fails_or_that_a_signal_ends_is_not_green(copy: Path, test: str, *, green: bool) -> None:
+    (copy / "test_a.py").write_text(test + "\n")
+    assert passes(copy, ("test_a.py",)) is green
 
 
-def test_tests_that_cannot_be_found_are_an_error_with_what_pytest_says(tmp_path: Path) -> None:
-    python_of(tmp_path)
+def test_tests_that_cannot_be_found_are_an_error_with_what_pytest_says(copy: Path) -> None:
     with pytest.raises(MutantError, match=r"(?s)exit 4.*not found: "):
-        passes(tmp_path, ("test_b.py",))
+        passes(copy, ("test_b.py",))
