@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mediaimport_importer.settings import Settings as ImporterSettings
 from mediaimport_operator.settings.operator import Settings as OperatorSettings
 from mediaimport_runtime.environment import Environment
+from mediaimport_webhook.access.first_secrets import FirstSecrets
 from mediaimport_webhook.settings import Settings as WebhookSettings
 
 from dev.generate.markdown import NOTICE, code, table
@@ -31,6 +32,7 @@ _GIVEN = {"S3_BUCKET_NAME": "bucket", "MEDIAIMPORT_TASK": _TASK}
 _PROGRAMS: Mapping[str, Callable[[Environment], object]] = {
     "The operator": OperatorSettings.read,
     "The webhook": WebhookSettings.read,
+    "The webhook's command create-secrets": FirstSecrets.read,
     "The importer": ImporterSettings.read,
 }
 

@@ -1,4 +1,4 @@
-"""Command of the webhook: `python -m mediaimport_webhook [serve | recover]`."""
+"""Command of the webhook: `python -m mediaimport_webhook [serve | recover | create-secrets]`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from mediaimport_runtime import logs
@@ -17,6 +17,7 @@ from mediaimport_runtime.kubernetes.client import allow_deep_json, connect
 from mediaimport_runtime.kubernetes.errors import KubernetesError
 from mediaimport_runtime.metrics_server import serving_metrics
 
+from mediaimport_webhook.access.first_secrets import FirstSecrets, create_absent
 from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.catalogue import Catalogue
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
@@ -34,7 +35,7 @@ from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from types import FrameType
 
     from mediaimport_runtime.kubernetes.client import Client
@@ -134,6 +135,17 @@ async def serve(settings: Settings) -> int:
     return 0
 
 
+async def create_secrets(first: FirstSecrets) -> int:
+    """Create the Secrets that an installation starts with and that are absent; return the exit code."""
+    async with connect(COMPONENT, connections=1, timeout_s=_API_TIMEOUT_S) as api:
+        try:
+            await create_absent(api, first)
+        except KubernetesError as error:
+            log.error("the Secrets cannot be created", extra={"error": str(error)})  # noqa: TRY400 - expected: no traceback
+            return 1
+    return 0
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's event loop where there is one, else the standard one."""
     try:
@@ -143,23 +155,32 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+_CREATE_SECRETS = "create-secrets"
 _COMMANDS = {"serve": serve, "recover": recover_missed}
 _ALIASES = {"sweep": "recover"}
 """Former names."""
 
 
+def _command(name: str, env: Environment) -> Coroutine[Any, Any, int]:
+    """Return the command with its settings read; BadSettingError."""
+    if name == _CREATE_SECRETS:
+        first = FirstSecrets.read(env)
+        logs.configure(first.log_level)
+        return create_secrets(first)
+    settings = Settings.read(env)
+    logs.configure(settings.log_level)
+    return _COMMANDS[_ALIASES.get(name, name)](settings)
+
+
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="mediaimport_webhook", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=[*_COMMANDS, *_ALIASES], default="serve")
-    given = parser.parse_args().command
-    command = _COMMANDS[_ALIASES.get(given, given)]
+    parser.add_argument("command", nargs="?", choices=[*_COMMANDS, *_ALIASES, _CREATE_SECRETS], default="serve")
     try:
-        settings = Settings.read(Environment(os.environ))
-        logs.configure(settings.log_level)
+        command = _command(parser.parse_args().command, Environment(os.environ))
         allow_deep_json()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(command(settings))
+            return runner.run(command)
     except BadSettingError as error:
         print(f"mediaimport_webhook: {error}", file=sys.stderr)
         return 2

@@ -91,7 +91,9 @@ def test_permissions_are_limited_to_namespaces(chart: Chart) -> None:
     assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
     rules = [rule for role in chart.of("Role") for rule in role["rules"]]
     assert not [rule for rule in rules if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]]
-    assert not [rule for rule in rules if "secrets" in rule["resources"]]
+    named = [(role["metadata"]["name"], rule) for role in chart.of("Role") for rule in role["rules"]]
+    creates = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}
+    assert [each for each in named if "secrets" in each[1]["resources"]] == [("mi-mediaimport-first-secrets", creates)]
 
 
 def test_operator_of_other_namespaces_may_remove_its_finalizer_there_and_nothing_else(chart: Chart) -> None:
@@ -111,25 +113,58 @@ def test_webhook_may_read_no_configmap(chart: Chart) -> None:
     assert not [rule for rule in role["rules"] if "configmaps" in rule["resources"]]
 
 
-def owner_keys(chart: Chart, *settings: str) -> list[Object]:
-    return [each for each in chart.of("Secret", *settings) if "OWNER_TOKEN_KEYS" in (each.get("stringData") or {})]
+def variables_of(pod: Object) -> dict[str, str]:
+    """Return the variables of a pod's only container that have a value."""
+    (container,) = pod["spec"]["containers"]
+    return {each["name"]: each["value"] for each in container["env"] if "value" in each}
 
 
-def test_owner_key_is_long_kept_and_read_by_webhook_and_recovery(chart: Chart) -> None:
-    (secret,) = owner_keys(chart)
-    assert len(secret["stringData"]["OWNER_TOKEN_KEYS"]) == 48
-    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    (cron_job,) = chart.of("CronJob", "replicate.apiToken=t")
-    pods = [chart.deployment("webhook")["spec"]["template"], cron_job["spec"]["jobTemplate"]["spec"]["template"]]
-    for pod in pods:
-        assert {"secretRef": {"name": secret["metadata"]["name"]}} in pod["spec"]["containers"][0]["envFrom"]
+def first_secrets(chart: Chart, *settings: str) -> set[str]:
+    """Return the names of the Secrets that the Job creates if they are absent."""
+    variables = [variables_of(job["spec"]["template"]) for job in chart.of("Job", *settings)]
+    names = ("FIRST_TOKEN_SECRET", "OWNER_KEYS_SECRET")
+    return {each[name] for each in variables for name in names if name in each}
 
 
-def test_existing_secret_replaces_the_owner_key(chart: Chart) -> None:
-    setting = "webhook.ownerKeysExistingSecret=mine"
-    (container,) = chart.deployment("webhook", setting)["spec"]["template"]["spec"]["containers"]
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("replicate.apiToken=t", "s3.accessKeyId=k", "s3.secretAccessKey=s", "webhook.autoscaling.enabled=true"),
+        ("watchNamespaces={other}", "webhook.enabled=false"),
+    ],
+)
+def test_two_renders_are_the_same_bytes(chart: Chart, settings: tuple[str, ...]) -> None:
+    assert chart.text(*settings) == chart.text(*settings)
+
+
+def test_job_creates_the_secrets_that_webhook_and_recovery_read(chart: Chart) -> None:
+    token, keys = "mi-mediaimport-first-token", "mi-mediaimport-owner-keys"
+    assert first_secrets(chart) == {token, keys}
+    found = pods(chart, "replicate.apiToken=t")
+    for spec in (found[each]["spec"] for each in ("webhook", "recovery")):
+        assert {"secretRef": {"name": keys}} in spec["containers"][0]["envFrom"]
+        assert token in {each["secret"]["secretName"] for each in spec["volumes"] if "secret" in each}
+    assert [each for each in chart.of("Secret") if each["metadata"]["name"] in {token, keys}] == []
+
+
+def test_job_creates_no_secret_that_the_user_brings(chart: Chart) -> None:
+    mine = "webhook.ownerKeysExistingSecret=mine"
+    (container,) = chart.deployment("webhook", mine)["spec"]["template"]["spec"]["containers"]
     assert {"secretRef": {"name": "mine"}} in container["envFrom"]
-    assert owner_keys(chart, setting) == []
+    assert first_secrets(chart, mine) == {"mi-mediaimport-first-token"}
+    for auth in ("auth.existingSecret=tokens", "auth.mode=none"):
+        assert first_secrets(chart, auth) == {"mi-mediaimport-owner-keys"}
+        assert not [each for each in chart.objects(mine, auth) if "first-secrets" in each["metadata"]["name"]]
+
+
+def test_job_of_first_secrets_is_installed_by_tools_that_only_render(chart: Chart) -> None:
+    (job,) = chart.of("Job")
+    assert "annotations" not in job["metadata"]
+    # The spec of a Job cannot be changed: another pod is another Job.
+    (other,) = chart.of("Job", "image.tag=other")
+    assert other["metadata"]["name"] != job["metadata"]["name"]
+    assert "ttlSecondsAfterFinished" not in job["spec"], "Argo CD would create a deleted Job again, for ever"
 
 
 def test_recovery_of_all_is_asked_for_by_name(chart: Chart) -> None:
@@ -212,16 +247,17 @@ def egress_ports(chart: Chart, *settings: str) -> set[int]:
 
 
 def pods(chart: Chart, *settings: str) -> dict[str, Object]:
-    """Return the pods of operator, webhook, recovery and test, with their metadata, by component."""
-    templates = [each["spec"]["template"] for each in chart.of("Deployment", *settings)]
-    templates += [each["spec"]["jobTemplate"]["spec"]["template"] for each in chart.of("CronJob", *settings)]
-    whole = [*templates, *chart.of("Pod", *settings)]
+    """Return all pods of the chart, with their metadata, by component."""
+    objects = chart.objects(*settings)
+    templates = [each["spec"]["template"] for each in objects if each["kind"] in {"Deployment", "Job"}]
+    templates += [each["spec"]["jobTemplate"]["spec"]["template"] for each in objects if each["kind"] == "CronJob"]
+    whole = [*templates, *(each for each in objects if each["kind"] == "Pod")]
     return {each["metadata"]["labels"]["app.kubernetes.io/component"]: each for each in whole}
 
 
 def test_pods_fit_pod_security_restricted(chart: Chart) -> None:
     found = pods(chart, "replicate.apiToken=t")
-    assert set(found) == {"operator", "webhook", "recovery", "test"}
+    assert set(found) == {"operator", "webhook", "recovery", "first-secrets", "test"}
     for pod in (each["spec"] for each in found.values()):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -349,9 +385,9 @@ def test_uid_null_leaves_the_uid_to_the_namespace(chart: Chart) -> None:
 def test_common_labels_are_on_all_objects_and_pods(chart: Chart) -> None:
     objects = chart.objects("commonLabels.team=media", "replicate.apiToken=t")
     assert [each["kind"] for each in objects if each["metadata"]["labels"].get("team") != "media"] == []
-    for deployment in (each for each in objects if each["kind"] == "Deployment"):
-        assert deployment["spec"]["template"]["metadata"]["labels"]["team"] == "media"
-        assert "team" not in deployment["spec"]["selector"]["matchLabels"]
+    for workload in (each for each in objects if each["kind"] in {"Deployment", "Job"}):
+        assert workload["spec"]["template"]["metadata"]["labels"]["team"] == "media"
+        assert "team" not in workload["spec"].get("selector", {}).get("matchLabels", {})
 
 
 EXTRAS = (
