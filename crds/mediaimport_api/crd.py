@@ -68,9 +68,10 @@ def _immutable(field: str) -> dict[str, str]:
 
 def _spec_schema() -> Schema:
     schema = structural(Spec)
+    rules = schema.pop("x-kubernetes-validations")
     frozen = [_immutable(field) for field in schema["properties"] if field not in MUTABLE]
     schema["properties"]["ttlSecondsAfterFinished"]["nullable"] = True
-    return schema | {"x-kubernetes-validations": frozen}
+    return schema | {"x-kubernetes-validations": [*rules, *frozen]}
 
 
 def _column(name: str, path: str, *, kind: str = "string", wide: bool = False, description: str = "") -> Schema:

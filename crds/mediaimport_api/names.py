@@ -43,6 +43,8 @@ ANNOTATION_PREDICTION_STATUS = f"{GROUP}/prediction-status"
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """The finalizer of resources with deletionPolicy Delete, until their stored objects are deleted."""
 
+INCOMING_PREFIX = "incoming/"
+"""The part of the bucket for objects that wait for their import."""
 _ASSET_NAMESPACE = UUID("6f0e6b58-2d0c-5a58-9d1c-5d0b8f6e2a41")
 _ORIGINAL = re.compile(r"(video|image|audio|model3d|document|archive|file)\.[a-z0-9]{2,11}")
 _MAX_NAME = 63
@@ -74,6 +76,11 @@ def prediction_resource_name(provider: str, prediction: str, pointer: str) -> st
     tail = f"-{_digest(provider, prediction, pointer, length=10)}"
     head = re.sub(r"[^a-z0-9-]", "-", f"{provider}-{prediction}".lower())[: _MAX_NAME - len(tail)].strip("-")
     return head + tail
+
+
+def incoming_key(user_id: str, object_id: UUID) -> str:
+    """Return the S3 key of an object that waits for the import of this user, by an id that is ours."""
+    return f"{INCOMING_PREFIX}{user_id}/{object_id}"
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from mediaimport_api.spec import MediaType, Provider
 from mediaimport_api.status import Asset, Media, Thumbnail
 
 
-def source_fingerprint(url: str) -> str:
-    """Return the SHA-256 of a source's whole URL in hex, which identifies it without revealing the URL."""
-    return hashlib.sha256(url.encode()).hexdigest()
+def source_fingerprint(location: str) -> str:
+    """Return the SHA-256 of `Source.location` in hex, which identifies a source without revealing its URL."""
+    return hashlib.sha256(location.encode()).hexdigest()
 
 
 class Owner(Lenient):

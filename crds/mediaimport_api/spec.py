@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from mediaimport_api.json_depth import MAX_METADATA_BYTES, MAX_METADATA_DEPTH, storable
 from mediaimport_api.model import MAX_YEAR, Model, Sha256, Timestamp
+from mediaimport_api.names import INCOMING_PREFIX
 
 MAX_DATA_URI_BYTES = 64 * 1024
 MAX_URL_BYTES = 8 * 1024
@@ -107,14 +108,34 @@ def _check_host_and_port(url: str) -> None:
         raise ValueError("is not a URL with a valid host and port")
 
 
+class StoredObject(Model):
+    """An object that waits in the bucket for its import: an upload, or a file that came inline in a callback."""
+
+    key: Annotated[
+        str,
+        Field(
+            max_length=512,
+            pattern=rf"^{INCOMING_PREFIX}[a-z0-9]([-a-z0-9]*[a-z0-9])?(/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)+$",
+            description=f"`{INCOMING_PREFIX}` and the userId, then the object's own name; the importer removes the"
+            " object once it is imported",
+        ),
+    ]
+
+
+_ONE_SOURCE = "source needs exactly one of url and store"
+_HEADERS_OF_URL = "source.headersSecretRef is for source.url; an object of the store needs no headers"
+
+
 class Source(Model):
-    """The source of the media."""
+    """The source of the media: a URL, or an object of the store."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
+                _rule("has(self.url) != has(self.store)", _ONE_SOURCE, ".url"),
+                _rule("!has(self.store) || !has(self.headersSecretRef)", _HEADERS_OF_URL, ".headersSecretRef"),
                 _rule(
-                    f"self.url.startsWith('data:') || size(self.url) <= {MAX_URL_BYTES}",
+                    f"!has(self.url) || self.url.startsWith('data:') || size(self.url) <= {MAX_URL_BYTES}",
                     f"source.url is longer than {MAX_URL_BYTES} characters; only a data: URI may be",
                     ".url",
                 ),
@@ -128,16 +149,20 @@ class Source(Model):
         }
     )
 
-    url: Annotated[
-        str,
-        Field(
-            min_length=6,
-            max_length=MAX_DATA_URI_BYTES,
-            pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+|data:)\S*$",
-            description="http, https, or a data: URI of at most 64 KiB",
-        ),
-        AfterValidator(_valid_url),
-    ]
+    url: (
+        Annotated[
+            str,
+            Field(
+                min_length=6,
+                max_length=MAX_DATA_URI_BYTES,
+                pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+|data:)\S*$",
+                description="http, https, or a data: URI of at most 64 KiB",
+            ),
+            AfterValidator(_valid_url),
+        ]
+        | None
+    ) = None
+    store: Annotated[StoredObject, Field(description="an object of the store that assets are stored in")] | None = None
     expires_at: (
         Annotated[Timestamp, Field(description="estimated expiry of the URL; it orders the queue and ends retries")]
         | None
@@ -150,6 +175,19 @@ class Source(Model):
         | None
     ) = None
     provider: Provider | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.url is None) == (self.store is None):
+            raise ValueError(_ONE_SOURCE)
+        if self.store is not None and self.headers_secret_ref is not None:
+            raise ValueError(_HEADERS_OF_URL)
+        return self
+
+    @property
+    def location(self) -> str:
+        """Return what tells this source from all others: its URL, or `store:` and the key of its object."""
+        return self.url or f"store:{self.store.key if self.store else ''}"
 
 
 class Expected(Model):
@@ -181,11 +219,27 @@ class Limits(Model):
     ] = 4
 
 
+_OWN_OBJECT = f"source.store.key is not below {INCOMING_PREFIX} and the userId: the object is another user's"
+
+
 class Spec(Model):
     """The import to run: its source, its owner, its limits.
 
     Immutable except `suspend`, `run`, `deletionPolicy` and `ttlSecondsAfterFinished`.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                _rule(
+                    "!has(self.source.store)"
+                    f" || self.source.store.key.startsWith('{INCOMING_PREFIX}' + self.userId + '/')",
+                    _OWN_OBJECT,
+                    ".source.store.key",
+                )
+            ]
+        }
+    )
 
     source: Source
     asset_id: Annotated[UUID, Field(description="id of the asset; default: the uid of the resource")] | None = None
@@ -239,6 +293,13 @@ class Spec(Model):
         ]
         | None
     ) = None
+
+    @model_validator(mode="after")
+    def _reads_own_objects(self) -> Self:
+        store = self.source.store
+        if store is not None and not store.key.startswith(f"{INCOMING_PREFIX}{self.user_id}/"):
+            raise ValueError(_OWN_OBJECT)
+        return self
 
 
 MUTABLE = frozenset({"suspend", "run", "deletionPolicy", "ttlSecondsAfterFinished"})

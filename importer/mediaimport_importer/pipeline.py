@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import ExitCode, Reason
 from mediaimport_api.spec import Expected, Undescribed
-from mediaimport_api.status import Step
+from mediaimport_api.status import MAX_MESSAGE, Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Downloaded, DownloadObserver, Limits, download
@@ -102,17 +102,33 @@ class Attempt:
     def run(self) -> Result:
         """Return the result of an import; AttemptError if nothing was imported."""
         try:
-            return self._import()
+            result = self._import()
         except AlreadyStoredError as found:
             self.report.say("the asset is stored already")
             if not found.has_thumbnail:
                 self._restore_thumbnail(found.sidecar)
-            return already_stored(found.sidecar)
+            result = already_stored(found.sidecar)
+        return self._without_incoming(result)
+
+    def _without_incoming(self, result: Result) -> Result:
+        """Remove the object of `source.store`, now that it is imported; the result says if it is left."""
+        incoming = self.spec.source.store
+        if incoming is None:
+            return result
+        from mediaimport_importer.store.object_source import remove_incoming  # noqa: PLC0415 - see _open_session
+
+        left = remove_incoming(self.settings.store, incoming.key, sleep=self.sleep)
+        if left is None:
+            return result
+        warning = f"{incoming.key} is left, for a lifecycle rule of the bucket: {left}"
+        self.report.say(warning, level="warning")
+        return result.model_copy(update={"message": f"{result.message}; {warning}"[:MAX_MESSAGE]})
 
     def _import(self) -> Result:
-        if self.task.attempt > 1 or self.task.run:
-            # An earlier attempt may have stored the asset: a look at the store may save a download. A store that is
-            # away must not delay it: the source may be gone when the store is back.
+        if self.task.attempt > 1 or self.task.run or self.spec.source.store is not None:
+            # An earlier attempt may have stored the asset: a look at the store may save a download, and an object of
+            # the store is removed by then. A store that is away must not delay a download: the source may be gone when
+            # the store is back.
             with suppress(UnavailableError):
                 self.upload.session()
         with Spool(self.path, max_bytes=self.settings.scratch_bytes) as spool:
@@ -132,8 +148,9 @@ class Attempt:
 
     def _restore_thumbnail(self, sidecar: Sidecar) -> None:
         """Render a lost thumbnail from the stored original: the source may be gone by now."""
-        from mediaimport_importer.store.asset import Location, put_thumbnail, stored  # noqa: PLC0415 - see _open_session
+        from mediaimport_importer.store.asset import Location, put_thumbnail  # noqa: PLC0415 - see _open_session
         from mediaimport_importer.store.bucket import connect  # noqa: PLC0415 - see _open_session
+        from mediaimport_importer.store.object_source import stored  # noqa: PLC0415 - see _open_session
 
         self.report.step(Step.THUMBNAIL, "restoring a lost thumbnail")
         limits = Limits(sidecar.asset.size_bytes, self.settings.scratch_bytes, Expected(sha256=sidecar.asset.sha256))
@@ -224,9 +241,17 @@ class Attempt:
             created_at=self.task.created_at,
             sleep=self.sleep,
         )
-        with opened(self.spec.source, access) as source:
+        with self._opened(access) as source:
             limits.check_content_length(source.size_bytes)
             return download(source, spool, limits, self._observer(source, spool))
+
+    def _opened(self, access: Access) -> AbstractContextManager[MediaSource]:
+        """Return the source, opened: a URL, or an object of the store."""
+        if self.spec.source.store is None:
+            return opened(self.spec.source, access)
+        from mediaimport_importer.store.object_source import stored  # noqa: PLC0415 - see _open_session
+
+        return stored(self.settings.store, self.spec.source.store.key, sleep=self.sleep)
 
     def _observer(self, source: MediaSource, spool: Spool) -> DownloadObserver:
         def on_format(media_format: Format) -> None:

@@ -94,7 +94,7 @@ class Record:
         """Return the permanent record."""
         return Sidecar(
             owner=self.task.owner,
-            source_fingerprint=source_fingerprint(self.task.spec.source.url),
+            source_fingerprint=source_fingerprint(self.task.spec.source.location),
             imported_at=self.imported_at,
             importer_version=__version__,
             provenance=_provenance(self.task),
@@ -113,7 +113,7 @@ class Record:
 def _provenance(task: Task) -> Provenance:
     spec = task.spec
     return Provenance(
-        source_host=url_host(spec.source.url),
+        source_host=url_host(spec.source.location),
         provider=spec.source.provider,
         name=spec.name,
         type=spec.type,

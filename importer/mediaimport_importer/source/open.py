@@ -68,17 +68,18 @@ class Access:
 
 @contextmanager
 def opened(source: Source, access: Access) -> Iterator[MediaSource]:
-    """Request the source and check its response; yield it ready to be read."""
-    if source.url.startswith("data:"):
+    """Request the source's URL and check its response; yield it ready to be read."""
+    url = source.location
+    if url.startswith("data:"):
         access.on_request_sent()
-        yield _Decoded(decode(source.url))
+        yield _Decoded(decode(url))
         return
     guard = GuardedBackend(access.policy, access.pace)
     network = guard if access.proxy is None else ProxiedNetwork(access.proxy, guard, access.pace)
-    secret = headers.read(access.headers_directory, source.url) if source.headers_secret_ref else None
+    secret = headers.read(access.headers_directory, url) if source.headers_secret_ref else None
     waits_s = visibility.waits_s(source, created_at=access.created_at, now=datetime.now(UTC))
     requested = HttpSource(
-        source.url,
+        url,
         access.policy,
         network,
         expires_at=source.expires_at,

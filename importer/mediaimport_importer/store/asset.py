@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,8 @@ from mediaimport_importer.store import multipart
 from mediaimport_importer.store.bucket import TRIES, Bucket, Stored, Target, can_stream, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from botocore.response import StreamingBody
     from mediaimport_api.task import Task
     from mediaimport_runtime.store_settings import StoreSettings
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 MAX_SIDECAR_BYTES = 8 * 1024 * 1024
 MAX_PUT_BYTES = 5 * 1000**3
 """S3's limit for one PutObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html."""
-_PIECE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Location:
     def of(cls, task: Task) -> Location:
         """Return the location of a task's asset."""
         keys = AssetKeys(user_id=task.spec.user_id, asset_id=task.asset_id)
-        return cls(keys, task.owner, source_fingerprint(task.spec.source.url))
+        return cls(keys, task.owner, source_fingerprint(task.spec.source.location))
 
     @property
     def mark(self) -> str:
@@ -237,33 +235,6 @@ def _replacing(target: Target, found: Stored) -> Target:
 def _same(found: Stored, content: Content, *, read: Callable[[], str]) -> bool:
     """Tell whether a stored object has that content, by the store's checksums or else by `read`."""
     return found.is_same(content) and (found.has_checksum or read() == content.sha256)
-
-
-# --- the stored asset ------------------------------------------------------------
-
-
-@contextmanager
-def stored(settings: StoreSettings, key: str) -> Iterator[StoredSource]:
-    """Yield an object of the store as a source."""
-    bucket = connect(settings)
-    body = bucket.repeated(lambda: bucket.client.get_object(Bucket=bucket.name, Key=key))
-    with closing(body["Body"]) as stream:
-        yield StoredSource(bucket, stream, size_bytes=body["ContentLength"])
-
-
-@dataclass
-class StoredSource:
-    """An object's bytes, read once."""
-
-    bucket: Bucket
-    stream: StreamingBody
-    size_bytes: int | None
-    delimited: bool = True
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the bytes in pieces."""
-        while piece := self.bucket.once(lambda: self.stream.read(_PIECE_BYTES)):
-            yield piece
 
 
 def honours_conditions(settings: StoreSettings, sidecar_key: str) -> bool | None:

@@ -197,7 +197,7 @@ class StatusBuilder:
             "tally": history.tally,
             "started_at": self._run_started_at(),
             "expires_at": source.expires_at if source else None,
-            "source_host": (url_host(source.url) or "")[:253] or None if source else None,
+            "source_host": (url_host(source.location) or "")[:253] or None if source else None,
         }
         # The asset of a former run stays stored until this run replaces it.
         stored = {name: getattr(before, name) for name in _STORED_FIELDS}

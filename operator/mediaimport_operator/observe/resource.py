@@ -64,7 +64,7 @@ class Resource:
     asset_id: str
     """Under these names its asset is stored, also if this release refuses the spec; no user if nothing tells it."""
     fingerprint: str | None
-    """The source's: from the annotation of a resource that was recreated for its deletion, else of the URL."""
+    """The source's: from the annotation of a resource that was recreated for its deletion, else of its location."""
     spec: Spec | None
     validation_error: str | None
     unknown_fields: tuple[str, ...]
@@ -102,7 +102,7 @@ class Resource:
             user=self.spec.user_id,
             created_at=self.created_at,
             expires_at=self.spec.source.expires_at,
-            host=url_host(self.spec.source.url) or "",
+            host=url_host(self.spec.source.location) or "",
         )
 
     @property
@@ -134,7 +134,7 @@ def read(item: Object) -> Resource:
         run=str(raw.get("run") or ""),
         user_id=user_id,
         asset_id=asset_id or meta["uid"],
-        fingerprint=_fingerprint(meta.get("annotations") or {}, _url(raw, spec)),
+        fingerprint=_fingerprint(meta.get("annotations") or {}, _location(raw, spec)),
         queue_labels=_queue_labels(meta.get("labels") or {}),
         spec=spec,
         validation_error=validation_error,
@@ -159,20 +159,25 @@ def _stored_under(raw: Object, spec: Spec | None, stored: Asset | None) -> tuple
     return user if valid_user else "", str(UUID(asset)) if valid_asset else None
 
 
-def _url(raw: Object, spec: Spec | None) -> str | None:
-    """Return the source's URL, also of a refused spec."""
+def _location(raw: Object, spec: Spec | None) -> str | None:
+    """Return `Source.location`, also of a refused spec."""
     if spec is not None:
-        return spec.source.url
+        return spec.source.location
     source = raw.get("source")
-    url = source.get("url") if isinstance(source, dict) else None
-    return url if isinstance(url, str) else None
+    if not isinstance(source, dict):
+        return None
+    url, store = source.get("url"), source.get("store")
+    if isinstance(url, str):
+        return url
+    key = store.get("key") if isinstance(store, dict) else None
+    return f"store:{key}" if isinstance(key, str) else None
 
 
-def _fingerprint(annotations: dict[str, str], url: str | None) -> str | None:
+def _fingerprint(annotations: dict[str, str], location: str | None) -> str | None:
     annotated = annotations.get(names.ANNOTATION_FINGERPRINT, "")
     if _FINGERPRINT.fullmatch(annotated):
         return annotated
-    return None if url is None else source_fingerprint(url)
+    return None if location is None else source_fingerprint(location)
 
 
 def _queue_labels(labels: dict[str, str]) -> dict[str, str]:

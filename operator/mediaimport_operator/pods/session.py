@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 IMPORT = ("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload")
 """All that an importer does: docs/security.md, "S3 permissions"."""
 CLEANUP = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+INCOMING = ("s3:GetObject", "s3:DeleteObject")
+"""Actions of an import on the object of `source.store`."""
 BUCKET = "s3:ListBucketMultipartUploads"
 """The one action on the bucket: to find uploads that killed attempts left. S3 cannot limit it to a prefix."""
 _KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
@@ -61,19 +63,31 @@ def request(owner: Resource, session: SessionSettings, job: Object) -> SessionRe
     return SessionRequest(
         role=session.role,
         name=job["metadata"]["name"][:_MAX_SESSION_NAME],
-        policy=policy(session, prefix=keys.prefix, actions=CLEANUP if owner.deleting else IMPORT),
+        policy=policy(
+            session,
+            prefix=keys.prefix,
+            actions=CLEANUP if owner.deleting else IMPORT,
+            incoming=None if owner.deleting else _incoming_key(owner),
+        ),
         deadline_s=job["spec"]["activeDeadlineSeconds"],
     )
 
 
-def policy(session: SessionSettings, *, prefix: str, actions: Sequence[str]) -> str:
-    """Return the session policy: it limits the role to those actions under that prefix; it adds nothing to the role."""
-    objects = {
-        "Effect": "Allow",
-        "Action": actions,
-        "Resource": f"arn:{session.partition}:s3:::{session.bucket}/{prefix}*",
-    }
-    uploads = {"Effect": "Allow", "Action": BUCKET, "Resource": f"arn:{session.partition}:s3:::{session.bucket}"}
+def _incoming_key(owner: Resource) -> str | None:
+    """Return the key of the object that the import reads and removes, None for a source elsewhere."""
+    store = None if owner.spec is None else owner.spec.source.store
+    return None if store is None else store.key
+
+
+def policy(session: SessionSettings, *, prefix: str, actions: Sequence[str], incoming: str | None = None) -> str:
+    """Return the session policy: it limits the role to those actions under that prefix; it adds nothing to the role.
+
+    `incoming`: the key of one more object, which the import reads and removes.
+    """
+    bucket = f"arn:{session.partition}:s3:::{session.bucket}"
+    objects = {"Effect": "Allow", "Action": actions, "Resource": f"{bucket}/{prefix}*"}
+    source = {"Effect": "Allow", "Action": INCOMING, "Resource": f"{bucket}/{incoming}"}
+    uploads = {"Effect": "Allow", "Action": BUCKET, "Resource": bucket}
     # A bucket of AWS may encrypt with a KMS key, which the session then uses, too; other stores know no such actions.
     keys = {
         "Effect": "Allow",
@@ -81,7 +95,7 @@ def policy(session: SessionSettings, *, prefix: str, actions: Sequence[str]) -> 
         "Resource": "*",
         "Condition": {"StringLike": {"kms:ViaService": "s3.*"}},
     }
-    statements = [objects, uploads, keys] if session.on_aws else [objects, uploads]
+    statements = [objects, *([source] if incoming else []), uploads, *([keys] if session.on_aws else [])]
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
 
 

@@ -16,12 +16,25 @@ if TYPE_CHECKING:
     from tests.support.installation.world import World
 
 URL = "https://example.com/video.mp4"
+KEY = "incoming/default/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
 
 
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
         ({}, "spec.source: Required value"),
+        ({"source": {}}, "source needs exactly one of url and store"),
+        ({"source": {"url": URL, "store": {"key": KEY}}}, "source needs exactly one of url and store"),
+        (
+            {"source": {"store": {"key": KEY}}, "userId": "bob"},
+            "source.store.key is not below incoming/ and the userId",
+        ),
+        ({"source": {"store": {"key": "media/default/x/video.mp4"}}}, "spec.source.store.key"),
+        ({"source": {"store": {"key": "incoming/default/../bob/x"}}}, "spec.source.store.key"),
+        (
+            {"source": {"store": {"key": KEY}, "headersSecretRef": {"name": "x"}}},
+            "source.headersSecretRef is for source.url",
+        ),
         ({"source": {"url": "file:///etc/passwd"}}, "spec.source.url"),
         ({"source": {"url": "https://"}}, "spec.source.url"),
         ({"source": {"url": "https://a.b/" + "x" * 8200}}, "source.url is longer than 8192 characters"),

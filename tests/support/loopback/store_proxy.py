@@ -28,7 +28,11 @@ _DENIED = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(_DENIED_BODY)}\r\n\r\
 
 
 class CutError(Exception):
-    """The connection ends here."""
+    """The connection ends here, behind a part of the answer if `alter_answer` raises it."""
+
+    def __init__(self, part: bytes = b"") -> None:
+        super().__init__()
+        self.part = part
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,8 @@ def without_checksums(request: Request, answer: bytes) -> bytes:
 class StoreProxy:
     """A proxy and its faults.
 
-    `before` and `after` may raise CutError; `alter` returns another body, `alter_answer` another answer; `denies`
-    answers with AccessDenied in the store's place, `refuses` with what it returns.
+    `before`, `after` and `alter_answer` may raise CutError; `alter` returns another body, `alter_answer` another
+    answer; `denies` answers with AccessDenied in the store's place, `refuses` with what it returns.
     """
 
     store: Store
@@ -202,7 +206,11 @@ def _handler(proxy: StoreProxy) -> type[socketserver.BaseRequestHandler]:
             if answer is None:
                 return False
             proxy.after(request)
-            client.sendall(proxy.alter_answer(request, answer.head + answer.body))
+            try:
+                client.sendall(proxy.alter_answer(request, answer.head + answer.body))
+            except CutError as cut:
+                client.sendall(cut.part)
+                raise
             return b"\r\nconnection: close\r\n" not in answer.head.lower()
 
     return Handler

@@ -75,6 +75,7 @@ def test_a_spec_needs_a_source_and_nothing_else() -> None:
         ("limits", {"attempts": 0}),
         ("source", {"url": "file:///etc/passwd"}),
         ("source", {"url": "https://"}),
+        ("source", {}),
         ("unknown", 1),
     ],
 )
@@ -162,3 +163,54 @@ def test_a_reinstalled_resource_finds_its_own_asset_and_no_other() -> None:
 def test_provenance_keeps_free_form_metadata_as_it_is() -> None:
     metadata = {"a": [1, {"ü": None}]}
     assert Provenance(user_id="default", metadata=metadata).metadata == metadata
+
+
+STORED = "incoming/default/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
+
+
+def test_source_may_be_an_object_of_the_store_instead_of_a_url() -> None:
+    spec = Spec.model_validate({"source": {"store": {"key": STORED}}})
+    assert spec.source.location == f"store:{STORED}"
+    assert Spec.model_validate({"source": {"url": URL}}).source.location == URL
+
+
+@pytest.mark.parametrize("source", [{}, {"url": URL, "store": {"key": STORED}}])
+def test_source_is_exactly_one_of_url_and_store(source: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="source needs exactly one of url and store"):
+        Spec.model_validate({"source": source})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "media/default/x/video.mp4",
+        "incoming/",
+        "incoming/default",
+        "incoming/default/",
+        "incoming//x",
+        "incoming/default//x",
+        "incoming/default/../bob/x",
+        "incoming/default/..",
+        "incoming/default/a..b",
+        "incoming/default/.x",
+        "incoming/default/x\n",
+        " incoming/default/x",
+        "x/incoming/default/x",
+        "/incoming/default/x",
+        "incoming/default/x?versionId=1",
+        "incoming/default/%2e%2e",
+    ],
+)
+def test_object_of_the_store_is_below_incoming_without_detours(key: str) -> None:
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        Spec.model_validate({"source": {"store": {"key": key}}})
+
+
+def test_object_of_another_user_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"not below incoming/ and the userId"):
+        Spec.model_validate({"source": {"store": {"key": STORED}}, "userId": "def"})
+
+
+def test_object_of_the_store_needs_no_headers() -> None:
+    with pytest.raises(ValidationError, match=r"headersSecretRef is for source\.url"):
+        Spec.model_validate({"source": {"store": {"key": STORED}, "headersSecretRef": {"name": "x"}}})

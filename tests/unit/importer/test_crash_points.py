@@ -97,7 +97,7 @@ class Stage:
             owner=self.task.owner,
             user_id=self.task.spec.user_id,
             asset_id=self.task.asset_id,
-            source_fingerprint=source_fingerprint(self.task.spec.source.url),
+            source_fingerprint=source_fingerprint(self.task.spec.source.location),
         )
 
     def read(self, name: str) -> bytes:

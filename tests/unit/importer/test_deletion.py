@@ -41,7 +41,7 @@ def deletion(task: Task, **changes: object) -> Deletion:
         owner=task.owner,
         user_id=task.spec.user_id,
         asset_id=task.asset_id,
-        source_fingerprint=source_fingerprint(task.spec.source.url),
+        source_fingerprint=source_fingerprint(task.spec.source.location),
     ).model_copy(update=changes)
 
 

@@ -128,7 +128,7 @@ def deleted(imports: Imports, sources: Sources, studio: Studio) -> Task:
         owner=task.owner,
         user_id=task.spec.user_id,
         asset_id=task.asset_id,
-        source_fingerprint=source_fingerprint(task.spec.source.url),
+        source_fingerprint=source_fingerprint(task.spec.source.location),
     )
     store = connect(StoreSettings.read(Environment(imports.store.variables())))
     delete_asset(store, gone, now=datetime.now(UTC))

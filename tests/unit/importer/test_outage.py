@@ -55,7 +55,7 @@ def test_store_that_is_away_for_some_seconds_costs_no_second_download(
     assert outage.over.is_set()
     assert result.reason is Reason.IMPORTED, result
     assert set(imports.stored(task)) == {"video.mp4", "thumbnail.jpg", "asset.json"}
-    assert sum(task.spec.source.url.rpartition("/")[2] in request for request in sources.requests) == 1
+    assert sum(task.spec.source.location.rpartition("/")[2] in request for request in sources.requests) == 1
 
 
 def test_later_attempt_downloads_while_the_store_is_away(imports: Imports, sources: Sources, studio: Studio) -> None:

@@ -183,7 +183,7 @@ def test_cleanup_deletes_an_asset_with_its_own_credentials(
         owner=task.owner,
         user_id=task.spec.user_id,
         asset_id=task.asset_id,
-        source_fingerprint=source_fingerprint(task.spec.source.url),
+        source_fingerprint=source_fingerprint(task.spec.source.location),
     )
     assert delete_asset(bucket, deletion, now=datetime.now(UTC)).outcome is Outcome.DELETED
     assert set(attempts.stored(task)) == {"asset.json"}

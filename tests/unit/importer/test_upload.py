@@ -113,7 +113,7 @@ def test_upload_that_breaks_is_repeated_from_scratch_space(
 
     assert result.reason is Reason.IMPORTED, result
     assert imports.stored(task)["video.mp4"] == len(body)
-    assert sum(task.spec.source.url.rpartition("/")[2] in request for request in sources.requests) == 1
+    assert sum(task.spec.source.location.rpartition("/")[2] in request for request in sources.requests) == 1
 
 
 @pytest.mark.trap(
@@ -138,7 +138,7 @@ def test_upload_that_breaks_while_the_source_pauses_is_repeated(
 
     assert result.reason is Reason.IMPORTED, result
     assert imports.stored(task)["video.mp4"] == len(body)
-    assert sum(task.spec.source.url.rpartition("/")[2] in request for request in sources.requests) == 1
+    assert sum(task.spec.source.location.rpartition("/")[2] in request for request in sources.requests) == 1
 
 
 def test_part_that_breaks_is_sent_again(

@@ -124,5 +124,5 @@ def _identity(resource: Resource) -> tuple[object, ...]:
     provider = spec["source"].get("provider")
     if provider is None:
         requested = (spec.get(each) for each in ("userId", "type", "name", "tags", "metadata"))
-        return spec["source"]["url"], *requested
+        return spec["source"].get("url"), spec["source"].get("store"), *requested
     return spec.get("userId", "default"), provider["name"], provider["id"], provider.get("pointer", "")

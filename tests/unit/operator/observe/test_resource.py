@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mediaimport_api.sidecar import source_fingerprint
 from mediaimport_api.status import Status
 from mediaimport_operator.observe.resource import read
 
 if TYPE_CHECKING:
     from tests.support.operator_fakes import Build
+
+
+KEY = "incoming/ada/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
 
 
 def nested(levels: int) -> list[Any]:
@@ -26,6 +30,7 @@ def nested(levels: int) -> list[Any]:
         ({"metadata": {"a": nested(300)}}, "spec.metadata: is nested 301 levels deep; at most 32 are kept"),
         ({"metadata": {"a": nested(9000)}}, "spec.metadata: is nested 9001 levels deep"),
         ({"metadata": {"a": "x" * 9000}}, "spec.metadata: has 9008 bytes of JSON; at most 8192 are kept"),
+        ({"source": {"store": {"key": KEY}}}, "spec.source: source needs exactly one of url and store"),
         ({"source": {"url": "https://[::1/a"}}, "spec.source.url: is not a URL with a valid host and port"),
         ({"ttlSecondsAfterFinished": 2**63 - 1}, "spec.ttlSecondsAfterFinished: "),
         ({"type": "hologram"}, "spec.type: "),
@@ -67,3 +72,12 @@ def test_unknown_fields_are_passed_over_at_every_depth(build: Build) -> None:
 @pytest.mark.parametrize("status", [{"phase": "Later"}, {"completedAt": "9999-12-31T23:59:59-01:00"}, ["a list"]])
 def test_status_that_cannot_be_parsed_is_an_empty_one(build: Build, status: object) -> None:
     assert read(build.mediaimport() | {"status": status}).status == Status()
+
+
+@pytest.mark.parametrize("more", [{}, {"type": "hologram"}])
+def test_object_of_the_store_has_a_fingerprint_and_no_host_also_in_a_refused_spec(
+    build: Build, more: dict[str, Any]
+) -> None:
+    resource = read(build.mediaimport(source={"url": None, "store": {"key": KEY}}, **more))
+    assert resource.fingerprint == source_fingerprint(f"store:{KEY}")
+    assert resource.claim.host == ""

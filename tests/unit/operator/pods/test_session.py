@@ -44,6 +44,18 @@ def test_policy_allows_the_assets_prefix_and_nothing_next_to_it(build: Build) ->
     ]
 
 
+def test_import_of_an_object_of_the_store_may_read_and_remove_that_object(build: Build) -> None:
+    key = "incoming/ada/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
+    owner = resource.read(build.mediaimport(source={"url": None, "store": {"key": key}}))
+    job = {"metadata": {"name": "film-1"}, "spec": {"activeDeadlineSeconds": 1800}}
+    asked = sessions.request(owner, build.session(S3_ENDPOINT_URL="https://store.example"), job)
+    assert statements(asked)[1] == {
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:DeleteObject"],
+        "Resource": f"arn:aws:s3:::bucket/{key}",
+    }
+
+
 def test_cleanup_may_delete_what_an_import_may_only_write(build: Build) -> None:
     objects, *_ = statements(request(build, meta={"deletionTimestamp": "2030-01-01T12:00:00Z"}))
     assert objects["Action"] == ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
