@@ -376,9 +376,10 @@ def test_recovery_needs_an_api_token(chart: Chart) -> None:
     assert chart.of("CronJob", "replicate.apiToken=t", "webhook.recovery.enabled=false") == []
 
 
-def test_uid_null_leaves_the_uid_to_the_namespace(chart: Chart) -> None:
-    assert "runAsUser" not in chart.text("runAsUser=null", "replicate.apiToken=t")
-    security = chart.deployment("operator", "runAsUser=null")["spec"]["template"]["spec"]["securityContext"]
+@pytest.mark.parametrize("nobody", ["null", ""])
+def test_empty_uid_leaves_the_uid_to_the_namespace(chart: Chart, nobody: str) -> None:
+    assert "runAsUser" not in chart.text(f"runAsUser={nobody}", "replicate.apiToken=t")
+    security = chart.deployment("operator", f"runAsUser={nobody}")["spec"]["template"]["spec"]["securityContext"]
     assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 

@@ -69,8 +69,8 @@ def test_every_property_of_the_schema_is_a_value() -> None:
         present = [key for key in properties if isinstance(given, dict) and key in given]
         return absent + [each for key in present for each in missing(properties[key], given[key], f"{path}.{key}")]
 
-    # `global` is Helm's own; one pull policy counts for both images.
-    assert missing(schema, values, "") == [".global", ".proberImage.pullPolicy"]
+    # `enabled` is a parent chart's, `global` Helm's own; one pull policy counts for both images.
+    assert missing(schema, values, "") == [".enabled", ".global", ".proberImage.pullPolicy"]
 
 
 def test_every_object_of_the_schema_refuses_unknown_properties() -> None:
