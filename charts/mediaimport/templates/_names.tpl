@@ -43,15 +43,38 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{/* The name of an image without tag and digest. Call with (list $ .Values.image). */}}
+{{- define "mediaimport.repository" -}}
+{{- $repository := (index . 1).repository -}}
+{{- with (index . 0).Values.global.imageRegistry -}}
+{{- printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") -}}
+{{- else -}}
+{{- $repository -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Call with (list $ .Values.image). */}}
 {{- define "mediaimport.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
 {{- if $image.digest -}}
-{{ $image.repository }}@{{ $image.digest }}
+{{ include "mediaimport.repository" . }}@{{ $image.digest }}
 {{- else -}}
-{{ $image.repository }}:{{ default $root.Chart.AppVersion $image.tag }}
+{{ include "mediaimport.repository" . }}:{{ default $root.Chart.AppVersion $image.tag }}
 {{- end -}}
+{{- end -}}
+
+{{- define "mediaimport.proberPullPolicy" -}}
+{{- default .Values.image.pullPolicy .Values.proberImage.pullPolicy -}}
+{{- end -}}
+
+{{/* JSON: the names of the Secrets with a registry's credentials. */}}
+{{- define "mediaimport.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat .Values.imagePullSecrets (default list .Values.global.imagePullSecrets) -}}
+{{- $names = append $names (kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name")) -}}
+{{- end -}}
+{{- uniq $names | toJson -}}
 {{- end -}}
 
 {{/* JSON: {"names": [watched namespaces]}. */}}

@@ -9,6 +9,16 @@ fsGroup: {{ int64 . }}
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
+{{/* The field imagePullSecrets of a pod, if there are any. */}}
+{{- define "mediaimport.imagePullSecrets" -}}
+{{- with include "mediaimport.pullSecrets" . | fromJsonArray -}}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
 {{- define "mediaimport.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

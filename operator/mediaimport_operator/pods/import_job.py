@@ -177,7 +177,7 @@ def _prober(importer: ImporterSettings, *, memory: str) -> Object:
     return {
         "name": PROBER_CONTAINER,
         "image": importer.prober_image,
-        "imagePullPolicy": importer.pull_policy,
+        "imagePullPolicy": importer.prober_pull_policy,
         "restartPolicy": "Always",
         "command": ["python", "-m", "mediaimport_prober"],
         "env": [*base.env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}), _PROBER_MEMORY_VARIABLE],

@@ -25,6 +25,7 @@ class ImporterSettings:
     image: str
     prober_image: str
     pull_policy: str
+    prober_pull_policy: str
     pull_secrets: tuple[str, ...]
     service_account: str | None
     config_map: str | None
@@ -48,6 +49,7 @@ class ImporterSettings:
             image=env.text("IMPORTER_IMAGE"),
             prober_image=env.text("PROBER_IMAGE"),
             pull_policy=_one_of(env, "IMAGE_PULL_POLICY", _PULL_POLICIES),
+            prober_pull_policy=_one_of(env, "PROBER_IMAGE_PULL_POLICY", _PULL_POLICIES),
             pull_secrets=env.words("IMAGE_PULL_SECRETS"),
             service_account=env.optional("IMPORTER_SERVICE_ACCOUNT"),
             config_map=env.optional("IMPORTER_CONFIG_MAP"),

@@ -23,7 +23,8 @@ MIB_5 = 5 * 1024**3
 
 
 def test_lint_is_clean(chart: Chart) -> None:
-    assert "0 chart(s) failed" in chart.kube.helm("lint", "--strict", str(CHART), "--set", "s3.bucket=media")
+    needed = "s3.bucket=media,global.imageRegistry=registry.example.com"
+    assert "0 chart(s) failed" in chart.kube.helm("lint", "--strict", str(CHART), "--set", needed)
 
 
 @pytest.mark.parametrize(
@@ -284,10 +285,56 @@ def test_large_number_stays_a_number(chart: Chart) -> None:
 def test_image_is_the_chart_version_a_tag_or_a_digest(chart: Chart) -> None:
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     digest = f"sha256:{'a' * 64}"
-    assert chart.variables("operator")["IMPORTER_IMAGE"] == f"mediaimport:{version}"
-    assert chart.variables("operator", "proberImage.tag=v2")["PROBER_IMAGE"] == "mediaimport-ffmpeg:v2"
+    registry = "registry.example.com"
+    assert chart.variables("operator")["IMPORTER_IMAGE"] == f"{registry}/mediaimport:{version}"
+    assert chart.variables("operator", "proberImage.tag=v2")["PROBER_IMAGE"] == f"{registry}/mediaimport-ffmpeg:v2"
     pinned = chart.variables("operator", "image.tag=v2", f"image.digest={digest}")
-    assert pinned["IMPORTER_IMAGE"] == f"mediaimport@{digest}"
+    assert pinned["IMPORTER_IMAGE"] == f"{registry}/mediaimport@{digest}"
+
+
+@pytest.mark.parametrize("path", ["image", "proberImage"])
+def test_image_without_a_registry_is_refused_with_what_to_do(chart: Chart, path: str) -> None:
+    with pytest.raises(KubeError, match=rf"{path}.repository is ours/name and names no registry; push the image"):
+        chart.text(f"{path}.repository=ours/name")
+
+
+@pytest.mark.parametrize(
+    ("repository", "registry", "expected"),
+    [
+        ("mediaimport", "harbor.example.com", "harbor.example.com/mediaimport"),
+        ("ghcr.io/ours/mediaimport", "harbor.example.com:5000", "harbor.example.com:5000/ours/mediaimport"),
+        ("localhost/mediaimport", "harbor.example.com/mirror/", "harbor.example.com/mirror/mediaimport"),
+        ("ours/mediaimport", "localhost:5000", "localhost:5000/ours/mediaimport"),
+        ("docker.io/library/mediaimport", "", "docker.io/library/mediaimport"),
+    ],
+)
+def test_global_registry_replaces_that_of_the_repository(
+    chart: Chart, repository: str, registry: str, expected: str
+) -> None:
+    settings = (f"image.repository={repository}", f"global.imageRegistry={registry}", "image.tag=v2")
+    assert chart.variables("operator", *settings)["IMPORTER_IMAGE"] == f"{expected}:v2"
+
+
+def test_global_pull_secrets_are_added_to_those_of_the_chart(chart: Chart) -> None:
+    settings = (
+        "imagePullSecrets[0].name=own",
+        "global.imagePullSecrets[0].name=shared",
+        "global.imagePullSecrets[1]=b",
+    )
+    found = pods(chart, "replicate.apiToken=t", *settings)
+    everywhere = [{"name": "own"}, {"name": "shared"}, {"name": "b"}]
+    assert {name: pod["spec"]["imagePullSecrets"] for name, pod in found.items()} == dict.fromkeys(found, everywhere)
+    assert chart.variables("operator", *settings)["IMAGE_PULL_SECRETS"] == "own,shared,b"
+
+
+def test_prober_image_has_a_pull_policy_of_its_own(chart: Chart) -> None:
+    def policies(*settings: str) -> tuple[str, str, str]:
+        variables, spec = chart.variables("operator", *settings), pods(chart, *settings)["test"]["spec"]
+        film = spec["initContainers"][0]["imagePullPolicy"]
+        return variables["IMAGE_PULL_POLICY"], variables["PROBER_IMAGE_PULL_POLICY"], film
+
+    assert policies("image.pullPolicy=Never") == ("Never", "Never", "Never")
+    assert policies("proberImage.pullPolicy=Always") == ("IfNotPresent", "Always", "Always")
 
 
 @pytest.mark.parametrize("change", ["s3.region=there", "source.allowedPorts={8080}", "replicate.apiToken=new"])

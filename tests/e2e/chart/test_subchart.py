@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 STORE = {"s3": {"bucket": "media"}}
+REGISTRY = {"imageRegistry": "registry.example.com", "of": {"another": "chart"}}
 UIDS = ("runAsUser", "runAsGroup", "fsGroup")
 
 
@@ -30,7 +31,7 @@ class Parent:
 
     def objects(self, values: Values) -> list[Object]:
         """Return the manifests, with these values in the parent's values.yaml."""
-        (self.folder / "values.yaml").write_text(yaml.safe_dump(values))
+        (self.folder / "values.yaml").write_text(yaml.safe_dump({"global": REGISTRY, **values}))
         return [each for each in yaml.safe_load_all(self.chart.kube.helm("template", "p", str(self.folder))) if each]
 
 
@@ -48,6 +49,16 @@ def test_condition_of_the_parent_enables_the_chart(parent: Parent) -> None:
     kinds = {each["kind"] for each in parent.objects({"mediaimport": {"enabled": True, **STORE}})}
     assert {"Deployment", "CustomResourceDefinition"} <= kinds
     assert parent.objects({"mediaimport": {"enabled": False, **STORE}}) == []
+
+
+def test_registry_of_the_parent_is_the_images(parent: Parent) -> None:
+    images = [
+        container["image"].partition(":")[0]
+        for each in parent.objects({"mediaimport": STORE})
+        if each["kind"] in {"Deployment", "Job"}
+        for container in each["spec"]["template"]["spec"]["containers"]
+    ]
+    assert images == ["registry.example.com/mediaimport"] * 3
 
 
 def test_empty_uids_of_the_parent_leave_the_uids_to_the_namespace(parent: Parent) -> None:

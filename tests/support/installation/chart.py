@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from dev.cluster.kubectl import Kube
 
 Object = dict[str, Any]
+IMAGES = (
+    "image.repository=registry.example.com/mediaimport",
+    "proberImage.repository=registry.example.com/mediaimport-ffmpeg",
+)
+"""The settings that every installation needs besides a bucket."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Chart:
 
     def text(self, *settings: str, bucket: str = "media") -> str:
         """Return the manifests for settings such as `s3.region=here`; KubeError with Helm's refusal."""
-        chosen = [f"s3.bucket={bucket}", *settings] if bucket else settings
+        chosen = [*IMAGES, *([f"s3.bucket={bucket}"] if bucket else []), *settings]
         options = [option for setting in chosen for option in ("--set", setting)]
         return self.kube.helm("template", "mi", str(CHART), "--namespace", self.namespace, *options)
 

@@ -13,10 +13,11 @@
   value: {{ include "mediaimport.image" (list $ .Values.proberImage) }}
 - name: IMAGE_PULL_POLICY
   value: {{ .Values.image.pullPolicy }}
-{{- with .Values.imagePullSecrets }}
-{{- $names := list }}{{ range . }}{{ $names = append $names .name }}{{ end }}
+- name: PROBER_IMAGE_PULL_POLICY
+  value: {{ include "mediaimport.proberPullPolicy" . }}
+{{- with include "mediaimport.pullSecrets" . | fromJsonArray }}
 - name: IMAGE_PULL_SECRETS
-  value: {{ join "," $names }}
+  value: {{ join "," . }}
 {{- end }}
 - name: IMPORTER_SERVICE_ACCOUNT
   value: {{ include "mediaimport.fullname" . }}-importer

@@ -25,8 +25,8 @@ spec:
   serviceAccountName: {{ include "mediaimport.fullname" . }}-first-secrets
   enableServiceLinks: false
   securityContext: {{- include "mediaimport.podSecurity" . | nindent 4 }}
-  {{- with .Values.imagePullSecrets }}
-  imagePullSecrets: {{- toYaml . | nindent 4 }}
+  {{- with include "mediaimport.imagePullSecrets" . }}
+  {{- . | nindent 2 }}
   {{- end }}
   {{- with include "mediaimport.placement" (list $ "first-secrets" (omit .Values.webhook "topologySpreadConstraints")) | trim }}
   {{- . | nindent 2 }}

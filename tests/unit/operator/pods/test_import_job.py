@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +125,13 @@ def test_prober_gets_twice_as_much_too_and_knows_its_limit(build: Build, more: b
     assert prober["resources"]["limits"]["memory"] == memory
     known = {"name": "PROBER_MEMORY_BYTES", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}
     assert known in prober["env"]
+
+
+def test_both_images_have_their_own_pull_policy(build: Build) -> None:
+    policies = replace(build.settings().importer, pull_policy="Never", prober_pull_policy="Always")
+    settings = build.settings(importer=policies)
+    prober, importer = containers(import_job.job(resource.read(build.mediaimport()), settings, attempt=1))
+    assert (importer["imagePullPolicy"], prober["imagePullPolicy"]) == ("Never", "Always")
 
 
 def test_a_private_ca_is_mounted_and_named(build: Build) -> None:

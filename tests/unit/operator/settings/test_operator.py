@@ -34,6 +34,7 @@ def test_missing_variable_is_named(name: str) -> None:
         ("SCRATCH_SIZE", "10GB"),
         ("IMPORTER_MEMORY", "lots"),
         ("IMAGE_PULL_POLICY", "Sometimes"),
+        ("PROBER_IMAGE_PULL_POLICY", "Sometimes"),
         ("IMPORTER_PLACEMENT", "[]"),
         ("IMPORTER_PLACEMENT", "{"),
         ("IMPORTER_PLACEMENT", '{"hostNetwork": true}'),

@@ -1,0 +1,108 @@
+"""Every leaf of the values' schema has an effect on the manifests."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.installation.helm import CHART, merged
+from tests.support.installation.value_samples import Leaf, leaves
+
+if TYPE_CHECKING:
+    from tests.support.installation.chart import Chart
+
+Values = dict[str, Any]
+WITHOUT_EFFECT = {
+    "enabled": "a parent chart's condition for its dependency",
+}
+REPLACED = {
+    # Each replaces, or contradicts, one of the other values.
+    *("image.digest", "proberImage.digest", "global.imageRegistry"),
+    *("s3.existingSecret", "auth.existingSecret", "replicate.existingSecret", "fal.existingSecret"),
+    *("monitoring.podMonitor.labels", "monitoring.podMonitor.interval"),
+    *("webhook.autoscaling.minReplicas", "webhook.autoscaling.maxReplicas", "webhook.autoscaling.targetCpuPercent"),
+    "importer.serviceAccount.annotations",
+}
+IMAGES = {"image": {"repository": "a.example/a"}, "proberImage": {"repository": "a.example/b"}}
+ENABLED: Values = merged(
+    IMAGES,
+    {
+        "s3": {"bucket": "media", "endpointUrl": "https://store.example.com"},
+        "auth": {"oidc": {"issuer": "https://login.example.com", "audience": "media"}},
+        "webhook": {
+            "ingress": {"enabled": True, "host": "media.example.com"},
+            "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
+        },
+        "monitoring": {each: {"enabled": True} for each in ("serviceMonitor", "rules", "dashboard")},
+    },
+)
+"""Values under which the first group of samples has an effect."""
+OTHERS: Values = merged(
+    ENABLED,
+    {
+        "auth": {"oidc": {"issuer": "", "audience": ""}},
+        "monitoring": {"serviceMonitor": {"enabled": False}, "podMonitor": {"enabled": True}},
+        "webhook": {"autoscaling": {"enabled": True}},
+    },
+)
+"""Values under which `REPLACED` have an effect."""
+CHOSEN = merged(
+    ENABLED,
+    {
+        "replicate": {"apiToken": "t"},
+        "s3": {"accessKeyId": "k", "secretAccessKey": "s"},
+        "watchNamespaces": ["default", "a"],
+    },
+)
+"""Values under which booleans and enums have an effect."""
+CONTRADICTING: dict[str, Values] = {
+    "webhook.enabled": {"webhook": {"ingress": {"enabled": False}, "httpRoute": {"enabled": False}}},
+    "auth.mode": {"auth": {"oidc": {"issuer": "", "audience": ""}}},
+    "monitoring.podMonitor.enabled": {"monitoring": {"serviceMonitor": {"enabled": False}}},
+}
+"""Values that the other choice needs."""
+
+
+def nested(leaf: Leaf, value: object) -> Values:
+    for key in reversed(leaf.path):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def rendered(chart: Chart, values: str) -> str:
+    """Return the manifests without checksums, which change with every value."""
+    text = chart.kube.helm("template", "mi", str(CHART), "--values", "-", given=values)
+    return "\n".join(line for line in text.splitlines() if "checksum/" not in line)
+
+
+def without_effect(chart: Chart, values: Values, group: list[Leaf]) -> list[str]:
+    """Return the leaves whose samples, all set at once, are in no manifest."""
+    for each in group:
+        values = merged(values, nested(each, each.sample()[0]))
+    text = rendered(chart, json.dumps(values))
+    return [each.name for each in group if each.sample()[1] not in text]
+
+
+SAMPLED = [each for each in leaves() if not each.choices and each.name not in WITHOUT_EFFECT]
+CHOICES = [each for each in leaves() if each.choices and each.name not in WITHOUT_EFFECT]
+
+
+def test_every_text_and_number_is_in_a_manifest(chart: Chart) -> None:
+    group = [each for each in SAMPLED if each.name not in REPLACED]
+    assert len(group) > 140
+    assert without_effect(chart, ENABLED, group) == []
+
+
+def test_every_value_that_replaces_another_is_in_a_manifest(chart: Chart) -> None:
+    group = [each for each in SAMPLED if each.name in REPLACED]
+    assert without_effect(chart, OTHERS, group) == []
+
+
+@pytest.mark.parametrize("leaf", CHOICES, ids=lambda leaf: leaf.name)
+def test_every_choice_changes_a_manifest(chart: Chart, leaf: Leaf) -> None:
+    base = merged(CHOSEN, CONTRADICTING.get(leaf.name, {}))
+    texts = [rendered(chart, json.dumps(merged(base, nested(leaf, choice)))) for choice in leaf.choices]
+    assert len(set(texts)) > 1
