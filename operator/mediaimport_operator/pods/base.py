@@ -74,8 +74,11 @@ def container(
 
 
 def env(variables: dict[str, str]) -> list[Object]:
-    """Return the variables in the form of a container's `env`."""
-    return [{"name": name, "value": value} for name, value in variables.items()]
+    """Return the variables in the form of a container's `env`, as they are.
+
+    The kubelet would read `$(NAME)` of an author's text as another variable of the container, and `$$` as `$`.
+    """
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()]
 
 
 def volumes(importer: ImporterSettings) -> list[Object]:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mediaimport_api.task import Task
+from mediaimport_api.task import TASK_VARIABLE, Task
 from mediaimport_operator.observe import resource
 from mediaimport_operator.pods import import_job
 
@@ -167,3 +168,21 @@ def test_only_the_importer_gets_the_headers_secret(build: Build) -> None:
 def test_end_of_the_log_is_never_taken_for_a_result(build: Build) -> None:
     _, importer = containers(job_of(build))
     assert importer["terminationMessagePolicy"] == "File"
+
+
+def test_texts_of_authors_reach_the_importer_as_they_are(build: Build) -> None:
+    text = "$(PROXY) $$(PROXY) $$ $ $(SCRATCH_DIRECTORY)"
+    item = build.mediaimport(metadata={"prompt": text}, name=text)
+    spec = resource.read(item).spec
+    given = expanded(containers(job_of(build, item))[1], {"PROXY": "http://user:secret@proxy"})
+    assert Task.model_validate_json(given[TASK_VARIABLE]).spec == spec
+
+
+def expanded(container: Object, before: dict[str, str]) -> dict[str, str]:
+    """Return a container's variables as the kubelet makes them: each may refer to those before it, `$$` is `$`."""
+    made = dict(before)
+    for name, value in variables(container).items():
+        made[name] = re.sub(
+            r"\$\$|\$\(([^)]*)\)", lambda found: "$" if found[1] is None else made.get(found[1], found[0]), value
+        )
+    return made
