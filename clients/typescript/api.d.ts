@@ -351,6 +351,8 @@ export interface components {
              * @description what of the resource cannot be shown, and why; null if all is
              */
             broken: string | null;
+            /** @description only where one asset is shown, and a generator made it */
+            generation?: components["schemas"]["Generation"];
         };
         /**
          * AssetEvent
@@ -438,6 +440,65 @@ export interface components {
             pointer: string;
             /** Detail */
             detail: string;
+        };
+        /**
+         * Generation
+         * @description Recipe of a generated asset: what its generator said of the making.
+         */
+        Generation: {
+            /**
+             * Provider
+             * @example replicate
+             */
+            provider: string;
+            /**
+             * Id
+             * @description id of the prediction
+             * @example gm3qorzdhgbfurvjtvhg6dckhu
+             */
+            id: string;
+            /**
+             * Pointer
+             * @description JSON Pointer into the prediction's output
+             * @example /0
+             */
+            pointer: string;
+            /** Model */
+            model: string | null;
+            /** Version */
+            version: string | null;
+            /**
+             * Input
+             * @description input of the model, as the service records it; a long text or data: URI is {sha256, bytes}; null if nothing is recorded
+             */
+            input: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Metrics
+             * @example {
+             *       "predict_time": 4.2
+             *     }
+             */
+            metrics: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Seed
+             * @description a text beyond 2^53 - 1, which not every reader keeps exactly
+             */
+            seed: number | string | null;
+            /** Created At */
+            created_at: string | null;
+            /** Started At */
+            started_at: string | null;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Truncated
+             * @description true if something did not fit and was left out
+             */
+            truncated: boolean;
         };
         /**
          * ImportRequest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from mediaimport_api.model import Lenient, Sha256, Timestamp
 from mediaimport_api.result import DescriptionOutcome
@@ -26,11 +26,17 @@ class Owner(Lenient):
     uid: str
 
 
+class RecordedProvider(Provider):
+    """The spec's provider, with the recipe; a later release may write more of it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class Provenance(Lenient):
     """The spec's fields about the media's origin and use."""
 
     source_host: str | None = None
-    provider: Provider | None = None
+    provider: RecordedProvider | None = None
     name: str | None = None
     type: MediaType = MediaType.AUTO
     user_id: str

@@ -10,7 +10,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
-from mediaimport_api.json_depth import MAX_METADATA_BYTES, MAX_METADATA_DEPTH, storable
+from mediaimport_api.json_depth import (
+    MAX_METADATA_BYTES,
+    MAX_METADATA_DEPTH,
+    MAX_PROVIDER_BYTES,
+    provider_refusal,
+    storable,
+)
 from mediaimport_api.model import MAX_YEAR, Model, Sha256, Timestamp
 from mediaimport_api.names import INCOMING_PREFIX
 
@@ -18,6 +24,9 @@ MAX_DATA_URI_BYTES = 64 * 1024
 MAX_URL_BYTES = 8 * 1024
 MIN_TTL_SECONDS = 7200
 MAX_TTL_SECONDS = 100 * 366 * 24 * 3600
+MAX_INPUT_FIELDS = 256
+MAX_METRICS = 64
+SEED_PATTERN = r"^-?[0-9]+$"
 _MAX_QUOTED_URL_BYTES = 96 * 1024
 """The spec goes to the importer as JSON in one environment variable, and Linux takes no more than 128 KiB in one."""
 
@@ -74,7 +83,7 @@ class SecretRef(Model):
 
 
 class Provider(Model):
-    """The generator of the media, and the position of the URL in its output."""
+    """The generator of the media, the position of the URL in its output, and the recipe: what it says of the making."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
     id: Annotated[str, Field(min_length=1, max_length=128, description="id of the prediction")]
@@ -83,6 +92,40 @@ class Provider(Model):
     )
     model: Annotated[str, Field(max_length=256)] | None = None
     version: Annotated[str, Field(max_length=128)] | None = None
+    input: (
+        Annotated[
+            dict[str, Any],
+            Field(
+                max_length=MAX_INPUT_FIELDS,
+                description="input of the model; a long text is {sha256, bytes}. The whole provider has at most"
+                f" {MAX_PROVIDER_BYTES // 1024} KiB and {MAX_METADATA_DEPTH} levels",
+            ),
+            AfterValidator(storable),
+        ]
+        | None
+    ) = None
+    metrics: (
+        Annotated[
+            dict[str, Any],
+            Field(max_length=MAX_METRICS, description="measurements of the generator, such as predict_time"),
+            AfterValidator(storable),
+        ]
+        | None
+    ) = None
+    seed: (
+        Annotated[str, Field(max_length=40, pattern=SEED_PATTERN, description="a number of any size, as text")] | None
+    ) = None
+    created_at: Annotated[Timestamp, Field(description="creation of the prediction")] | None = None
+    started_at: Annotated[Timestamp, Field(description="start of the prediction")] | None = None
+    completed_at: Annotated[Timestamp, Field(description="end of the prediction")] | None = None
+    truncated: Annotated[bool, Field(description="true if something did not fit and was left out")] | None = None
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        refusal = provider_refusal(self.to_wire())
+        if refusal is not None:
+            raise ValueError(refusal)
+        return self
 
 
 def _valid_url(url: str) -> str:

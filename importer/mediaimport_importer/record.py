@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result, ThumbnailOutcome, recorded_description
-from mediaimport_api.sidecar import Provenance, Sidecar, source_fingerprint
+from mediaimport_api.sidecar import Provenance, RecordedProvider, Sidecar, source_fingerprint
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.status import MAX_MESSAGE, Asset, Kind, Media, MediaWarning
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mediaimport_api.spec import Provider
     from mediaimport_api.task import Task
 
     from mediaimport_importer.media.streams import Inspection
@@ -114,13 +115,17 @@ def _provenance(task: Task) -> Provenance:
     spec = task.spec
     return Provenance(
         source_host=url_host(spec.source.location),
-        provider=spec.source.provider,
+        provider=_recorded(spec.source.provider),
         name=spec.name,
         type=spec.type,
         user_id=spec.user_id,
         tags=spec.tags,
         metadata=spec.metadata,
     )
+
+
+def _recorded(provider: Provider | None) -> RecordedProvider | None:
+    return None if provider is None else RecordedProvider.model_validate(provider.to_wire())
 
 
 def _imported(sidecar: Sidecar, outcome: ThumbnailOutcome, message: str) -> Result:

@@ -91,6 +91,7 @@ async def recover_missed(settings: Settings) -> int:
             tokens=tokens,
             records=records,
             default_user_id=settings.default_user_id,
+            input_provenance=settings.input_provenance,
         )
         replicate = Replicate(settings, http)
         recovery = Recovery(replicate, intake, cluster, tokens, import_all=settings.recovery_import_all)

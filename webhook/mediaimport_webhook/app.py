@@ -131,7 +131,12 @@ def _routes(
     )
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
     intake = Intake(
-        cluster=cluster, imports=imports, tokens=tokens, records=records, default_user_id=settings.default_user_id
+        cluster=cluster,
+        imports=imports,
+        tokens=tokens,
+        records=records,
+        default_user_id=settings.default_user_id,
+        input_provenance=settings.input_provenance,
     )
     callback_routes = [
         generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from mediaimport_api.spec import Spec
 from mediaimport_runtime.environment import BadSettingError
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mediaimport_runtime.environment import Environment
 
 AuthMode = Literal["tokens", "none"]
+InputProvenance = Literal["full", "hashed", "none"]
+"""Extent to which a model's input is recorded: it may be personal data."""
 
+_PROVENANCES = frozenset(get_args(InputProvenance))
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
 _MIN_KEY_CHARACTERS = 32
 _MAX_PORT = 2**16 - 1
@@ -76,6 +79,7 @@ class Settings:
     owner_token_keys: tuple[str, ...] = field(repr=False)
     """The first signs, all verify."""
     recovery_import_all: bool
+    input_provenance: InputProvenance
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     api_viewer_folder: Path
@@ -114,6 +118,7 @@ class Settings:
             fal_queue_url=_base_url(env, "FAL_QUEUE_URL") or "https://queue.fal.run",
             owner_token_keys=_owner_token_keys(env),
             recovery_import_all=env.boolean("RECOVERY_IMPORT_ALL", default=False),
+            input_provenance=cast("InputProvenance", _one_of(env, "PROVENANCE_INPUT", _PROVENANCES, default="full")),
             public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
             cors_origins=env.words("CORS_ORIGINS"),
             api_viewer_folder=Path(env.optional("API_VIEWER_DIRECTORY") or Path(sys.prefix, "share/swagger-ui")),

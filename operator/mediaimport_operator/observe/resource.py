@@ -115,10 +115,8 @@ def read(item: Object) -> Resource:
     """Return the resource in the API's object."""
     meta, given = item["metadata"], item.get("spec")
     raw = given if isinstance(given, dict) else {}
-    cut_error = json_depth.cut_error(item)
-    spec, validation_error, unknown_fields = (
-        _spec(raw) if cut_error is None else (None, f"spec.metadata: {cut_error}", ())
-    )
+    cut_error = json_depth.cut_field_error(item)
+    spec, validation_error, unknown_fields = _spec(raw) if cut_error is None else (None, cut_error, ())
     status = read_status(item)
     user_id, asset_id = _stored_under(raw, spec, status.asset)
     return Resource(

@@ -41,6 +41,7 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["replicate.models.webhook.model=a/b"], "webhook"),
         (["source.allowedNetworks={10.0.0.1}"], "/source/allowedNetworks"),
         (["auth.mode=nobody"], "/auth/mode"),
+        (["provenance.input=some"], "/provenance/input"),
         (["s3.accessKeyId=key"], "s3.accessKeyId and s3.secretAccessKey belong together"),
         (["s3.existingSecret=a", "s3.accessKeyId=k", "s3.secretAccessKey=s"], "s3.existingSecret and s3.accessKeyId"),
         (["auth.existingSecret=a", "auth.tokens[0].user=u", "auth.tokens[0].token=t"], "auth.existingSecret and"),
@@ -172,6 +173,14 @@ def test_recovery_of_all_is_asked_for_by_name(chart: Chart) -> None:
     name = "RECOVERY_IMPORT_ALL"
     assert chart.variables("webhook")[name] == "false"
     assert chart.variables("webhook", "webhook.recovery.importAll=true")[name] == "true"
+
+
+def test_input_of_models_is_recorded_as_the_value_says_by_webhook_and_recovery(chart: Chart) -> None:
+    name, value = "PROVENANCE_INPUT", "provenance.input=hashed"
+    assert (chart.variables("webhook")[name], chart.variables("webhook", value)[name]) == ("full", "hashed")
+    (recovery,) = chart.of("CronJob", "replicate.apiToken=t", value)
+    (container,) = recovery["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert {"name": name, "value": "hashed"} in container["env"]
 
 
 def test_every_watched_namespace_gets_every_object_that_imports_need(chart: Chart) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mediaimport_api.json_depth import MAX_METADATA_BYTES, cut, cut_error, depth, storable
+from mediaimport_api.json_depth import MAX_METADATA_BYTES, cut, cut_error, cut_field_error, depth, storable
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_only_metadata_that_are_too_long_are_cut() -> None:
     for whole in wholes:
         assert cut(whole) is whole
         assert cut_error(whole) is None
+
+
+def test_only_a_recipe_that_is_too_long_is_cut_from_its_provider() -> None:
+    provider = {"name": "replicate", "id": "p", "input": {"a": "x" * 8192}, "metrics": {"a": 1}}
+    kept = cut({"spec": {"source": {"url": "u", "provider": provider}}})
+    assert kept["spec"] == {"source": {"url": "u", "provider": {"name": "replicate", "id": "p"}}}
+    assert cut_field_error(kept) == "spec.source.provider: has 8256 bytes of JSON; at most 8192 are kept"
+    assert cut(kept) is kept
+    wholes: list[Any] = [provider | {"input": {"a": 1}}, {"name": "replicate"}, "text", None]
+    for each in wholes:
+        whole = {"spec": {"source": {"provider": each}}}
+        assert cut(whole) is whole
+        assert cut_field_error(whole) is None

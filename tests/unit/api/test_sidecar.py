@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from mediaimport_api.sidecar import Owner, Tombstone, read_record
+from mediaimport_api.sidecar import Owner, Provenance, Tombstone, read_record
 from pydantic import ValidationError
 
 OWNER = Owner(namespace="media", name="clip", uid="u1")
@@ -18,3 +18,10 @@ def test_a_tombstone_is_read_as_what_it_is() -> None:
 def test_what_is_neither_sidecar_nor_tombstone_is_refused(body: str) -> None:
     with pytest.raises(ValidationError):
         read_record(body)
+
+
+def test_recipe_of_a_later_release_costs_no_asset() -> None:
+    provider = {"name": "replicate", "id": "p", "input": {"prompt": "a"}, "later": {"a": 1}}
+    read = Provenance.model_validate({"userId": "ada", "provider": provider}).provider
+    assert read is not None
+    assert read.to_wire() == {"name": "replicate", "id": "p", "pointer": "", "input": {"prompt": "a"}}

@@ -74,6 +74,27 @@ def test_sidecar_is_the_whole_record(imports: Imports, sources: Sources, studio:
     assert b"hidden" not in body
 
 
+def test_recipe_of_a_generated_asset_is_in_its_sidecar(
+    imports: Imports, sources: Sources, studio: Studio, s3: S3Client
+) -> None:
+    provider = {
+        "name": "replicate",
+        "id": "p1",
+        "pointer": "/0",
+        "input": {"prompt": "$(PATH) \0 \u2028", "__proto__": {"a": None}},
+        "metrics": {"predict_time": 4.25},
+        "seed": "18446744073709551616",
+        "startedAt": "2026-01-01T00:00:30Z",
+        "truncated": True,
+    }
+    task = imports.task("", source={"url": sources.file(studio.video()), "provider": provider})
+
+    imports.run(task)
+
+    body = s3.get_object(Bucket=BUCKET, Key=f"media/default/{task.asset_id}/asset.json")["Body"].read()
+    assert json.loads(body)["provenance"]["provider"] == provider
+
+
 def test_store_without_tls_gets_the_same_by_another_way(
     plain_imports: Imports, sources: Sources, studio: Studio
 ) -> None:

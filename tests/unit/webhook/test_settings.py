@@ -12,6 +12,7 @@ def test_least_environment_is_enough() -> None:
     assert (settings.port, settings.presign_seconds, settings.default_user_id) == (8080, 3600, "default")
     assert (settings.replicate_base_url, settings.auth_mode) == ("https://api.replicate.com", "tokens")
     assert (settings.cors_origins, settings.replicate_webhook_secrets) == ((), ())
+    assert settings.input_provenance == "full"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,7 @@ def test_least_environment_is_enough() -> None:
         ("PORT", "0"),
         ("DEFAULT_USER_ID", "No Way"),
         ("AUTH_MODE", "anonymous"),
+        ("PROVENANCE_INPUT", "some"),
         ("PRESIGN_SECONDS", "4"),
         ("PRESIGN_SECONDS", "604801"),
         ("PUBLIC_BASE_URL", "media.test"),

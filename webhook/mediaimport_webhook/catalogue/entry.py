@@ -14,6 +14,8 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, ConditionType, Media, Phase, Status
 from pydantic import ValidationError
 
+from mediaimport_webhook.catalogue.recipe import packed_recipe, unpacked_recipe
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -55,6 +57,7 @@ class Entry:
     deleted: bool
     """The resource is being deleted, and its stored objects with it; or its importer found the asset deleted."""
     json: schemas.Asset
+    packed_recipe: bytes | None = None
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -81,6 +84,7 @@ def _entry_of(resource: Resource) -> Entry:
     kind = _type(status.asset, spec.get("type", "auto"))
     tags = spec.get("tags") or []
     own_metadata, broken = _own_metadata(spec)
+    recipe, broken_recipe = packed_recipe(spec["source"].get("provider") or None)
     json: schemas.Asset = {
         "id": keys.asset_id,
         "name": spec.get("name") or about["name"],
@@ -97,7 +101,7 @@ def _entry_of(resource: Resource) -> Entry:
         "import_job_id": about["name"],
         "created_at": about["creationTimestamp"],
         "expires_at": None,
-        "broken": broken,
+        "broken": broken or broken_recipe,
     }
     return Entry(
         resource_name=about["name"],
@@ -119,6 +123,7 @@ def _entry_of(resource: Resource) -> Entry:
         recovered=LABEL_RECOVERED in about.get("labels", {}),
         deleted=_is_being_deleted(resource) or _was_deleted(status, phase),
         json=json,
+        packed_recipe=recipe,
     )
 
 
@@ -284,6 +289,11 @@ class Presenter:
             "thumbnail_url": thumbnail_url,
             "expires_at": first_to_expire.expires_at_text,
         }
+
+    async def present_whole(self, entry: Entry, *, download: bool = False) -> schemas.Asset:
+        """Return the asset's JSON with its recipe, which is too large for lists."""
+        asset, recipe = await self.present(entry, download=download), unpacked_recipe(entry.packed_recipe)
+        return asset if recipe is None else {**asset, "generation": recipe}
 
 
 def _expiry(signed: SignedUrl) -> datetime:

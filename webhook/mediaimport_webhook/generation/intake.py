@@ -18,6 +18,7 @@ from mediaimport_webhook.generation.idempotency import Claims
 from mediaimport_webhook.generation.outputs import Output, announce_outputs, generated_manifest, media_outputs
 from mediaimport_webhook.generation.owner import InvalidTokenError, Owner, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
+from mediaimport_webhook.generation.recipe import RecordedRecipe, recorded
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.cluster import Cluster, Resource
     from mediaimport_webhook.generation.records import Records
+    from mediaimport_webhook.settings import InputProvenance
 
 log = logging.getLogger(__name__)
 _MAX_CONCURRENCY = 8
@@ -78,11 +80,11 @@ class ConcurrencyLimiter:
 
 
 def _made(
-    prediction: Prediction, output: Output, *, owner: Owner, expires_at: datetime | None, recovered: bool
+    recipe: RecordedRecipe, output: Output, *, owner: Owner, expires_at: datetime | None, recovered: bool
 ) -> Resource | str:
     """Return the manifest of an output's import, or why the schema refuses it."""
     try:
-        return generated_manifest(prediction, output, owner=owner, expires_at=expires_at, recovered=recovered)
+        return generated_manifest(recipe, output, owner=owner, expires_at=expires_at, recovered=recovered)
     except ValidationError as error:
         return problems.first_error(error)
 
@@ -98,6 +100,7 @@ class Intake:
         tokens: OwnerTokens,
         records: Records,
         default_user_id: str,
+        input_provenance: InputProvenance = "full",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
@@ -106,6 +109,7 @@ class Intake:
         self._ends = Ends(records)
         self._claims = Claims(records)
         self._default_owner = Owner(default_user_id)
+        self._input_provenance = input_provenance
         self._clock = clock
         self._limiter = ConcurrencyLimiter(_MAX_CONCURRENCY, max_wait_s=_MAX_WAIT_S)
         self._creations = asyncio.Semaphore(_MAX_CONCURRENCY)
@@ -173,7 +177,8 @@ class Intake:
     ) -> tuple[OutputResult, ...]:
         """Try every output, so that the failure of one delays no other; then raise the first failure."""
         expires_at = self._expires_at(prediction)
-        made = [_made(prediction, each, owner=owner, expires_at=expires_at, recovered=recovered) for each in outputs]
+        recipe = recorded(prediction, self._input_provenance)
+        made = [_made(recipe, each, owner=owner, expires_at=expires_at, recovered=recovered) for each in outputs]
         announce_outputs(prediction, [each for each in made if isinstance(each, dict)])
         imports = (self._import(prediction, each, resource) for each, resource in zip(outputs, made, strict=True))
         results = await asyncio.gather(*imports, return_exceptions=True)

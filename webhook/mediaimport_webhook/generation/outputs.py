@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from mediaimport_api import names
-from mediaimport_api.spec import Provider, Source, Spec
+from mediaimport_api.spec import Source, Spec
 
 from mediaimport_webhook.http import problems, schemas
 from mediaimport_webhook.imports.manifest import label_value, manifest_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Resource
     from mediaimport_webhook.generation.owner import Owner
     from mediaimport_webhook.generation.providers import Prediction
+    from mediaimport_webhook.generation.recipe import RecordedRecipe
 
 GENERATED = "ai-generated"
 """Tag of every generated asset."""
@@ -161,22 +162,13 @@ def generated_tags(tags: Sequence[str]) -> list[str]:
 
 
 def generated_manifest(
-    prediction: Prediction, output: Output, *, owner: Owner, expires_at: datetime | None, recovered: bool = False
+    recipe: RecordedRecipe, output: Output, *, owner: Owner, expires_at: datetime | None, recovered: bool = False
 ) -> Resource:
     """Return the import of one output; pydantic's ValidationError if the schema refuses it."""
+    prediction = recipe.prediction
     identity = (prediction.provider, prediction.id, output.pointer)
     spec = Spec(
-        source=Source(
-            url=output.url,
-            expires_at=expires_at,
-            provider=Provider(
-                name=prediction.provider,
-                id=prediction.id,
-                pointer=output.pointer,
-                model=prediction.model,
-                version=prediction.version,
-            ),
-        ),
+        source=Source(url=output.url, expires_at=expires_at, provider=recipe.provider(output.pointer)),
         asset_id=names.prediction_asset_id(*identity),
         name=output.file_name or None,
         user_id=owner.user_id,

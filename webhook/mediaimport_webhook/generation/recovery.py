@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from mediaimport_api import names
 from mediaimport_webhook.generation.outputs import media_outputs
 from mediaimport_webhook.generation.owner import InvalidTokenError, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionLister, PredictionOutcome
+from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import CreationOutcome
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _DEFAULT_LIFETIME = timedelta(hours=1)
 _MAX_RUNTIME = timedelta(hours=6)
 """The list is by creation: a prediction created before this cannot have completed within the hour."""
 _MAX_PAGES = 200
+_RECIPE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,32 @@ class Recovered:
 
     checked: int
     imported: int
+
+
+class _Recipes:
+    """Recipes as their callbacks had them: a list of predictions leaves out logs, with the seed in them.
+
+    The media comes first: a generator that once gives no prompt answer is not asked again.
+    """
+
+    def __init__(self, generator: PredictionLister) -> None:
+        self._generator = generator
+        self._is_away = False
+
+    async def added_to(self, prediction: Prediction) -> Prediction:
+        """Return the prediction with the whole recipe; without an answer, with what the list says."""
+        if self._is_away or not prediction.recipe.is_partial:
+            return prediction
+        whole = await self._fetched(prediction.id)
+        return prediction if whole is None or not whole.recipe.input else replace(prediction, recipe=whole.recipe)
+
+    async def _fetched(self, prediction_id: str) -> Prediction | None:
+        try:
+            async with asyncio.timeout(_RECIPE_TIMEOUT_S):
+                return await self._generator.fetch_state(prediction_id)
+        except (problems.Problem, TimeoutError):
+            self._is_away = True
+            return None
 
 
 @dataclass(frozen=True)
@@ -54,6 +83,7 @@ class Recovery:
     async def run(self, now: datetime) -> Recovered:
         """Import the outputs; a Problem or UnavailableError ends the run, and the next one goes on."""
         existing = await self.cluster.import_names({names.LABEL_SOURCE: self.generator.name})
+        recipes = _Recipes(self.generator)
         checked = imported = 0
         cursor: str | None = ""
         for _ in range(_MAX_PAGES):
@@ -63,12 +93,12 @@ class Recovery:
             checked += len(page.predictions)
             for each in page.predictions:
                 if _is_due(each, now) and not _is_known(each, existing):
-                    imported += await self._recover(each)
+                    imported += await self._recover(each, recipes)
             reaches_back = any(each.created_at and now - each.created_at > _MAX_RUNTIME for each in page.predictions)
             cursor = None if reaches_back else page.next
         return Recovered(checked, imported)
 
-    async def _recover(self, prediction: Prediction) -> int:
+    async def _recover(self, prediction: Prediction, recipes: _Recipes) -> int:
         """Return the number of created imports."""
         try:
             token = self._token(prediction)
@@ -77,7 +107,7 @@ class Recovery:
         if not _has_media(prediction):
             await self.intake.record_end(prediction, token)
             return 0
-        result = await self.intake.accept(prediction, token, recovered=True)
+        result = await self.intake.accept(await recipes.added_to(prediction), token, recovered=True)
         created = sum(each.created.outcome is CreationOutcome.CREATED for each in result.outputs)
         if created:
             log.warning("a missed prediction was recovered", extra={"prediction": prediction.id, "imports": created})

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, Provider
+from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class PredictionStates:
             raise
 
     def _keep(self, prediction_id: str, prediction: Prediction | None) -> None:
-        """Keep a prediction without its output, which may be megabytes of data: URIs."""
-        prediction = None if prediction is None else replace(prediction, output=None)
+        """Keep a prediction without its output and recipe, which may be megabytes of data: URIs."""
+        prediction = None if prediction is None else replace(prediction, output=None, recipe=Recipe())
         known, now = self._known.get(prediction_id), self._monotonic()
         since = now if known is None else known.since
         self._known[prediction_id] = _Known(prediction, since, now + self._fresh_s(prediction, now - since))

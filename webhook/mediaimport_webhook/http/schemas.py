@@ -91,6 +91,30 @@ class Progress(TypedDict):
 
 
 @with_config(_CLOSED)
+class Generation(TypedDict):
+    """Recipe of a generated asset: what its generator said of the making."""
+
+    provider: Annotated[str, Field(examples=["replicate"])]
+    id: Annotated[str, Field(description="id of the prediction", examples=["gm3qorzdhgbfurvjtvhg6dckhu"])]
+    pointer: Annotated[str, Field(description="JSON Pointer into the prediction's output", examples=["/0"])]
+    model: str | None
+    version: str | None
+    input: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="input of the model, as the service records it; a long text or data: URI is"
+            " {sha256, bytes}; null if nothing is recorded"
+        ),
+    ]
+    metrics: Annotated[dict[str, Any] | None, Field(examples=[{"predict_time": 4.2}])]
+    seed: Annotated[int | str | None, Field(description="a text beyond 2^53 - 1, which not every reader keeps exactly")]
+    created_at: Moment | None
+    started_at: Moment | None
+    completed_at: Moment | None
+    truncated: Annotated[bool, Field(description="true if something did not fit and was left out")]
+
+
+@with_config(_CLOSED)
 class Asset(TypedDict):
     """One asset, from the request on."""
 
@@ -110,6 +134,9 @@ class Asset(TypedDict):
     created_at: Moment
     expires_at: Annotated[Moment | None, Field(description="when the URLs stop working; ask again for new ones")]
     broken: Annotated[str | None, Field(description="what of the resource cannot be shown, and why; null if all is")]
+    generation: NotRequired[
+        Annotated[Generation, Field(description="only where one asset is shown, and a generator made it")]
+    ]
 
 
 @with_config(_CLOSED)

@@ -80,7 +80,7 @@ class MediaRoutes:
         caller = await self.authenticator.caller(request)
         entry = await self._find(request, caller)
         download = _boolean_parameter(request, "download")
-        return bodies.JsonResponse(await self.presenter.present(entry, download=download), headers=self._age())
+        return bodies.JsonResponse(await self.presenter.present_whole(entry, download=download), headers=self._age())
 
     async def retry(self, request: Request) -> Response:
         """Request another run of a finished import: 202."""

@@ -64,6 +64,8 @@ env:
 - name: S3_CA_BUNDLE
   value: /etc/mediaimport/store-ca/ca.crt
 {{- end }}
+- name: PROVENANCE_INPUT
+  value: {{ .Values.provenance.input | quote }}
 {{- with .Values.webhook }}
 - name: PUBLIC_BASE_URL
   value: {{ .publicUrl | quote }}

@@ -23,6 +23,10 @@ def nested(levels: int) -> list[Any]:
     return value
 
 
+def generated(**recipe: object) -> dict[str, object]:
+    return {"name": "replicate", "id": "p1", **recipe}
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -31,6 +35,18 @@ def nested(levels: int) -> list[Any]:
         ({"metadata": {"a": nested(9000)}}, "spec.metadata: is nested 9001 levels deep"),
         ({"metadata": {"a": "x" * 9000}}, "spec.metadata: has 9008 bytes of JSON; at most 8192 are kept"),
         ({"source": {"store": {"key": KEY}}}, "spec.source: source needs exactly one of url and store"),
+        (
+            {"source": {"provider": generated(input={"a": "x" * 9000})}},
+            "spec.source.provider.input: has 9008 bytes of JSON",
+        ),
+        (
+            {"source": {"provider": generated(input={"a": "x" * 5000}, metrics={"b": "x" * 5000})}},
+            "spec.source.provider: has 10079 bytes of JSON; at most 8192 are kept",
+        ),
+        (
+            {"source": {"provider": generated(input={"a": nested(9000)})}},
+            "spec.source.provider.input: is nested 9001 levels deep; at most 32 are kept",
+        ),
         ({"source": {"url": "https://[::1/a"}}, "spec.source.url: is not a URL with a valid host and port"),
         ({"ttlSecondsAfterFinished": 2**63 - 1}, "spec.ttlSecondsAfterFinished: "),
         ({"type": "hologram"}, "spec.type: "),

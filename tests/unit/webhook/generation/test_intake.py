@@ -42,6 +42,9 @@ def test_succeeded_prediction_becomes_an_import(webhook: RunningWebhook, predict
             "pointer": "",
             "model": "wan-video/wan-2.5-t2v",
             "version": "hidden",
+            "input": {"image": "https://user.test/own.png", "prompt": "a rabbit"},
+            "createdAt": "2026-01-01T00:00:00Z",
+            "completedAt": "2026-01-01T00:01:00Z",
         },
     }
     assert (spec["assetId"], spec["userId"], spec["name"]) == (asset_id, "default", "output.mp4")

@@ -20,7 +20,9 @@ from tests.support.hostile_json import HALF, MAX_DIGITS, Token, nested, text_of
 from tests.support.webhook import OWNER_KEY
 
 if TYPE_CHECKING:
-    from tests.support.webhook import Make, RunningWebhook
+    from mediaimport_webhook.settings import InputProvenance
+
+    from tests.support.webhook import Make, RunningWebhook, Start
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 API = "https://api.replicate.com"
@@ -40,9 +42,14 @@ class World:
         self.pages = pages
         self.base = base
         self.import_all = import_all
+        self.whole: dict[str, httpx.Response] = {}
+        """Answers to requests for a prediction alone."""
+        self.input_provenance: InputProvenance = "full"
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(str(request.url))
+        if (alone := self.whole.get(request.url.path)) is not None:
+            return alone
         index = int(request.url.params.get("cursor", 0))
         after = f"{self.base}/v1/predictions?cursor={index + 1}" if index + 1 < len(self.pages) else None
         page = {"results": self.pages[index], "next": after, "previous": None}
@@ -57,6 +64,7 @@ class World:
             tokens=TOKENS,
             records=Records(cluster),
             default_user_id="default",
+            input_provenance=self.input_provenance,
         )
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
             replicate = Replicate(Settings.read(Environment(least)), http)
@@ -194,3 +202,56 @@ def test_success_without_media_whose_callback_never_came_is_recorded(webhook: Ru
     ends = Ends(Records(webhook.cluster))
     found = [webhook.run(ends.get(provider="replicate", prediction=each)) for each in ("pred1", "removed")]
     assert [each and each.accepted for each in found] == [0, None]
+
+
+MADE = {
+    "input": {"prompt": "a rabbit"},
+    "metrics": {"predict_time": 1.5},
+    "logs": "Using seed: 7\n",
+    "started_at": "2026-01-01T11:54:00Z",
+}
+
+
+def providers_of(webhook: RunningWebhook) -> list[dict[str, Any]]:
+    return [each["source"]["provider"] for each in webhook.specs()]
+
+
+def test_recovery_records_the_recipe_that_a_callback_records(start: Start, prediction: Make) -> None:
+    told, missed = start(), start()
+    told.callback(prediction(**MADE, **completed(5)))
+    World(missed, [prediction(**MADE, **completed(5))]).recover()
+    (provider,) = providers_of(missed)
+    assert [provider] == providers_of(told)
+    assert (provider["input"], provider["seed"]) == ({"prompt": "a rabbit"}, "7")
+
+
+def test_recipe_that_the_list_leaves_out_is_asked_for(webhook: RunningWebhook, prediction: Make) -> None:
+    listed = prediction(**completed(5))
+    del listed["logs"]
+    world = World(webhook, [listed])
+    world.whole = {"/v1/predictions/pred1": httpx.Response(200, json=prediction(**MADE, **completed(5)))}
+    assert world.recover() == Recovered(1, 1)
+    (provider,) = providers_of(webhook)
+    assert (provider["seed"], provider["metrics"]) == ("7", {"predict_time": 1.5})
+
+
+@pytest.mark.parametrize("status", [404, 429, 500])
+def test_recipe_that_is_not_told_costs_no_media_and_few_requests(
+    webhook: RunningWebhook, prediction: Make, status: int
+) -> None:
+    listed = [prediction(id=f"p{index}", **completed(5)) for index in range(3)]
+    for each in listed:
+        del each["logs"]
+    world = World(webhook, listed)
+    world.whole = {f"/v1/predictions/p{index}": httpx.Response(status) for index in range(3)}
+    assert world.recover() == Recovered(3, 3)
+    assert [each["input"]["prompt"] for each in providers_of(webhook)] == ["a rabbit"] * 3
+    assert len(world.asked) == 1 + (3 if status == 404 else 1)
+
+
+def test_recovery_records_of_the_input_what_the_installation_wants(webhook: RunningWebhook, prediction: Make) -> None:
+    world = World(webhook, [prediction(**MADE, **completed(5))])
+    world.input_provenance = "none"
+    world.recover()
+    (provider,) = providers_of(webhook)
+    assert ("input" in provider, provider["seed"]) == (False, "7")

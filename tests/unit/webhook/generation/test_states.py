@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
+from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.generation.states import PredictionStates
 from mediaimport_webhook.http import problems
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RUNNING = Prediction("replicate", "p", "processing", PredictionOutcome.RUNNING)
-FAILED = Prediction("replicate", "p", "failed", PredictionOutcome.FAILED, output="data:video/mp4;base64,AAAA")
+DATA = "data:video/mp4;base64,AAAA"
+FAILED = Prediction(
+    "replicate", "p", "failed", PredictionOutcome.FAILED, output=DATA, recipe=Recipe(input={"image": DATA})
+)
 
 
 class World:
@@ -129,14 +133,14 @@ def busy(retry_after: str) -> problems.Problem:
     return problems.Problem(HTTPStatus.TOO_MANY_REQUESTS, "provider-busy", "busy", headers={"Retry-After": retry_after})
 
 
-def test_finished_prediction_is_asked_for_once_and_kept_without_its_output() -> None:
+def test_finished_prediction_is_asked_for_once_and_kept_without_its_data() -> None:
     async def steps(world: World) -> None:
         world.answer = FAILED
         await world.states.get("p")
         world.now, world.answer = 1e6, None
         kept = await world.states.get("p")
         assert kept is not None
-        assert (kept.state, kept.output, world.asked) == ("failed", None, 1)
+        assert (kept.state, kept.output, kept.recipe, world.asked) == ("failed", None, Recipe(), 1)
 
     run(steps)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Prediction:
     output: JsonValue = None
     error: str | None = None
     files_lifetime: timedelta | None = None
+    recipe: Recipe = field(default_factory=Recipe)
     callback_url: str | None = None
     """The URL that the generator calls back, where it says so; its query may hold the owner's token."""
 

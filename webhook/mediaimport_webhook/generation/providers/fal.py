@@ -19,8 +19,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mediaimport_webhook.access.jwks import KeySet
-from mediaimport_webhook.generation import signatures
+from mediaimport_webhook.generation import recipe, signatures
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, deep_json, fields
+from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSAB
 """Answers of the queue to a request that it does not have, or that has no result."""
 _RETRY_AFTER_S = 30
 _MAX_ERROR = 512
+_PROMPTS = ("prompt", "negative_prompt", "actual_prompt", "expanded_prompt", "revised_prompt")
 _TIMEOUT_S = 10.0
 
 
@@ -103,6 +105,7 @@ class Fal:
             outcome=PredictionOutcome.SUCCEEDED if state == "OK" else PredictionOutcome.FAILED,
             output=content.get("payload"),
             error=fields.text(error, max_length=_MAX_ERROR),
+            recipe=_recipe(content.get("payload")),
         )
 
     async def complete(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
@@ -119,7 +122,7 @@ class Fal:
         fetched = await self.fetch_state(f"{model[0]}/requests/{prediction.id}")
         if fetched is None:
             raise _not_there(model[0])
-        return replace(prediction, model=fetched.model, output=fetched.output)
+        return replace(prediction, model=fetched.model, output=fetched.output, recipe=fetched.recipe)
 
     async def fetch_state(self, prediction: str) -> Prediction | None:
         """Return the result of `owner/model/requests/id`, None when it is gone; a 503 Problem while fal refuses it."""
@@ -132,7 +135,9 @@ class Fal:
         content = await self._result(f"{self._queue_url}/{model['app']}/requests/{request}")
         if content is None:
             return None
-        return Prediction(_NAME, request, "OK", PredictionOutcome.SUCCEEDED, model=name, output=content)
+        return Prediction(
+            _NAME, request, "OK", PredictionOutcome.SUCCEEDED, model=name, output=content, recipe=_recipe(content)
+        )
 
     async def _result(self, url: str) -> JsonValue:
         """Return the JSON of a result, None when it is gone."""
@@ -159,6 +164,16 @@ class Fal:
         if _matches(await self._keys.keys(), signature, message):
             return True
         return await self._keys.refresh() and _matches(await self._keys.keys(), signature, message)
+
+
+def _recipe(payload: JsonValue) -> Recipe:
+    """Return the recipe. fal.ai tells no input, but many of its models repeat the prompt next to seed and timings."""
+    texts = {each: recipe.member(payload, each) for each in _PROMPTS}
+    return Recipe(
+        input={name: text for name, text in texts.items() if isinstance(text, str)},
+        metrics=recipe.member(payload, "timings"),
+        seed=recipe.seed_of(recipe.member(payload, "seed")),
+    )
 
 
 def _result_missing(detail: str, *, setting: str) -> problems.Problem:

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import httpx
 from mediaimport_runtime.environment import BadSettingError
 
-from mediaimport_webhook.generation import signatures
+from mediaimport_webhook.generation import recipe, signatures
 from mediaimport_webhook.generation.aliases import ModelAlias, read_models_file
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage, deep_json, fields
 from mediaimport_webhook.generation.providers.fetched_secret import FetchedSecret
+from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
@@ -233,7 +234,21 @@ def _prediction(content: dict[str, Any]) -> Prediction:
         output=content.get("output"),
         error=fields.text(content.get("error"), max_length=_MAX_ERROR),
         files_lifetime=_FILES_LIFETIME,
+        recipe=_recipe(content),
         callback_url=fields.text(content.get("webhook"), max_length=_MAX_URL),
+    )
+
+
+def _recipe(content: dict[str, Any]) -> Recipe:
+    """Return the recipe. The seed is the one that the model tells, or the one that it was given."""
+    model_input = content.get("input")
+    told = recipe.member(content.get("output"), "seed")
+    return Recipe(
+        input=model_input,
+        metrics=content.get("metrics"),
+        seed=recipe.seed_of(told, recipe.member(model_input, "seed"), recipe.logged_seed(content.get("logs"))),
+        started_at=fields.moment(content.get("started_at")),
+        is_partial=not {"input", "logs"} <= content.keys(),
     )
 
 
