@@ -130,15 +130,22 @@ class Provider(Model):
 
 def _valid_url(url: str) -> str:
     """Return the URL; ValueError if nothing can be fetched from it, or if it is too long for the importer's task."""
-    size_bytes = len(url.encode())
-    if size_bytes > MAX_DATA_URI_BYTES:
-        raise ValueError(f"has {size_bytes} bytes; at most {MAX_DATA_URI_BYTES} are possible")
-    quoted_bytes = len(json.dumps(url, ensure_ascii=False).encode())
-    if quoted_bytes > _MAX_QUOTED_URL_BYTES:
-        raise ValueError(f"has {quoted_bytes} bytes as JSON; at most {_MAX_QUOTED_URL_BYTES} are possible")
+    if (oversize := url_oversize(url)) is not None:
+        raise ValueError(oversize)
     if not url.startswith("data:"):
         _check_host_and_port(url)
     return url
+
+
+def url_oversize(url: str) -> str | None:
+    """Return why a URL is too long for a resource, None if it is not."""
+    size_bytes = len(url.encode(errors="surrogatepass"))
+    if size_bytes > MAX_DATA_URI_BYTES:
+        return f"has {size_bytes} bytes; at most {MAX_DATA_URI_BYTES} are possible"
+    quoted_bytes = len(json.dumps(url, ensure_ascii=False).encode(errors="surrogatepass"))
+    if quoted_bytes > _MAX_QUOTED_URL_BYTES:
+        return f"has {quoted_bytes} bytes as JSON; at most {_MAX_QUOTED_URL_BYTES} are possible"
+    return None
 
 
 def _check_host_and_port(url: str) -> None:

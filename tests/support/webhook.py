@@ -29,6 +29,8 @@ from tests.support.webhook_cluster import FakeCluster
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
+    from mediaimport_webhook.store import Waiting
+
 
 Make = Callable[..., dict[str, Any]]
 Start = Callable[..., "RunningWebhook"]
@@ -72,6 +74,26 @@ class FakeSidecars:
         if self.down:
             raise StoreUnavailableError
         return self.held.get(keys.sidecar)
+
+
+@dataclass
+class FakeIncoming:
+    """Objects that wait in the store, by key."""
+
+    held: dict[str, bytes] = field(default_factory=dict)
+    down: bool = False
+    largest_piece: int = 0
+    writes: list[str] = field(default_factory=list)
+
+    async def put(self, key: str, content: Waiting) -> None:
+        if self.down:
+            raise StoreUnavailableError
+        pieces = list(content.pieces())
+        self.largest_piece = max(map(len, pieces))
+        self.writes.append(key)
+        self.held[key] = b"".join(pieces)
+        assert content.size_bytes == len(self.held[key])
+        assert content.sha256 == hashlib.sha256(self.held[key]).hexdigest()
 
 
 @dataclass
@@ -129,12 +151,15 @@ class RunningWebhook:
         first = replica_of
         self.cluster: FakeCluster = FakeCluster() if first is None else first.cluster
         self.sidecars: FakeSidecars = FakeSidecars() if first is None else first.sidecars
+        self.incoming: FakeIncoming = FakeIncoming() if first is None else first.incoming
         self.replicate: FakeReplicate = FakeReplicate() if first is None else first.replicate
         self._runner: asyncio.Runner = asyncio.Runner() if first is None else first._runner
         self._has_own_runner = first is None
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.replicate))
         self.access_log = io.StringIO()
-        dependencies = Dependencies(self.cluster, FakeSigner(), self.sidecars, http, access_log=self.access_log)
+        dependencies = Dependencies(
+            self.cluster, FakeSigner(), self.sidecars, http, access_log=self.access_log, incoming=self.incoming
+        )
         self.metrics = dependencies.metrics
         self.app = build(Settings.read(Environment(variables)), dependencies)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)

@@ -30,6 +30,8 @@ from mediaimport_webhook.http import problems
 from mediaimport_webhook.http.protocol import BoundedProtocol
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
+from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.store.incoming import Incoming
 from mediaimport_webhook.store.presign import Presigner
 from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
@@ -88,6 +90,7 @@ async def recover_missed(settings: Settings) -> int:
         intake = Intake(
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), Sidecars(settings.store, fetch)),
+            incoming=Incoming(settings.store),
             tokens=tokens,
             records=records,
             default_user_id=settings.default_user_id,
@@ -100,7 +103,7 @@ async def recover_missed(settings: Settings) -> int:
         except problems.Problem as problem:
             log.error("the recovery failed", extra={"error": problem.detail})  # noqa: TRY400 - expected: no traceback
             return 1
-        except KubernetesError as error:
+        except (KubernetesError, StoreUnavailableError) as error:
             log.error("the recovery failed", extra={"error": str(error)})  # noqa: TRY400 - expected: no traceback
             return 1
         finally:

@@ -40,7 +40,8 @@ from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes import events, generation, health, media
-from mediaimport_webhook.store import SidecarReader, StoreUnavailableError, UrlSigner
+from mediaimport_webhook.store import IncomingStore, SidecarReader, StoreUnavailableError, UrlSigner
+from mediaimport_webhook.store.incoming import Incoming
 from mediaimport_webhook.viewer.routes import Viewer
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Dependencies:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to drain; event streams then end."""
     limits: Limits = field(default_factory=Limits)
+    incoming: IncomingStore | None = None
+    """None: the store of the settings."""
 
 
 def build(settings: Settings, dependencies: Dependencies) -> Starlette:
@@ -108,6 +111,7 @@ def _routes(
     cluster, sidecars, metrics = dependencies.cluster, dependencies.sidecars, dependencies.metrics
     presenter = Presenter(dependencies.signer)
     lookup = AssetLookup(catalogue, cluster, sidecars)
+    incoming = dependencies.incoming or Incoming(settings.store)
     imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
     media_routes = media.MediaRoutes(
         authenticator=authenticator,
@@ -133,6 +137,7 @@ def _routes(
     intake = Intake(
         cluster=cluster,
         imports=imports,
+        incoming=incoming,
         tokens=tokens,
         records=records,
         default_user_id=settings.default_user_id,

@@ -25,6 +25,7 @@ from mediaimport_webhook.generation.records import Records
 from mediaimport_webhook.generation.recovery import Recovered, Recovery
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.settings import Settings
+from mediaimport_webhook.store.incoming import Incoming
 from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 from dev.cluster.kubectl import KubeError
@@ -67,7 +68,14 @@ async def recovered(settings: Settings, *, prediction_id: str) -> Recovered:
         cluster = KubernetesCluster(api, namespace=settings.namespace, pod_name="recovery", deployment_name=None)
         imports = Imports(cluster, Catalogue(), Sidecars(settings.store, fetch))
         records = Records(cluster)
-        intake = Intake(cluster=cluster, imports=imports, tokens=TOKENS, records=records, default_user_id="default")
+        intake = Intake(
+            cluster=cluster,
+            imports=imports,
+            incoming=Incoming(settings.store),
+            tokens=TOKENS,
+            records=records,
+            default_user_id="default",
+        )
         recovery = Recovery(OnlyOne(settings, http, prediction_id), intake, cluster, TOKENS)
         return await recovery.run(datetime.now(UTC) + LATER)
 

@@ -15,12 +15,14 @@ from pydantic import ValidationError
 
 from mediaimport_webhook.generation.ends import WHOLE_LIFETIME, Ends
 from mediaimport_webhook.generation.idempotency import Claims
+from mediaimport_webhook.generation.inline import InlineFile, is_too_large
 from mediaimport_webhook.generation.outputs import Output, announce_outputs, generated_manifest, media_outputs
 from mediaimport_webhook.generation.owner import InvalidTokenError, Owner, OwnerToken, OwnerTokens, text_in
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
 from mediaimport_webhook.generation.recipe import RecordedRecipe, recorded
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
+from mediaimport_webhook.store import IncomingStore, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -79,14 +81,29 @@ class ConcurrencyLimiter:
             self._slots.release()
 
 
-def _made(
+@dataclass(frozen=True)
+class _Made:
+    """Import of an output that is to be created: its manifest, or why there is none; and a file to store before."""
+
+    manifest: Resource | None
+    refusal: str = ""
+    inline: InlineFile | None = None
+
+
+async def _made(
     recipe: RecordedRecipe, output: Output, *, owner: Owner, expires_at: datetime | None, recovered: bool
-) -> Resource | str:
-    """Return the manifest of an output's import, or why the schema refuses it."""
+) -> _Made:
     try:
-        return generated_manifest(recipe, output, owner=owner, expires_at=expires_at, recovered=recovered)
+        inline = await asyncio.to_thread(InlineFile.of, output.url) if is_too_large(output) else None
+    except ValueError as error:
+        return _Made(None, f"it is a data: URI that {error}")
+    try:
+        manifest = generated_manifest(
+            recipe, output, owner=owner, expires_at=expires_at, recovered=recovered, inline=inline
+        )
     except ValidationError as error:
-        return problems.first_error(error)
+        return _Made(None, problems.first_error(error))
+    return _Made(manifest, inline=inline)
 
 
 class Intake:
@@ -97,6 +114,7 @@ class Intake:
         *,
         cluster: Cluster,
         imports: Imports,
+        incoming: IncomingStore,
         tokens: OwnerTokens,
         records: Records,
         default_user_id: str,
@@ -105,6 +123,7 @@ class Intake:
     ) -> None:
         self._cluster = cluster
         self._imports = imports
+        self._incoming = incoming
         self._tokens = tokens
         self._ends = Ends(records)
         self._claims = Claims(records)
@@ -134,8 +153,9 @@ class Intake:
     async def accept(
         self, prediction: Prediction, token: OwnerToken | None, *, recovered: bool = False
     ) -> IntakeResult:
-        """Create the missing imports; UnavailableError unless all are persisted, and those that exist stay.
+        """Create the missing imports, and those that exist stay; UnavailableError, StoreUnavailableError.
 
+        Either says that not all are persisted: the second, that a file which came inline cannot be stored.
         Without a token they belong to the default user. `recovered` labels the imports of a prediction whose callback
         never came.
         """
@@ -178,9 +198,9 @@ class Intake:
         """Try every output, so that the failure of one delays no other; then raise the first failure."""
         expires_at = self._expires_at(prediction)
         recipe = recorded(prediction, self._input_provenance)
-        made = [_made(recipe, each, owner=owner, expires_at=expires_at, recovered=recovered) for each in outputs]
-        announce_outputs(prediction, [each for each in made if isinstance(each, dict)])
-        imports = (self._import(prediction, each, resource) for each, resource in zip(outputs, made, strict=True))
+        made = [await _made(recipe, each, owner=owner, expires_at=expires_at, recovered=recovered) for each in outputs]
+        announce_outputs(prediction, [each.manifest for each in made if each.manifest is not None])
+        imports = (self._import(prediction, output, each) for output, each in zip(outputs, made, strict=True))
         results = await asyncio.gather(*imports, return_exceptions=True)
         for each in results:
             if isinstance(each, BaseException):
@@ -191,16 +211,31 @@ class Intake:
         lifetime = prediction.files_lifetime
         return None if lifetime is None else (prediction.completed_at or self._clock()) + lifetime
 
-    async def _import(self, prediction: Prediction, output: Output, resource: Resource | str) -> OutputResult:
-        """Create the import; a text is why there is none."""
-        if isinstance(resource, str):
-            created = CreationResult(CreationOutcome.REFUSED, message=resource)
+    async def _import(self, prediction: Prediction, output: Output, made: _Made) -> OutputResult:
+        if made.manifest is None:
+            created = CreationResult(CreationOutcome.REFUSED, message=made.refusal)
         else:
             async with self._creations:
-                created = await self._imports.create(resource)
+                created = await self._created(prediction, output, made.manifest, made.inline)
         if created.outcome in _NOT_ACCEPTED:
             await self._report(prediction, "OutputRefused", f"output {output.pointer or '/'}: {created.message}")
         return OutputResult(output, created)
+
+    async def _created(
+        self, prediction: Prediction, output: Output, manifest: Resource, inline: InlineFile | None
+    ) -> CreationResult:
+        """Create the import, after its inline file is stored. A repeated callback finds the import, and stores none."""
+        if inline is not None:
+            existing = await self._imports.existing(manifest)
+            if existing is not None:
+                return existing
+            try:
+                await self._incoming.put(manifest["spec"]["source"]["store"]["key"], inline)
+            except StoreUnavailableError as error:
+                detail = f"output {output.pointer or '/'}, which came inline, cannot be stored ({error}); send it again"
+                await self._report(prediction, "OutputNotStored", detail)
+                raise
+        return await self._imports.create(manifest)
 
     async def _ignore(self, prediction: Prediction, reason: str, detail: str) -> IntakeResult:
         await self._report(prediction, reason, detail)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from mediaimport_api import names
-from mediaimport_api.spec import Source, Spec
+from mediaimport_api.spec import Expected, Source, Spec, StoredObject
 
 from mediaimport_webhook.http import problems, schemas
 from mediaimport_webhook.imports.manifest import label_value, manifest_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from mediaimport_webhook.cluster import Resource
+    from mediaimport_webhook.generation.inline import InlineFile
     from mediaimport_webhook.generation.owner import Owner
     from mediaimport_webhook.generation.providers import Prediction
     from mediaimport_webhook.generation.recipe import RecordedRecipe
@@ -161,15 +162,32 @@ def generated_tags(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([GENERATED, *tags]))[: schemas.MAX_TAGS]
 
 
-def generated_manifest(
-    recipe: RecordedRecipe, output: Output, *, owner: Owner, expires_at: datetime | None, recovered: bool = False
+def generated_manifest(  # noqa: PLR0913 - all that an import is made of
+    recipe: RecordedRecipe,
+    output: Output,
+    *,
+    owner: Owner,
+    expires_at: datetime | None,
+    recovered: bool = False,
+    inline: InlineFile | None = None,
 ) -> Resource:
-    """Return the import of one output; pydantic's ValidationError if the schema refuses it."""
+    """Return the import of one output; pydantic's ValidationError if the schema refuses it.
+
+    With an inline file, its source is the object in which that one waits.
+    """
     prediction = recipe.prediction
     identity = (prediction.provider, prediction.id, output.pointer)
+    asset_id = names.prediction_asset_id(*identity)
+    waiting = None if inline is None else StoredObject(key=names.incoming_key(owner.user_id, asset_id))
     spec = Spec(
-        source=Source(url=output.url, expires_at=expires_at, provider=recipe.provider(output.pointer)),
-        asset_id=names.prediction_asset_id(*identity),
+        source=Source(
+            url=output.url if inline is None else None,
+            store=waiting,
+            expires_at=expires_at if inline is None else None,
+            provider=recipe.provider(output.pointer),
+        ),
+        asset_id=asset_id,
+        expected=None if inline is None else Expected(sha256=inline.sha256, size_bytes=inline.size_bytes),
         name=output.file_name or None,
         user_id=owner.user_id,
         tags=generated_tags(owner.tags),

@@ -75,6 +75,18 @@ class Imports:
             return CreationResult(CreationOutcome.REFUSED, message=error.message)
         return CreationResult(CreationOutcome.CREATED, self.catalogue.insert(resource))
 
+    async def existing(self, manifest: Resource) -> CreationResult | None:
+        """Return what `create` would without creating anything, None if it would create the import; UnavailableError.
+
+        What an import is to read from the store need not be stored if there is no import to come.
+        """
+        found = await self.cluster.get_import(manifest["metadata"]["name"])
+        if found is not None:
+            return self._found(manifest, found)
+        if await self._has_tombstone(manifest):
+            return CreationResult(CreationOutcome.DELETED, message="it was deleted")
+        return None
+
     async def retry(self, entry: Entry) -> CreationResult:
         """Request another run of an import; UnavailableError."""
         patch = {"spec": {"run": f"retry-{uuid4().hex[:12]}"}}
@@ -107,6 +119,9 @@ class Imports:
         existing = await self.cluster.get_import(manifest["metadata"]["name"])
         if existing is None:
             raise UnavailableError("the import was deleted during its creation")
+        return self._found(manifest, existing)
+
+    def _found(self, manifest: Resource, existing: Resource) -> CreationResult:
         entry = entry_of(existing)
         if entry.deleted:
             return CreationResult(CreationOutcome.DELETED, message="it was deleted")

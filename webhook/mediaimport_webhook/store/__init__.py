@@ -1,4 +1,7 @@
-"""The webhook's side of the store, which it only reads: presigned URLs, and sidecars of assets without a resource."""
+"""The webhook's side of the store: presigned URLs, sidecars of assets without a resource, and `incoming/`.
+
+It writes nothing but objects below `incoming/`, which wait there for their import.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from mediaimport_api.names import AssetKeys
@@ -42,3 +46,25 @@ class SidecarReader(Protocol):
 
     async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
         """Return the record of that user's asset, None if there is none; StoreUnavailableError."""
+
+
+class Waiting(Protocol):
+    """Content of an object that waits for its import. Its pieces can be made more than once."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Return its size."""
+
+    @property
+    def sha256(self) -> str:
+        """Return its SHA-256 in hex."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield it in pieces of bounded size."""
+
+
+class IncomingStore(Protocol):
+    """Objects below `incoming/`."""
+
+    async def put(self, key: str, content: Waiting) -> None:
+        """Store an object, over an earlier one of that key; StoreUnavailableError."""

@@ -134,7 +134,7 @@ def test_item_that_the_api_server_refuses_is_answered(webhook: RunningWebhook, p
 def test_output_that_is_too_long_for_a_resource_is_not_answered_as_imported(
     webhook: RunningWebhook, prediction: Make
 ) -> None:
-    answer = webhook.callback(prediction(output="data:image/png;base64," + "A" * 100_000))
+    answer = webhook.callback(prediction(output="https://replicate.delivery/" + "A" * 100_000))
     assert (answer.status_code, answer.json()["status"]) == (200, "ignored")
     assert webhook.cluster.imports == {}
     assert webhook.cluster.events[0][0] == "OutputRefused"

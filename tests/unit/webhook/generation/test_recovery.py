@@ -61,6 +61,7 @@ class World:
         intake = Intake(
             cluster=cluster,
             imports=Imports(cluster, Catalogue(), self.webhook.sidecars),
+            incoming=self.webhook.incoming,
             tokens=TOKENS,
             records=Records(cluster),
             default_user_id="default",
