@@ -27,7 +27,8 @@ from mediaimport_importer.errors import RefusedError, StarvedProberError, Unavai
 if TYPE_CHECKING:
     from pathlib import Path
 
-START_S = 30.0
+START_S = 120.0
+"""For the container beside the importer's, which starts at the same time, or again after a fault."""
 ANSWER_S = 75.0
 """By the clock, times the patience of the request: a little more than the prober takes for all its tools."""
 PATIENCE = (1, 2, 4)

@@ -181,13 +181,7 @@ def _prober(importer: ImporterSettings, *, memory: str) -> Object:
         "restartPolicy": "Always",
         "command": ["python", "-m", "mediaimport_prober"],
         "env": [*base.env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}), _PROBER_MEMORY_VARIABLE],
-        # The probe waits inside: the kubelet repeats a failed one only after a second.
-        "startupProbe": {
-            "exec": {"command": ["sh", "-c", f"until test -S {SOCKET}; do sleep 0.02; done"]},
-            "timeoutSeconds": 20,
-            "periodSeconds": 1,
-            "failureThreshold": 3,
-        },
+        # No startup probe: the importer waits for the socket, and may fetch its media meanwhile.
         "securityContext": base.security_context(importer.prober_uid),
         "resources": {
             "requests": {

@@ -65,6 +65,11 @@ def test_the_prober_has_no_secret_and_cannot_write_to_the_scratch_space(build: B
     assert shared == {"scratch", "prober"}
 
 
+def test_the_importer_starts_while_the_prober_does(build: Build) -> None:
+    prober, _ = containers(job_of(build))
+    assert not {"startupProbe", "readinessProbe"} & set(prober)
+
+
 def test_every_mount_has_its_volume(build: Build) -> None:
     job = job_of(build)
     volumes = {each["name"] for each in pod_of(job)["volumes"]}
