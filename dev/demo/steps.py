@@ -14,7 +14,7 @@ from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 
 from dev.demo.evidence import Evidence, fetcher, gather
-from tests.support.installation.helm import Installation, install
+from tests.support.installation.helm import Installation, install, other_owner
 from tests.support.replicate.manifest import NAME, StandIn, deploy
 from tests.support.replicate.settings import Settings
 
@@ -44,8 +44,12 @@ def set_up(kube: Kube, environment: Mapping[str, str], output: Output) -> tuple[
     installation = Installation(kube)
     output.step("starting the stand-in for Replicate")
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"])
-    output.step(f"helm upgrade --install {installation.release} charts/mediaimport --wait")
-    install(installation, environment, replicate=replicate)
+    owner = other_owner(installation)
+    if owner:
+        output.step(f"the resource definition belongs to {owner}: this release takes it over")
+    option = " --take-ownership" if owner else ""
+    output.step(f"helm upgrade --install {installation.release} charts/mediaimport --wait{option}")
+    install(installation, environment, replicate=replicate, adopt=owner is not None)
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     return installation, replicate
 

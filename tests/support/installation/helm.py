@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 CHART = CHECKOUT / "charts" / "mediaimport"
+DEFINITION = "mediaimports.mediaimport.dev"
 TIMEOUT = "180s"
 
 
@@ -48,17 +49,36 @@ class Installation:
 
 
 def install(
-    installation: Installation, environment: Mapping[str, str], *, replicate: StandIn, values: Values | None = None
+    installation: Installation,
+    environment: Mapping[str, str],
+    *,
+    replicate: StandIn,
+    values: Values | None = None,
+    adopt: bool = True,
 ) -> None:
     """Install or upgrade the release and wait until it is ready.
 
-    `environment`: images and store, as dev.cluster has them. `values` override the values derived from it.
+    `environment`: images and store, as dev.cluster has them. `values` override the values derived from it. `adopt`:
+    take the resource definition over from another release.
     """
     kube, namespace = installation.kube, installation.namespace
     chosen = merged(values_of(environment, installation, replicate), values or {})
     kube.apply([_namespace(namespace)])
-    options = ("--namespace", namespace, "--values", "-", *ownership(kube), "--wait", "--timeout", TIMEOUT)
+    adoption = ownership(kube) if adopt else ()
+    options = ("--namespace", namespace, "--values", "-", *adoption, "--wait", "--timeout", TIMEOUT)
     kube.helm("upgrade", "--install", installation.release, str(CHART), *options, given=json.dumps(chosen))
+
+
+def other_owner(installation: Installation) -> str | None:
+    """Return who else the resource definition belongs to, as a text; None if nobody: Helm then needs no option."""
+    found = installation.kube.kubectl("get", "crd", DEFINITION, "--ignore-not-found", "--output", "json")
+    if not found:
+        return None
+    annotations = json.loads(found)["metadata"].get("annotations", {})
+    release, namespace = (annotations.get(f"meta.helm.sh/release-{each}", "") for each in ("name", "namespace"))
+    if (release, namespace) == (installation.release, installation.namespace):
+        return None
+    return f"the release {release} in {namespace}" if release else "no release"
 
 
 def ownership(kube: Kube) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dev.cluster.kubectl import Kube
-from tests.support.installation.helm import Installation, image_values, merged, values_of
+from tests.support.installation.helm import Installation, image_values, merged, other_owner, values_of
 from tests.support.replicate.manifest import StandIn, manifests
 
 if TYPE_CHECKING:
@@ -75,3 +77,31 @@ def test_stand_in_tells_the_urls_of_its_own_service() -> None:
         {"name": "PUBLIC_URL", "value": "http://replicate.elsewhere.svc"},
         {"name": "PREDICT_SECONDS", "value": "0"},
     ]
+
+
+@dataclass(frozen=True)
+class Cluster(Kube):
+    """A cluster with one object."""
+
+    found: str = ""
+
+    def kubectl(self, *arguments: str, namespace: str = "", given: str | None = None) -> str:
+        assert "--ignore-not-found" in arguments
+        return self.found
+
+
+def definition(**annotations: str) -> str:
+    return json.dumps({"metadata": {"annotations": {f"meta.helm.sh/{key}": annotations[key] for key in annotations}}})
+
+
+@pytest.mark.parametrize(
+    ("found", "owner"),
+    [
+        ("", None),
+        (definition(**{"release-name": "mediaimport", "release-namespace": "mediaimport"}), None),
+        (definition(**{"release-name": "mediaimport", "release-namespace": "old"}), "the release mediaimport in old"),
+        ('{"metadata": {}}', "no release"),
+    ],
+)
+def test_definition_of_another_release_is_taken_over_with_a_word(found: str, owner: str | None) -> None:
+    assert other_owner(Installation(Cluster({}, found))) == owner
