@@ -103,7 +103,7 @@ class Prober:
 
 def out_of_memory(message: str) -> UnavailableError:
     """Return the error of a prober that had too little memory: no fault of the file, which may be whole and well."""
-    return UnavailableError(Reason.OUT_OF_MEMORY, f"{message}; importer.proberMemory in the chart is its limit")
+    return UnavailableError(Reason.OUT_OF_MEMORY, f"{message}; prober.resources.limits.memory in the chart is its limit")
 
 
 def _ended() -> UnavailableError:

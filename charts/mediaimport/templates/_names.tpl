@@ -34,6 +34,15 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{/* The annotations and labels of an object; labels are the last key. Call with (list $ "component" annotations). */}}
+{{- define "mediaimport.metadata" -}}
+{{- $root := index . 0 -}}
+{{- with merge (dict) (index . 2) $root.Values.commonAnnotations -}}
+annotations: {{- toYaml . | nindent 2 }}
+{{ end -}}
+labels: {{- include "mediaimport.labels" . | nindent 2 }}
+{{- end -}}
+
 {{/* The labels of a workload's pods. Call with (list $ "component" podLabels). */}}
 {{- define "mediaimport.podLabels" -}}
 {{- $root := index . 0 -}}
@@ -98,7 +107,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret that the chart makes of the keys; `metadata` is its last key. Call with (list $ namespace). */}}
+{{/* The Secret that the chart makes of the keys; Call with (list $ namespace annotations). */}}
 {{- define "mediaimport.storeSecretIn" -}}
 {{- $root := index . 0 -}}
 apiVersion: v1
@@ -109,7 +118,7 @@ stringData:
 metadata:
   name: {{ include "mediaimport.storeSecret" $root }}
   namespace: {{ index . 1 }}
-  labels: {{- include "mediaimport.labels" (list $root "importer") | nindent 4 }}
+  {{- include "mediaimport.metadata" (list $root "importer" (index . 2)) | nindent 2 }}
 {{- end -}}
 
 {{- define "mediaimport.storeCa" -}}
@@ -151,4 +160,11 @@ metadata:
 {{/* The Secret with the keys that sign the owner of a prediction. */}}
 {{- define "mediaimport.ownerKeysSecret" -}}
 {{- default (printf "%s-owner-keys" (include "mediaimport.fullname" .)) .Values.webhook.ownerKeysExistingSecret -}}
+{{- end -}}
+
+{{/* The ServiceAccount of a program. Call with (list $ "program" .Values.program.serviceAccount). */}}
+{{- define "mediaimport.serviceAccount" -}}
+{{- $account := index . 2 -}}
+{{- $own := printf "%s-%s" (include "mediaimport.fullname" (index . 0)) (index . 1) -}}
+{{- default ($account.create | ternary $own "default") $account.name -}}
 {{- end -}}

@@ -1,28 +1,34 @@
 {{/* The pod's part of Pod Security `restricted`. */}}
 {{- define "mediaimport.podSecurity" -}}
-runAsNonRoot: true
-{{- with .Values.runAsUser }}
-runAsUser: {{ int64 . }}
-runAsGroup: {{ int64 . }}
-fsGroup: {{ int64 . }}
-{{- end }}
-seccompProfile: {type: RuntimeDefault}
+{{- $security := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- with .Values.runAsUser -}}
+{{- $security = merge (dict "runAsUser" (int64 .) "runAsGroup" (int64 .) "fsGroup" (int64 .)) $security -}}
+{{- end -}}
+{{- merge (dict) .Values.podSecurityContext $security | toYaml -}}
 {{- end -}}
 
-{{/* The field imagePullSecrets of a pod, if there are any. */}}
-{{- define "mediaimport.imagePullSecrets" -}}
-{{- with include "mediaimport.pullSecrets" . | fromJsonArray -}}
+{{/* The fields of a pod for its images and its name resolution. */}}
+{{- define "mediaimport.podFields" -}}
+{{- with include "mediaimport.pullSecrets" . | fromJsonArray }}
 imagePullSecrets:
 {{- range . }}
   - name: {{ . }}
 {{- end }}
-{{- end -}}
+{{- end }}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "mediaimport.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- $security := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- merge (dict) .Values.securityContext $security | toYaml -}}
 {{- end -}}
 
 {{/* The scheduling fields of a pod. Call with (list $ "component" values). */}}

@@ -94,11 +94,9 @@ def _container(resource: Resource, importer: ImporterSettings) -> Object:
     container = base.container(
         importer, name=CLEANUP_CONTAINER, module="mediaimport_importer.deletion", variables=variables, mounts=mounts
     )
-    resources = {
-        "requests": {"cpu": importer.cpu_request, "memory": importer.memory},
-        "limits": {"memory": importer.memory},
+    return container | {
+        "resources": {"requests": importer.resources.requests, "limits": importer.resources.limits}
     }
-    return container | {"resources": resources}
 
 
 def cleanup_task(resource: Resource) -> Deletion:

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from mediaimport_operator.observe.resource import Resource
     from mediaimport_operator.settings.importer import ImporterSettings
     from mediaimport_operator.settings.operator import Settings
+    from mediaimport_operator.settings.resources import Resources
 
 MANAGER = "mediaimport"
 SCRATCH = "/scratch"
 SOCKET_DIRECTORY = "/run/prober"
 SOCKET = f"{SOCKET_DIRECTORY}/prober.sock"
 HEADERS_DIRECTORY = "/etc/mediaimport/source-headers"
-_PROBER_MEMORY_REQUEST_BYTES = 128 * 1024**2
 _PROBER_MEMORY_VARIABLE: Object = {
     # The limit that the container really has, also where admission has changed it.
     "name": "PROBER_MEMORY_BYTES",
@@ -135,17 +135,17 @@ def _owner(resource: Resource) -> Object:
 
 def _pod_spec(importer_task: Task, importer: ImporterSettings) -> Object:
     return base.pod_spec(importer) | {
-        "initContainers": [_prober(importer, memory=_memory(importer_task, importer.prober_memory))],
-        "containers": [_importer(importer_task, importer, memory=_memory(importer_task, importer.memory))],
+        "initContainers": [_prober(importer, _resources(importer_task, importer.prober_resources))],
+        "containers": [_importer(importer_task, importer, _resources(importer_task, importer.resources))],
         "volumes": [*_volumes(importer), *_headers_volume(importer_task)],
     }
 
 
-def _memory(importer_task: Task, limit: str) -> str:
-    return quantity.times(limit, 2) if importer_task.more_memory else limit
+def _resources(importer_task: Task, resources: Resources) -> Resources:
+    return resources.with_more_memory() if importer_task.more_memory else resources
 
 
-def _importer(importer_task: Task, importer: ImporterSettings, *, memory: str) -> Object:
+def _importer(importer_task: Task, importer: ImporterSettings, resources: Resources) -> Object:
     scratch_bytes = quantity.size_bytes(importer.scratch_size)
     environment = {
         TASK_VARIABLE: importer_task.model_dump_json(by_alias=True, exclude_none=True),
@@ -161,19 +161,14 @@ def _importer(importer_task: Task, importer: ImporterSettings, *, memory: str) -
         {"name": "importer-tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the container's own
         *_headers_mount(importer_task),
     ]
-    resources = {
-        # Most nodes could never fit a request for the whole scratch space.
-        "requests": {"cpu": importer.cpu_request, "memory": memory, "ephemeral-storage": "64Mi"},
-        "limits": {"memory": memory, "ephemeral-storage": disk},
-    }
     container = base.container(
         importer, name=IMPORTER_CONTAINER, module="mediaimport_importer", variables=environment, mounts=mounts
     )
-    return container | {"resources": resources}
+    # Most nodes could never fit a request for the whole scratch space.
+    return container | {"resources": resources.manifest(disk_request="64Mi", disk_limit=disk)}
 
 
-def _prober(importer: ImporterSettings, *, memory: str) -> Object:
-    memory_bytes = min(_PROBER_MEMORY_REQUEST_BYTES, quantity.size_bytes(importer.prober_memory))
+def _prober(importer: ImporterSettings, resources: Resources) -> Object:
     return {
         "name": PROBER_CONTAINER,
         "image": importer.prober_image,
@@ -183,14 +178,7 @@ def _prober(importer: ImporterSettings, *, memory: str) -> Object:
         "env": [*base.env({"PROBER_SOCKET": SOCKET, "SCRATCH_DIRECTORY": SCRATCH}), _PROBER_MEMORY_VARIABLE],
         # No startup probe: the importer waits for the socket, and may fetch its media meanwhile.
         "securityContext": base.security_context(importer.prober_uid),
-        "resources": {
-            "requests": {
-                "cpu": importer.prober_cpu_request,
-                "memory": str(memory_bytes),
-                "ephemeral-storage": "16Mi",
-            },
-            "limits": {"memory": memory, "ephemeral-storage": str(_DISK_BESIDES_SCRATCH_BYTES)},
-        },
+        "resources": resources.manifest(disk_request="16Mi", disk_limit=str(_DISK_BESIDES_SCRATCH_BYTES)),
         "volumeMounts": [
             {"name": "scratch", "mountPath": SCRATCH, "readOnly": True},
             {"name": "prober", "mountPath": SOCKET_DIRECTORY},

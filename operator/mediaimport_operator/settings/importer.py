@@ -10,12 +10,18 @@ from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.kubernetes import quantity
 
 from mediaimport_operator.settings.extras import Extras
+from mediaimport_operator.settings.resources import Resources
 
-_PLACEMENT = frozenset({"nodeSelector", "tolerations", "affinity", "priorityClassName", "topologySpreadConstraints"})
+_PLACEMENT = frozenset({
+    *("nodeSelector", "tolerations", "affinity", "priorityClassName", "topologySpreadConstraints", "runtimeClassName"),
+    *("dnsConfig", "dnsPolicy", "hostAliases"),
+})  # fmt: skip
+_IMPORTER = Resources({"cpu": "100m", "memory": "256Mi"}, {"memory": "256Mi"})
+_PROBER = Resources({"cpu": "100m", "memory": "128Mi"}, {"memory": "1Gi"})
 _PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 
 Placement = dict[str, Any]
-"""Fields of a pod's spec that say which nodes it may run on."""
+"""Fields of a pod's spec that say which nodes it may run on, under which runtime, and how it resolves names."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,8 @@ class ImporterSettings:
     config_map: str | None
     store_secret: str | None
     store_ca_config_map: str | None
-    memory: str
-    cpu_request: str
-    prober_memory: str
-    prober_cpu_request: str
+    resources: Resources
+    prober_resources: Resources
     scratch_size: str
     placement: Placement
     extras: Extras
@@ -55,10 +59,8 @@ class ImporterSettings:
             config_map=env.optional("IMPORTER_CONFIG_MAP"),
             store_secret=env.optional("S3_SECRET_NAME"),
             store_ca_config_map=env.optional("S3_CA_CONFIG_MAP"),
-            memory=_bytes(env, "IMPORTER_MEMORY", "256Mi"),
-            cpu_request=env.text("IMPORTER_CPU_REQUEST", "100m"),
-            prober_memory=_bytes(env, "PROBER_MEMORY", "1Gi"),
-            prober_cpu_request=env.text("PROBER_CPU_REQUEST", "100m"),
+            resources=Resources.read(env, "IMPORTER_RESOURCES", default=_IMPORTER),
+            prober_resources=Resources.read(env, "PROBER_RESOURCES", default=_PROBER),
             scratch_size=_bytes(env, "SCRATCH_SIZE", "10Gi"),
             placement=_placement(env),
             extras=Extras.read(env),

@@ -50,6 +50,23 @@ def test_every_runbook_is_a_heading_of_the_docs(chart: Chart) -> None:
         assert (page, heading) == ("https://wiki.example.com/operate", each["runbook"].partition("#")[2])
 
 
+def test_disabled_alert_is_left_out(chart: Chart) -> None:
+    every, fewer = names(chart), names(chart, "monitoring.rules.disabled={MediaImportQueueWaitHigh}")
+    assert set(every) - set(fewer) == {"MediaImportQueueWaitHigh"}
+    assert len(fewer) == len(every) - 1
+
+
+def test_thresholds_are_those_of_the_values(chart: Chart) -> None:
+    settings = [f"monitoring.rules.thresholds.{each}" for each in ("queueWaitSeconds=61", "failurePercent=50")]
+    expressions = {each["alert"]: each["expr"] for group in chart.rules(*settings)["groups"] for each in group["rules"]}
+    assert expressions["MediaImportQueueWaitHigh"].endswith("> 61")
+    assert "> 0.5" in expressions["MediaImportFailureRateHigh"]
+
+
+def names(chart: Chart, *settings: str) -> list[str]:
+    return [each["alert"] for group in chart.rules(*settings)["groups"] for each in group["rules"]]
+
+
 def test_alerts_have_no_runbook_url_without_the_value(chart: Chart) -> None:
     assert [each for each in annotations_of(chart) if "runbook_url" in each] == []
 

@@ -75,6 +75,14 @@ def test_lint_is_clean(chart: Chart) -> None:
         (["importer.proberRunAsUser=65532"], "importer.runAsUser and importer.proberRunAsUser are the same"),
         (["s3.identityAddress=metadata"], "/s3/identityAddress"),
         (["s3.sessionRole=importer"], "/s3/sessionRole"),
+        (["importer.memory=1Gi"], "importer.memory is no value any more; set importer.resources.requests.memory and"),
+        (["importer.cpuRequest=1"], "set importer.resources.requests.cpu instead"),
+        (["importer.proberMemory=1Gi"], "set prober.resources.limits.memory instead"),
+        (["importer.proberCpuRequest=1"], "set prober.resources.requests.cpu instead"),
+        (["webhook.replicas=2"], "webhook.replicas is no value any more; set webhook.replicaCount instead"),
+        (["prober.resources.limits.memory=null"], "missing property 'memory'"),
+        (["monitoring.rules.enabled=true", "monitoring.rules.disabled={Other}"], "names Other, which is no alert"),
+        (["webhook.ingress.paths[0].path=callback"], "/webhook/ingress/paths/0/path"),
     ],
 )
 def test_bad_value_is_refused_by_name(chart: Chart, settings: list[str], sentence: str) -> None:

@@ -137,8 +137,12 @@ def test_name_of_the_job_is_taken(burst: Burst, world: World) -> None:
     burst.all_ready(timeout_s=120)
 
 
+def memory_limit(memory: str) -> str:
+    return json.dumps({"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"memory": memory}})
+
+
 def test_attempt_out_of_memory_gets_more_the_next_time(burst: Burst, world: World) -> None:
-    with world.operator_setting("IMPORTER_MEMORY", "48Mi"):
+    with world.operator_setting("IMPORTER_RESOURCES", memory_limit("48Mi")):
         burst.fill(1)
         (resource,) = burst.all_ready(timeout_s=120)
     assert reasons_of(resource) == ["OutOfMemory", "Imported"]
@@ -153,7 +157,7 @@ def test_prober_out_of_memory_gets_more_the_next_time_and_then_no_description(
     burst: Burst, world: World, memory: str, warnings: list[str] | None
 ) -> None:
     """ffprobe's libraries need 50 MiB, which is half of the limit here."""
-    with world.operator_setting("PROBER_MEMORY", memory):
+    with world.operator_setting("PROBER_RESOURCES", memory_limit(memory)):
         burst.fill(1)
         world.wait_until(
             lambda: burst.resources()[0]["status"].get("phase") in {"Ready", "Failed"}, "the end", timeout_s=180
@@ -163,4 +167,4 @@ def test_prober_out_of_memory_gets_more_the_next_time_and_then_no_description(
     status = resource["status"]
     assert status["media"].get("warnings") == warnings
     (ready,) = [each for each in status["conditions"] if each["type"] == "Ready"]
-    assert ("proberMemory" in ready["message"]) is (warnings is not None)
+    assert ("prober.resources.limits.memory" in ready["message"]) is (warnings is not None)

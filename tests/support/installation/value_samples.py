@@ -113,11 +113,20 @@ _BY_PATH: dict[str, Callable[[str, int], tuple[object, str]]] = {
     "replicate.webhookSecrets": lambda _, number: ([f"whsec_{number}"], f"whsec_{number}"),
     "replicate.models": _holding(lambda text: {text: {"model": "a/b"}}),
     "auth.tokens": _holding(lambda text: [{"token": text, "user": "alice"}]),
+    "podSecurityContext": _holding(lambda text: {text: "x"}),
+    "securityContext": _holding(lambda text: {text: "x"}),
+    "hostAliases": _holding(lambda text: [{"ip": "10.0.0.1", "hostnames": [text]}]),
+    "extraObjects": _holding(lambda text: [{"kind": text}]),
+    "webhook.ingress.paths": _holding(lambda text: [{"path": f"/{text}"}]),
+    "monitoring.rules.thresholds.failurePercent": lambda *_: (77, "> 0.77"),
     "webhook.corsOrigins": _holding(lambda text: [f"https://{text}"]),
     "webhook.trustedProxies": _network,
     "webhook.podDisruptionBudget.maxUnavailable": _number,
-    "monitoring.serviceMonitor.interval": _text("{number}s"),
-    "monitoring.podMonitor.interval": _text("{number}s"),
+    **{
+        f"monitoring.{kind}.{key}": _text("{number}s")
+        for kind in ("serviceMonitor", "podMonitor")
+        for key in ("interval", "scrapeTimeout")
+    },
 }
 
 
@@ -144,7 +153,8 @@ def _walk(schema: Schema, path: Path) -> Iterator[tuple[Path, Schema]]:
     if not properties:
         yield path, schema
     for key, child in properties.items():
-        yield from _walk(child, (*path, key))
+        if not _resolved(child).get("deprecated"):
+            yield from _walk(child, (*path, key))
 
 
 def _choices(schema: Schema) -> tuple[object, ...]:

@@ -61,16 +61,22 @@ def test_every_value_is_in_the_schema() -> None:
 
 def test_every_property_of_the_schema_is_a_value() -> None:
     schema, values = load("values.schema.json"), load("values.yaml")
-    theirs = {"resources", "affinity"}
+    theirs = {"resources", "affinity", "dnsConfig"}
 
     def missing(node: dict[str, Any], given: Any, path: str) -> list[str]:  # noqa: ANN401 - YAML
-        properties = {} if path.rpartition(".")[2] in theirs else resolved(schema, node).get("properties", {})
+        properties = {} if path.rpartition(".")[2] in theirs else current(schema, node)
         absent = [f"{path}.{key}" for key in properties if not isinstance(given, dict) or key not in given]
         present = [key for key in properties if isinstance(given, dict) and key in given]
         return absent + [each for key in present for each in missing(properties[key], given[key], f"{path}.{key}")]
 
     # `enabled` is a parent chart's.
     assert missing(schema, values, "") == [".enabled"]
+
+
+def current(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties without the former ones."""
+    properties = resolved(schema, node).get("properties", {})
+    return {key: each for key, each in properties.items() if not resolved(schema, each).get("deprecated")}
 
 
 def test_every_object_of_the_schema_refuses_unknown_properties() -> None:

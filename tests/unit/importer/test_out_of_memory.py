@@ -68,7 +68,7 @@ def is_kept(imports: Imports, task: Task, result: Result, body: bytes, name: str
     assert result.reason is Reason.IMPORTED, result
     assert result.media is not None
     assert result.media.warnings == [MediaWarning.DESCRIPTION_MISSING]
-    assert "importer.proberMemory" in result.message
+    assert "prober.resources.limits.memory" in result.message
     assert result.thumbnail is not None
     assert result.thumbnail.reason is Reason.THUMBNAIL_FAILED
     prefix = AssetKeys(user_id=task.spec.user_id, asset_id=task.asset_id).prefix
@@ -87,7 +87,7 @@ def test_first_attempt_out_of_memory_is_followed_by_one_with_more(imports: Impor
     result = imports.run(task)
 
     assert (result.reason, result.reason.retryable) == (Reason.OUT_OF_MEMORY, True), result
-    assert "proberMemory" in result.message
+    assert "prober.resources.limits.memory" in result.message
     assert imports.stored(task) == {}
     assert imports.left_over() == []
 
@@ -117,7 +117,7 @@ def test_later_run_says_again_that_the_description_is_missing(imports: Imports, 
 
     assert result.reason is Reason.IMPORTED
     assert "earlier attempt" in result.message
-    assert "importer.proberMemory" in result.message
+    assert "prober.resources.limits.memory" in result.message
 
 
 def test_spec_tells_sound_from_video_where_the_first_bytes_do_not(imports: Imports, body: bytes) -> None:
@@ -146,7 +146,7 @@ def test_damaged_file_is_no_want_of_memory(imports: Imports, prober: RunningProb
 
     assert kept.description is not None
     assert (kept.reason, kept.description.reason) == (Reason.IMPORTED, Reason.PROBE_FAILED)
-    assert "proberMemory" not in kept.message
+    assert "prober.resources.limits.memory" not in kept.message
     assert refused.reason is Reason.PROBE_FAILED
 
 

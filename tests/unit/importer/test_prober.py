@@ -128,7 +128,7 @@ def test_prober_that_ends_without_a_response_is_no_fault_of_the_file(tmp_path: P
         error = failure_of(prober, Reason.OUT_OF_MEMORY)
 
     assert error.retryable
-    assert "proberMemory" in error.public_message
+    assert "prober.resources.limits.memory" in error.public_message
 
 
 def test_prober_that_ends_before_it_reads_is_no_fault_of_the_file(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_media_that_the_node_has_no_time_for_is_kept(imports: Imports, studio: S
     assert result.media.warnings == [MediaWarning.DESCRIPTION_MISSING]
     assert result.thumbnail is not None
     assert result.thumbnail.reason is Reason.THUMBNAIL_FAILED
-    assert "importer.proberCpuRequest" in result.message
+    assert "prober.resources.requests.cpu" in result.message
     assert imports.stored(task)["video.mp4"] == file.stat().st_size
     assert imports.left_over() == []
 

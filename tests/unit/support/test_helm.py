@@ -86,7 +86,7 @@ class Cluster(Kube):
     found: str = ""
 
     def kubectl(self, *arguments: str, namespace: str = "", given: str | None = None) -> str:
-        assert "--ignore-not-found" in arguments
+        assert ("--ignore-not-found" in arguments, namespace, given) == (True, "", None)
         return self.found
 
 

@@ -20,7 +20,7 @@
   value: {{ join "," . }}
 {{- end }}
 - name: IMPORTER_SERVICE_ACCOUNT
-  value: {{ include "mediaimport.fullname" . }}-importer
+  value: {{ include "mediaimport.serviceAccount" (list $ "importer" .Values.importer.serviceAccount) }}
 - name: IMPORTER_CONFIG_MAP
   value: {{ include "mediaimport.fullname" . }}-importer
 {{- with include "mediaimport.storeSecret" . }}
@@ -35,14 +35,10 @@
   value: {{ .Values.s3.bucket | quote }}
 {{- include "mediaimport.sessionVariables" . }}
 {{- with .Values.importer }}
-- name: IMPORTER_MEMORY
-  value: {{ .memory | quote }}
-- name: IMPORTER_CPU_REQUEST
-  value: {{ .cpuRequest | quote }}
-- name: PROBER_MEMORY
-  value: {{ .proberMemory | quote }}
-- name: PROBER_CPU_REQUEST
-  value: {{ .proberCpuRequest | quote }}
+- name: IMPORTER_RESOURCES
+  value: {{ toJson .resources | quote }}
+- name: PROBER_RESOURCES
+  value: {{ toJson $.Values.prober.resources | quote }}
 - name: SCRATCH_SIZE
   value: {{ .scratchSize | quote }}
 - name: IMPORTER_PLACEMENT
@@ -108,12 +104,13 @@
 {{- end }}
 {{- end -}}
 
-{{/* JSON: the scheduling fields of the pods of import Jobs. */}}
+{{/* JSON: the installer's fields in the spec of the pods of import Jobs. */}}
 {{- define "mediaimport.importerPlacement" -}}
 {{- $labels := dict "mediaimport.dev/instance" (include "mediaimport.instance" .) "app.kubernetes.io/component" "importer" -}}
 {{- with .Values.importer.placement -}}
 {{- $spread := include "mediaimport.spread" (list $labels .topologySpreadConstraints) | fromJsonArray -}}
-{{- merge (dict "topologySpreadConstraints" $spread) . | toJson -}}
+{{- $pod := dict "runtimeClassName" $.Values.importer.runtimeClassName "dnsPolicy" $.Values.dnsPolicy "dnsConfig" $.Values.dnsConfig "hostAliases" $.Values.hostAliases -}}
+{{- merge (dict "topologySpreadConstraints" $spread) . $pod | toJson -}}
 {{- end -}}
 {{- end -}}
 

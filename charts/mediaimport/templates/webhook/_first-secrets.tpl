@@ -25,7 +25,7 @@ spec:
   serviceAccountName: {{ include "mediaimport.fullname" . }}-first-secrets
   enableServiceLinks: false
   securityContext: {{- include "mediaimport.podSecurity" . | nindent 4 }}
-  {{- with include "mediaimport.imagePullSecrets" . }}
+  {{- with include "mediaimport.podFields" . | trim }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- with include "mediaimport.placement" (list $ "first-secrets" (omit .Values.webhook "topologySpreadConstraints")) | trim }}
