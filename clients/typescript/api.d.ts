@@ -405,6 +405,22 @@ export interface components {
             reason?: string;
         };
         /**
+         * ExpectedMedia
+         * @description Properties of the media that the caller knows; other media fails the import.
+         */
+        ExpectedMedia: {
+            /**
+             * Sha256
+             * @default null
+             */
+            sha256: string | null;
+            /**
+             * Size Bytes
+             * @default null
+             */
+            size_bytes: number | null;
+        };
+        /**
          * FailedImport
          * @description Failed import.
          */
@@ -526,6 +542,20 @@ export interface components {
              * @default null
              */
             tags: string[] | null;
+            /** @default null */
+            expected: components["schemas"]["ExpectedMedia"] | null;
+            /** @default null */
+            thumbnail: components["schemas"]["ThumbnailRequest"] | null;
+            /**
+             * @description Refuse fails the import of what is no media that can be described
+             * @default Keep
+             */
+            undescribed: components["schemas"]["Undescribed"];
+            /**
+             * Source Headers Secret
+             * @default null
+             */
+            source_headers_secret: string | null;
         };
         /**
          * Job
@@ -770,6 +800,32 @@ export interface components {
          * @enum {string}
          */
         Step: "connect" | "download" | "probe" | "thumbnail" | "commit";
+        /**
+         * ThumbnailFrame
+         * @description The frame that becomes the thumbnail.
+         * @enum {string}
+         */
+        ThumbnailFrame: "first" | "skipBlack";
+        /**
+         * ThumbnailRequest
+         * @description Size and frame of the thumbnail.
+         */
+        ThumbnailRequest: {
+            /**
+             * Width Pixels
+             * @description maximum; a smaller picture is not enlarged
+             * @default 320
+             */
+            width_pixels: number;
+            /** @default first */
+            frame: components["schemas"]["ThumbnailFrame"];
+        };
+        /**
+         * Undescribed
+         * @description The fate of a file that cannot be described: no media, or media that ffprobe cannot read.
+         * @enum {string}
+         */
+        Undescribed: "Keep" | "Refuse";
     };
     responses: never;
     parameters: never;
@@ -1509,6 +1565,15 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

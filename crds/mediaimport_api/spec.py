@@ -26,6 +26,7 @@ MIN_TTL_SECONDS = 7200
 MAX_TTL_SECONDS = 100 * 366 * 24 * 3600
 MAX_INPUT_FIELDS = 256
 MAX_METRICS = 64
+OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 SEED_PATTERN = r"^-?[0-9]+$"
 _MAX_QUOTED_URL_BYTES = 96 * 1024
 """The spec goes to the importer as JSON in one environment variable, and Linux takes no more than 128 KiB in one."""
@@ -79,7 +80,7 @@ class DeletionPolicy(StrEnum):
 class SecretRef(Model):
     """A Secret in the namespace of the MediaImport."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=OBJECT_NAME_PATTERN)]
 
 
 class Provider(Model):

@@ -153,7 +153,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/api/v1/media/import-from-url", "importFromUrl", "Import media from a URL.",
-        schemas.AcceptedImport, 202, (400, *_AUTHENTICATED, 409, 410, 413, 422), (_IDEMPOTENCY_KEY,),
+        schemas.AcceptedImport, 202, (400, *_AUTHENTICATED, 403, 409, 410, 413, 422), (_IDEMPOTENCY_KEY,),
         schemas.ImportRequest, _URL, links=_asset_links("$response.body#/asset_id"),
     ),
     Operation(

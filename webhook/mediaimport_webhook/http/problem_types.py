@@ -24,6 +24,10 @@ class ProblemType:
 
 PROBLEM_TYPES = (
     ProblemType(
+        "admins-only", 403, "The request has a field that only admins may set.",
+        "Leave out the field that `errors` names, or ask an admin.",
+    ),
+    ProblemType(
         "body-too-large", 413, "The body is longer than the route accepts: 1 MiB, 5 MiB for a callback.",
         "Send less. The media itself is never in a body: name its URL.",
     ),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired
+import re
+from typing import Annotated, Any, Literal, NotRequired, Self
 
 from mediaimport_api.json_depth import storable
-from mediaimport_api.model import Count, Sha256  # noqa: TC002 - pydantic reads the annotations at run time
-from mediaimport_api.spec import MAX_URL_BYTES, MediaType
-from mediaimport_api.status import Phase, Step  # noqa: TC002 - the same
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
+from mediaimport_api.model import MAX_COUNT, SHA256_PATTERN, Count, Sha256
+from mediaimport_api.spec import MAX_URL_BYTES, OBJECT_NAME_PATTERN, MediaType, SecretRef, ThumbnailFrame, Undescribed
+from mediaimport_api.status import Phase, Step  # noqa: TC002 - pydantic reads the annotations at run time
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator, with_config
 from typing_extensions import TypedDict
 
 AssetStatus = Literal["uploading", "ready", "failed"]
@@ -25,6 +26,7 @@ Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 MAX_TAGS = 32
 _MAX_NAME = 255
+_SHA256 = re.compile(SHA256_PATTERN[1:-1])
 
 
 def _distinct(tags: list[str]) -> list[str]:
@@ -38,6 +40,48 @@ Tags = Annotated[
 ]
 
 
+def _hex_digest(text: str) -> str:
+    if _SHA256.fullmatch(text) is None:
+        raise ValueError("is no SHA-256: send 64 lower-case hex digits, as `sha256sum` prints them")
+    return text
+
+
+def _secret_name(name: str) -> str:
+    try:
+        SecretRef(name=name)
+    except ValidationError:
+        raise ValueError("is no name of a Secret: send the one that `kubectl get secrets` shows") from None
+    return name
+
+
+class ExpectedMedia(BaseModel):
+    """Properties of the media that the caller knows; other media fails the import."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1})
+
+    sha256: Annotated[str, AfterValidator(_hex_digest), Field(json_schema_extra={"pattern": SHA256_PATTERN})] | None = (
+        None
+    )
+    size_bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_COUNT)] | None = None
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> Self:
+        if self.sha256 is None and self.size_bytes is None:
+            raise ValueError("expects nothing: give sha256 or size_bytes, or leave it out")
+        return self
+
+
+class ThumbnailRequest(BaseModel):
+    """Size and frame of the thumbnail."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width_pixels: Annotated[
+        int, Field(strict=True, ge=16, le=1920, description="maximum; a smaller picture is not enlarged")
+    ] = 320
+    frame: ThumbnailFrame = ThumbnailFrame.FIRST
+
+
 class ImportRequest(BaseModel):
     """Import of a URL. A caller sets neither owner nor provider."""
 
@@ -48,6 +92,22 @@ class ImportRequest(BaseModel):
     type: MediaType = MediaType.AUTO
     metadata: Annotated[dict[str, Any], Field(max_length=256), AfterValidator(storable)] | None = None
     tags: Tags | None = None
+    expected: ExpectedMedia | None = None
+    thumbnail: ThumbnailRequest | None = None
+    undescribed: Annotated[
+        Undescribed, Field(description="Refuse fails the import of what is no media that can be described")
+    ] = Undescribed.KEEP
+    source_headers_secret: (
+        Annotated[
+            str,
+            AfterValidator(_secret_name),
+            Field(
+                description="a Secret with request headers for the URL's host, by name; for admins",
+                json_schema_extra={"pattern": OBJECT_NAME_PATTERN, "maxLength": 253},
+            ),
+        ]
+        | None
+    ) = None
 
 
 class GenerationTags(BaseModel):

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Tombstone
+from mediaimport_api.spec import ThumbnailSpec, Undescribed
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, InvalidError, UnavailableError
 
 from mediaimport_webhook.catalogue import Catalogue, Entry, entry_of
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _TOMBSTONE_TIMEOUT_S = 2.0
+_REQUESTED = ("userId", "type", "name", "tags", "metadata", "expected", "undescribed", "thumbnail")
+_DEFAULTS = {"undescribed": Undescribed.KEEP.value, "thumbnail": ThumbnailSpec().to_wire()}
+"""Of fields that an earlier release did not send."""
 
 
 class CreationOutcome(Enum):
@@ -138,6 +142,7 @@ def _identity(resource: Resource) -> tuple[object, ...]:
     spec = resource["spec"]
     provider = spec["source"].get("provider")
     if provider is None:
-        requested = (spec.get(each) for each in ("userId", "type", "name", "tags", "metadata"))
-        return spec["source"].get("url"), spec["source"].get("store"), *requested
+        source = (spec["source"].get(each) for each in ("url", "store", "headersSecretRef"))
+        requested = (spec.get(each, _DEFAULTS.get(each)) for each in _REQUESTED)
+        return *source, *requested
     return spec.get("userId", "default"), provider["name"], provider["id"], provider.get("pointer", "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4, uuid5
 
 from mediaimport_api import names
-from mediaimport_api.spec import Source, Spec
+from mediaimport_api.spec import Expected, SecretRef, Source, Spec, ThumbnailSpec
 
 if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Resource
@@ -22,15 +22,22 @@ def requested_manifest(request: schemas.ImportRequest, *, user_id: str, idempote
     key = f"{user_id}\0{idempotency_key}"
     asset_id = uuid4() if idempotency_key is None else uuid5(_IDEMPOTENCY_NAMESPACE, key)
     spec = Spec(
-        source=Source(url=request.url),
+        source=Source(url=request.url, headers_secret_ref=_secret(request.source_headers_secret)),
         asset_id=asset_id,
         name=request.name,
         type=request.type,
         user_id=user_id,
         tags=request.tags or None,
         metadata=request.metadata,
+        expected=None if request.expected is None else Expected(**request.expected.model_dump()),
+        undescribed=request.undescribed,
+        thumbnail=ThumbnailSpec() if request.thumbnail is None else ThumbnailSpec(**request.thumbnail.model_dump()),
     )
     return manifest_of(f"import-{asset_id}", spec)
+
+
+def _secret(name: str | None) -> SecretRef | None:
+    return None if name is None else SecretRef(name=name)
 
 
 def manifest_of(name: str, spec: Spec, labels: dict[str, str] | None = None) -> Resource:

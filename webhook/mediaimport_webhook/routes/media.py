@@ -56,6 +56,8 @@ class MediaRoutes:
         caller = await self.authenticator.caller(request)
         key = idempotency_key(request)
         body = await bodies.read_model(request, schemas.ImportRequest)
+        if body.source_headers_secret is not None and not caller.admin:
+            raise _admins_only("source_headers_secret")
         refusal = self.sources.url_refusal(body.url)
         if refusal is not None:
             raise problems.invalid([problems.FieldError("/url", refusal)])
@@ -127,6 +129,12 @@ def _boolean_parameter(request: Request, name: str) -> bool:
     if value not in {"true", "false"}:
         raise problems.invalid([problems.FieldError(f"?{name}", "must be true or false")])
     return value == "true"
+
+
+def _admins_only(field: str) -> problems.Problem:
+    """Return 403: the headers of a Secret are those of the installation, not of a user."""
+    detail = f"{field} is for admins; leave it out, or ask an admin to import the URL."
+    return problems.Problem(HTTPStatus.FORBIDDEN, "admins-only", detail, [problems.FieldError(f"/{field}", detail)])
 
 
 def _accepted(created: CreationResult) -> Response:
