@@ -288,7 +288,8 @@ _FACTS: dict[Reason, Facts] = {
     Reason.OUT_OF_MEMORY: Facts(
         "The importer or its prober ran out of memory.",
         "Nothing the first time: the operator retries once with twice the memory. Then raise"
-        " importer.resources.limits.memory in the chart; media that the prober cannot read even so is stored without description.",
+        " importer.resources.limits.memory in the chart; media that the prober cannot read even so is stored without"
+        " description.",
         Retry.MORE_MEMORY,
         _X.OUT_OF_MEMORY,
     ),

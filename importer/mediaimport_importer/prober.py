@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_S = 120.0
-"""For the container beside the importer's, which starts at the same time, or again after a fault."""
+"""For the container next to the importer's, which starts at the same time, or again after a fault."""
 ANSWER_S = 75.0
 """By the clock, times the patience of the request: a little more than the prober takes for all its tools."""
 PATIENCE = (1, 2, 4)
@@ -103,7 +103,9 @@ class Prober:
 
 def out_of_memory(message: str) -> UnavailableError:
     """Return the error of a prober that had too little memory: no fault of the file, which may be whole and well."""
-    return UnavailableError(Reason.OUT_OF_MEMORY, f"{message}; prober.resources.limits.memory in the chart is its limit")
+    return UnavailableError(
+        Reason.OUT_OF_MEMORY, f"{message}; prober.resources.limits.memory in the chart is its limit"
+    )
 
 
 def _ended() -> UnavailableError:

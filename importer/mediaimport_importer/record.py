@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mediaimport_importer.media.streams import Inspection
 
 _MORE_ROOM = (
-    "; for a description raise prober.resources.limits.memory or prober.resources.requests.cpu and import it again under"
-    " another assetId"
+    "; for a description raise prober.resources.limits.memory or prober.resources.requests.cpu and import it again"
+    " under another assetId"
 )
 _BLACK_LUMA = 8.0
 """Of 255: black as films have it, with a little noise."""

@@ -94,9 +94,7 @@ def _container(resource: Resource, importer: ImporterSettings) -> Object:
     container = base.container(
         importer, name=CLEANUP_CONTAINER, module="mediaimport_importer.deletion", variables=variables, mounts=mounts
     )
-    return container | {
-        "resources": {"requests": importer.resources.requests, "limits": importer.resources.limits}
-    }
+    return container | {"resources": {"requests": importer.resources.requests, "limits": importer.resources.limits}}
 
 
 def cleanup_task(resource: Resource) -> Deletion:

@@ -150,9 +150,15 @@ def test_damaged_file_is_no_want_of_memory(imports: Imports, prober: RunningProb
     assert refused.reason is Reason.PROBE_FAILED
 
 
-def test_truncated_media_is_no_want_of_memory(imports: Imports, prober: RunningProber, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("name", "kept"), [("half.mp4", 0.5), ("less.avi", 0.8)], ids=["the end is missing", "the packets end early"]
+)
+def test_truncated_media_is_no_want_of_memory(
+    imports: Imports, prober: RunningProber, studio: Studio, name: str, kept: float
+) -> None:
     fed = Imports(imports.store, imports.sources, prober, imports.folder)
-    half = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body[: len(body) // 2]
+    body = studio.video(name).read_bytes()
+    half = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body[: int(len(body) * kept)]
     task = fed.task(fed.sources.add(lambda conversation: conversation.send(half)))
 
     assert fed.run(task.model_copy(update={"more_memory": True})).reason is Reason.TRUNCATED
