@@ -641,6 +641,12 @@ export interface components {
              * @example 16:9
              */
             aspect_ratio: string | null;
+            /**
+             * Animated
+             * @description true for an image that moves; its `duration` says how long
+             * @example false
+             */
+            animated: boolean | null;
             /** Size Bytes */
             size_bytes: number | null;
             /**

@@ -210,6 +210,7 @@ class Media(Lenient):
     width: Count | None = None
     height: Count | None = None
     aspect_ratio: Annotated[Word, Field(description='ratio of width and height, "16:9"')] | None = None
+    animated: Annotated[bool, Field(description="of an image: true if it moves (GIF, WebP, APNG, AVIF)")] | None = None
     video: VideoMedia | None = None
     audio: AudioMedia | None = None
     warnings: list[MediaWarning] | None = None

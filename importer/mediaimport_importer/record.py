@@ -87,8 +87,8 @@ class Record:
 
     @property
     def _begins_black(self) -> bool:
-        is_video = self.inspection.media.video is not None and self.inspection.format.kind is Kind.VIDEO
-        return is_video and self.luma is not None and self.luma < _BLACK_LUMA
+        moves = self.inspection.media.video is not None and not self.inspection.format.is_still
+        return moves and self.luma is not None and self.luma < _BLACK_LUMA
 
     @property
     def sidecar(self) -> Sidecar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
@@ -35,7 +36,6 @@ from mediaimport_importer.media.formats import (
     WEBP,
     WMV,
     Format,
-    as_animated,
 )
 from mediaimport_importer.media.text import ErrorDocument, decoded, text_format
 
@@ -60,7 +60,7 @@ def _iso(head: bytes) -> Format | None:
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))}
     major = head[8:12]
     if brands & _AVIF_BRANDS:
-        return as_animated(AVIF, animated=major == b"avis")
+        return replace(AVIF, animated=major == b"avis")
     if major in _HEIF_BRANDS:
         return HEIC
     if major in _SOUND_BRANDS:
@@ -84,20 +84,20 @@ def _riff(head: bytes) -> Format | None:
     if head[:4] not in {b"RIFF", b"RF64", b"BW64"}:
         return None
     if head[8:12] == b"WEBP":
-        return as_animated(WEBP, animated=head[12:16] == b"VP8X" and bool(head[20:21]) and bool(head[20] & 2))
+        return replace(WEBP, animated=head[12:16] == b"VP8X" and bool(head[20:21]) and bool(head[20] & 2))
     return {b"WAVE": WAV, b"AVI ": AVI}.get(head[8:12])
 
 
 def _gif(head: bytes) -> Format | None:
     if not head.startswith((b"GIF87a", b"GIF89a")):
         return None
-    return as_animated(GIF, animated=b"NETSCAPE2.0" in head)
+    return replace(GIF, animated=b"NETSCAPE2.0" in head)
 
 
 def _png(head: bytes) -> Format | None:
     if not head.startswith(b"\x89PNG\r\n\x1a\n"):
         return None
-    return as_animated(PNG, animated=b"acTL" in head.partition(b"IDAT")[0])
+    return replace(PNG, animated=b"acTL" in head.partition(b"IDAT")[0])
 
 
 def _ogg(head: bytes) -> Format | None:

@@ -15,7 +15,7 @@ class Format:
     extension: str
     content_type: str
     animated: bool = False
-    """An animation in an image format: its kind is video, and `type: image` accepts it too."""
+    """An image that moves: `<img>` shows it, `<video>` does not. `type: video` accepts it, too."""
     probed: bool = True
     """False where the prober is not asked: the file is no media, or in a format that its tools do not read."""
     name: str | None = None
@@ -25,6 +25,11 @@ class Format:
     def format_name(self) -> str:
         """Return the name in the description of a file that is not probed."""
         return self.name or self.extension
+
+    @property
+    def is_still(self) -> bool:
+        """Tell whether it is a picture without a duration."""
+        return self.kind is Kind.IMAGE and not self.animated
 
     def with_streams(self, *, has_video: bool, has_audio: bool) -> Format:
         """Return this format corrected by the streams: a container alone does not distinguish video from audio."""
@@ -37,10 +42,10 @@ class Format:
         return self
 
     def with_frames(self, frames: int | None) -> Format:
-        """Return this image format as a video if it has several frames, as an image if it has one."""
-        if self.extension not in _ANIMATED or frames is None:
+        """Return this image format as an animation if it has several frames, as a still if it has one."""
+        if self.extension not in ANIMATED or frames is None:
             return self
-        return as_animated(self, animated=frames > 1)
+        return replace(self, animated=frames > 1)
 
     def of_kind(self, kind: Kind) -> Format:
         """Return this format as media of that kind, if a file in it can be; otherwise unchanged."""
@@ -49,11 +54,6 @@ class Format:
         if kind is Kind.VIDEO and self.extension in _VIDEO_TWIN:
             return self.with_streams(has_video=True, has_audio=True)
         return self.with_frames(2) if kind is Kind.VIDEO else self
-
-
-def as_animated(image: Format, *, animated: bool) -> Format:
-    """Return this image format as an animation, or as a still."""
-    return replace(image, kind=Kind.VIDEO if animated else Kind.IMAGE, animated=animated)
 
 
 # --- media that the prober reads ---
@@ -98,7 +98,8 @@ _PROBED = (
 )  # fmt: skip
 INDEXED = frozenset({"mp4", "mov", "3gp", "m4a", "mkv", "mka", "webm"})
 """Containers whose header has the duration, and that can be read near their end."""
-_ANIMATED = {"gif", "webp", "png", "avif"}
+ANIMATED = frozenset({"gif", "webp", "png", "avif"})
+"""Image formats that can move."""
 _AUDIO_TWIN = {
     "mp4": M4A,
     "mov": M4A,

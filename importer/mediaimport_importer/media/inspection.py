@@ -17,7 +17,7 @@ from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, R
 from mediaimport_importer import background
 from mediaimport_importer.errors import RefusedError, StarvedProberError, UnavailableError
 from mediaimport_importer.media.document import known_document
-from mediaimport_importer.media.formats import INDEXED, Format
+from mediaimport_importer.media.formats import ANIMATED, INDEXED, Format
 from mediaimport_importer.media.streams import Inspection, Streams, describe
 from mediaimport_importer.prober import out_of_memory
 
@@ -30,7 +30,6 @@ _MAX_S = 1e9
 _MISSING_MS, _MISSING_SHARE = 1000, 0.03
 _ESTIMATED = frozenset({"mp3", "aac"})
 """Formats whose duration ffprobe guesses from the bit rate of the first frames, where they have no index."""
-_COUNTED = frozenset({"gif", "webp", "png", "avif"})
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def _corrected(prober: Prober, file: str, sniffed: Format, streams: Streams) -> 
     if streams.video is None and streams.audio is None:
         raise unsupported(f"{sniffed.extension} without picture or sound that can be decoded")
     media_format = sniffed.with_streams(has_video=streams.video is not None, has_audio=streams.audio is not None)
-    if media_format.extension not in _COUNTED:
+    if media_format.extension not in ANIMATED:
         return media_format, None
     frames = streams.frames or _packet_count(prober, file)
     return media_format.with_frames(frames), frames
@@ -157,7 +156,7 @@ def _packet_count(prober: Prober, file: str) -> int | None:
 def _check_type(media_format: Format, expected: MediaType) -> None:
     if expected.accepts_all or expected == media_format.kind.value:
         return
-    if media_format.animated and expected is MediaType.IMAGE:
+    if media_format.animated and expected is MediaType.VIDEO:
         return
     raise RefusedError(
         Reason.TYPE_MISMATCH,
@@ -210,7 +209,7 @@ def _near_s(duration_ms: int) -> float:
 
 def _duration(last_packets: _LastPackets, media_format: Format, streams: Streams) -> tuple[int, DurationSource] | None:
     """Return the duration, from the packets where no header has it, or only a guess."""
-    if media_format.kind is Kind.IMAGE:
+    if media_format.is_still:
         return None
     duration = streams.duration
     if duration is None or media_format.extension in _ESTIMATED:

@@ -178,18 +178,19 @@ def describe(
     """Return the description. `duration` in ms with its source, None for stills and where it is unknown."""
     width, height = _display_size(streams) if media_format.kind is not Kind.AUDIO else (None, None)
     duration_ms, source = duration or (None, None)
-    unknown = duration is None and media_format.kind is not Kind.IMAGE
+    still = media_format.is_still
     return Media(
         format_name=_word(streams.format.get("format_name")) or media_format.extension,
         duration_ms=duration_ms,
         duration_source=source,
-        bit_rate_bps=_bit_rate(streams, size_bytes, duration_ms) if media_format.kind is not Kind.IMAGE else None,
+        bit_rate_bps=None if still else _bit_rate(streams, size_bytes, duration_ms),
         width=width,
         height=height,
         aspect_ratio=_aspect_ratio(width, height),
-        video=_video(streams, media_format, frames) if media_format.kind is not Kind.AUDIO else None,
+        animated=media_format.animated if media_format.kind is Kind.IMAGE else None,
+        video=_video(streams, media_format, frames, duration_ms) if media_format.kind is not Kind.AUDIO else None,
         audio=_audio(streams.audio),
-        warnings=[MediaWarning.DURATION_UNKNOWN] if unknown else None,
+        warnings=[MediaWarning.DURATION_UNKNOWN] if duration is None and not still else None,
     )
 
 
@@ -218,11 +219,11 @@ def _aspect_ratio(width: int | None, height: int | None) -> str | None:
     return f"{ratio.numerator}:{ratio.denominator}"
 
 
-def _video(streams: Streams, media_format: Format, frames: int | None) -> VideoMedia | None:
+def _video(streams: Streams, media_format: Format, frames: int | None, duration_ms: int | None) -> VideoMedia | None:
     video = streams.video
     if video is None:
         return None
-    still = media_format.kind is Kind.IMAGE
+    still = media_format.is_still
     pix_fmt = _word(video.get("pix_fmt"))
     sample = _sample_aspect_ratio(streams)
     return VideoMedia(
@@ -233,7 +234,7 @@ def _video(streams: Streams, media_format: Format, frames: int | None) -> VideoM
         coded_height=_count(video.get("coded_height")) or _count(video.get("height")),
         rotation=streams.rotation,
         sample_aspect_ratio=f"{sample.numerator}:{sample.denominator}" if sample else None,
-        avg_frame_rate=None if still else _rate_text(video.get("avg_frame_rate")),
+        avg_frame_rate=None if still else _average(frames, duration_ms) or _rate_text(video.get("avg_frame_rate")),
         # A GIF's or WebP's frames each have a length of their own, in hundredths of a second: no rate to keep.
         variable_frame_rate=None if still or media_format.animated else _is_variable(video),
         frame_count=None if still else frames or streams.frames,
@@ -241,6 +242,14 @@ def _video(streams: Streams, media_format: Format, frames: int | None) -> VideoM
         hdr=streams.hdr,
         has_alpha=_has_alpha(video, pix_fmt),
     )
+
+
+def _average(frames: int | None, duration_ms: int | None) -> str | None:
+    """Return the average rate of counted frames; ffprobe's own leaves out an APNG's last frame."""
+    if not frames or not duration_ms:
+        return None
+    rate = Fraction(frames * 1000, duration_ms)
+    return f"{rate.numerator}/{rate.denominator}"
 
 
 def _rate_text(value: object) -> str | None:

@@ -228,6 +228,7 @@ def _measured(status: Status, *, failed: bool) -> schemas.Metadata:
         "frame_rate": _frame_rate(media),
         "format": None if media is None else media.format_name,
         "aspect_ratio": None if media is None else media.aspect_ratio,
+        "animated": None if media is None else media.animated,
         "size_bytes": None if asset is None else asset.size_bytes,
         "content_type": None if asset is None else asset.content_type,
         "sha256": None if asset is None else asset.sha256,

@@ -132,6 +132,9 @@ class Metadata(TypedDict):
         str | None, Field(description="ffprobe's name of the container; the extension of a file that it cannot read")
     ]
     aspect_ratio: Annotated[str | None, Field(examples=["16:9"])]
+    animated: Annotated[
+        bool | None, Field(description="true for an image that moves; its `duration` says how long", examples=[False])
+    ]
     size_bytes: int | None
     content_type: Annotated[str | None, Field(examples=["video/mp4"])]
     sha256: Sha256 | None

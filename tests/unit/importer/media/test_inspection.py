@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.source_server import Sources
 
 
+AV1 = ("-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-pix_fmt", "yuv420p")
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8")
 
 FORMATS: list[tuple[str, tuple[str, ...], tuple[str, str, str]]] = [
@@ -38,10 +39,11 @@ FORMATS: list[tuple[str, tuple[str, ...], tuple[str, str, str]]] = [
     ("wmv.wmv", (*TEST_VIDEO, "-c:v", "wmv2"), ("video", "wmv", "video/x-ms-wmv")),
     ("mpg.mpg", (*TEST_VIDEO, "-r", "25", "-c:v", "mpeg2video"), ("video", "mpg", "video/mpeg")),
     ("ogv.ogv", (*TEST_VIDEO, "-c:v", "libtheora"), ("video", "ogv", "video/ogg")),
-    ("moving.gif", TEST_VIDEO, ("video", "gif", "image/gif")),
+    ("moving.gif", TEST_VIDEO, ("image", "gif", "image/gif")),
     ("still.gif", (*TEST_VIDEO, "-frames:v", "1"), ("image", "gif", "image/gif")),
-    ("moving.png", (*TEST_VIDEO, "-f", "apng"), ("video", "png", "image/png")),
-    ("moving.webp", (*TEST_VIDEO, "-c:v", "libwebp_anim"), ("video", "webp", "image/webp")),
+    ("moving.png", (*TEST_VIDEO, "-f", "apng"), ("image", "png", "image/png")),
+    ("moving.webp", (*TEST_VIDEO, "-c:v", "libwebp_anim"), ("image", "webp", "image/webp")),
+    ("moving.avif", (*TEST_VIDEO, *AV1), ("image", "avif", "image/avif")),
     ("jpeg.jpg", (*TEST_VIDEO, "-frames:v", "1"), ("image", "jpg", "image/jpeg")),
     ("png.png", (*TEST_VIDEO, "-frames:v", "1"), ("image", "png", "image/png")),
     ("webp.webp", (*TEST_VIDEO, "-frames:v", "1", "-c:v", "libwebp"), ("image", "webp", "image/webp")),
@@ -73,7 +75,7 @@ def test_format_is_detected_from_the_bytes(
     else:
         assert jpeg_size(thumbnail.jpeg) == (320, 180), thumbnail
         assert (found.media.width, found.media.height) == (320, 180)
-    if found.format.kind is Kind.IMAGE:
+    if found.format.kind is Kind.IMAGE and not name.startswith("moving"):
         assert found.media.duration_ms is None
     else:
         assert found.media.duration_ms == pytest.approx(2000, abs=120)
@@ -277,30 +279,50 @@ def test_type_is_checked(prober: RunningProber, studio: Studio) -> None:
     assert caught.value.reason is Reason.TYPE_MISMATCH
 
 
-@pytest.mark.trap("`type: image` for an animation", "gif", "accepted")
-def test_animated_gif_is_accepted_as_an_image(prober: RunningProber, studio: Studio) -> None:
+@pytest.mark.parametrize("expected_type", [MediaType.IMAGE, MediaType.VIDEO])
+@pytest.mark.trap("`type: image` or `type: video` for an animation", "gif", "accepted")
+def test_animation_is_accepted_as_image_and_as_video(
+    prober: RunningProber, studio: Studio, expected_type: MediaType
+) -> None:
     file = studio.make("kind-moving.gif", *TEST_VIDEO)
 
-    assert prober.inspect(file, expected_type=MediaType.IMAGE).format.kind is Kind.VIDEO
+    assert prober.inspect(file, expected_type=expected_type).format.kind is Kind.IMAGE
+
+
+def test_still_image_is_not_accepted_as_a_video(prober: RunningProber, studio: Studio) -> None:
+    file = studio.make("kind-still.gif", *TEST_VIDEO, "-frames:v", "1")
+
+    with pytest.raises(AttemptError) as caught:
+        prober.inspect(file, expected_type=MediaType.VIDEO)
+
+    assert caught.value.reason is Reason.TYPE_MISMATCH
+    assert prober.inspect(file).media.animated is False
 
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("kind-moving.webp", ("-c:v", "libwebp_anim")), ("kind-moving.png", ("-f", "apng")), ("kind-moving.gif", ())],
+    [
+        ("kind-moving.webp", ("-c:v", "libwebp_anim")),
+        ("kind-moving.png", ("-f", "apng")),
+        ("kind-moving.gif", ()),
+        ("once.gif", ("-loop", "-1")),
+        ("kind-moving.avif", AV1),
+    ],
 )
 @pytest.mark.trap(
     "animations in image formats",
-    "webp, apng, gif",
-    "video, with size, duration, frames and rate; a thumbnail, though ffmpeg 7.1 cannot read animated WebP by itself",
+    "webp, apng, gif, avif",
+    "image with `animated: true`, with size, duration, frames and rate; a thumbnail, though ffmpeg 7.1 cannot read"
+    " animated WebP by itself",
 )
-def test_animation_is_described_as_a_video(
+def test_animation_is_an_image_that_moves(
     prober: RunningProber, studio: Studio, name: str, arguments: tuple[str, ...]
 ) -> None:
     file = studio.make(name, *TEST_VIDEO, *arguments)
 
     found = prober.inspect(file)
 
-    assert found.format.kind is Kind.VIDEO
+    assert (found.format.kind, found.media.animated) == (Kind.IMAGE, True)
     assert (found.media.width, found.media.height) == (320, 180)
     assert found.media.duration_ms == pytest.approx(2000, abs=120)
     assert found.media.video is not None

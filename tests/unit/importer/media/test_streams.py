@@ -130,3 +130,18 @@ def test_whatever_a_prober_says_becomes_a_valid_description(found: dict[str, Any
     for form in (formats.MP4, formats.PNG, formats.MP3):
         media = described(found, form)
         assert len(media.model_dump_json()) < 4096
+
+
+def test_moving_image_has_duration_and_rate_and_a_still_none() -> None:
+    found = document(video={"avg_frame_rate": "5/2"}, duration="0.8")
+    streams = Streams(found)
+
+    moving = describe(
+        streams, formats.GIF.with_frames(3), size_bytes=1000, duration=(800, DurationSource.CONTAINER), frames=3
+    )
+    still = describe(streams, formats.GIF.with_frames(1), size_bytes=1000, duration=None, frames=1)
+
+    assert (moving.animated, moving.duration_ms, video_of(moving).frame_count) == (True, 800, 3)
+    assert video_of(moving).avg_frame_rate == "15/4"
+    assert (still.animated, still.warnings, video_of(still).avg_frame_rate) == (False, None, None)
+    assert described(found).animated is None

@@ -212,6 +212,7 @@ def test_ready_asset_is_answered_as_the_frontend_wants_it(webhook: RunningWebhoo
             "frame_rate": 23.976,
             "format": "mov,mp4",
             "aspect_ratio": None,
+            "animated": None,
             "size_bytes": 10,
             "content_type": "video/mp4",
             "sha256": "0" * 64,
