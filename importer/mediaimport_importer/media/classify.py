@@ -37,6 +37,7 @@ from mediaimport_importer.media.formats import (
     WMV,
     Format,
 )
+from mediaimport_importer.media.sound import adts_frame_bytes, mp3_frame_bytes, sound_start
 from mediaimport_importer.media.text import ErrorDocument, decoded, text_format
 
 if TYPE_CHECKING:
@@ -118,8 +119,27 @@ def _transport_stream(head: bytes) -> Format | None:
 
 
 def _mpeg_audio(head: bytes) -> Format | None:
-    if head.startswith(b"ID3"):
-        return MP3
+    return _padded_sound(head) if head.startswith((b"ID3", b"\0")) else _sound_frame(head)
+
+
+def _padded_sound(head: bytes) -> Format | None:
+    """Return the sound behind ID3 tags and zero bytes. Unknown bytes are MP3 behind a tag, and nothing behind zeros."""
+    at, tagged = sound_start(head), head.startswith(b"ID3")
+    if tagged and head[at : at + 4] == b"fLaC":
+        return FLAC
+    if _frames_follow(head, at, adts_frame_bytes):
+        return AAC
+    return MP3 if tagged or _frames_follow(head, at, mp3_frame_bytes) else None
+
+
+def _frames_follow(head: bytes, at: int, frame_bytes: Callable[[bytes, int], int]) -> bool:
+    """Tell whether two frames, the second perhaps cut, stand there: a single header is found in many files."""
+    size = frame_bytes(head, at) if at + 4 <= len(head) else 0
+    return bool(size) and at + size + 4 <= len(head) and frame_bytes(head, at + size) > 0
+
+
+def _sound_frame(head: bytes) -> Format | None:
+    """Return the sound whose frame starts the file."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     if head[1] & 0xF6 == 0xF0:

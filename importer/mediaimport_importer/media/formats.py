@@ -41,6 +41,10 @@ class Format:
             return _VIDEO_TWIN.get(self.extension, replace(self, kind=Kind.VIDEO))
         return self
 
+    def with_container(self, name: str) -> Format:
+        """Return FLAC or AAC for an MP3 that is a container of that name: its tag was longer than the first bytes."""
+        return {"flac": FLAC, "aac": AAC}.get(name, self) if self.extension == "mp3" else self
+
     def with_frames(self, frames: int | None) -> Format:
         """Return this image format as an animation if it has several frames, as a still if it has one."""
         if self.extension not in ANIMATED or frames is None:

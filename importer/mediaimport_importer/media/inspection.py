@@ -140,7 +140,8 @@ def _corrected(prober: Prober, file: str, sniffed: Format, streams: Streams) -> 
     """Return the format corrected by the streams and, where an image may be animated, the number of frames."""
     if streams.video is None and streams.audio is None:
         raise unsupported(f"{sniffed.extension} without picture or sound that can be decoded")
-    media_format = sniffed.with_streams(has_video=streams.video is not None, has_audio=streams.audio is not None)
+    sound = sniffed.with_container(str(streams.format.get("format_name")))
+    media_format = sound.with_streams(has_video=streams.video is not None, has_audio=streams.audio is not None)
     if media_format.extension not in ANIMATED:
         return media_format, None
     frames = streams.frames or _packet_count(prober, file)

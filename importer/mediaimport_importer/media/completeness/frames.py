@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mediaimport_importer.media.completeness.reading import Bytes, Completeness, big, unknown_if, whole_if
+from mediaimport_importer.media.sound import adts_frame_bytes, mp3_frame_bytes, sound_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ _MAX_CHECKED_BYTES = 4 << 20
 
 def flac(data: Bytes) -> Completeness:
     """Find the last frame: it must be whole by its CRC, and reach the number of samples that STREAMINFO promises."""
-    start = _id3_end(data)
+    start = sound_start(data)
     info = start + _STREAMINFO_AT
     if data[start : start + 4] != b"fLaC" or info + 34 > len(data):
         return Completeness.CUT
@@ -69,26 +70,17 @@ _CRC16 = tuple(map(_crc16_entry, range(256)))
 
 # --- MPEG audio (MP3): frames back to back, http://www.mp3-tech.org/programmer/frame_header.html ---
 
-_BITRATES = {
-    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"3DI")
 
 
 def mpeg_audio(data: Bytes) -> Completeness:
     """Follow the frames. A cut between two frames shows only where a Xing or Info header counts them."""
-    start = _id3_end(data)
+    start = sound_start(data)
     if data[start : start + 4] == b"fLaC":
         return flac(data)
-    if _adts_frame_bytes(data, start):
+    if adts_frame_bytes(data, start):
         return adts(data)
-    frames = _whole_frames(data, start, _mp3_frame_bytes)
+    frames = _whole_frames(data, start, mp3_frame_bytes)
     if frames is None:
         return Completeness.CUT
     promised = _xing_frames(data, start)
@@ -111,24 +103,6 @@ def _whole_frames(data: Bytes, at: int, frame_bytes: Callable[[Bytes, int], int]
     return frames
 
 
-def _mp3_frame_bytes(data: Bytes, at: int) -> int:
-    """Return the size of the frame that starts there, 0 if none does."""
-    head = big(data, at)
-    if at + 4 > len(data):
-        # The rest of a header that was cut.
-        return 4 if data[at] == 0xFF else 0  # noqa: PLR2004 - the sync word's first byte
-    version, layer = head >> 19 & 3, 4 - (head >> 17 & 3)
-    rate_index, bitrate_index, padding = head >> 10 & 3, head >> 12 & 15, head >> 9 & 1
-    if head >> 21 != 0x7FF or version == 1 or layer == 4 or rate_index == 3 or bitrate_index in {0, 15}:  # noqa: PLR2004 - reserved values
-        return 0
-    mpeg1 = version == 3  # noqa: PLR2004 - the code of MPEG-1
-    bitrate = _BITRATES[1 if mpeg1 else 2, layer][bitrate_index - 1] * 1000
-    rate = _RATES[version][rate_index]
-    if layer == 1:
-        return (12 * bitrate // rate + padding) * 4
-    return (144 if mpeg1 or layer == 2 else 72) * bitrate // rate + padding  # noqa: PLR2004 - the number of the layer
-
-
 def _xing_frames(data: Bytes, at: int) -> int | None:
     """Return how many frames a Xing or Info header counts, None without one."""
     head = bytes(data[at : at + 64])
@@ -141,33 +115,7 @@ def _xing_frames(data: Bytes, at: int) -> int | None:
 
 # --- AAC in ADTS: frames back to back, ISO/IEC 13818-7, section 6.2 ---
 
-_ADTS_HEADER = 7
-
 
 def adts(data: Bytes) -> Completeness:
     """Follow the frames: the last one must be whole. A cut between two frames does not show."""
-    return unknown_if(_whole_frames(data, _id3_end(data), _adts_frame_bytes) is not None)
-
-
-def _adts_frame_bytes(data: Bytes, at: int) -> int:
-    """Return the size of the frame that starts there, 0 if none does."""
-    if at + _ADTS_HEADER > len(data):
-        # The rest of a header that was cut.
-        return _ADTS_HEADER if at < len(data) and data[at] == 0xFF else 0  # noqa: PLR2004 - the sync word's first byte
-    if data[at] != 0xFF or data[at + 1] & 0xF6 != 0xF0:  # noqa: PLR2004 - the sync word, and the layer 0
-        return 0
-    size = big(data, at + 3) >> 13 & 0x1FFF
-    return size if size >= _ADTS_HEADER else 0
-
-
-# --- tags around them ---
-
-
-def _id3_end(data: Bytes) -> int:
-    """Return where an ID3v2 tag at the start ends, 0 without one: https://id3.org/id3v2.4.0-structure."""
-    if data[:3] != b"ID3":
-        return 0
-    size = 0
-    for each in data[6:10]:
-        size = size << 7 | each & 0x7F
-    return 10 + size + (10 if data[5] & 0x10 else 0)
+    return unknown_if(_whole_frames(data, sound_start(data), adts_frame_bytes) is not None)

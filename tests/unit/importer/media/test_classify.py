@@ -115,6 +115,27 @@ def test_page_is_refused_though_its_checksum_is_expected() -> None:
         classify.classify(b"<html>", trusted=True)
 
 
+TAG = b"ID3\x04\0\0\0\0\0\x05title"
+MP3_FRAME, ADTS_FRAME = b"\xff\xfb\x90\x64".ljust(417, b"\1"), b"\xff\xf1\x50\x80\x04\0\0".ljust(32, b"\1")
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (TAG + b"fLaC", formats.FLAC),
+        (TAG + TAG + ADTS_FRAME * 2, formats.AAC),
+        (TAG + bytes(9) + MP3_FRAME * 2, formats.MP3),
+        (TAG + b"no frame at all", formats.MP3),
+        (bytes(512) + MP3_FRAME * 2, formats.MP3),
+        (bytes(512) + ADTS_FRAME * 2, formats.AAC),
+        (bytes(512) + MP3_FRAME, formats.BINARY),
+        (bytes(512) + MP3_FRAME + bytes(417), formats.BINARY),
+    ],
+)
+def test_sound_is_found_behind_tags_and_zeros(head: bytes, expected: Format) -> None:
+    assert classify.classify(head) == expected
+
+
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\0\0\0\x18ftyp", b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"\xff"]))
 def test_any_bytes_are_either_a_format_or_a_refusal(tail: bytes, start: bytes) -> None:
     try:

@@ -200,6 +200,20 @@ def test_a_cut_after_an_embedded_preview_is_a_cut(make: Callable[[str], Path], t
         assert completeness_of(file, "jpg") is Completeness.CUT, share
 
 
+@pytest.mark.parametrize("name", ["mp3", "vbr.mp3", "flac"])
+@pytest.mark.parametrize("before", [b"ID3\x04\0\0\0\0\0\x05title" * 2, bytes(700)], ids=["tags", "zeros"])
+def test_tags_and_zeros_before_sound_do_not_hide_its_end(
+    make: Callable[[str], Path], tmp_path: Path, name: str, before: bytes
+) -> None:
+    whole, file = before + make(name).read_bytes(), tmp_path / "tagged"
+    extension = name.rpartition(".")[2]
+
+    file.write_bytes(whole)
+    assert completeness_of(file, extension) is Completeness.WHOLE
+    file.write_bytes(whole[: len(whole) * 4 // 5])
+    assert completeness_of(file, extension) is Completeness.CUT
+
+
 HEADS = [
     b"",
     b"RIFF",

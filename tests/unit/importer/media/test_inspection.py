@@ -175,6 +175,52 @@ def test_duration_without_an_index_is_that_of_the_packets(
     assert found.media.duration_source is DurationSource.PACKETS
 
 
+def id3(size_bytes: int) -> bytes:
+    """Return an ID3v2 tag with a comment of that size."""
+    frame = b"TXXX" + _seven_bits(size_bytes) + b"\0\0" + b"\0" + b"x" * (size_bytes - 1)
+    return b"ID3\x04\0\0" + _seven_bits(len(frame)) + frame
+
+
+def _seven_bits(number: int) -> bytes:
+    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+@pytest.mark.parametrize(
+    ("extension", "before"),
+    [
+        ("flac", id3(600)),
+        ("aac", id3(600)),
+        ("mp3", id3(600)),
+        ("flac", id3(300_000)),
+        ("aac", id3(300_000)),
+        ("mp3", id3(2_000_000)),
+        ("aac", id3(600) + id3(600)),
+        ("aac", id3(600) + bytes(700)),
+        ("mp3", bytes(512)),
+        ("aac", bytes(512)),
+        ("mp3", bytes(20_000)),
+    ],
+    ids=lambda each: each if isinstance(each, str) else f"{len(each)} bytes",
+)
+@pytest.mark.trap(
+    "ID3 tags, long ones and several, or zero bytes before the sound",
+    "flac, aac, mp3",
+    "named by the sound, with the duration of its packets",
+)
+def test_sound_behind_tags_and_zeros_is_what_it_is(
+    prober: RunningProber, studio: Studio, tmp_path: Path, extension: str, before: bytes
+) -> None:
+    plain = ("-write_xing", "0", "-id3v2_version", "0") if extension == "mp3" else ()
+    file = tmp_path / "tagged"
+    file.write_bytes(before + studio.make(f"untagged.{extension}", *TONE, *plain).read_bytes())
+
+    found = prober.inspect(file, proven=True)
+
+    assert (found.format.kind, found.format.extension) == (Kind.AUDIO, extension)
+    assert found.described, found.description
+    assert found.media.duration_ms == pytest.approx(2000, abs=120)
+
+
 @pytest.mark.trap("variable frame rate", "mp4", "`variableFrameRate: true`")
 def test_variable_frame_rate_is_reported(prober: RunningProber, studio: Studio) -> None:
     file = studio.make("vfr.mp4", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=30:d=4", "-vf",
