@@ -11,7 +11,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_importer.errors import RefusedError, UnavailableError
 from mediaimport_importer.media import classify
 from mediaimport_importer.media.completeness.reading import Completeness
-from mediaimport_importer.media.completeness.walks import completeness_of
+from mediaimport_importer.media.completeness.walks import completeness_of, is_header_alone
 from mediaimport_importer.spool import Content, Spool, scratch_exceeded
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def download(source: MediaSource, spool: Spool, limits: Limits, observer: Downlo
     limits.check_size(spool.size_bytes)
     limits.check_checksum(digest.hexdigest())
     proven = source.delimited or limits.knows_whole or _proves_end(spool.path, sniffed)
+    if not limits.knows_whole:
+        _check_media(spool.path, sniffed)
     content = Content(spool.path, spool.size_bytes, digest.hexdigest(), spool.crc64nvme)
     return Downloaded(content, sniffed, proven)
 
@@ -128,6 +130,16 @@ def chunks(
             size = chunk_bytes
     if buffer:
         yield bytes(buffer)
+
+
+def _check_media(path: Path, sniffed: Format) -> None:
+    """Raise Truncated for an initialisation segment: a header that a generator writes before its pictures."""
+    if is_header_alone(path, sniffed.extension):
+        raise UnavailableError(
+            Reason.TRUNCATED,
+            f"the source served the header of a {sniffed.extension} alone (an initialisation segment), without any"
+            " picture or sound; check that the source is complete",
+        )
 
 
 def _proves_end(path: Path, sniffed: Format) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from mediaimport_importer.media.classify import HEAD_BYTES, classify
 from tests.support.import_runner import Imports
 from tests.support.kept_files import KEPT_FILES, KeptFile, glb, photoshop
 from tests.support.loopback.store import BUCKET
+from tests.support.media_studio import H264, TEST_VIDEO, TONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,12 +231,40 @@ def test_media_that_is_described_is_kept_where_the_rest_is_refused(imports: Impo
 
 
 def test_error_document_is_kept_if_its_checksum_is_the_expected_one(imports: Imports) -> None:
-    from hashlib import sha256  # noqa: PLC0415 - only here
-
     body = b'{"error": "none of them"}'
 
     assert imported(imports, body).reason is Reason.NOT_MEDIA
     assert imported(imports, body, expected={"sha256": sha256(body).hexdigest()}).reason is Reason.IMPORTED
+
+
+FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov")
+HEADERS: dict[str, tuple[tuple[str, ...], bytes]] = {
+    # ffmpeg's arguments, and how the first piece of media begins
+    "mp4": ((*TEST_VIDEO, *H264, *FRAGMENTED), b"moof"),
+    "m4a": ((*TONE, "-c:a", "aac", *FRAGMENTED), b"moof"),
+    "mov": ((*TEST_VIDEO, *H264, *FRAGMENTED), b"moof"),
+    "webm": ((*TEST_VIDEO, "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "16"), b"\x1f\x43\xb6\x75"),
+    "mkv": ((*TEST_VIDEO, *H264), b"\x1f\x43\xb6\x75"),
+}
+
+
+@pytest.mark.parametrize("extension", HEADERS)
+@pytest.mark.trap(
+    "an initialisation segment: a header without any picture or sound, whole by its transport",
+    "mp4, m4a, mov, webm, mkv",
+    "Truncated; kept if its checksum is the expected one",
+)
+def test_initialisation_segment_alone_is_no_media(imports: Imports, studio: Studio, extension: str) -> None:
+    arguments, start = HEADERS[extension]
+    whole = studio.make(f"fragments.{extension}", *arguments).read_bytes()
+    header = whole[: whole.index(start) - (4 if start == b"moof" else 0)]
+
+    alone, with_media = (imported(imports, body) for body in (header, whole))
+    known = imported(imports, header, expected={"sha256": sha256(header).hexdigest()})
+
+    assert (alone.reason, alone.asset) == (Reason.TRUNCATED, None)
+    assert "initialisation segment" in alone.message
+    assert (with_media.reason, known.reason) == (Reason.IMPORTED, Reason.IMPORTED)
 
 
 def ended_by_its_connection(body: bytes) -> Callable[[Conversation], None]:

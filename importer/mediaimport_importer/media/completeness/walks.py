@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mediaimport_importer.media.completeness.elements import asf, boxes, ebml, flv, glb, riff
 from mediaimport_importer.media.completeness.frames import adts, flac, mpeg_audio
+from mediaimport_importer.media.completeness.headers import boxes_without_media, elements_without_media
 from mediaimport_importer.media.completeness.packets import ogg, program_stream, transport_stream
 from mediaimport_importer.media.completeness.pictures import gif, jpeg, png
 from mediaimport_importer.media.completeness.reading import Completeness
@@ -51,3 +52,23 @@ def completeness_of(path: Path, extension: str) -> Completeness:
         except IndexError:
             # A header that is longer than the file.
             return Completeness.CUT
+
+
+_HEADERS: dict[str, Callable[[mmap.mmap], bool]] = {
+    **dict.fromkeys(("mp4", "mov", "m4a", "3gp"), boxes_without_media),
+    **dict.fromkeys(("webm", "mkv"), elements_without_media),
+}
+_MAX_HEADER_BYTES = 1024 * 1024
+
+
+def is_header_alone(path: Path, extension: str) -> bool:
+    """Tell whether the file is the header of a video or of sound, without a single picture or sample."""
+    test = _HEADERS.get(extension)
+    if test is None or not 0 < path.stat().st_size <= _MAX_HEADER_BYTES:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            return test(data)
+        except IndexError:
+            # A header that is longer than the file.
+            return False

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mediaimport_importer.media.completeness.reading import Completeness
-from mediaimport_importer.media.completeness.walks import WALKS, completeness_of
+from mediaimport_importer.media.completeness.walks import WALKS, completeness_of, is_header_alone
 
 from dev.generate.tested import ENDS
 
@@ -242,6 +242,7 @@ def test_hostile_bytes_end_every_walk(
     file = tmp_path_factory.getbasetemp() / "hostile"
     file.write_bytes(head + tail)
     assert completeness_of(file, name) in Completeness
+    assert is_header_alone(file, name) in {True, False}
 
 
 def test_a_flac_of_nothing_but_sync_codes_is_given_up(make: Callable[[str], Path], tmp_path: Path) -> None:
