@@ -23,7 +23,7 @@ from mediaimport_prober.protocol import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mediaimport_prober.pictures import Loader
+    from mediaimport_prober.loader import Loader
     from mediaimport_prober.protocol import PacketsRequest, ThumbnailRequest
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mediaimport_prober.commands import ToneMap
-    from mediaimport_prober.pictures import Loader
+    from mediaimport_prober.loader import Loader
 
 _LUMA = re.compile(rb"(?:lavfi\.signalstats\.YAVG|^luma)=([0-9.]{1,12})", re.MULTILINE)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"

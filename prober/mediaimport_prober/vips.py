@@ -7,6 +7,7 @@ before the first byte is read: a file that takes libvips over finds nothing to o
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyvips
 
 from mediaimport_prober import heic, landlock
-from mediaimport_prober.pictures import Loader
+from mediaimport_prober.loader import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,4 +198,7 @@ def _write(loader: str, width: str, frame: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    code = main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    sys.stdout.flush()
+    # The interpreter and libvips would tidy up for some milliseconds.
+    os._exit(code)

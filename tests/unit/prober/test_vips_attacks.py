@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_prober import landlock
-from mediaimport_prober.pictures import Loader
+from mediaimport_prober.loader import Loader
 from mediaimport_prober.protocol import Failure
 from mediaimport_prober.vips import UNREADABLE
 
