@@ -128,7 +128,7 @@ def _seen(facts: Document, picture: Detected) -> Document:
         width, height = height, width
     size = {"width": width, "height": height, "coded_width": width, "coded_height": height}
     rotation = {"side_data_list": [{"side_data_type": "Display Matrix", "rotation": -turned}]} if turned else {}
-    return size | rotation | ({"tags": {"alpha_mode": "1"}} if facts["hasAlpha"] else {})
+    return size | rotation | {"tags": {"alpha_mode": "1" if facts["hasAlpha"] else "0"}}
 
 
 def _pixel_format(facts: Document) -> str:

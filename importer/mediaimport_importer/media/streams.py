@@ -265,8 +265,12 @@ def _is_variable(video: Document) -> bool | None:
 
 
 def _has_alpha(video: Document, pix_fmt: str | None) -> bool | None:
-    if _object(video.get("tags")).get("alpha_mode") == "1":
+    seen = _object(video.get("tags")).get("alpha_mode")
+    if seen == "1":
         return True
+    if seen == "0":
+        # The prober has looked: many pictures have a channel that hides nothing.
+        return False
     # A palette may or may not have a transparent colour: unknown.
     return None if pix_fmt in {None, "pal8"} else str(pix_fmt).startswith(_ALPHA_FORMATS)
 

@@ -76,7 +76,9 @@ def test_bit_rate_is_reckoned_when_nothing_names_it() -> None:
 @pytest.mark.parametrize(
     ("pix_fmt", "tags", "expected"),
     [("yuv420p", {}, False), ("yuva420p", {}, True), ("rgba", {}, True), ("gbrap10le", {}, True), ("pal8", {}, None),
-     ("yuv420p", {"alpha_mode": "1"}, True), ("ya8", {}, True), ("bgr0", {}, False)],
+     ("yuv420p", {"alpha_mode": "1"}, True),
+     ("rgba", {"alpha_mode": "0"}, False), ("pal8", {"alpha_mode": "0"}, False),
+     ("ya8", {}, True), ("bgr0", {}, False)],
 )  # fmt: skip
 def test_alpha(pix_fmt: str, tags: dict[str, str], expected: bool | None) -> None:  # noqa: FBT001 - the result to compare
     assert video_of(described(document(video={"pix_fmt": pix_fmt, "tags": tags}))).has_alpha is expected
