@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from mediaimport_api.json_depth import storable
 from mediaimport_api.names import ANNOTATION_OUTPUTS, ANNOTATION_PREDICTION_STATUS, LABEL_RECOVERED, AssetKeys
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import Asset, ConditionType, Media, Phase, Status
+from mediaimport_api.status import Asset, ConditionType, Kind, Media, Phase, Status
 from pydantic import ValidationError
 
 from mediaimport_webhook.catalogue.recipe import packed_recipe, unpacked_recipe
@@ -91,7 +91,7 @@ def _entry_of(resource: Resource) -> Entry:
         "status": asset_status,
         "url": None,
         "thumbnail_url": None,
-        "type": kind,
+        "type": _shown_type(kind),
         "metadata": _metadata(own_metadata, _measured(status, failed=asset_status == "failed")),
         "progress": _progress(status),
         "phase": phase,
@@ -207,6 +207,11 @@ def _type(asset: Asset | None, requested: str) -> schemas.AssetKind | None:
     if asset is not None:
         return asset.kind.value
     return None if requested in {"auto", "file"} else cast("schemas.AssetKind", requested)
+
+
+def _shown_type(kind: schemas.AssetKind | None) -> schemas.AssetKind | None:
+    """Return the kind for callers: one that only a later release knows is a file."""
+    return kind if kind is None or Kind(kind).is_known else "file"
 
 
 def _reason(status: Status, phase: Phase) -> str | None:

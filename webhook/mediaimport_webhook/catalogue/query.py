@@ -47,7 +47,7 @@ class Query:
         """Return whether an entry passes all filters. A job is a prediction, or an import by its resource's name."""
         return (
             self.status in {None, entry.status}
-            and self.type in {None, entry.type}
+            and self.type in {None, entry.json["type"]}
             and (self.tag is None or self.tag in entry.tags)
             and (self.job_id is None or self.job_id in {entry.job_id, entry.resource_name})
         )

@@ -163,7 +163,7 @@ def _stats(entries: list[Entry]) -> schemas.Stats:
     return {
         "total": len(entries),
         "by_status": {"uploading": statuses["uploading"], "ready": statuses["ready"], "failed": statuses["failed"]},
-        "by_type": dict(Counter(each.type or "unknown" for each in entries)),
+        "by_type": dict(Counter(each.json["type"] or "unknown" for each in entries)),
         "stored_bytes": sum(each.size_bytes for each in entries if each.status == "ready"),
         "recent_failures": [
             {
