@@ -30,7 +30,7 @@ FENCED = re.compile(
 INDENTED_COMMAND = re.compile(r"^    (make|helm|kubectl|docker|curl) ", re.MULTILINE)
 PAGES = (
     *("docs/install.md", "docs/operate.md", "docs/configure.md", "docs/security.md", "docs/release.md"),
-    *("docs/frontend.md", "README.md"),
+    *("docs/frontend.md", "docs/runbook.md", "README.md"),
 )
 UNRUN = sorted({str(each.relative_to(ROOT)) for each in (ROOT / "docs").rglob("*.md")} - {*PAGES})
 TIMEOUT_S = 240

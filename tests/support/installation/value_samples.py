@@ -119,6 +119,7 @@ _BY_PATH: dict[str, Callable[[str, int], tuple[object, str]]] = {
     "extraObjects": _holding(lambda text: [{"kind": text}]),
     "webhook.ingress.paths": _holding(lambda text: [{"path": f"/{text}"}]),
     "monitoring.rules.thresholds.failurePercent": lambda *_: (77, "> 0.77"),
+    "monitoring.rules.thresholds.webhookErrorPercent": lambda *_: (78, "> 0.78"),
     "webhook.corsOrigins": _holding(lambda text: [f"https://{text}"]),
     "webhook.trustedProxies": _network,
     "webhook.podDisruptionBudget.maxUnavailable": _number,
