@@ -64,7 +64,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Receive a callback of Replicate (Standard Webhooks): 2xx once all is persisted. */
+        /** Receive a callback of Replicate (Standard Webhooks): 2xx once all is persisted. The prediction of one above 5 MiB is read from Replicate's API. */
         post: operations["replicateWebhook"];
         delete?: never;
         options?: never;
@@ -81,7 +81,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Receive a callback of fal.ai (ED25519): 2xx once all is persisted. */
+        /** Receive a callback of fal.ai (ED25519): 2xx once all is persisted. The result of one above 5 MiB is read from fal.ai's queue. */
         post: operations["falWebhook"];
         delete?: never;
         options?: never;
@@ -1155,7 +1155,7 @@ export interface operations {
     falWebhook: {
         parameters: {
             query?: {
-                /** @description `owner/name`. With it, a result that fal.ai leaves out of its callback can be fetched. */
+                /** @description `owner/name`. With it, a result that fal.ai leaves out of its callback, or sends in a large one, can be fetched. */
                 model?: string;
             };
             header?: never;

@@ -23,6 +23,7 @@ from mediaimport_webhook.generation.ends import Ends, RemovalRecorder
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.jobs import Jobs
+from mediaimport_webhook.generation.large import LargeCallbacks
 from mediaimport_webhook.generation.owner import OwnerTokens
 from mediaimport_webhook.generation.providers import Provider, UnconfiguredProvider
 from mediaimport_webhook.generation.providers.replicate import Replicate
@@ -143,8 +144,10 @@ def _routes(
         default_user_id=settings.default_user_id,
         input_provenance=settings.input_provenance,
     )
+    large = LargeCallbacks(limit_bytes=settings.large_callback_max_bytes)
     callback_routes = [
-        generation.CallbackRoute(each, intake, metrics) for each in (replicate, _fal(settings, dependencies.http))
+        generation.CallbackRoute(each, intake, large, metrics)
+        for each in (replicate, _fal(settings, dependencies.http))
     ]
     generation_routes = generation.GenerationRoutes(
         generator=replicate,

@@ -32,7 +32,10 @@ class Metrics:
         )
         self._rate_limited = self._counter("http_requests_rate_limited", "Requests refused by the rate limit (429).")
         self._callbacks = self._counter(
-            "callbacks", "Callbacks of generators: imported, ignored, refused or failed.", "provider", "outcome"
+            "callbacks",
+            "Callbacks of generators: imported, ignored, refused, too-large or failed.",
+            "provider",
+            "outcome",
         )
         self._imports = self._counter("imports", "Requested imports by origin and outcome.", "origin", "outcome")
         self._streams = Gauge(f"{_PREFIX}event_streams", "Open event streams (SSE).", registry=self.registry)

@@ -76,6 +76,8 @@ class Settings:
     fal_jwks_url: str
     fal_key: str | None = field(repr=False)
     fal_queue_url: str
+    large_callback_max_bytes: int
+    """Of a callback whose signature is checked while it passes, and of the answer of the generator's API for it."""
     owner_token_keys: tuple[str, ...] = field(repr=False)
     """The first signs, all verify."""
     recovery_import_all: bool
@@ -116,6 +118,7 @@ class Settings:
             fal_jwks_url=_base_url(env, "FAL_JWKS_URL") or "https://rest.fal.ai/.well-known/jwks.json",
             fal_key=env.optional("FAL_KEY"),
             fal_queue_url=_base_url(env, "FAL_QUEUE_URL") or "https://queue.fal.run",
+            large_callback_max_bytes=env.integer("LARGE_CALLBACK_MAX_BYTES", 64 * 1024 * 1024, least=5 * 1024 * 1024),
             owner_token_keys=_owner_token_keys(env),
             recovery_import_all=env.boolean("RECOVERY_IMPORT_ALL", default=False),
             input_provenance=cast("InputProvenance", _one_of(env, "PROVENANCE_INPUT", _PROVENANCES, default="full")),

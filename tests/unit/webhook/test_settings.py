@@ -13,6 +13,7 @@ def test_least_environment_is_enough() -> None:
     assert (settings.replicate_base_url, settings.auth_mode) == ("https://api.replicate.com", "tokens")
     assert (settings.cors_origins, settings.replicate_webhook_secrets) == ((), ())
     assert settings.input_provenance == "full"
+    assert settings.large_callback_max_bytes == 64 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,8 @@ def test_least_environment_is_enough() -> None:
         ("PROVENANCE_INPUT", "some"),
         ("PRESIGN_SECONDS", "4"),
         ("PRESIGN_SECONDS", "604801"),
+        ("LARGE_CALLBACK_MAX_BYTES", "64 MiB"),
+        ("LARGE_CALLBACK_MAX_BYTES", "5242879"),
         ("PUBLIC_BASE_URL", "media.test"),
         ("REPLICATE_BASE_URL", "ftp://x"),
         ("SOURCE_ALLOWED_NETWORKS", "x"),

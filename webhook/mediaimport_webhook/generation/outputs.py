@@ -31,7 +31,8 @@ GENERATED = "ai-generated"
 """Tag of every generated asset."""
 _MAX_FILE_NAME = 255
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
-_DATA = re.compile(r"data:(?!text/html\b)[a-z]{1,32}/[a-z0-9.+-]{1,96}(?:;[^,;\s]*)*,\S*", re.IGNORECASE)
+_DATA = re.compile(r"data:(?!text/html\b)[a-z]{1,32}/[a-z0-9.+-]{1,96}(?:;[^,;\s]*)*,", re.IGNORECASE)
+"""Start of a word; the rest may be tens of megabytes."""
 _ENCODED = re.compile(r"data:[^,\s]*;base64,", re.IGNORECASE)
 _TEXTUAL = re.compile(r"data:text/", re.IGNORECASE)
 _MAX_DEPTH = 32
@@ -143,7 +144,8 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 
 
 def _is_url(text: str) -> bool:
-    return (_DATA if text[:5].lower() == "data:" else _URL).fullmatch(text) is not None
+    """Tell whether a word, which has no blanks, is a URL."""
+    return (_DATA.match(text) if text[:5].lower() == "data:" else _URL.fullmatch(text)) is not None
 
 
 def _is_file(url: str) -> bool:

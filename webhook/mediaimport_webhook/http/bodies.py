@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import deque
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,30 +14,73 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.limits import let_go
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.requests import Request
+    from starlette.types import Scope
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_CALLBACK_BYTES = 5 * 1024 * 1024
-"""A prediction's logs are part of its callback."""
+"""Of a callback that is held. A prediction's logs are part of it."""
 
 _B = TypeVar("_B", bound=BaseModel)
 
 
+@dataclass
+class LongBody:
+    """Body that is longer than what is held of one. Its pieces can be read once."""
+
+    scope: Scope
+    length_bytes: int
+    """As far as it is known: that of the header, or what has come."""
+    _stream: AsyncIterator[bytes] = field(repr=False)
+    _start: deque[bytes] = field(default_factory=deque, repr=False)
+    """Pieces that have come already."""
+
+    async def pieces(self, *, limit_bytes: int) -> AsyncIterator[bytes]:
+        """Yield the pieces, each of which is held only until the next; a 413 Problem if they are too many."""
+        if self.length_bytes > limit_bytes:
+            raise too_large(limit_bytes)
+        size_bytes = 0
+        async for piece in self._all():
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                raise too_large(limit_bytes)
+            yield piece
+            let_go(self.scope, len(piece))
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        while self._start:
+            yield self._start.popleft()
+            await asyncio.sleep(0)
+        async for piece in self._stream:
+            yield piece
+
+
+async def read_or_pass(request: Request, *, limit_bytes: int) -> bytes | LongBody:
+    """Return the body, held only if it is not longer than the limit."""
+    content_length, stream = request.headers.get("content-length", ""), request.stream()
+    if content_length.isdecimal() and int(content_length) > limit_bytes:
+        return LongBody(request.scope, int(content_length), stream)
+    start: deque[bytes] = deque()
+    size_bytes = 0
+    async for piece in stream:
+        start.append(piece)
+        size_bytes += len(piece)
+        if size_bytes > limit_bytes:
+            return LongBody(request.scope, size_bytes, stream, start)
+    return b"".join(start)
+
+
 async def read_body(request: Request, *, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body; a 413 Problem as soon as it is known to be too long."""
-    content_length = request.headers.get("content-length", "")
-    if content_length.isdecimal() and int(content_length) > limit_bytes:
-        raise _too_large(limit_bytes)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise _too_large(limit_bytes)
-    return bytes(body)
+    body = await read_or_pass(request, limit_bytes=limit_bytes)
+    if isinstance(body, LongBody):
+        raise too_large(limit_bytes)
+    return body
 
 
 def _integer(text: str) -> float:
@@ -110,7 +156,8 @@ def _invalid_json(detail: str) -> problems.Problem:
     return problems.Problem(HTTPStatus.BAD_REQUEST, "invalid-json", detail)
 
 
-def _too_large(limit_bytes: int) -> problems.Problem:
+def too_large(limit_bytes: int) -> problems.Problem:
+    """Return 413."""
     detail = f"The body is longer than {limit_bytes} bytes."
     return problems.Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail, headers={"Connection": "close"}

@@ -22,6 +22,9 @@ _READ_AWAY_BYTES = 64 * 1024
 """A refused body of up to that many bytes is read and forgotten, so that its connection can be used again."""
 _PROBES = frozenset({"/healthz", "/readyz"})
 _UNCHECKED = "mediaimport.unchecked"
+_BODY = "mediaimport.body"
+_SLOWEST_BYTES_PER_S = 1024 * 1024
+"""Of a body that is not held, beyond the time that any body has."""
 
 
 def mark_unchecked(scope: Scope) -> None:
@@ -34,13 +37,20 @@ def is_unchecked(scope: Scope) -> bool:
     return bool(scope.get(_UNCHECKED, False))
 
 
+def let_go(scope: Scope, size_bytes: int) -> None:
+    """Note that bytes of a request's body are not held any more: others may come, and have their time."""
+    body = scope.get(_BODY)
+    if isinstance(body, _Body):
+        body.let_go(size_bytes)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits of one process."""
 
     requests: int = 2000
     body_bytes: int = 32 * 1024 * 1024
-    """Of all bodies under way together."""
+    """Of what is held of all bodies under way together."""
     address_body_bytes: int = 16 * 1024 * 1024
     """Of the bodies that one address sends."""
     body_timeout_s: float = 10.0
@@ -84,10 +94,12 @@ class RequestLimits:
                 MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
+        scope[_BODY] = body
         try:
             await self._app(scope, body.receive, send_and_close)
         finally:
-            self._release(body.address, body.received_bytes)
+            del scope[_BODY]
+            self.release(body.address, body.held_bytes)
 
     def hold(self, scope: Scope, address: str, size_bytes: int) -> None:
         """Count bytes of a body until its request ends; a 503 Problem beyond the limits."""
@@ -98,7 +110,8 @@ class RequestLimits:
             mark_unchecked(scope)
             raise overloaded("bodies")
 
-    def _release(self, address: str, size_bytes: int) -> None:
+    def release(self, address: str, size_bytes: int) -> None:
+        """Forget bytes of a body."""
         self._body_bytes -= size_bytes
         self._address_body_bytes.give_back(address, size_bytes)
 
@@ -115,7 +128,7 @@ class _Body:
         length = Headers(scope=scope).get("content-length", "")
         self.address = address
         self._scope = scope
-        self.received_bytes = 0
+        self.received_bytes = self.held_bytes = 0
         self._length = int(length) if length.isdecimal() else None
         self._receive = receive
         self._limits = limits
@@ -138,8 +151,16 @@ class _Body:
             size_bytes = len(message.get("body", b""))
             self._is_complete = not message.get("more_body", False)
             self.received_bytes += size_bytes
+            self.held_bytes += size_bytes
             self._limits.hold(self._scope, self.address, size_bytes)
         return message
+
+    def let_go(self, size_bytes: int) -> None:
+        """Give bytes back to the budget, and the time that as many more may take."""
+        self.held_bytes -= size_bytes
+        self._limits.release(self.address, size_bytes)
+        if self._deadline is not None:
+            self._deadline += size_bytes / _SLOWEST_BYTES_PER_S
 
     async def _next(self) -> Message:
         timeout_s = self._limits.body_timeout_s

@@ -102,7 +102,9 @@ _DOWNLOAD = Parameter(
 _LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The last event that the client has.")
 _ALIAS = Parameter("alias", "path", "A model, by its configured name.", example="wan-video-t2v")
 _MODEL = Parameter(
-    "model", "query", "`owner/name`. With it, a result that fal.ai leaves out of its callback can be fetched."
+    "model",
+    "query",
+    "`owner/name`. With it, a result that fal.ai leaves out of its callback, or sends in a large one, can be fetched.",
 )
 _JOB = Parameter("id", "path", "The prediction's id.")
 _CALLBACK: Schema = {"type": "object", "description": "The generator's own JSON, signed."}
@@ -134,12 +136,14 @@ OPERATIONS = (
     Operation("GET", "/openapi.json", "openapi", "This document.", dict[str, Any], problems=_PUBLIC, bearer=False),
     Operation(
         "POST", "/api/v1/replicate/webhook", "replicateWebhook",
-        "Receive a callback of Replicate (Standard Webhooks): 2xx once all is persisted.",
+        "Receive a callback of Replicate (Standard Webhooks): 2xx once all is persisted. The prediction of one above"
+        " 5 MiB is read from Replicate's API.",
         schemas.CallbackResult, problems=_CALLBACK_PROBLEMS, body=_CALLBACK, bearer=False,
     ),
     Operation(
         "POST", "/api/v1/fal/webhook", "falWebhook",
-        "Receive a callback of fal.ai (ED25519): 2xx once all is persisted.",
+        "Receive a callback of fal.ai (ED25519): 2xx once all is persisted. The result of one above 5 MiB is read from"
+        " fal.ai's queue.",
         schemas.CallbackResult, problems=_CALLBACK_PROBLEMS, parameters=(_MODEL,), body=_CALLBACK, bearer=False,
     ),
     Operation(

@@ -28,11 +28,12 @@ PROBLEM_TYPES = (
         "Leave out the field that `errors` names, or ask an admin.",
     ),
     ProblemType(
-        "body-too-large", 413, "The body is longer than the route accepts: 1 MiB, 5 MiB for a callback.",
+        "body-too-large", 413, "The body is longer than the route accepts: 1 MiB, 64 MiB for a callback.",
         "Send less. The media itself is never in a body: name its URL.",
     ),
     ProblemType(
-        "body-too-slow", 408, "The body did not arrive within its deadline of 10 seconds.",
+        "body-too-slow", 408,
+        "The body did not arrive within its deadline: 10 seconds, and one more for each MiB of a callback above 5 MiB.",
         "Send the request again on a better connection.",
     ),
     ProblemType(
@@ -116,7 +117,8 @@ PROBLEM_TYPES = (
         "Check `OWNER_TOKEN_KEYS`: it lists the former keys, too, as long as predictions of them run.",
     ),
     ProblemType(
-        "provider-answer-unreadable", 502, "The generator's answer is not the JSON that its API promises.",
+        "provider-answer-unreadable", 502,
+        "The generator's answer is not the JSON that its API promises, or longer than is read.",
         "Try again, with the same Idempotency-Key if there is one.",
     ),
     ProblemType(
@@ -128,8 +130,10 @@ PROBLEM_TYPES = (
         "The operator of this service checks the setting that `detail` names.",
     ),
     ProblemType(
-        "result-missing", 503, "The generator's callback left the result out, and it cannot be fetched.",
-        "The operator of this service sets what `setting` names. The generator repeats the callback.",
+        "result-missing", 503,
+        "The generator's callback left the result out, or is too large to be held, and the result cannot be fetched.",
+        "The operator of this service sets what `setting` names, or does what `detail` says. The generator repeats the"
+        " callback.",
     ),
     ProblemType(
         "setting-missing", 503, "The route needs a setting that this service does not have.",

@@ -88,6 +88,11 @@ def unavailable(what: str, *, retry_after_s: int = RETRY_AFTER_S) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", detail, headers=headers)
 
 
+def result_missing(detail: str, *, setting: str) -> Problem:
+    """Return 503 for a callback whose result is elsewhere and cannot be had; the generator repeats it."""
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": setting})
+
+
 def internal_error() -> Problem:
     """Return 500."""
     detail = "An internal error happened; it is logged with this request's id."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -14,12 +15,13 @@ from pydantic import ValidationError
 from mediaimport_webhook.access.rate_limit import mark_authenticated
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys, Started, StartRequest
 from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, OwnerToken, OwnerTokens, nonce_of_key
+from mediaimport_webhook.generation.skeleton import Skeleton
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.limits import mark_unchecked
 from mediaimport_webhook.routes.idempotency_key import idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -29,8 +31,18 @@ if TYPE_CHECKING:
     from mediaimport_webhook.generation.aliases import ModelAlias
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
     from mediaimport_webhook.generation.jobs import Jobs
-    from mediaimport_webhook.generation.providers import Generator, Prediction, Provider
+    from mediaimport_webhook.generation.large import LargeCallbacks
+    from mediaimport_webhook.generation.providers import Generator, Provider
+    from mediaimport_webhook.http.bodies import LongBody
     from mediaimport_webhook.metrics import Metrics
+
+
+_OUTCOMES = {
+    HTTPStatus.UNAUTHORIZED: "refused",
+    HTTPStatus.FORBIDDEN: "refused",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
+}
+"""Of refused callbacks, in metrics; any other has failed."""
 
 
 def callback_path(provider: Provider) -> str:
@@ -44,17 +56,16 @@ class CallbackRoute:
 
     provider: Provider
     intake: Intake
+    large: LargeCallbacks
     metrics: Metrics
 
     async def receive(self, request: Request) -> Response:
         """Import the outputs of a callback: 2xx once all imports are persisted."""
         body = await self._body(request)
         try:
-            prediction = await self._verified(request, body)
-            result = await self.intake.receive(prediction, token_text=request.query_params.get(PARAMETER))
+            result = await self._received(request, body)
         except problems.Problem as problem:
-            refused = problem.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-            self.metrics.callback(self.provider.name, "refused" if refused else "failed")
+            self.metrics.callback(self.provider.name, _OUTCOMES.get(problem.status, "failed"))
             raise
         except Exception:
             self.metrics.callback(self.provider.name, "failed")
@@ -63,30 +74,54 @@ class CallbackRoute:
         content: dict[str, Any] = {"status": result.status, "assets": [_output_json(each) for each in result.outputs]}
         return bodies.JsonResponse(content | ({"reason": result.reason} if result.reason else {}))
 
-    async def _body(self, request: Request) -> bytes:
-        """Read the body, unless the headers alone already say that it is not signed."""
+    async def _received(self, request: Request, body: bytes | LongBody) -> IntakeResult:
+        token_text, parameters = request.query_params.get(PARAMETER), request.query_params
+        skeleton = await self._verify(request, body)
+        mark_authenticated(request.scope)
+        if isinstance(body, bytes):
+            prediction = await self.provider.complete(await self.provider.parse(body), parameters)
+            return await self.intake.receive(prediction, token_text=token_text)
+        short = await self.large.parse(self.provider, skeleton)
+        async with self.large.whole(self.provider, short, parameters) as prediction:
+            return await self.intake.receive(prediction, token_text=token_text)
+
+    async def _body(self, request: Request) -> bytes | LongBody:
+        """Read the body, unless the headers alone already say that it is not signed, or it is too large to be held."""
         try:
             self.provider.check_headers(request.headers)
         except problems.Problem as problem:
-            refused = problem.status == HTTPStatus.UNAUTHORIZED
-            self.metrics.callback(self.provider.name, "refused" if refused else "failed")
+            self.metrics.callback(self.provider.name, _OUTCOMES.get(problem.status, "failed"))
             raise
-        return await bodies.read_body(request, limit_bytes=bodies.MAX_CALLBACK_BYTES)
+        return await bodies.read_or_pass(request, limit_bytes=bodies.MAX_CALLBACK_BYTES)
 
-    async def _verified(self, request: Request, body: bytes) -> Prediction:
-        try:
-            await self.provider.verify(request.headers, body)
-        except problems.Problem as problem:
-            if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                mark_unchecked(request.scope)
-            raise
-        mark_authenticated(request.scope)
-        return await self.provider.complete(await self.provider.parse(body), request.query_params)
+    async def _verify(self, request: Request, body: bytes | LongBody) -> Skeleton:
+        """Return, of a body that is not held, what passed of it; a Problem if it is not signed."""
+        skeleton = Skeleton(self.provider.callback_members)
+        with _credentials(request):
+            if isinstance(body, bytes):
+                await self.provider.verify(request.headers, body)
+                return skeleton
+            check = await self.provider.body_check(request.headers)
+        await self.large.pass_on(body, check, skeleton, provider=self.provider)
+        with _credentials(request):
+            await check.verify()
+        return skeleton
 
     def _count(self, result: IntakeResult) -> None:
         self.metrics.callback(self.provider.name, result.status)
         for each in result.outputs:
             self.metrics.requested_import(self.provider.name, str(each.created.outcome))
+
+
+@contextmanager
+def _credentials(request: Request) -> Iterator[None]:
+    """Note of a request that its signature could not be checked, if that fails for another's reason."""
+    try:
+        yield
+    except problems.Problem as problem:
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            mark_unchecked(request.scope)
+        raise
 
 
 def _output_json(result: OutputResult) -> dict[str, Any]:

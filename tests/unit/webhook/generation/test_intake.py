@@ -267,8 +267,8 @@ def test_signed_nonsense_is_400(webhook: RunningWebhook, body: bytes) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_body_over_5_mib_is_413(webhook: RunningWebhook, prediction: Make) -> None:
-    assert webhook.callback(prediction(logs="x" * 5 * 1024 * 1024)).status_code == 413
+def test_body_over_64_mib_is_413(webhook: RunningWebhook, prediction: Make) -> None:
+    assert webhook.callback(prediction(logs="x" * 64 * 1024 * 1024)).status_code == 413
 
 
 def test_body_under_5_mib_is_taken(webhook: RunningWebhook, prediction: Make) -> None:

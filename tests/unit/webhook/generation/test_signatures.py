@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from mediaimport_webhook.generation.signatures import refusal, usable_secret
+from mediaimport_webhook.generation.signatures import PassingSignature, refusal, usable_secret
 from standardwebhooks import Webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -151,3 +151,34 @@ def test_one_changed_byte_of_body_id_or_signature_is_refused(
 def test_no_headers_or_body_are_an_error_with_a_usable_secret(others: dict[str, str], body: bytes, secret: str) -> None:
     assume(usable_secret(secret))
     assert refusal(headers() | others, body, [secret], SENT) is not None
+
+
+def passes(body: bytes, secrets: list[str], size: int = 7, **changes: str) -> bool:
+    signature = PassingSignature(headers(**changes), secrets)
+    for start in range(0, len(body), size):
+        signature.update(body[start : start + size])
+    return signature.matches()
+
+
+def test_published_vector_is_accepted_in_pieces() -> None:
+    assert passes(BODY, [SECRET])
+    assert passes(BODY, [OTHER, SECRET])
+    assert not passes(BODY, [OTHER])
+    assert not passes(BODY, [])
+    assert not passes(BODY + b" ", [SECRET])
+    assert not passes(BODY, [SECRET], id="msg_other")
+    assert not passes(BODY, [SECRET], signature=GOOD.replace("v1,", "v2,"))
+
+
+@given(body=st.text().map(str.encode), size=st.integers(1, 9), key=st.binary(min_size=1, max_size=40))
+def test_body_in_pieces_has_the_signature_that_the_library_makes(body: bytes, size: int, key: bytes) -> None:
+    secret = "whsec_" + base64.b64encode(key).decode()
+    signature = Webhook(secret).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", SENT, body.decode())
+    assert passes(body, [secret], size, signature=signature)
+    assert not passes(body + b"x", [secret], size, signature=signature)
+
+
+@given(secret=st.text("AQg0+/=_-", max_size=12).map("whsec_{}".format))
+def test_every_usable_secret_is_one_for_bodies_in_pieces_too(secret: str) -> None:
+    assume(usable_secret(secret))
+    assert not passes(BODY, [secret])

@@ -109,6 +109,34 @@ def test_strangers_with_long_bodies_take_little_memory(process: WebhookProcess, 
     assert process.peak_memory_mb - before < 100
 
 
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_large_bodies_with_a_forged_signature_pass_in_little_memory_and_are_401(
+    process: WebhookProcess, framing: str
+) -> None:
+    """Of chunks, nobody knows how many come: 5 MiB of each body are held before it is let pass."""
+    number, piece = 3, 64 * 1024 * b"x"
+    pieces = 24 * 1024 * 1024 // len(piece)
+    process.reset_peak()
+    before = process.memory_mb
+
+    async def forge() -> int:
+        async with connected(process) as connection:
+            is_chunked = framing == "chunks"
+            length = {"Transfer-Encoding": "chunked"} if is_chunked else {"Content-Length": str(pieces * len(piece))}
+            await connection.send("POST /api/v1/replicate/webhook HTTP/1.1", forged() | length)
+            for _ in range(pieces):
+                connection.writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
+                await connection.writer.drain()
+            connection.writer.write(b"0\r\n\r\n" if is_chunked else b"")
+            return (await connection.answer())[0]
+
+    async def load() -> list[int]:
+        return await asyncio.gather(*(forge() for _ in range(number)))
+
+    assert asyncio.run(load()) == [401] * number
+    assert process.peak_memory_mb - before < 50
+
+
 def test_unsigned_callback_is_refused_before_its_body_comes(process: WebhookProcess) -> None:
     async def refused() -> tuple[int, dict[str, str]]:
         async with connected(process) as connection:

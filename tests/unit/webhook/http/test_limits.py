@@ -9,8 +9,11 @@ from mediaimport_webhook.http import bodies, problems
 from mediaimport_webhook.http.limits import Limits, RequestLimits
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from tests.support.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +137,72 @@ def test_address_that_holds_its_share_of_bodies_leaves_the_rest_to_others() -> N
         return [each.status for each in (same, other, holder, later)]
 
     assert asyncio.run(two_addresses()) == [503, 200, 503, 200]
+
+
+async def passing(request: Request) -> Response:
+    """Read a body of any length without holding it."""
+    body = await bodies.read_or_pass(request, limit_bytes=30)
+    assert isinstance(body, bodies.LongBody)
+    return PlainTextResponse(str(sum([len(each) async for each in body.pieces(limit_bytes=1000)])))
+
+
+@pytest.mark.parametrize("headers", [{"content-length": "400"}, {"transfer-encoding": "chunked"}])
+def test_body_that_is_not_held_needs_no_budget(headers: dict[str, str]) -> None:
+    async def two() -> list[int]:
+        app = application(Limits(body_bytes=100, address_body_bytes=50), passing)
+        exchanges = [Exchange(headers), Exchange(headers)]
+        for each in exchanges:
+            for place in range(20):
+                each.bring(20, more=place < 19)
+            await each.run(app)
+        return [each.status for each in exchanges]
+
+    assert asyncio.run(two()) == [200, 200]
+
+
+def test_budget_is_whole_again_after_a_body_that_was_held_in_part() -> None:
+    async def three() -> list[int]:
+        app = application(Limits(body_bytes=50), passing)
+        cut = Exchange({"content-length": "400"})
+        cut.bring(40, more=True)
+        cut.body.put_nowait({"type": "http.disconnect"})
+        with pytest.raises(ClientDisconnect):
+            await cut.run(app)
+        later = [Exchange({"content-length": "50"}), Exchange({"content-length": "60"})]
+        for each, size_bytes in zip(later, (50, 60), strict=True):
+            each.bring(size_bytes, more=False)
+            await each.run(app)
+        return [each.status for each in later]
+
+    assert asyncio.run(three()) == [200, 503]
+
+
+def test_body_that_is_not_held_has_more_time_the_more_of_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20 bytes are a second's worth: the body takes longer than the first deadline, and then stalls."""
+    monkeypatch.setattr("mediaimport_webhook.http.limits._SLOWEST_BYTES_PER_S", 20)
+    ends: list[float] = []
+
+    async def stalled(exchange: Exchange, app: Starlette) -> None:
+        loop = asyncio.get_running_loop()
+        await exchange.run(app)
+        ends.append(loop.time())
+
+    async def trickle() -> int:
+        loop = asyncio.get_running_loop()
+        exchange = Exchange({"content-length": "400"})
+        running = asyncio.create_task(stalled(exchange, application(Limits(body_timeout_s=5), passing)))
+        for _ in range(6):
+            exchange.bring(20, more=True)
+            await asyncio.sleep(1)
+        assert loop.time() > 5
+        assert not running.done()
+        await running
+        return exchange.status
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        status = runner.run(trickle())
+    assert status == 408
+    assert ends == pytest.approx([11], abs=0.5)
 
 
 def test_requests_beyond_the_limit_are_503_and_probes_are_not() -> None:

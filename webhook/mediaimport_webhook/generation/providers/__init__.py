@@ -10,7 +10,7 @@ from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from pydantic import JsonValue
@@ -54,6 +54,16 @@ class PredictionPage:
     next: str | None
 
 
+class BodyCheck(Protocol):
+    """Check of the signature of a body that is not held, but passes by."""
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece."""
+
+    async def verify(self) -> None:
+        """Raise a 401 Problem unless all of it is signed by the generator; 503 if that cannot be told now."""
+
+
 class Provider(Protocol):
     """Generator that sends callbacks."""
 
@@ -67,6 +77,13 @@ class Provider(Protocol):
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless the callback is signed by the generator; 503 if no key is available."""
 
+    @property
+    def callback_members(self) -> Collection[str]:
+        """Return the names of those texts in a callback by which `parse` tells a prediction without its output."""
+
+    async def body_check(self, headers: Mapping[str, str]) -> BodyCheck:
+        """Return the check of a callback that is too large to be held; a Problem as `verify` without a body raises."""
+
     async def parse(self, body: bytes) -> Prediction:
         """Return the prediction in a verified callback; a 400 Problem if there is none."""
 
@@ -74,6 +91,12 @@ class Provider(Protocol):
         """Return the prediction with the output that its callback left out; `parameters` are the URL's query.
 
         The URL is not signed, so its parameters may only select what the generator itself is asked for.
+        """
+
+    async def read_again(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
+        """Return a prediction that succeeded as the generator's API has it, whole; a Problem if it does not tell.
+
+        Its callback was too large to be held. The parameters are those of `complete`.
         """
 
     async def fetch_state(self, prediction: str) -> Prediction | None:
@@ -121,6 +144,19 @@ class UnconfiguredProvider:
     async def verify(self, _: Mapping[str, str], __: bytes) -> NoReturn:
         """Raise the 503 Problem that names the setting."""
         raise problems.setting_missing(self.setting)
+
+    @property
+    def callback_members(self) -> Collection[str]:
+        """Return nothing."""
+        return ()
+
+    async def body_check(self, _: Mapping[str, str]) -> NoReturn:
+        """Raise the 503 Problem that names the setting."""
+        raise problems.setting_missing(self.setting)
+
+    async def read_again(self, prediction: Prediction, _: Mapping[str, str]) -> Prediction:
+        """Return the prediction."""
+        return prediction
 
     async def parse(self, _: bytes) -> NoReturn:
         """Raise the 503 Problem that names the setting."""

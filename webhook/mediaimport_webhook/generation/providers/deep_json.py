@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from mediaimport_webhook.http import bodies
 
 if TYPE_CHECKING:
@@ -15,12 +17,23 @@ if TYPE_CHECKING:
 
 _KEPT_LEVELS = 64
 """Of objects and arrays. No output is looked for at half of it."""
+_MAX_DECODED_BYTES = bodies.MAX_CALLBACK_BYTES
+"""Of a body that may be decoded, whatever its characters."""
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]+|[\]}]+', re.DOTALL)
 """Whole strings, whose brackets do not count, and runs of brackets."""
 
 
 def parse(body: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Return the JSON value, with null for each array and object that is nested too deep; ValueError."""
+    """Return the JSON value, with null for each array and object that is nested too deep; ValueError.
+
+    Python's parser wants the body as one text, of which each character takes four bytes if one is an emoji.
+    """
+    if len(body) > _MAX_DECODED_BYTES:
+        try:
+            return from_json(body)
+        except ValueError:
+            if not body.isascii():
+                raise
     try:
         return bodies.parse_json(body)
     except bodies.TooDeepError:

@@ -14,19 +14,20 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mediaimport_webhook.access.jwks import KeySet
 from mediaimport_webhook.generation import recipe, signatures
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, deep_json, fields
+from mediaimport_webhook.generation.providers.answers import Api
 from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
+    import httpx
     from jwt import PyJWK
     from pydantic import JsonValue
 
@@ -48,6 +49,23 @@ _PROMPTS = ("prompt", "negative_prompt", "actual_prompt", "expanded_prompt", "re
 _TIMEOUT_S = 10.0
 
 
+class _BodyCheck:
+    """Check of a large callback: the signature is over the body's SHA-256."""
+
+    def __init__(self, fal: Fal, headers: Mapping[str, str]) -> None:
+        self._fal = fal
+        self._headers = headers
+        self._digest = hashlib.sha256()
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._digest.update(piece)
+
+    async def verify(self) -> None:
+        """Raise a 401 Problem unless fal.ai has signed all of it; 503 if no key is available."""
+        await self._fal.verify_digest(self._headers, self._digest.hexdigest())
+
+
 class Fal:
     """Adapter. fal signs for all its customers with the same keys, so callbacks of other accounts are refused."""
 
@@ -62,7 +80,8 @@ class Fal:
         self._user_id = user_id
         self._key = settings.fal_key
         self._queue_url = settings.fal_queue_url
-        self._http = http
+        self._api = Api("fal.ai", http)
+        self._limit_bytes = settings.large_callback_max_bytes
         self._clock = clock
 
         async def locate() -> str:
@@ -83,11 +102,25 @@ class Fal:
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise a 401 Problem unless signed for our account within 300 s; 503 if no key is available."""
+        await self.verify_digest(headers, hashlib.sha256(body).hexdigest())
+
+    async def verify_digest(self, headers: Mapping[str, str], sha256: str) -> None:
+        """Raise the same for a body with that SHA-256."""
         refusal = _refusal(headers, self._user_id, self._clock())
-        if refusal is None and not await self._is_signed(headers, body):
+        if refusal is None and not await self._is_signed(headers, sha256):
             refusal = "no signature matches"
         if refusal is not None:
             raise signatures.refused(refusal)
+
+    @property
+    def callback_members(self) -> Collection[str]:
+        """Return all fields but the payload."""
+        return ("request_id", "status", "error", "payload_error")
+
+    async def body_check(self, headers: Mapping[str, str]) -> _BodyCheck:
+        """Return the check of a callback that is too large to be held; a 401 Problem as of `check_headers`."""
+        self.check_headers(headers)
+        return _BodyCheck(self, headers)
 
     async def parse(self, body: bytes) -> Prediction:
         """Return the finished request as a prediction; a 400 Problem if the body has none."""
@@ -124,6 +157,10 @@ class Fal:
             raise _not_there(model[0])
         return replace(prediction, model=fetched.model, output=fetched.output, recipe=fetched.recipe)
 
+    async def read_again(self, prediction: Prediction, parameters: Mapping[str, str]) -> Prediction:
+        """Fetch the result, as `complete` does where the callback leaves it out."""
+        return await self.complete(prediction, parameters)
+
     async def fetch_state(self, prediction: str) -> Prediction | None:
         """Return the result of `owner/model/requests/id`, None when it is gone; a 503 Problem while fal refuses it."""
         name, _, request = prediction.rpartition("/requests/")
@@ -141,10 +178,11 @@ class Fal:
 
     async def _result(self, url: str) -> JsonValue:
         """Return the JSON of a result, None when it is gone."""
+        headers = self.auth_for(urlsplit(url).netloc)
+        response = await self._api.ask("GET", url, limit_bytes=self._limit_bytes, headers=headers, timeout=_TIMEOUT_S)
         try:
-            response = await self._http.get(url, headers=self.auth_for(urlsplit(url).netloc), timeout=_TIMEOUT_S)
             content: JsonValue = deep_json.parse(response.content) if response.is_success else None
-        except (httpx.HTTPError, ValueError):
+        except ValueError:
             raise problems.unavailable("fal.ai") from None
         if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise _key_refused()
@@ -158,9 +196,9 @@ class Fal:
             return {}
         return {"Authorization": f"Key {self._key}"}
 
-    async def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+    async def _is_signed(self, headers: Mapping[str, str], sha256: str) -> bool:
         """Return whether a key verifies the signature, after a refresh if none does: keys rotate."""
-        signature, message = bytes.fromhex(headers["x-fal-webhook-signature"]), _message(headers, body)
+        signature, message = bytes.fromhex(headers["x-fal-webhook-signature"]), _message(headers, sha256)
         if _matches(await self._keys.keys(), signature, message):
             return True
         return await self._keys.refresh() and _matches(await self._keys.keys(), signature, message)
@@ -176,16 +214,12 @@ def _recipe(payload: JsonValue) -> Recipe:
     )
 
 
-def _result_missing(detail: str, *, setting: str) -> problems.Problem:
-    return problems.Problem(HTTPStatus.SERVICE_UNAVAILABLE, "result-missing", detail, members={"setting": setting})
-
-
 def _no_model() -> problems.Problem:
     detail = (
         "fal.ai left the result out of its callback, and the callback's URL names no model to ask for it;"
         " add ?model=owner/name to the URL that fal.ai is given."
     )
-    return _result_missing(detail, setting="?model=")
+    return problems.result_missing(detail, setting="?model=")
 
 
 def _not_there(model: str) -> problems.Problem:
@@ -193,12 +227,12 @@ def _not_there(model: str) -> problems.Problem:
         f"fal.ai left the result out of its callback, and has none under {model}, which the callback's URL names;"
         " check ?model=owner/name in the URL that fal.ai is given."
     )
-    return _result_missing(detail, setting="?model=")
+    return problems.result_missing(detail, setting="?model=")
 
 
 def _key_refused() -> problems.Problem:
     detail = "fal.ai left the result out of its callback and refuses the key of this service; check FAL_KEY."
-    return _result_missing(detail, setting="FAL_KEY")
+    return problems.result_missing(detail, setting="FAL_KEY")
 
 
 def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | None:
@@ -215,9 +249,9 @@ def _refusal(headers: Mapping[str, str], user_id: str, now: datetime) -> str | N
     return None
 
 
-def _message(headers: Mapping[str, str], body: bytes) -> bytes:
+def _message(headers: Mapping[str, str], sha256: str) -> bytes:
     signed = (headers[f"x-fal-webhook-{each}"] for each in ("request-id", "user-id", "timestamp"))
-    return "\n".join([*signed, hashlib.sha256(body).hexdigest()]).encode()
+    return "\n".join([*signed, sha256]).encode()
 
 
 def _matches(keys: Iterable[PyJWK], signature: bytes, message: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,17 @@ from mediaimport_runtime.environment import BadSettingError
 from mediaimport_webhook.generation import recipe, signatures
 from mediaimport_webhook.generation.aliases import ModelAlias, read_models_file
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome, PredictionPage, deep_json, fields
+from mediaimport_webhook.generation.providers.answers import Api
 from mediaimport_webhook.generation.providers.fetched_secret import FetchedSecret
 from mediaimport_webhook.generation.recipe import Recipe
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pydantic import JsonValue
 
+    from mediaimport_webhook.generation.providers.answers import Answer
     from mediaimport_webhook.settings import Settings
 
 _NAME = "replicate"
@@ -45,6 +48,28 @@ def http_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=True)
 
 
+class _BodyCheck:
+    """Check of a large callback with the secrets that are known when it begins."""
+
+    def __init__(self, headers: Mapping[str, str], secrets: Sequence[str], fetched: FetchedSecret | None) -> None:
+        """Take the secrets, and where a newer one is, if they are fetched."""
+        self._signature = signatures.PassingSignature(headers, secrets)
+        self._secrets = secrets
+        self._fetched = fetched
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._signature.update(piece)
+
+    async def verify(self) -> None:
+        """Raise a 401 Problem without a right signature; 503 if the secret is another by now: the body has passed."""
+        if self._signature.matches():
+            return
+        if self._fetched is not None and await self._fetched.fresh() not in self._secrets:
+            raise problems.unavailable("Replicate's former webhook secret")
+        raise signatures.refused("no signature matches")
+
+
 class Replicate:
     """Adapter. Without configured secrets the signing secret is fetched, and again when no signature matches."""
 
@@ -62,7 +87,8 @@ class Replicate:
         self._secrets = _usable(settings.replicate_webhook_secrets)
         models_file = settings.replicate_models_file
         self._models = None if models_file is None else read_models_file(models_file)
-        self._http = http
+        self._api = Api("Replicate", http)
+        self._limit_bytes = settings.large_callback_max_bytes
         self._clock = clock
         self._fetched_secret = FetchedSecret(self._fetch_secret, clock)
 
@@ -92,6 +118,16 @@ class Replicate:
         if refusal is not None:
             raise signatures.refused(refusal)
 
+    @property
+    def callback_members(self) -> Collection[str]:
+        """Return the fields of a prediction that tell how it ended, and its owner."""
+        return ("id", "status", "error", "created_at", "completed_at", "webhook")
+
+    async def body_check(self, headers: Mapping[str, str]) -> _BodyCheck:
+        """Return the check of a callback that is too large to be held; 401 and 503 Problems as of `verify`."""
+        self.check_headers(headers)
+        return _BodyCheck(headers, await self._signing_secrets(), None if self._secrets else self._fetched_secret)
+
     async def parse(self, body: bytes) -> Prediction:
         """Return the prediction; a 400 Problem if the body has none."""
         return _prediction(deep_json.parse_object(body))
@@ -100,11 +136,24 @@ class Replicate:
         """Return the prediction: Replicate's callbacks leave nothing out."""
         return prediction
 
+    async def read_again(self, prediction: Prediction, _: Mapping[str, str]) -> Prediction:
+        """Return the prediction as Replicate has it; a Problem while it has none, or one that still runs."""
+        found = await self.fetch_state(prediction.id)
+        if found is None:
+            detail = (
+                "Replicate has no such prediction for the token of this service; check that REPLICATE_API_TOKEN is of"
+                " the account that sends the callbacks."
+            )
+            raise problems.result_missing(detail, setting="REPLICATE_API_TOKEN")
+        if found.outcome is PredictionOutcome.RUNNING:
+            raise problems.unavailable("Replicate's newest state")
+        return replace(found, callback_url=found.callback_url or prediction.callback_url)
+
     async def fetch_state(self, prediction: str) -> Prediction | None:
         """Return the prediction as Replicate has it now, None an hour or so after it ended."""
         if _ID.fullmatch(prediction) is None:
             return None
-        response = await self._send("GET", f"/v1/predictions/{prediction}")
+        response = await self._send("GET", f"/v1/predictions/{prediction}", limit_bytes=self._limit_bytes)
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         return _answered(response)
@@ -161,14 +210,14 @@ class Replicate:
             raise problems.unavailable("Replicate's webhook secret")
         return key
 
-    async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    async def _send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, limit_bytes: int | None = None
+    ) -> Answer:
         if self._token is None:
             raise problems.setting_missing("REPLICATE_API_TOKEN")
         url = self._base_url + path
-        try:
-            return await self._http.request(method, url, json=body, headers=self.auth_for(urlsplit(url).netloc))
-        except httpx.HTTPError:
-            raise problems.unavailable("Replicate") from None
+        headers = self.auth_for(urlsplit(url).netloc)
+        return await self._api.ask(method, url, limit_bytes=limit_bytes, json=body, headers=headers)
 
 
 def _usable(secrets: tuple[str, ...]) -> tuple[str, ...]:
@@ -177,7 +226,7 @@ def _usable(secrets: tuple[str, ...]) -> tuple[str, ...]:
     return secrets
 
 
-def _content(response: httpx.Response) -> dict[str, Any]:
+def _content(response: Answer) -> dict[str, Any]:
     """Return the JSON of a successful response; the Problem for any other."""
     try:
         content = deep_json.parse(response.content)
@@ -189,7 +238,7 @@ def _content(response: httpx.Response) -> dict[str, Any]:
     raise _refusal(response, detail if isinstance(detail, str) else "")
 
 
-def _refusal(response: httpx.Response, reason: str) -> problems.Problem:
+def _refusal(response: Answer, reason: str) -> problems.Problem:
     because = f": {reason[:_MAX_ERROR]}" if reason else ""
     match response.status_code:
         case 400 | 422:
@@ -211,7 +260,7 @@ def _refusal(response: httpx.Response, reason: str) -> problems.Problem:
     return problems.Problem(HTTPStatus.BAD_GATEWAY, "provider-refused", detail)
 
 
-def _wait_s(response: httpx.Response) -> int:
+def _wait_s(response: Answer) -> int:
     """Return the seconds that Replicate names."""
     text = response.headers.get("retry-after", response.headers.get("ratelimit-reset", ""))
     return min(int(text[:10]), _MAX_WAIT_S) if text.isdecimal() else _WAIT_S
@@ -252,7 +301,7 @@ def _recipe(content: dict[str, Any]) -> Recipe:
     )
 
 
-def _answered(response: httpx.Response) -> Prediction:
+def _answered(response: Answer) -> Prediction:
     """Return the prediction that Replicate answers; a 502 Problem for a success that has none."""
     prediction = _prediction_or_none(_content(response))
     if prediction is None:

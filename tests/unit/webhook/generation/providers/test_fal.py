@@ -200,6 +200,47 @@ def call_with_model(webhook: RunningWebhook, content: bytes, model: str) -> http
     return webhook.call("POST", place, token=None, content=content, headers=signed(content))
 
 
+LARGE = {"payload": {"images": [IMAGE], "text": "x" * 6 * 1024 * 1024}}
+
+
+def test_large_callback_imports_the_result_that_the_queue_has(asking: RunningWebhook) -> None:
+    asking.replicate.answers[RESULT] = httpx.Response(200, json={"images": [IMAGE | {"url": "https://v3.fal.media/b"}]})
+    answer = call_with_model(asking, body(**LARGE), "fal-ai/flux")
+    assert (answer.status_code, answer.json()["status"]) == (200, "imported")
+    assert [each["source"]["url"] for each in asking.specs()] == ["https://v3.fal.media/b"]
+    assert asking.replicate.count(RESULT) == 1
+
+
+def test_large_callback_that_is_not_signed_asks_the_queue_nothing(asking: RunningWebhook) -> None:
+    content = body(**LARGE)
+    answers = [call(asking, content, each) for each in ({}, signed(content + b" "), signed(content, user="another"))]
+    assert [each.status_code for each in answers] == [401, 401, 401]
+    assert asking.replicate.count(RESULT) == 0
+
+
+def test_large_callback_of_a_failure_is_recorded_and_asks_nothing(asking: RunningWebhook) -> None:
+    answer = call_with_model(asking, body(**LARGE | {"status": "ERROR", "error": "no memory"}), "fal-ai/flux")
+    assert (answer.status_code, answer.json()["status"], asking.replicate.count(RESULT)) == (200, "ignored", 0)
+
+
+@pytest.mark.parametrize(("status", "setting"), [(500, None), (429, None), (403, "FAL_KEY"), (404, "?model=")])
+def test_large_callback_whose_result_fal_does_not_give_now_is_sent_again(
+    asking: RunningWebhook, status: int, setting: str | None
+) -> None:
+    asking.replicate.answers[RESULT] = httpx.Response(status)
+    refused = call_with_model(asking, body(**LARGE), "fal-ai/flux")
+    assert (refused.status_code, refused.json().get("setting")) == (503, setting)
+    assert int(refused.headers["retry-after"]) > 0
+    asking.replicate.answers[RESULT] = httpx.Response(200, json={"images": [IMAGE]})
+    assert call_with_model(asking, body(**LARGE), "fal-ai/flux").json()["status"] == "imported"
+
+
+def test_large_callback_without_a_key_is_sent_again_and_names_the_setting(fal: RunningWebhook) -> None:
+    answer = call_with_model(fal, body(**LARGE), "fal-ai/flux")
+    assert (answer.status_code, answer.json()["setting"]) == (503, "FAL_KEY")
+    assert int(answer.headers["retry-after"]) > 0
+
+
 def test_callback_not_signed_for_our_account_is_refused(fal: RunningWebhook) -> None:
     now = int(time.time())
     good = signed(body(), sent=now)
