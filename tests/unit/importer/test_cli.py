@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from base64 import b64encode
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from mediaimport_api.reasons import Reason
 from mediaimport_api.result import Result
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from tests.support.import_runner import Imports
     from tests.support.media_studio import Studio
     from tests.support.source_server import Sources
+
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def run_command(
@@ -48,6 +54,19 @@ def test_command_accepts_a_long_data_uri(imports: Imports, studio: Studio) -> No
     ran = run_command(imports, "--url", "-", stdin=uri)
 
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
+def test_source_of_the_first_import_in_the_docs_is_a_picture(imports: Imports, page: str) -> None:
+    (uri,) = re.findall(r'source: \{url: "(.*?)"\}', (ROOT / page).read_text())
+
+    ran = run_command(imports, "--url", uri)
+
+    assert ran.returncode == 0, ran.stderr
+    result = Result.model_validate_json(ran.stdout)
+    assert result.asset is not None
+    assert result.asset.kind == "image"
+    assert result.thumbnail is not None
 
 
 def test_data_uri_beyond_the_commands_limit_is_refused(imports: Imports) -> None:
