@@ -34,7 +34,7 @@ FENCED = re.compile(
 INDENTED_COMMAND = re.compile(r"^    (make|helm|kubectl|docker|curl) ", re.MULTILINE)
 PAGES = (
     *("docs/install.md", "docs/operate.md", "docs/configure.md", "docs/security.md", "docs/release.md"),
-    *("docs/frontend.md", "docs/runbook.md", "README.md"),
+    *("docs/frontend.md", "docs/runbook.md", "docs/troubleshooting.md", "README.md"),
 )
 NEWCOMERS = ("README.md", "docs/install.md")
 SET_CONTEXT = "kubectl config set-context --current --namespace mediaimport"

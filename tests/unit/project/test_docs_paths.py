@@ -1,4 +1,4 @@
-"""Names in the documents exist: files, folders, links, modules, make targets and texts of the log."""
+"""Names in the documents exist: files, folders, links, headings, modules, make targets and texts of the log."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ FOLDERS = (
 CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 FILE = re.compile(rf"(?<![\w./$-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 LINK = re.compile(r"\]\(\s*([^)#\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(\s*([^)#\s]*)#([^)]+)\)")
 MODULE = re.compile(r"python -m (?P<name>(?:mediaimport_\w+|dev)(?:\.\w+)*)")
 TARGETS = re.compile(r"\bmake((?: [a-z][a-z0-9-]*(?![\w./=-]))+)")
 PLACEHOLDER = re.compile(r"NAME|NNNN")
@@ -41,6 +42,21 @@ def missing_links(page: Path, text: str) -> list[str]:
     return sorted(each for each in named if not (page.parent / each).exists())
 
 
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them; of equal ones, the first."""
+    headings = re.findall(r"^#+ (.+?)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def missing_anchors(page: Path, text: str) -> list[str]:
+    found = []
+    for name, anchor in ANCHOR.findall(CODE.sub("", text)):
+        target = page.parent / name if name else page
+        if "://" not in name and target.suffix == ".md" and anchor not in anchors(target.read_text()):
+            found.append(f"{name}#{anchor}")
+    return sorted(found)
+
+
 def missing_modules(text: str) -> list[str]:
     return sorted({each for each in MODULE.findall(code_of(text)) if find_spec(each) is None})
 
@@ -58,6 +74,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 
     assert missing_files(text) == []
     assert missing_links(page, text) == []
+    assert missing_anchors(page, text) == []
     assert missing_modules(text) == []
     assert missing_targets(text) == []
 
@@ -69,6 +86,7 @@ def test_what_is_not_there_is_found() -> None:
 
     assert missing_files(text) == ["operator/gone.py"]
     assert missing_links(ROOT / "README.md", text) == ["gone.md"]
+    assert missing_anchors(ROOT / "README.md", "[a](docs/install.md#gone) [b](#install)") == ["docs/install.md#gone"]
     assert missing_modules(text) == ["dev.gone"]
     assert missing_targets(text) == ["gone"]
 
