@@ -16,6 +16,7 @@ from mediaimport_api.status import Kind, MediaWarning
 
 from tests.support.import_runner import Imports
 from tests.support.loopback.store import BUCKET
+from tests.support.picture_studio import PictureStudio, flag
 from tests.support.running_prober import running_prober
 
 if TYPE_CHECKING:
@@ -162,6 +163,22 @@ def test_truncated_media_is_no_want_of_memory(
     task = fed.task(fed.sources.add(lambda conversation: conversation.send(half)))
 
     assert fed.run(task.model_copy(update={"more_memory": True})).reason is Reason.TRUNCATED
+    assert fed.stored(task) == {}
+
+
+def test_half_a_picture_that_cannot_be_read_is_no_want_of_memory(
+    imports: Imports, prober: RunningProber, tmp_path: Path
+) -> None:
+    fed = Imports(imports.store, imports.sources, prober, imports.folder)
+    # No walk tells the end of a TIFF: its directory is the last that comes.
+    body = PictureStudio(tmp_path).save("flag.tiff", flag()).read_bytes()
+    half = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body[: len(body) // 2]
+    task = fed.task(fed.sources.add(lambda conversation: conversation.send(half)))
+
+    result = fed.run(task.model_copy(update={"more_memory": True}))
+
+    assert result.reason is Reason.TRUNCATED
+    assert "cannot be read" in result.message
     assert fed.stored(task) == {}
 
 
