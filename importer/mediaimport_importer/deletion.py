@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason
 from mediaimport_api.sidecar import Sidecar, Tombstone
+from mediaimport_api.status import Kind
 from mediaimport_api.task import DELETION_VARIABLE, Deletion
 from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
 from mediaimport_importer.errors import AttemptError, ObjectExistsError, RefusedError
-from mediaimport_importer.media.formats import stored_formats
+from mediaimport_importer.media.formats import ANIMATED, stored_formats
 from mediaimport_importer.report import Report
 from mediaimport_importer.settings import termination_log
 from mediaimport_importer.store import multipart
@@ -148,11 +149,16 @@ class _Found:
     foreign: tuple[str, ...]
 
 
+_EARLIER = {(Kind.VIDEO, extension) for extension in ANIMATED}
+"""Kinds and extensions of originals that importers before this one wrote: a picture that moves was a video."""
+
+
 def _find(bucket: Bucket, location: Location, sidecar: Sidecar | None, *, owned: bool) -> _Found:
     """Ask for every name that an import may write: a policy without s3:ListBucket is enough for that."""
     keys = location.keys
     described = {keys.thumbnail} | ({sidecar.asset.key} if sidecar else set())
-    names = [keys.original(kind=each.kind.value, extension=each.extension) for each in stored_formats()]
+    written = {(each.kind, each.extension) for each in stored_formats()} | _EARLIER
+    names = [keys.original(kind=kind.value, extension=extension) for kind, extension in written]
     own: list[str] = []
     foreign: list[str] = []
     for key in sorted({*names, *described}):

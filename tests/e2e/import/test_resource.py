@@ -97,7 +97,7 @@ def test_imports_are_selected_by_phase_and_user(world: World, suspended: str) ->
 
 def test_explain_describes_a_field(world: World) -> None:
     explanation = world.kubectl("explain", "mi.spec.source")
-    assert "The source of the media." in explanation
+    assert "The source of the media: a URL, or an object of the store." in explanation
     assert "http, https, or a data: URI of at most 64 KiB" in explanation
 
 

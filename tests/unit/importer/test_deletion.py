@@ -114,7 +114,9 @@ def mark_of(task: Task) -> str:
     return Location.of(task).mark
 
 
-@pytest.mark.parametrize("name", ["video.mp4", "audio.m4a", "image.webp", "video.webp", "audio.opus", "thumbnail.jpg"])
+@pytest.mark.parametrize(
+    "name", ["video.mp4", "audio.m4a", "image.webp", "video.webp", "video.gif", "audio.opus", "thumbnail.jpg"]
+)
 def test_object_of_a_killed_attempt_is_deleted_whatever_its_name(
     imports: Imports, s3: S3Client, bucket: Bucket, name: str
 ) -> None:

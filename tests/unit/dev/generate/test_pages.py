@@ -31,7 +31,8 @@ def test_every_reason_has_a_section_with_its_remedy() -> None:
 
 def test_every_field_of_spec_and_status_is_told_with_its_kind() -> None:
     page = resource.page()
-    assert "| `spec.source.url` | string |  | required;" in page
+    assert "| `spec.source` | object |  | required;" in page
+    assert "| `spec.source.url` | string |  | http, https, or a data: URI" in page
     assert (
         "| `spec.type` | `auto`, `video`, `image`, `audio`, `model3d`, `document`, `archive`, `file` | `auto` |" in page
     )
