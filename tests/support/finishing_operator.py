@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import multiprocessing
 import zlib
 from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -17,12 +17,14 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.synchronize import Event
 
     from mediaimport_runtime.kubernetes.client import Client
     from mediaimport_runtime.kubernetes.objects import Object
 
 _PAUSE_S = 0.2
 _CONNECTIONS = 8
+_START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 30
 FAILED_OF = 4
 """One import of so many fails."""
@@ -30,24 +32,28 @@ FAILED_OF = 4
 
 @contextmanager
 def finishing_operator(namespace: str) -> Iterator[None]:
-    """Run it in a thread, on the cluster that KUBECONFIG names."""
-    stop, loops = asyncio.Event(), list[asyncio.AbstractEventLoop]()
-
-    async def run() -> None:
-        loops.append(asyncio.get_running_loop())
-        async with connect("mediaimport-operator", connections=_CONNECTIONS) as client:
-            finishing = asyncio.create_task(finish_imports(client, namespace))
-            await stop.wait()
-            finishing.cancel()
-            await asyncio.wait([finishing])
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
-    thread.start()
+    """Run it on the cluster that KUBECONFIG names, in a process of its own: its connections end with it."""
+    context = multiprocessing.get_context("spawn")
+    started = context.Event()
+    process = context.Process(target=_run, args=(namespace, started), daemon=True)
+    process.start()
     try:
+        if not started.wait(_START_TIMEOUT_S):
+            raise TimeoutError("the stand-in for the operator does not start")
         yield
+        assert process.is_alive(), "the stand-in for the operator ended by itself"
     finally:
-        loops[0].call_soon_threadsafe(stop.set)
-        thread.join(_STOP_TIMEOUT_S)
+        process.terminate()
+        process.join(_STOP_TIMEOUT_S)
+
+
+def _run(namespace: str, started: Event) -> None:
+    async def run() -> None:
+        async with connect("mediaimport-operator", connections=_CONNECTIONS) as client:
+            started.set()
+            await finish_imports(client, namespace)
+
+    asyncio.run(run())
 
 
 async def finish_imports(client: Client, namespace: str) -> None:

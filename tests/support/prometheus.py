@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
-from tests.support.loopback.processes import free_port, serving
+from tests.support.loopback.processes import START_TIMEOUT_S, free_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,12 @@ def running(folder: Path, targets: list[Target], *, rules: str = "", every: str 
         serving(command, port=port, log=folder / "prometheus.log"),
         httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False) as client,
     ):
+        # It listens before it has read its data: until then it answers 503.
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while client.get(f"http://127.0.0.1:{port}/-/ready").status_code != httpx.codes.OK:
+            if time.monotonic() > deadline:
+                raise TimeoutError("Prometheus did not become ready")
+            time.sleep(0.1)
         yield Prometheus(client)
 
 
