@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import aiohttp
 from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Sidecar, Tombstone, read_record
+from mediaimport_runtime import s3_errors
 from pydantic import ValidationError
 from yarl import URL
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MAX_SIDECAR_BYTES = 4 * 1024 * 1024
 _URL_LIFETIME_S = 600
-_ERROR_CODE = re.compile(rb"<Code>([A-Za-z]{1,64})</Code>")
 _ABSENT = frozenset({"NoSuchKey", "AccessDenied"})
 """Without s3:ListBucket S3 answers 403 for a missing key."""
 
@@ -48,9 +47,9 @@ class Sidecars:
             status, body = await self._fetch(signed.url)
         if status == HTTPStatus.OK and len(body) <= MAX_SIDECAR_BYTES:
             return _parse(body, keys)
-        if _error_code(body) in _ABSENT:
+        if s3_errors.code_in_body(body) in _ABSENT:
             return None
-        raise StoreUnavailableError(f"{status} {_error_code(body)}")
+        raise StoreUnavailableError(f"{status} {s3_errors.code_in_body(body)}")
 
 
 @asynccontextmanager
@@ -83,12 +82,6 @@ async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
         if len(body) > MAX_SIDECAR_BYTES:
             break
     return bytes(body)
-
-
-def _error_code(body: bytes) -> str:
-    """Return the code in S3's error document, empty if there is none."""
-    match = _ERROR_CODE.search(body)
-    return match[1].decode() if match else ""
 
 
 def _parse(text: bytes, keys: AssetKeys) -> Sidecar | Tombstone | None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import struct
 
-from mediaimport_importer.media.completeness.reading import Bytes, Completeness, big, little, unknown_if, whole_if
+from mediaimport_importer.media.completeness.reading import (
+    Bytes,
+    Completeness,
+    big,
+    element_header,
+    little,
+    unknown_if,
+    whole_if,
+)
 
 # --- ISO base media (MP4, QuickTime, HEIF, AVIF): boxes of size and type, https://www.iso.org/standard/83102.html ---
 
@@ -95,35 +103,27 @@ def _open_wave(data: Bytes) -> Completeness:
 # --- EBML (WebM, Matroska): https://www.rfc-editor.org/rfc/rfc8794, https://www.rfc-editor.org/rfc/rfc9559 ---
 
 _SEGMENT, _CLUSTER, _CUES = 0x18538067, 0x1F43B675, 0x1C53BB6B
-_MAX_ID_BYTES, _MAX_SIZE_BYTES = 4, 8
 
 
 def ebml(data: Bytes) -> Completeness:
     """Follow the elements. A live stream leaves the sizes of its segment and clusters open: then their children."""
     at, is_open, last = 0, False, 0
     while at < len(data):
-        id_length = _leading_zeros(data[at]) + 1
-        size_at = at + id_length
-        size_length = _leading_zeros(data[size_at]) + 1
-        if id_length > _MAX_ID_BYTES or size_length > _MAX_SIZE_BYTES:
+        header = element_header(data, at)
+        if header is None:
             return Completeness.CUT
-        kind, size = big(data, at, id_length), big(data, size_at, size_length) & ((1 << 7 * size_length) - 1)
-        at = size_at + size_length
-        if size == (1 << 7 * size_length) - 1:
-            if kind not in {_SEGMENT, _CLUSTER}:
+        at = header.content_at
+        if header.is_open:
+            if header.kind not in {_SEGMENT, _CLUSTER}:
                 return Completeness.UNKNOWN
             is_open = True
         else:
-            at += size
-        last = kind if kind in {_CLUSTER, _CUES} else last
+            at += header.size
+        last = header.kind if header.kind in {_CLUSTER, _CUES} else last
     if at != len(data):
         return Completeness.CUT
     # Behind the last cluster the index is written, when the end is known.
     return Completeness.UNKNOWN if is_open and last != _CUES else Completeness.WHOLE
-
-
-def _leading_zeros(byte: int) -> int:
-    return 8 - byte.bit_length()
 
 
 # --- ASF (WMV, WMA): objects of GUID and size, Advanced Systems Format Specification 1.20, sections 2 and 3.2 ---
