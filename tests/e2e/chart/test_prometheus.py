@@ -110,8 +110,10 @@ def cause_every_fault(world: World, prometheus: Prometheus) -> Record:
     fires.wait_for("MediaImportQueueWaitHigh", "MediaImportExpiringInQueue")
     empty_the_queue(world, waiting)
     fires.wait_for("MediaImportStartedAfterExpiry")
-    refuse_at_the_store(world)
+    denied = refuse_at_the_store(world)
     fires.wait_for("MediaImportStoreErrors")
+    # Its next attempt would take the only slot.
+    world.kubectl("delete", "mi", denied)
     refuse_a_job(world)
     refuse_a_callback(world)  # A second time: `increase` does not see a counter's first value.
     fires.wait_until_scraped("mediaimport_operator_jobs_refused_total > 0")
@@ -196,20 +198,23 @@ def fail_often(world: World, fires: Fires) -> None:
     fires.wait_until_scraped(f"{failures} >= 7")
 
 
-def refuse_at_the_store(world: World) -> None:
+def refuse_at_the_store(world: World) -> str:
+    """Return an import that the store refuses."""
     with world.store_setting("secret", f"{RELEASE}-store", "S3_SECRET_ACCESS_KEY", "wrong"):
         refused = world.create("denied", {"source": {"url": world.file_url()}})
         # Its attempts fail one after the other: the key may be replaced.
         world.wait_for_phase(refused, "Waiting")
+    return refused
 
 
 def refuse_a_job(world: World) -> None:
-    world.kubectl("create", "quota", "none", "--hard=count/jobs.batch=0")
-    world.kubectl("wait", "--for=jsonpath={.status.hard}", "quota/none", "--timeout=20s")
-    refused = world.create("no-job", {"source": {"url": world.file_url()}})
-    world.wait_until(
-        lambda: "JobRefused" in json.dumps(world.get(refused)["status"].get("conditions", [])), "a refused Job"
-    )
+    with world.quota("count/jobs.batch=0"):
+        refused = world.create("no-job", {"source": {"url": world.file_url()}})
+        world.wait_until(
+            lambda: "JobRefused" in json.dumps(world.get(refused)["status"].get("conditions", [])),
+            "a refused Job",
+            timeout_s=120,
+        )
 
 
 def fail_at_the_webhook(world: World, fires: Fires) -> None:

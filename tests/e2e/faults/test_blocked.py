@@ -28,16 +28,12 @@ OTHER_JOB = {
 }
 
 
-@contextmanager
-def no_quota_for_jobs(world: World) -> Iterator[None]:
-    with quota(world, "count/jobs.batch=0"):
-        yield
+def no_quota_for_jobs(world: World) -> AbstractContextManager[None]:
+    return world.quota("count/jobs.batch=0")
 
 
-@contextmanager
-def no_quota_for_pods(world: World) -> Iterator[None]:
-    with quota(world, "count/pods=0"):
-        yield
+def no_quota_for_pods(world: World) -> AbstractContextManager[None]:
+    return world.quota("count/pods=0")
 
 
 @contextmanager
@@ -73,16 +69,6 @@ def no_image(world: World) -> Iterator[None]:
         manifest = httpx.get(f"{manifests}/{tag}", headers={"accept": MANIFESTS}).raise_for_status()
         kind = {"content-type": manifest.headers["content-type"]}
         httpx.put(f"{manifests}/{late}", content=manifest.content, headers=kind).raise_for_status()
-
-
-@contextmanager
-def quota(world: World, hard: str) -> Iterator[None]:
-    """Set a quota that allows no more of a kind."""
-    world.kubectl("create", "quota", "none", f"--hard={hard}")
-    try:
-        yield
-    finally:
-        world.kubectl("delete", "quota", "none")
 
 
 @contextmanager

@@ -243,6 +243,16 @@ class World:
     def _operator(self) -> str:
         return f"deployment/{self.installation.release}-operator"
 
+    @contextmanager
+    def quota(self, hard: str) -> Iterator[None]:
+        """Limit the objects of a kind in the namespace for the length of the block, e.g. `count/pods=0`."""
+        self.kubectl("create", "quota", "none", f"--hard={hard}")
+        try:
+            self.kubectl("wait", "--for=jsonpath={.status.hard}", "quota/none", "--timeout=60s")
+            yield
+        finally:
+            self.kubectl("delete", "quota", "none")
+
     # --- Replicate ---
 
     def predict(self, scenario: Resource, *, webhook: bool) -> Resource:
