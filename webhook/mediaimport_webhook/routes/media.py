@@ -80,8 +80,8 @@ class MediaRoutes:
     async def show(self, request: Request) -> Response:
         """Return one asset of the caller."""
         caller = await self.authenticator.caller(request)
-        entry = await self._find(request, caller)
         download = _boolean_parameter(request, "download")
+        entry = await self._find(request, caller)
         return bodies.JsonResponse(await self.presenter.present_whole(entry, download=download), headers=self._age())
 
     async def retry(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from mediaimport_api.names import AssetKeys
+from mediaimport_api.sidecar import Tombstone
 
 from tests.support.webhook import ASSET_ID, sidecar_of, stored
 
@@ -501,6 +502,15 @@ def test_download_gives_the_url_its_name(webhook: RunningWebhook) -> None:
     assert answer["url"].endswith("signed=kept.mp4")
     assert answer["thumbnail_url"].endswith("signed=")
     assert webhook.call("GET", f"/api/v1/media/{ASSET_ID}?download=1").status_code == 422
+
+
+def test_wrong_download_parameter_is_422_for_a_deleted_asset_too(webhook: RunningWebhook) -> None:
+    about = sidecar_of("alice")
+    webhook.sidecars.held[AssetKeys("alice", ASSET_ID).sidecar] = Tombstone(
+        owner=about.owner, source_fingerprint=about.source_fingerprint, deleted_at=about.imported_at
+    )
+    answers = [webhook.call("GET", f"/api/v1/media/{ASSET_ID}?download={each}") for each in ("true", "1")]
+    assert [each.status_code for each in answers] == [410, 422]
 
 
 def test_stats_count_what_the_caller_sees(webhook: RunningWebhook) -> None:
