@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 
 def schemathesis_run(
-    url: str, *, token: str, folder: Path, examples: int, timeout_s: int
+    url: str, *options: str, token: str, folder: Path, examples: int, timeout_s: int
 ) -> subprocess.CompletedProcess[str]:
-    """Hold all answers to the document at that URL; the same requests at each run."""
+    """Hold all answers to the document at that URL; the same requests at each run.
+
+    Options choose operations: the fewer there are, the more examples follow one chain of links.
+    """
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json",
         "--header", f"Authorization: Bearer {token}",
@@ -27,5 +30,6 @@ def schemathesis_run(
         "--continue-on-failure",
         "--warnings", "off",
         "--no-color",
+        *options,
     ]  # fmt: skip
     return subprocess.run(command, capture_output=True, cwd=folder, text=True, timeout=timeout_s, check=False)

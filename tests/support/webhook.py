@@ -21,7 +21,7 @@ from mediaimport_api.status import Asset, Kind, Media, Thumbnail, VideoMedia
 from mediaimport_runtime.environment import Environment
 from mediaimport_webhook.app import Dependencies, build
 from mediaimport_webhook.settings import Settings
-from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
+from mediaimport_webhook.store import SignedUpload, SignedUrl, StoreUnavailableError
 
 from tests.support.openapi import breach
 from tests.support.webhook_cluster import FakeCluster
@@ -82,6 +82,8 @@ class FakeIncoming:
 
     held: dict[str, bytes] = field(default_factory=dict)
     down: bool = False
+    is_write_only: bool = False
+    """True for keys that may not read."""
     largest_piece: int = 0
     writes: list[str] = field(default_factory=list)
 
@@ -92,8 +94,21 @@ class FakeIncoming:
         self.largest_piece = max(map(len, pieces))
         self.writes.append(key)
         self.held[key] = b"".join(pieces)
+        # As the store would have it.
         assert content.size_bytes == len(self.held[key])
         assert content.sha256 == hashlib.sha256(self.held[key]).hexdigest()
+
+    async def exists(self, key: str) -> bool | None:
+        if self.down:
+            raise StoreUnavailableError
+        return None if self.is_write_only else key in self.held
+
+    async def sign_upload(self, key: str, *, content_type: str, size_bytes: int, sha256: str | None) -> SignedUpload:
+        if self.down:
+            raise StoreUnavailableError
+        query = f"size={size_bytes}&sha256={sha256 or ''}"
+        url = SignedUrl(f"https://store.test/{key}?{query}", datetime(2026, 1, 1, 1, tzinfo=UTC))
+        return SignedUpload(url, {"Content-Type": content_type})
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
@@ -178,7 +179,8 @@ class FakeCluster:
         version = lease["metadata"]["resourceVersion"]
         if patch["metadata"].get("resourceVersion", version) != version:
             raise ConflictError
-        lease["metadata"]["annotations"] |= patch["metadata"]["annotations"]
+        for part in ("annotations", "labels"):
+            lease["metadata"][part] |= patch["metadata"].get(part, {})
         return self._write_lease(lease)
 
     async def delete_lease(self, name: str) -> None:
@@ -188,9 +190,7 @@ class FakeCluster:
 
     async def lease_names(self, selector: str) -> list[str]:
         self._called("lease_names")
-        kept = selector.partition("notin (")[2].rstrip(")").split(",")
-        day = "mediaimport.dev/expires"
-        found = [name for name, each in self.leases.items() if each["metadata"]["labels"][day] not in kept]
+        found = [name for name, each in self.leases.items() if _is_selected(each["metadata"]["labels"], selector)]
         return found[: self.page_size]
 
     def _write_lease(self, lease: Resource) -> Resource:
@@ -214,3 +214,13 @@ class FakeCluster:
         self.history.append(change)
         async with self._changed:
             self._changed.notify_all()
+
+
+def _is_selected(labels: Mapping[str, str], selector: str) -> bool:
+    """Tell whether a label selector of `key`, `key=value` and `key notin (values)` selects the labels."""
+    terms = [each.partition(" notin ") for each in re.split(r",(?![^(]*\))", selector)]
+    excluded = {key: values.strip("()").split(",") for key, _, values in terms if values}
+    wanted = [key.partition("=") for key, _, values in terms if not values]
+    return all(labels.get(key) not in values for key, values in excluded.items()) and all(
+        labels.get(key) == value if equals else key in labels for key, equals, value in wanted
+    )

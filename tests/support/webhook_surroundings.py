@@ -26,8 +26,10 @@ _KEPT_EVENTS = 10_000
 _NO_SUCH_KEY = "<Error><Code>NoSuchKey</Code></Error>"
 
 
-async def _store(_: web.Request) -> web.Response:
-    """Answer as an empty bucket."""
+async def _store(request: web.Request) -> web.Response:
+    """Answer as a bucket without assets, to which every upload came."""
+    if request.method == "HEAD" and "/incoming/" in request.path:
+        return web.Response()
     return web.Response(status=404, text=_NO_SUCH_KEY, content_type="application/xml")
 
 

@@ -40,9 +40,10 @@ from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes import events, generation, health, media
+from mediaimport_webhook.routes import events, generation, health, media, uploads
 from mediaimport_webhook.store import IncomingStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
+from mediaimport_webhook.uploads import Uploads
 from mediaimport_webhook.viewer.routes import Viewer
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _routes(
     cluster, sidecars, metrics = dependencies.cluster, dependencies.sidecars, dependencies.metrics
     presenter = Presenter(dependencies.signer)
     lookup = AssetLookup(catalogue, cluster, sidecars)
-    incoming = dependencies.incoming or Incoming(settings.store)
+    incoming = dependencies.incoming or Incoming(settings.store, upload_lifetime_s=settings.presign_seconds)
     imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
     media_routes = media.MediaRoutes(
         authenticator=authenticator,
@@ -159,8 +160,13 @@ def _routes(
         presenter=presenter,
     )
     health_routes = health.HealthRoutes(reflector, catalogue)
+    upload_routes = uploads.UploadRoutes(
+        authenticator, Uploads(records, incoming, imports, lookup, settings.max_size_bytes), metrics
+    )
     return [
         route("/api/v1/media/import-from-url", POST=media_routes.import_from_url),
+        route("/api/v1/media/uploads", POST=upload_routes.begin),
+        route("/api/v1/media/uploads/{id}/complete", POST=upload_routes.complete),
         route("/api/v1/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),
         route("/api/v1/media/", GET=media_routes.list_assets),
         route("/api/v1/users/{user}/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),

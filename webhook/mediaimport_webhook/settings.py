@@ -26,6 +26,7 @@ _PROVENANCES = frozenset(get_args(InputProvenance))
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
 _MIN_KEY_CHARACTERS = 32
 _MAX_PORT = 2**16 - 1
+_MAX_SIZE_BYTES = 5 * 1024**3
 _MAX_PRESIGN_SECONDS = 7 * 24 * 3600
 """S3's limit of a presigned URL's life."""
 
@@ -66,6 +67,8 @@ class Settings:
     store: StoreSettings
     sources: SourcePolicy
     presign_seconds: int
+    max_size_bytes: int
+    """Of an upload; the operator has the same for imports."""
     keep_alive_seconds: int
     """Of an idle connection; longer than the ingress keeps it, else the ingress answers 502 now and then."""
     replicate_base_url: str
@@ -109,6 +112,7 @@ class Settings:
             store=StoreSettings.read(env),
             sources=env.source_policy(),
             presign_seconds=_presign_seconds(env),
+            max_size_bytes=env.integer("MAX_SIZE_BYTES", _MAX_SIZE_BYTES, least=1),
             keep_alive_seconds=env.integer("KEEP_ALIVE_SECONDS", 150, least=1),
             replicate_base_url=_base_url(env, "REPLICATE_BASE_URL") or "https://api.replicate.com",
             replicate_api_token=env.optional("REPLICATE_API_TOKEN"),

@@ -109,8 +109,8 @@ def _refusal(error: ClientError, key: str) -> RefusedError | None:
     if found in s3_errors.DENIED:
         return RefusedError(
             Reason.STORE_DENIED,
-            f"the store refused to read {key} ({found}): it is not there, or the access key's policy lacks s3:GetObject"
-            f" for {key.partition('/')[0]}/*",
+            f"the store refused to read {key} ({found}): it was never uploaded, or the access key's policy lacks"
+            f" s3:GetObject for {key.partition('/')[0]}/*",
             http_status=status(error) or None,
         )
     if status(error) == HTTPStatus.NOT_FOUND and found not in s3_errors.BUCKET_MISSING:

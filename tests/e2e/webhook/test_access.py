@@ -32,6 +32,7 @@ CALLERS = ("nobody", "owner", "another", "admin")
 HEAD = ("route", "without a token", "who owns it", "another user", "an admin")
 OPEN = {"alive", "ready", "openapi"}
 SIGNED = {"replicateWebhook", "falWebhook"}
+COMPLETE = "completeUpload"
 TAG = "access-table"
 QUERY: Mapping[str, str | int] = {"tag": TAG, "limit": 200}
 TOO_MUCH = {"text": "x" * 9000}
@@ -62,14 +63,20 @@ class Callers:
             "admin": {"Authorization": f"Bearer {issuer.token('root', groups=(ADMINS,))}"},
         }
         self.assets = {
-            (each.name, caller): str(uuid4()) for each in OPERATIONS if "{id}" in each.path for caller in CALLERS
+            (each.name, caller): str(uuid4())
+            for each in OPERATIONS
+            if "{id}" in each.path and each.name != COMPLETE
+            for caller in CALLERS
         }
+        self.uploads: dict[str, str] = {}
+        """Ids of the owner's uploads, for each caller one to complete."""
         self.bobs = str(uuid4())
         self.url = world.file_url()
         self.job = ""
 
     def prepare(self) -> None:
-        """Create one asset for each request, so that no request changes the subject of the next."""
+        """Create one asset or upload for each request, so that no request changes the subject of the next."""
+        self.uploads = {caller: self._uploaded() for caller in CALLERS}
         items = [self._manifest(asset, operation) for (operation, _), asset in self.assets.items()]
         items.append(self._manifest(self.bobs, "", user="bob"))
         self._world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
@@ -82,7 +89,7 @@ class Callers:
 
     def ask(self, operation: Operation, caller: str) -> str:
         """Return the status, and for a list of assets their owners."""
-        asset = self.assets.get((operation.name, caller), "")
+        asset = self.uploads[caller] if operation.name == COMPLETE else self.assets.get((operation.name, caller), "")
         job = operation.name == "showJob"
         places = {"id": self.job if job else asset, "alias": "wan-video-t2v", "user": user_of(self._issuer, "alice")}
         path = operation.path.format(**places)
@@ -114,6 +121,15 @@ class Callers:
             own = {"owner": "alice", "another": "bob", "admin": "root"}[caller]
             return _owners({caller} if content["total"] == users.count(user_of(self._issuer, own)) else set(), caller)
         return ""
+
+    def _uploaded(self) -> str:
+        """Begin an upload of the owner, and upload the file."""
+        body = {"size_bytes": len(self._world.film), "tags": [TAG]}
+        begun = self._webhook.post("/api/v1/media/uploads", json=body, headers=self._headers["owner"])
+        upload: dict[str, Any] = begun.raise_for_status().json()
+        put = httpx.put(upload["url"], content=self._world.film, headers=upload["headers"], verify=self._world.tls)
+        put.raise_for_status()
+        return str(upload["id"])
 
     def _manifest(self, asset: str, operation: str, *, user: str = "alice") -> dict[str, Any]:
         over = operation in {"retryMedia", "followMedia"}
@@ -174,7 +190,7 @@ def test_request_without_a_token_is_refused_where_one_is_required(rows: list[Row
 
 def test_another_user_gets_not_found(rows: list[Row]) -> None:
     others = {each.operation.name: each.cells[2] for each in rows if "{id}" in each.operation.path}
-    assert len(others) == 7
+    assert len(others) == 8
     assert set(others.values()) == {"404"}
 
 
@@ -189,3 +205,4 @@ def test_requests_of_other_callers_change_nothing(answers: tuple[Callers, list[R
         if caller in {"nobody", "another"}:
             assert not is_deleted(left[asset]), operation
             assert left[asset]["spec"].get("run", "") == "", operation
+    assert {caller for caller, upload in callers.uploads.items() if upload in left} == {"owner"}

@@ -155,7 +155,7 @@ def test_read_that_the_policy_refuses_is_tried_again_and_names_the_right(
         result = imports.run(task_of(imports, key), **proxy.variables)
 
     assert result.reason is Reason.STORE_DENIED
-    assert "s3:GetObject for incoming/*" in result.message
+    assert "it was never uploaded, or the access key's policy lacks s3:GetObject for incoming/*" in result.message
     assert waiting(s3, key)
 
 

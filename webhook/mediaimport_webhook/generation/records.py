@@ -1,4 +1,4 @@
-"""Records that outlive a restart for some days, as Leases: claims of Idempotency-Keys, and ends of predictions."""
+"""Records that outlive a restart for some days, as Leases: Idempotency-Keys, ends of predictions, begun uploads."""
 
 from __future__ import annotations
 
@@ -44,21 +44,31 @@ class Records:
         self._clock = clock
         self._cleaned_at: datetime | None = None
 
-    async def create(self, name: str, data: Mapping[str, str], *, kind: str, lifetime: timedelta) -> Record | None:
-        """Create a record, None if there is one of that name; UnavailableError."""
+    async def create(
+        self, name: str, data: Mapping[str, str], *, kind: str, lifetime: timedelta, user_id: str | None = None
+    ) -> Record | None:
+        """Create a record, None if there is one of that name; UnavailableError. With a user it is counted as theirs."""
+        manifest = _manifest(name, data, kind, lifetime, self._clock())
+        if user_id is not None:
+            manifest["metadata"]["labels"][names.LABEL_USER] = user_id
         try:
-            return _record(await self._cluster.create_lease(_manifest(name, data, kind, lifetime, self._clock())))
+            return _record(await self._cluster.create_lease(manifest))
         except AlreadyExistsError:
             return None
+
+    async def count(self, kind: str, user_id: str) -> int:
+        """Return the number of a user's records of a kind, some hundred at most; UnavailableError."""
+        return len(await self._cluster.lease_names(f"{_LABEL_RECORD}={kind},{names.LABEL_USER}={user_id}"))
 
     async def get(self, name: str) -> Record | None:
         """Return the record, None if there is none; UnavailableError."""
         lease = await self._cluster.get_lease(name)
         return None if lease is None else _record(lease)
 
-    async def replace(self, record: Record, data: Mapping[str, str]) -> Record | None:
+    async def replace(self, record: Record, data: Mapping[str, str], *, kind: str | None = None) -> Record | None:
         """Replace the data of a record, None if somebody else has changed or deleted it; UnavailableError."""
-        about = {"resourceVersion": record.version, "annotations": {_ANNOTATION_DATA: json.dumps(dict(data))}}
+        labels = {} if kind is None else {"labels": {_LABEL_RECORD: kind}}
+        about = {"resourceVersion": record.version, "annotations": {_ANNOTATION_DATA: json.dumps(dict(data))}} | labels
         try:
             lease = await self._cluster.patch_lease(record.name, {"metadata": about})
         except ConflictError:

@@ -122,6 +122,8 @@ def _asset_links(expression: str) -> tuple[Link, ...]:
 
 
 _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
+_UPLOAD_ID = Parameter("id", "path", "The upload's id.", {"type": "string", "format": "uuid"})
+_UPLOAD = {"name": "film.mp4", "content_type": "video/mp4", "size_bytes": 31457280, "tags": ["draft"]}
 _URL = {"url": "https://example.com/video.mp4", "name": "film.mp4", "type": "video", "metadata": {"shot": 7}}
 _ALWAYS = (405, 408, 429, 500, 503)
 _PUBLIC, _AUTHENTICATED = _ALWAYS, (401, *_ALWAYS)
@@ -159,6 +161,18 @@ OPERATIONS = (
         "POST", "/api/v1/media/import-from-url", "importFromUrl", "Import media from a URL.",
         schemas.AcceptedImport, 202, (400, *_AUTHENTICATED, 403, 409, 410, 413, 422), (_IDEMPOTENCY_KEY,),
         schemas.ImportRequest, _URL, links=_asset_links("$response.body#/asset_id"),
+    ),
+    Operation(
+        "POST", "/api/v1/media/uploads", "beginUpload",
+        "Begin the upload of a file: PUT it to `url` with `headers`, then complete the upload.",
+        schemas.BegunUpload, 201, (400, *_AUTHENTICATED, 413, 422), (),
+        schemas.UploadRequest, _UPLOAD, links=(Link("completeUpload", "$response.body#/id"),),
+    ),
+    Operation(
+        "POST", "/api/v1/media/uploads/{id}/complete", "completeUpload",
+        "Import a file that was uploaded; a repeated request makes nothing new.",
+        schemas.AcceptedImport, 202, (*_AUTHENTICATED, 404, 409, 410, 422), (_UPLOAD_ID,),
+        links=_asset_links("$response.body#/asset_id"),
     ),
     Operation(
         "GET", "/api/v1/media/", "listMedia", "List the caller's assets, newest first.",

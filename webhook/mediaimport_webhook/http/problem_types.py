@@ -156,11 +156,19 @@ PROBLEM_TYPES = (
         "Close streams of finished assets, or ask for the list instead of following each asset.",
     ),
     ProblemType(
+        "too-many-uploads", 429, "The user has begun as many uploads as one may have without completing them.",
+        "Complete the uploads whose files are there. One that is not completed is forgotten on the day after the next.",
+    ),
+    ProblemType(
         "unauthorized", 401, "The request has no valid token.",
         "Send `Authorization: Bearer TOKEN` with a token that is known here and has not expired.",
     ),
     ProblemType(
         "unavailable", 503, "A service behind this one does not answer: the API server, the store or the generator.",
         "Wait as long as Retry-After says, then try again.",
+    ),
+    ProblemType(
+        "upload-missing", 409, "The upload is completed, but its file did not arrive in the store.",
+        "PUT the file to the upload's `url` with its `headers`, then complete the upload again.",
     ),
 )  # fmt: skip

@@ -54,15 +54,17 @@ def _secret_name(name: str) -> str:
     return name
 
 
+Digest = Annotated[str, AfterValidator(_hex_digest), Field(json_schema_extra={"pattern": SHA256_PATTERN})]
+Size = Annotated[int, Field(strict=True, ge=1, le=MAX_COUNT)]
+
+
 class ExpectedMedia(BaseModel):
     """Properties of the media that the caller knows; other media fails the import."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1})
 
-    sha256: Annotated[str, AfterValidator(_hex_digest), Field(json_schema_extra={"pattern": SHA256_PATTERN})] | None = (
-        None
-    )
-    size_bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_COUNT)] | None = None
+    sha256: Digest | None = None
+    size_bytes: Size | None = None
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Self:
@@ -108,6 +110,31 @@ class ImportRequest(BaseModel):
         ]
         | None
     ) = None
+
+
+class UploadRequest(BaseModel):
+    """Upload that a caller begins. The store takes a file of this size, type and checksum alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size_bytes: Size
+    sha256: Digest | None = None
+    content_type: Annotated[
+        str,
+        Field(
+            max_length=255,
+            pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[!-~]+)*$",
+            description="header of the PUT; the type of the asset is told by the bytes",
+        ),
+    ] = "application/octet-stream"
+    name: Annotated[str, Field(min_length=1, max_length=_MAX_NAME)] | None = None
+    type: MediaType = MediaType.AUTO
+    metadata: Annotated[dict[str, Any], Field(max_length=256), AfterValidator(storable)] | None = None
+    tags: Tags | None = None
+    thumbnail: ThumbnailRequest | None = None
+    undescribed: Annotated[
+        Undescribed, Field(description="Refuse fails the import of what is no media that can be described")
+    ] = Undescribed.KEEP
 
 
 class GenerationTags(BaseModel):
@@ -231,6 +258,17 @@ class AcceptedImport(TypedDict):
     asset_id: AssetId
     import_job_id: Annotated[str, Field(examples=["import-0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01"])]
     status: AssetStatus
+
+
+@with_config(_CLOSED)
+class BegunUpload(TypedDict):
+    """Upload that waits for its file."""
+
+    id: Annotated[AssetId, Field(description="of the upload, and of the asset that it becomes")]
+    method: Literal["PUT"]
+    url: Annotated[Url, Field(description="presigned, until expires_at; for size_bytes bytes and no others")]
+    headers: Annotated[dict[str, str], Field(description="headers that the PUT has to have, with these values")]
+    expires_at: Annotated[Moment, Field(description="when the URL stops working; begin another upload then")]
 
 
 @with_config(_CLOSED)

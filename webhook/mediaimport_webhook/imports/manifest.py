@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4, uuid5
 
 from mediaimport_api import names
-from mediaimport_api.spec import Expected, SecretRef, Source, Spec, ThumbnailSpec
+from mediaimport_api.spec import Expected, SecretRef, Source, Spec, StoredObject, ThumbnailSpec
 
 if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Resource
@@ -21,15 +21,35 @@ def requested_manifest(request: schemas.ImportRequest, *, user_id: str, idempote
     """Return the import that a caller requests: one for each user and Idempotency-Key, without a key a new one."""
     key = f"{user_id}\0{idempotency_key}"
     asset_id = uuid4() if idempotency_key is None else uuid5(_IDEMPOTENCY_NAMESPACE, key)
+    source = Source(url=request.url, headers_secret_ref=_secret(request.source_headers_secret))
+    expected = None if request.expected is None else Expected(**request.expected.model_dump())
+    return _manifest(request, source, expected, asset_id=asset_id, user_id=user_id)
+
+
+def uploaded_manifest(request: schemas.UploadRequest, upload_id: UUID, *, user_id: str) -> Resource:
+    """Return the import of a user's upload: one for each upload."""
+    source = Source(store=StoredObject(key=names.incoming_key(user_id, upload_id)))
+    expected = Expected(sha256=request.sha256, size_bytes=request.size_bytes)
+    return _manifest(request, source, expected, asset_id=upload_id, user_id=user_id)
+
+
+def _manifest(
+    request: schemas.ImportRequest | schemas.UploadRequest,
+    source: Source,
+    expected: Expected | None,
+    *,
+    asset_id: UUID,
+    user_id: str,
+) -> Resource:
     spec = Spec(
-        source=Source(url=request.url, headers_secret_ref=_secret(request.source_headers_secret)),
+        source=source,
         asset_id=asset_id,
         name=request.name,
         type=request.type,
         user_id=user_id,
         tags=request.tags or None,
         metadata=request.metadata,
-        expected=None if request.expected is None else Expected(**request.expected.model_dump()),
+        expected=expected,
         undescribed=request.undescribed,
         thumbnail=ThumbnailSpec() if request.thumbnail is None else ThumbnailSpec(**request.thumbnail.model_dump()),
     )

@@ -64,7 +64,7 @@ class MediaRoutes:
         manifest = requested_manifest(body, user_id=caller.user_id, idempotency_key=key)
         created = await self.imports.create(manifest, ask_store=key is not None)
         self.metrics.requested_import("url", str(created.outcome))
-        return _accepted(created)
+        return accepted(created)
 
     async def list_assets(self, request: Request) -> Response:
         """Return one page of the caller's assets, newest first."""
@@ -92,7 +92,7 @@ class MediaRoutes:
             raise problems.Problem(
                 HTTPStatus.CONFLICT, "still-running", "The import is still running; wait for its end."
             )
-        return _accepted(await self.imports.retry(entry))
+        return accepted(await self.imports.retry(entry))
 
     async def delete(self, request: Request) -> Response:
         """Delete an asset: 202; the operator deletes the stored objects within seconds."""
@@ -137,7 +137,8 @@ def _admins_only(field: str) -> problems.Problem:
     return problems.Problem(HTTPStatus.FORBIDDEN, "admins-only", detail, [problems.FieldError(f"/{field}", detail)])
 
 
-def _accepted(created: CreationResult) -> Response:
+def accepted(created: CreationResult) -> Response:
+    """Return 202 with the import; a Problem if there is none."""
     if created.outcome is CreationOutcome.REFUSED:
         raise problems.Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
     if created.outcome is CreationOutcome.DELETED:

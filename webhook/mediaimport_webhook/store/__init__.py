@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from mediaimport_api.names import AssetKeys
@@ -63,8 +63,22 @@ class Waiting(Protocol):
         """Yield it in pieces of bounded size."""
 
 
+@dataclass(frozen=True)
+class SignedUpload:
+    """Presigned PUT, and the headers that it needs."""
+
+    url: SignedUrl
+    headers: Mapping[str, str]
+
+
 class IncomingStore(Protocol):
     """Objects below `incoming/`."""
 
     async def put(self, key: str, content: Waiting) -> None:
         """Store an object, over an earlier one of that key; StoreUnavailableError."""
+
+    async def exists(self, key: str) -> bool | None:
+        """Tell whether an object exists, None if the store does not say; StoreUnavailableError."""
+
+    async def sign_upload(self, key: str, *, content_type: str, size_bytes: int, sha256: str | None) -> SignedUpload:
+        """Return a presigned PUT for an object of that size and checksum alone; StoreUnavailableError."""

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import ssl
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ from botocore.exceptions import BotoCoreError
 from mediaimport_runtime import s3_errors
 from yarl import URL
 
-from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.store import SignedUpload, SignedUrl, StoreUnavailableError
+from mediaimport_webhook.store.presign import expiry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from mediaimport_runtime.store_settings import StoreSettings
 
@@ -35,33 +37,62 @@ _CONTENT_TYPE = "application/octet-stream"
 class Incoming:
     """The store's part below `incoming/`. Requests are rare, so each has a connection of its own."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(
+        self,
+        settings: StoreSettings,
+        *,
+        upload_lifetime_s: int = _LIFETIME_S,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._settings = settings
         self._client = _client(settings)
+        self._public_client = _client(settings, public=True)
+        self._upload_lifetime_s = upload_lifetime_s
+        self._clock = clock
 
     async def put(self, key: str, content: Waiting) -> None:
         """Store an object, over an earlier one of that key; StoreUnavailableError. Its pieces are made as they go."""
-        parameters = self._write_parameters(content)
-        url = await asyncio.to_thread(self._signed, "put_object", key, parameters)
+        parameters = self._write_parameters(_CONTENT_TYPE, content.sha256)
+        url = await self._signed("put_object", key, parameters)
         headers = _headers(parameters) | {"Content-Length": str(content.size_bytes)}
         async with self._requested("PUT", url, data=_as_they_go(content.pieces()), headers=headers) as answer:
             if answer.status != HTTPStatus.OK:
                 raise StoreUnavailableError(await _refusal(answer, f"s3:PutObject on {key.partition('/')[0]}/*"))
 
-    def _write_parameters(self, content: Waiting) -> dict[str, str]:
-        checksum = base64.b64encode(bytes.fromhex(content.sha256)).decode()
-        return {
-            "ContentType": _CONTENT_TYPE,
-            **({"ChecksumSHA256": checksum} if self._settings.checksums else {}),
-            **({"ServerSideEncryption": self._settings.sse} if self._settings.sse else {}),
-        }
+    async def exists(self, key: str) -> bool | None:
+        """Tell whether an object exists; StoreUnavailableError. None without s3:GetObject, or without s3:ListBucket."""
+        url = await self._signed("head_object", key, {})
+        async with self._requested("HEAD", url) as answer:
+            found = {HTTPStatus.OK: True, HTTPStatus.NOT_FOUND: False, HTTPStatus.FORBIDDEN: None}
+            if answer.status not in found:
+                raise StoreUnavailableError(f"HEAD {answer.status}")
+            return found[HTTPStatus(answer.status)]
 
-    def _signed(self, operation: str, key: str, parameters: Mapping[str, Any]) -> str:
-        """Return a presigned URL. The SDK's credentials chain may use the network."""
+    async def sign_upload(self, key: str, *, content_type: str, size_bytes: int, sha256: str | None) -> SignedUpload:
+        """Return a presigned PUT under the public endpoint; StoreUnavailableError.
+
+        The store holds an upload to what is signed: its length, its type, and its checksum if there is one.
+        """
+        parameters = self._write_parameters(content_type, sha256)
+        end = self._clock() + timedelta(seconds=self._upload_lifetime_s)
+        url = await self._signed("put_object", key, {**parameters, "ContentLength": size_bytes}, public=True)
+        return SignedUpload(SignedUrl(url, expiry(self._public_client, end)), _headers(parameters))
+
+    def _write_parameters(self, content_type: str, sha256: str | None) -> dict[str, str]:
+        parameters = {"ContentType": content_type}
+        if sha256 is not None and self._settings.checksums:
+            parameters["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(sha256)).decode()
+        if self._settings.sse is not None:
+            parameters["ServerSideEncryption"] = self._settings.sse
+        return parameters
+
+    async def _signed(self, operation: str, key: str, parameters: Mapping[str, Any], *, public: bool = False) -> str:
+        """Return a presigned URL. The SDK's credentials chain may use the network, so it runs in a thread."""
+        client = self._public_client if public else self._client
+        lifetime_s = self._upload_lifetime_s if public else _LIFETIME_S
+        named = {"Bucket": self._settings.bucket, "Key": key, **parameters}
         try:
-            url: str = self._client.generate_presigned_url(
-                operation, {"Bucket": self._settings.bucket, "Key": key, **parameters}, ExpiresIn=_LIFETIME_S
-            )
+            url: str = await asyncio.to_thread(client.generate_presigned_url, operation, named, ExpiresIn=lifetime_s)
         except BotoCoreError as error:
             raise StoreUnavailableError(type(error).__name__) from error
         return url

@@ -82,14 +82,15 @@ class Presigner:
             url: str = self._client.generate_presigned_url("get_object", parameters, ExpiresIn=self._lifetime_s)
         except BotoCoreError as error:
             raise StoreUnavailableError(type(error).__name__) from error
-        return SignedUrl(url, min(now + timedelta(seconds=self._lifetime_s), self._credentials_end(now)))
+        return SignedUrl(url, expiry(self._client, now + timedelta(seconds=self._lifetime_s)))
 
-    def _credentials_end(self, now: datetime) -> datetime:
-        """Return when temporary credentials expire, and their signatures with them."""
-        # botocore shows it nowhere else.
-        credentials = self._client._request_signer._credentials  # noqa: SLF001 - botocore has no public access to them
-        end: datetime | None = getattr(credentials, "_expiry_time", None)
-        return end or now + timedelta(seconds=self._lifetime_s)
+
+def expiry(client: Any, end: datetime) -> datetime:  # noqa: ANN401 - boto3 makes its types at run time
+    """Return that end, or when temporary credentials expire and their signatures with them, if that is earlier."""
+    # botocore shows it nowhere else.
+    credentials = client._request_signer._credentials  # noqa: SLF001 - botocore has no public access to them
+    expires_at: datetime | None = getattr(credentials, "_expiry_time", None)
+    return end if expires_at is None else min(end, expires_at)
 
 
 _INLINE = re.compile(r"(?:video|image|audio|thumbnail)\.(?!svg$)[a-z0-9]{2,11}")

@@ -64,6 +64,8 @@ env:
 - name: S3_CA_BUNDLE
   value: /etc/mediaimport/store-ca/ca.crt
 {{- end }}
+- name: MAX_SIZE_BYTES
+  value: {{ int64 .Values.importer.maxSizeBytes | quote }}
 - name: PROVENANCE_INPUT
   value: {{ .Values.provenance.input | quote }}
 {{- with .Values.webhook }}
