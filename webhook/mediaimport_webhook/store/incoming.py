@@ -140,6 +140,6 @@ def _headers(parameters: Mapping[str, str]) -> dict[str, str]:
     return {_HEADERS[name]: value for name, value in parameters.items()}
 
 
-def _client(settings: StoreSettings) -> Any:  # noqa: ANN401 - boto3 makes its types at run time
-    arguments = settings.client_arguments(Config, request_checksum_calculation="when_required")
+def _client(settings: StoreSettings, *, public: bool = False) -> Any:  # noqa: ANN401 - boto3 makes its types at run time
+    arguments = settings.client_arguments(Config, public=public, request_checksum_calculation="when_required")
     return boto3.client("s3", **arguments)

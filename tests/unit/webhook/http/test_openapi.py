@@ -64,3 +64,17 @@ def test_table_of_who_may_what_has_every_route() -> None:
     page = (Path(__file__).resolve().parents[4] / "docs/frontend.md").read_text()
     told = re.findall(r"^\| `([A-Z]+) (/[^`]*)` \|", page, re.MULTILINE)
     assert told == [(each.method, each.path) for each in OPERATIONS]
+
+
+def test_links_give_every_path_parameter_of_the_operation_that_goes_on() -> None:
+    operations = {
+        each["operationId"]: (path, each) for path, item in document()["paths"].items() for each in item.values()
+    }
+    links = [
+        (link["parameters"].keys(), operations[link["operationId"]][0])
+        for _, each in operations.values()
+        for response in each["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(links) >= len(OPERATIONS)
+    assert all(given == set(re.findall(r"{(\w+)}", path)) for given, path in links)
