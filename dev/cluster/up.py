@@ -14,7 +14,8 @@ from dev.cluster.images.project import Context
 from dev.cluster.node import certificates, clashes, lifecycle
 from dev.cluster.node.node import find
 from dev.cluster.node.processes import plan
-from dev.cluster.programs import debian, go
+from dev.cluster.programs import clients, debian, go
+from dev.cluster.programs import prune as programs
 from dev.cluster.run.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -41,14 +42,13 @@ def up(cache: Cache, interrupted: threading.Event) -> None:
     pki = tasks.start("make certificates", partial(certificates.make, cache))
     pause = tasks.start("compile pause", partial(base.make_pause, cache), after=(packages,))
     built = tasks.start("build images", partial(build_images, cache, context), after=(packages, pause))
-    on_node = [home for name, home in homes.items() if name != go.HELM.name]
     node = tasks.start(
-        "start the node", partial(start_node, cache, homes, tasks), after=(packages, pki, pause, *on_node)
+        "start the node", partial(start_node, cache, homes, tasks), after=(packages, pki, pause, *homes.values())
     )
     pushed = tasks.start("push images", partial(push_images, cache, built), after=(built, node))
     tasks.start("prune images", partial(prune_images, cache, context), after=(pushed,))
-    tasks.start("link kubectl and helm", partial(link_programs, cache, homes), after=tuple(homes.values()))
-    tasks.start("remove old programs", partial(go.prune, cache), after=(node, *homes.values()))
+    fetched = tasks.start("fetch kubectl and Helm", partial(clients.install, cache))
+    tasks.start("remove old programs", partial(programs.prune, cache), after=(node, fetched))
     try:
         tasks.finish(interrupted)
     except BaseException:
@@ -83,7 +83,7 @@ def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
 
 def start_node(cache: Cache, homes: Mapping[str, Future[Path]], tasks: Tasks) -> None:
     """Start the node, or repair the running one."""
-    planned = plan(cache, {name: home.result() for name, home in homes.items() if name != go.HELM.name})
+    planned = plan(cache, {name: home.result() for name, home in homes.items()})
     lifecycle.boot(cache, planned, stopped=lambda: tasks.stopped)
 
 
@@ -111,13 +111,3 @@ def prune_images(cache: Cache, context: Context) -> None:
         buildah = Buildah.at(cache)
         project.name_stages(context, buildah)
         prune.prune(cache, buildah)
-
-
-def link_programs(cache: Cache, homes: Mapping[str, Future[Path]]) -> None:
-    """Link kubectl and helm into the folder for PATH."""
-    cache.bin.mkdir(parents=True, exist_ok=True)
-    for program in (homes["kubernetes"].result() / "kubectl", homes["helm"].result() / "helm"):
-        link = cache.bin / program.name
-        if not (link.is_symlink() and link.readlink() == program):
-            link.unlink(missing_ok=True)
-            link.symlink_to(program)

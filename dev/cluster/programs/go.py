@@ -57,7 +57,6 @@ _STAMP_FLAGS = (f"-X k8s.io/component-base/version.{name}={value}" for name, val
 KUBERNETES = Module("kubernetes", link_flags=" ".join(("-s -w", *_STAMP_FLAGS)))
 ETCD = Module("etcd", package="go.etcd.io/etcd/server/v3")
 COREDNS = Module("coredns", package=".")
-HELM = Module("helm")
 VERSITYGW = Module("versitygw")
 TOXIPROXY = Module("toxiproxy", package="github.com/Shopify/toxiproxy/v2/cmd/server")
 KWOK = Module("kwok")
@@ -65,12 +64,10 @@ SYFT = Module("syft")
 KUEUE = Module("kueue")
 RCLONE = Module("rclone")
 
-NEEDED: tuple[Module, ...] = (KUBERNETES, ETCD, VERSITYGW, COREDNS, HELM)
+NEEDED: tuple[Module, ...] = (KUBERNETES, ETCD, VERSITYGW, COREDNS)
 ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE, RCLONE)
 
 KEY_LENGTH = 16
-KEPT = 2
-"""Folders of one module that `prune` keeps, the last used ones: two checkouts may have two versions."""
 
 
 def key(module_files: Sequence[bytes], *, go_version: str, arguments: Sequence[str]) -> str:
@@ -115,15 +112,6 @@ def build(module: Module, cache: Cache, *, go_version: str) -> Path:
     )
     finished.parent.mkdir(parents=True, exist_ok=True)
     return unfinished.rename(finished)
-
-
-def prune(cache: Cache) -> None:
-    """Remove each module's programs but those that were used last."""
-    for module in (*NEEDED, *ON_REQUEST):
-        pattern = f"{module.name}-{'[0-9a-f]' * KEY_LENGTH}"
-        found = sorted(cache.programs.glob(pattern), key=lambda folder: folder.stat().st_mtime, reverse=True)
-        for folder in found[KEPT:]:
-            shutil.rmtree(folder)
 
 
 def homes(cache: Cache) -> dict[str, Path]:

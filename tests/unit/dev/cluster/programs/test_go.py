@@ -75,17 +75,6 @@ def test_missing_go_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) ->
         go.go_version()
 
 
-def test_programs_used_last_are_kept_and_older_ones_removed(cache: Cache) -> None:
-    folders = [cache.programs / f"etcd-{number:016x}" for number in range(4)]
-    others = [cache.programs / "pause-and-more", cache.programs / f"helm-{1:016x}"]
-    for age, folder in enumerate([*folders, *others]):
-        folder.mkdir(parents=True)
-        os.utime(folder, (1_000_000 - age, 1_000_000 - age))
-    os.utime(folders[3])
-    go.prune(cache)
-    assert sorted(cache.programs.iterdir()) == sorted([folders[0], folders[3], *others])
-
-
 def test_use_of_programs_is_recorded(cache: Cache) -> None:
     built = go.home(ETCD, cache, go_version="1")
     built.mkdir(parents=True)
