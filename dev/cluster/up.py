@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from dev.cluster.programs.go import Module
-
 
 def up(cache: Cache, interrupted: threading.Event) -> None:
     """Start the cluster with this checkout's images in its registry. The caller holds the lock.
@@ -61,24 +59,12 @@ def up(cache: Cache, interrupted: threading.Event) -> None:
 
 
 def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
-    """Start to compile: the longest program at once, the others one after another in parallel to it."""
+    """Start to compile what the node needs, in parallel."""
     version = go.go_version()
-    longest, *others = go.NEEDED
-    if not go.home(longest, cache, go_version=version).exists():
-        tasks.say(
-            "first run on this machine: compiling Kubernetes takes five to ten minutes; the rest runs in parallel"
-        )
-
-    def start(module: Module, *after: Future[Path]) -> Future[Path]:
-        work = partial(go.build, module, cache, go_version=version)
-        return tasks.start(f"compile {module.name}", work, after=after)
-
-    homes = {longest.name: start(longest)}
-    previous: tuple[Future[Path], ...] = ()
-    for module in others:
-        homes[module.name] = start(module, *previous)
-        previous = (homes[module.name],)
-    return homes
+    return {
+        module.name: tasks.start(f"compile {module.name}", partial(go.build, module, cache, go_version=version))
+        for module in go.NEEDED
+    }
 
 
 def start_node(cache: Cache, homes: Mapping[str, Future[Path]], tasks: Tasks) -> None:

@@ -76,7 +76,7 @@ def _processes(cache: Cache, homes: Mapping[str, Path]) -> tuple[Process, ...]:
     return (
         Process("registry", ("/usr/bin/docker-registry", "serve", f"{etc}/registry.yaml")),
         Process("containerd", ("/usr/bin/containerd", "--config", f"{etc}/containerd.toml")),
-        _etcd(homes["etcd"]),
+        _etcd(kubernetes),
         _api_server(kubernetes, cache.pki),
         _s3(homes["versitygw"], cache),
         _controller_manager(kubernetes, cache.pki),
@@ -112,7 +112,7 @@ def _processes(cache: Cache, homes: Mapping[str, Path]) -> tuple[Process, ...]:
             needs_api=True,
         ),
         # A process, not a pod: names resolve before the first pod runs.
-        Process("coredns", (f"{homes['coredns']}/coredns", "-conf", f"{etc}/Corefile"), needs_api=True),
+        Process("coredns", (f"{kubernetes}/coredns", "-conf", f"{etc}/Corefile"), needs_api=True),
     )
 
 

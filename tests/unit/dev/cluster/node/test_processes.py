@@ -12,7 +12,7 @@ from dev.cluster.node.processes import Plan, plan
 if TYPE_CHECKING:
     from dev.cluster.cache import Cache
 
-HOMES = {name: Path("/programs", name) for name in ("kubernetes", "etcd", "versitygw", "coredns")}
+HOMES = {name: Path("/programs", name) for name in ("kubernetes", "versitygw")}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_same_node_has_the_same_fingerprint(filled: Cache, planned: Plan) -> Non
 
 
 def test_newly_built_program_changes_the_fingerprint(filled: Cache, planned: Plan) -> None:
-    assert plan(filled, {**HOMES, "etcd": Path("/programs/another")}).fingerprint != planned.fingerprint
+    assert plan(filled, {**HOMES, "kubernetes": Path("/programs/another")}).fingerprint != planned.fingerprint
 
 
 def test_settings_change_the_fingerprint(planned: Plan) -> None:

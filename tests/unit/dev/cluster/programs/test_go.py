@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dev.cluster.errors import CannotRunHereError
 from dev.cluster.programs import go
-from dev.cluster.programs.go import ETCD, KUBERNETES, NEEDED, ON_REQUEST
+from dev.cluster.programs.go import KUBERNETES, KWOK, NEEDED, ON_REQUEST, TOXIPROXY, VERSITYGW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
     from dev.cluster.cache import Cache
 
 FILES = [b"module a", b"a v1 h1:x"]
+
+
+@pytest.fixture
+def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a compiler on PATH that writes its variables as the program `kubernetes`."""
+    folder = tmp_path / "go"
+    folder.mkdir()
+    program = folder / "go"
+    program.write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nenv > "$2"kubernetes\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 def key(
@@ -42,7 +55,7 @@ def test_key_changes_with_all_that_goes_into_a_program() -> None:
 
 def test_key_does_not_depend_on_where_the_cache_is(cache: Cache, tmp_path: Path) -> None:
     elsewhere = type(cache)(tmp_path / "elsewhere")
-    assert go.home(ETCD, cache, go_version="1").name == go.home(ETCD, elsewhere, go_version="1").name
+    assert go.home(VERSITYGW, cache, go_version="1").name == go.home(VERSITYGW, elsewhere, go_version="1").name
 
 
 def test_kubernetes_is_stamped_with_its_version() -> None:
@@ -52,8 +65,35 @@ def test_kubernetes_is_stamped_with_its_version() -> None:
 
 
 def test_program_whose_package_has_another_name_gets_its_own() -> None:
-    assert ETCD.build_arguments("/out")[-2:] == ["/out/etcd", "go.etcd.io/etcd/server/v3"]
-    assert KUBERNETES.build_arguments("/out")[-2:] == ["/out/", "tool"]
+    package = "github.com/Shopify/toxiproxy/v2/cmd/server"
+    assert TOXIPROXY.build_arguments("/out")[-2:] == ["/out/toxiproxy", package]
+    assert KWOK.build_arguments("/out")[-2:] == ["/out/", "tool"]
+
+
+def test_kubernetes_is_one_program_called_by_the_names_of_five() -> None:
+    assert KUBERNETES.build_arguments("/out")[-1] == "./cmd/..."
+    main = (KUBERNETES.folder / "cmd" / "kubernetes" / "main.go").read_text()
+    assert set(KUBERNETES.links) == set(re.findall(r'^\t"([a-z-]+)": ', main, re.MULTILINE))
+
+
+@pytest.mark.usefixtures("compiler")
+def test_links_are_made_next_to_the_compiled_program(cache: Cache) -> None:
+    cache.scratch.mkdir(parents=True)
+    home = go.build(KUBERNETES, cache, go_version="1")
+    assert (home / "kubelet").read_text() == (home / "kubernetes").read_text()
+    assert (home / "kubelet").readlink().name == "kubernetes"
+
+
+def test_key_of_a_module_changes_with_a_program_in_a_folder_of_it(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = go.home(KUBERNETES, cache, go_version="1")
+    shutil.copytree(go.MODULES / "kubernetes", tmp_path / "kubernetes")
+    monkeypatch.setattr(go, "MODULES", tmp_path)
+    assert go.home(KUBERNETES, cache, go_version="1") == former
+    main = tmp_path / "kubernetes" / "cmd" / "coredns" / "main.go"
+    main.write_text(main.read_text() + "// changed\n")
+    assert go.home(KUBERNETES, cache, go_version="1") != former
 
 
 def test_every_module_is_pinned_with_checksums() -> None:
@@ -63,10 +103,10 @@ def test_every_module_is_pinned_with_checksums() -> None:
 
 
 def test_module_that_is_built_is_not_built_again(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    built = go.home(ETCD, cache, go_version="1")
+    built = go.home(VERSITYGW, cache, go_version="1")
     built.mkdir(parents=True)
     monkeypatch.setenv("PATH", "")  # no compiler to be found
-    assert go.build(ETCD, cache, go_version="1") == built
+    assert go.build(VERSITYGW, cache, go_version="1") == built
 
 
 def test_missing_go_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +116,8 @@ def test_missing_go_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_use_of_programs_is_recorded(cache: Cache) -> None:
-    built = go.home(ETCD, cache, go_version="1")
+    built = go.home(VERSITYGW, cache, go_version="1")
     built.mkdir(parents=True)
     os.utime(built, (0, 0))
-    go.build(ETCD, cache, go_version="1")
+    go.build(VERSITYGW, cache, go_version="1")
     assert built.stat().st_mtime > 0

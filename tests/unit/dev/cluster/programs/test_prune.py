@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def test_programs_used_last_are_kept_and_older_ones_removed(cache: Cache) -> None:
-    folders = [cache.programs / f"etcd-{number:016x}" for number in range(4)]
+    folders = [cache.programs / f"versitygw-{number:016x}" for number in range(4)]
     others = [cache.programs / "pause-and-more", cache.programs / f"clients-{1:016x}"]
     for age, folder in enumerate([*folders, *others]):
         folder.mkdir(parents=True)
