@@ -39,8 +39,13 @@ lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned
 
 # --- the cluster ---------------------------------------------------------------
 
+# First of all: a machine that cannot run the cluster is refused before anything is set up.
+.PHONY: machine
+machine:
+	@sh dev/cluster/machine.sh
+
 .PHONY: up
-up: $(VENV)/ready  ## start a Kubernetes on this machine with the images (or use the cluster that KUBECONFIG names)
+up: machine $(VENV)/ready  ## start a Kubernetes on this machine with the images (or use the cluster that KUBECONFIG names)
 	@$(PY) -m dev.cluster up
 
 .PHONY: down
@@ -61,7 +66,7 @@ demo: up  ## run one prediction from its callback to presigned URLs
 TURN := $(PY) -m dev.cluster turn
 
 .PHONY: test
-test: $(VENV)/ready  ## run all that CI runs
+test: machine $(VENV)/ready  ## run all that CI runs
 	@$(TURN) $(MAKE) checks
 
 .PHONY: checks
@@ -104,7 +109,7 @@ unit-image: up tools  ## run the tests of importer and prober in the prober imag
 	@$(PY) -m dev.unit_image $(TESTS)
 
 .PHONY: e2e
-e2e: $(VENV)/ready  ## run the tests on the real cluster
+e2e: machine $(VENV)/ready  ## run the tests on the real cluster
 	@$(TURN) $(MAKE) e2e-programs e2e-chart
 
 .PHONY: e2e-programs
@@ -116,15 +121,15 @@ e2e-chart: up tools
 	MEDIAIMPORT_E2E_NAMESPACE=mediaimport-chart $(VENV)/bin/pytest -q tests/e2e/chart
 
 .PHONY: e2e-slow
-e2e-slow: $(VENV)/ready  ## import 5 GB while pods are terminated, killed and evicted; test Kueue, compiled first (minutes)
+e2e-slow: machine $(VENV)/ready  ## import 5 GB while pods are terminated, killed and evicted; test Kueue, compiled first (minutes)
 	@$(TURN) $(MAKE) up pytest ARGUMENTS="-m slow tests/e2e"
 
 .PHONY: faults
-faults: $(VENV)/ready  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)
+faults: machine $(VENV)/ready  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)
 	@$(TURN) $(MAKE) up pytest ARGUMENTS="-m faults tests/e2e/faults"
 
 .PHONY: interrupted
-interrupted: $(VENV)/ready  ## stop `make up` at random moments: the machine must be as it was (ends the cluster meanwhile)
+interrupted: machine $(VENV)/ready  ## stop `make up` at random moments: the machine must be as it was (ends the cluster meanwhile)
 	@$(TURN) $(MAKE) pytest ARGUMENTS="-m machine tests/e2e/machine"
 
 .PHONY: pytest
@@ -159,7 +164,7 @@ coverage: tools  ## run the unit tests (or TESTS=tests/unit/operator) and print 
 
 # --- figures ---------------------------------------------------------------------
 
-bench-%: $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
+bench-%: machine $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
 	@$(TURN) sh -c '$(MAKE) up && $(PY) -m dev.bench $*'
 
 .PHONY: soak

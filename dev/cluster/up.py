@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+# Seconds of the tasks on two cores with nothing cached, side by side.
+TYPICAL_S = {
+    "compile kubernetes": 360.0,
+    "compile versitygw": 120.0,
+    "install Debian packages": 70.0,
+    "build images": 330.0,
+    "fetch kubectl and Helm": 10.0,
+    "start the node": 10.0,
+    "push images": 15.0,
+}
+
 
 def up(cache: Cache, interrupted: threading.Event) -> None:
     """Start the cluster with this checkout's images in its registry. The caller holds the lock.
@@ -32,10 +43,15 @@ def up(cache: Cache, interrupted: threading.Event) -> None:
     """
     clashes.check()
     former = find(cache)
-    tasks = Tasks(sys.stderr)
+    version = go.go_version()
+    is_first = not go.home(go.KUBERNETES, cache, go_version=version).exists()
+    # Later, most of a task is cached: nobody knows how much.
+    tasks = Tasks(sys.stderr, typical_s=TYPICAL_S if is_first else {})
+    if is_first:
+        tasks.say("first run on this machine: it compiles Kubernetes and builds images, which takes about ten minutes")
     shutil.rmtree(cache.logs, ignore_errors=True)
     context = Context.copy(CHECKOUT, cache.scratch / "context")
-    homes = compile_programs(tasks, cache)
+    homes = compile_programs(tasks, cache, go_version=version)
     packages = tasks.start("install Debian packages", partial(debian.install, cache))
     pki = tasks.start("make certificates", partial(certificates.make, cache))
     pause = tasks.start("compile pause", partial(base.make_pause, cache), after=(packages,))
@@ -58,11 +74,10 @@ def up(cache: Cache, interrupted: threading.Event) -> None:
     tasks.say("the cluster is up")
 
 
-def compile_programs(tasks: Tasks, cache: Cache) -> Mapping[str, Future[Path]]:
+def compile_programs(tasks: Tasks, cache: Cache, *, go_version: str) -> Mapping[str, Future[Path]]:
     """Start to compile what the node needs, in parallel."""
-    version = go.go_version()
     return {
-        module.name: tasks.start(f"compile {module.name}", partial(go.build, module, cache, go_version=version))
+        module.name: tasks.start(f"compile {module.name}", partial(go.build, module, cache, go_version=go_version))
         for module in go.NEEDED
     }
 

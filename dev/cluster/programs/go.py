@@ -127,7 +127,7 @@ def build(module: Module, cache: Cache, *, go_version: str) -> Path:
 def _environment(cache: Cache, environ: Mapping[str, str]) -> dict[str, str]:
     """Return Go's variables: unfinished files are removed with the scratch folder.
 
-    The compiler's garbage collector takes a fifth of its time; with GOGC=400 it takes less, and linking 4 GB of memory.
+    The compiler's garbage collector takes a fifth of its time; with GOGC=400 it takes less, and linking 2 GB of memory.
     """
     return {**environ, "CGO_ENABLED": "0", "GOTMPDIR": str(cache.scratch), "GOGC": "400"}
 

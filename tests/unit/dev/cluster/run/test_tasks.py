@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import re
 import threading
 from concurrent.futures import CancelledError
 
@@ -90,3 +92,26 @@ def test_interruption_ends_the_wait_and_starts_nothing_more() -> None:
     running.stop(apt, node)
     assert apt.done()
     assert isinstance(node.exception(), CancelledError)
+
+
+def test_what_is_left_is_printed_every_half_minute() -> None:
+    now = itertools.count(step=20)
+    printed, enough = io.StringIO(), threading.Event()
+    running = Tasks(printed, typical_s={"compile": 600.0}, clock=lambda: float(next(now)))
+    running.start("compile", lambda: enough.wait(30))
+    waiting = threading.Thread(target=running.finish, args=(threading.Event(),))
+    waiting.start()
+    while printed.getvalue().count("left: compile") < 2 and waiting.is_alive():
+        waiting.join(0.01)
+    enough.set()
+    waiting.join()
+    lines = [line for line in printed.getvalue().splitlines() if "left" in line]
+    assert re.search(r"about (8|9|10) minutes left: compile$", lines[0])
+
+
+def test_short_command_prints_nothing_of_what_is_left() -> None:
+    printed = io.StringIO()
+    running = Tasks(printed, typical_s={"compile": 600.0}, clock=lambda: 0.0)
+    running.start("compile", lambda: None)
+    running.finish(threading.Event())
+    assert printed.getvalue() == ""
