@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dev.cluster.cache import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dev.cluster.cache import Cache
 
@@ -25,11 +25,11 @@ def run(cache: Cache, command: Sequence[str], environ: Mapping[str, str]) -> int
     """Run a command once no other checkout's tests run; return its exit status."""
     if environ.get(VARIABLE):
         return subprocess.call(command)
-    with _held(cache):
+    with _held(cache), _signals_passed_on() as pass_on_to:
         # The lock's file is not inherited: a node that the command starts would hold it for ever.
         process = subprocess.Popen(command, env={**environ, VARIABLE: str(os.getpid())})
-        with _passed_on(process):
-            return process.wait()
+        pass_on_to(process)
+        return process.wait()
 
 
 @contextmanager
@@ -50,14 +50,33 @@ def _held(cache: Cache) -> Iterator[None]:
 
 
 @contextmanager
-def _passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Leave signals to the command: a terminal sends Ctrl-C to it too, SIGTERM is passed on."""
+def _signals_passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Leave signals to the command: a terminal sends Ctrl-C to it too, SIGTERM is passed on.
+
+    One that comes while the command starts is kept until the yielded function is called. The handlers are functions,
+    since the command would inherit SIG_IGN.
+    """
+    terminated = False
+    running: subprocess.Popen[bytes] | None = None
+
+    def on_term(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        if running is not None:
+            running.terminate()
+
+    def pass_on_to(process: subprocess.Popen[bytes]) -> None:
+        nonlocal running
+        running = process
+        if terminated:
+            process.terminate()
+
     former = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, on_term),
     }
     try:
-        yield
+        yield pass_on_to
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)

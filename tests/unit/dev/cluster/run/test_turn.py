@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.cluster.cache import CHECKOUT
+from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.run import turn
 from dev.cluster.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -93,3 +93,29 @@ def test_signal_reaches_the_command_and_its_status_is_returned(turns: Turns) -> 
     until(lambda: turns.has("begun"), timeout_s=20, what="the first runs")
     one.terminate()
     assert one.wait(20) == 3
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Handlers of this process, for the length of a test: they must not get what is meant for a command."""
+    former = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for each, handler in former.items():
+        signal.signal(each, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_signal_that_comes_while_the_command_starts_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, command: Sequence[str], *, env: Mapping[str, str]) -> None:
+            super().__init__(command, env=env)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("dev.cluster.run.turn.subprocess.Popen", Interrupted)
+    assert turn.run(Cache(tmp_path), ["sleep", "20"], os.environ.copy() | {turn.VARIABLE: ""}) == -signal.SIGTERM
+
+
+@pytest.mark.usefixtures("handlers")
+def test_command_ends_by_ctrl_c(tmp_path: Path) -> None:
+    command = ["sh", "-c", "kill -INT $$; sleep 20"]
+    assert turn.run(Cache(tmp_path), command, os.environ.copy() | {turn.VARIABLE: ""}) == -signal.SIGINT
