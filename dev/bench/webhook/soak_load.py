@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -29,6 +30,9 @@ _REPEATED = 0.2
 _CONNECTIONS = 64
 _STREAM_S = 5.0
 """Time after which a client leaves a stream."""
+LATE = "late"
+"""Kind of a read that its asset's deletion has overtaken: 404 and 410 are right then."""
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _TIMEOUT_S = 30.0
 
 
@@ -38,6 +42,7 @@ class Asset:
 
     id: str
     made_s: float = field(default_factory=time.monotonic)
+    deleted: bool = False
 
 
 class Load:
@@ -97,7 +102,8 @@ class Load:
 
     async def _poll(self) -> None:
         if self._assets:
-            await self._send("poll", "GET", f"/api/v1/media/{self._random.choice(self._assets).id}")
+            asset = self._random.choice(self._assets)
+            await self._send("poll", "GET", f"/api/v1/media/{asset.id}", about=asset)
 
     async def _list(self) -> None:
         await self._send("list", "GET", self._random.choice(["/api/v1/media/?limit=50", "/api/v1/stats"]))
@@ -105,12 +111,15 @@ class Load:
     async def _stream(self) -> None:
         """Follow the newest asset to its end; one client in some leaves before."""
         if self._assets:
-            path = f"/api/v1/media/{self._assets[-1].id}/events"
-            await self._send("stream", "GET", path, leave_after_s=self._random.choice([0.01, _STREAM_S, _STREAM_S]))
+            asset, leave_after_s = self._assets[-1], self._random.choice([0.01, _STREAM_S, _STREAM_S])
+            path = f"/api/v1/media/{asset.id}/events"
+            await self._send("stream", "GET", path, about=asset, leave_after_s=leave_after_s)
 
     async def _delete(self) -> None:
         if self._assets and time.monotonic() - self._assets[0].made_s > LIFETIME_S:
-            await self._send("delete", "DELETE", f"/api/v1/media/{self._assets.popleft().id}")
+            asset = self._assets.popleft()
+            asset.deleted = True
+            await self._send("delete", "DELETE", f"/api/v1/media/{asset.id}")
 
     async def _forged(self) -> None:
         body, headers = callback(new_id())
@@ -119,13 +128,14 @@ class Load:
     async def _unknown(self) -> None:
         await self._send("unknown", "GET", f"/api/v1/media/{uuid4()}")
 
-    async def _send(
+    async def _send(  # noqa: PLR0913 - what a request may vary
         self,
         kind: str,
         method: str,
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
+        about: Asset | None = None,
         leave_after_s: float = _TIMEOUT_S,
         **arguments: object,
     ) -> tuple[int, bytes]:
@@ -142,7 +152,8 @@ class Load:
                 return status, content
         except aiohttp.ClientError:
             status = ERROR
-        self.answers[kind, status] += 1
+        overtaken = about is not None and about.deleted and status in _GONE
+        self.answers[LATE if overtaken else kind, status] += 1
         return status, content
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.bench.webhook.soak import Minute, Sample, by_class, figures, soak
-from dev.bench.webhook.soak_load import ERROR
+from dev.bench.webhook.soak_load import ERROR, LATE
 from tests.support.webhook_process import running_webhook
 from tests.support.webhook_surroundings import Surroundings
 
@@ -57,6 +57,6 @@ def test_load_makes_follows_and_deletes_assets_with_nothing_but_expected_answers
         ("callback", 200), ("import", 202), ("poll", 200), ("list", 200), ("stream", 200), ("delete", 202),
         ("forged", 401), ("unknown", 404),
     }  # fmt: skip
-    assert set(answers) == expected
+    assert {(kind, status) for kind, status in answers if kind != LATE} == expected
     assert all(each.memory_mb > 20 and each.descriptors > 5 for each in minutes)
     assert len(capsys.readouterr().out.splitlines()) == 3
