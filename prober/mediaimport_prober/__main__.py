@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mediaimport_runtime.environment import BadSettingError, Environment
 
-from mediaimport_prober import landlock
+from mediaimport_prober import landlock, sandbox
 from mediaimport_prober.memory import DEFAULT_BYTES, Budget
 from mediaimport_prober.server import Server
 from mediaimport_prober.tools import Tools
@@ -21,11 +21,11 @@ _DATA = tuple(
 )
 
 
-def confine(directory: Path) -> None:
+def confine(directory: Path, *, tools: Path | None = None) -> None:
     """Restrict a child by Landlock to the programs and to reading the scratch directory: no secret, no network."""
     landlock.confine(
         readable=(directory, Path(sys.prefix), Path(__file__).parents[1], *_DATA),
-        executable=(*_PROGRAMS, Path(sys.base_prefix)),
+        executable=(*_PROGRAMS, Path(sys.base_prefix), *((tools,) if tools else ())),
         writable=(Path("/dev/null"),),
     )
 
@@ -36,14 +36,19 @@ def main() -> int:
     try:
         directory, path = Path(env.text("SCRATCH_DIRECTORY")), Path(env.text("PROBER_SOCKET"))
         budget = Budget(env.integer("PROBER_MEMORY_BYTES", DEFAULT_BYTES))
+        tools = env.optional("PROBER_TOOLS_DIRECTORY")
     except BadSettingError as error:
         print(error, file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     directory = directory.resolve()
     landlock_version = landlock.version()
+    folder = Path(tools).resolve() if tools else None
+    search_path = f"{folder}:{sandbox.SEARCH_PATH}" if folder else sandbox.SEARCH_PATH
     server = Server(
-        path, Tools(directory, budget=budget), prepare=lambda: confine(directory) if landlock_version else None
+        path,
+        Tools(directory, budget=budget, search_path=search_path),
+        prepare=lambda: confine(directory, tools=folder) if landlock_version else None,
     )
     listening = {"level": "info", "msg": "prober is listening", "socket": str(path), "landlock": landlock_version}
     print(json.dumps(listening), flush=True)

@@ -21,8 +21,9 @@ _MAPPED_BYTES = 640 * MIB
 """Address space next to the memory: the programs' code, which is read from files and takes no memory of its own."""
 _CPU_GRACE_S = 1
 """From SIGXCPU to SIGKILL. Without it the kernel sends SIGKILL at once, as it does for want of memory."""
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "VIPS_CONCURRENCY": "1"}
-"""The tools' whole environment. One malloc arena, since each reserves address space; one thread for libvips."""
+SEARCH_PATH = "/usr/bin:/bin"
+_ENVIRONMENT = {"LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "VIPS_CONCURRENCY": "1"}
+"""The tools' environment, next to PATH. One malloc arena, since each reserves address space; one thread for libvips."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def run(
     *,
     stdin: int = subprocess.DEVNULL,
     on_stdout: Callable[[bytes], None] | None = None,
+    search_path: str = SEARCH_PATH,
 ) -> Run:
     """Run the command, and kill it at a limit. The process must have one thread, because this forks.
 
@@ -104,7 +106,7 @@ def run(
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_ENVIRONMENT,
+        env=_ENVIRONMENT | {"PATH": search_path},
         cwd="/",
         start_new_session=True,
         preexec_fn=lambda: confine(limits),  # noqa: PLW1509 - the caller has one thread

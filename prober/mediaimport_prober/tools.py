@@ -54,6 +54,8 @@ class Tools:
     directory: Path
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
+    search_path: str = sandbox.SEARCH_PATH
+    """Folders of ffprobe and ffmpeg."""
 
     def answer(self, request: Request) -> tuple[Response, bytes]:
         """Return the response and its payload.
@@ -79,7 +81,7 @@ class Tools:
         try:
             with self.budget.room(parts, deadline=deadline) as room_bytes:
                 limits = replace(self.limits, timeout_s=self.limits.timeout_s * request.patience)
-                tool = _Tool(file, limits.within(room_bytes), deadline)
+                tool = _Tool(file, limits.within(room_bytes), deadline, self.search_path)
                 response, payload = tool.answer(request)
         except (MemoryError, NoRoomError):
             return _out_of_memory(parts * self.budget.part_bytes), b"", True
@@ -98,6 +100,7 @@ class _Tool:
     file: Path
     limits: Limits
     deadline: float
+    search_path: str
     crashed: bool = False
 
     def answer(self, request: Request) -> tuple[Response, bytes]:
@@ -120,7 +123,7 @@ class _Tool:
             stdout_bytes=stdout_bytes or self.limits.stdout_bytes,
             timeout_s=min(self.limits.timeout_s, max(0.0, self.deadline - time.monotonic())),
         )
-        ran = sandbox.run(command, limits, stdin=stdin, on_stdout=on_stdout)
+        ran = sandbox.run(command, limits, stdin=stdin, on_stdout=on_stdout, search_path=self.search_path)
         self.crashed = self.crashed or (ran.ending is Ending.EXITED and ran.exit_code < 0)
         return ran
 

