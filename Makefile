@@ -64,8 +64,13 @@ env: $(VENV)/ready  ## print exports that point kubectl and helm at it: eval "$$
 	@$(PY) -m dev.cluster env
 
 .PHONY: demo
-demo: up  ## run one prediction from its callback to presigned URLs
+ifeq ($(CLUSTER),kind)
+demo: $(VENV)/ready
+	@$(PY) -m dev.kind
+else
+demo: up  ## run one prediction from its callback to presigned URLs (CLUSTER=kind: on kind, with docker)
 	@$(PY) -m dev.demo
+endif
 
 # --- checks ----------------------------------------------------------------------
 

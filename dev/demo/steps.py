@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dev.cluster.kubectl import Kube
     from dev.demo.output import Output
+    from tests.support.installation.helm import Values
 
 ALIAS = "wan-video-t2v"
 REQUEST = {"prompt": "a rabbit wakes up in a meadow", "size": "720p", "duration": "5s"}
@@ -39,8 +40,10 @@ class DemoError(Exception):
     """A step failed; the text says which."""
 
 
-def set_up(kube: Kube, environment: Mapping[str, str], output: Output) -> tuple[Installation, StandIn]:
-    """Deploy the stand-in for Replicate and install the chart."""
+def set_up(
+    kube: Kube, environment: Mapping[str, str], output: Output, *, values: Values | None = None
+) -> tuple[Installation, StandIn]:
+    """Deploy the stand-in for Replicate and install the chart; `values` override those of the environment."""
     installation = Installation(kube)
     output.step("starting the stand-in for Replicate")
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"])
@@ -49,7 +52,7 @@ def set_up(kube: Kube, environment: Mapping[str, str], output: Output) -> tuple[
         output.step(f"the resource definition belongs to {owner}: this release takes it over")
     option = " --take-ownership" if owner else ""
     output.step(f"helm upgrade --install {installation.release} charts/mediaimport --wait{option}")
-    install(installation, environment, replicate=replicate, adopt=owner is not None)
+    install(installation, environment, replicate=replicate, values=values, adopt=owner is not None)
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     return installation, replicate
 
@@ -133,7 +136,7 @@ def show(installation: Installation, evidence: Evidence, output: Output) -> None
     output.show("Thumbnail", str(thumbnail.resolve()))
 
 
-def next_commands(installation: Installation, name: str) -> str:
+def next_commands(installation: Installation, name: str, *, shell: str) -> str:
     """Return the three commands to try next."""
     own = {
         "apiVersion": "mediaimport.dev/v1alpha1",
@@ -143,7 +146,7 @@ def next_commands(installation: Installation, name: str) -> str:
     }
     kubectl = f"kubectl -n {installation.namespace}"
     return "\n".join([
-        'eval "$(make -s env)"',
+        shell,
         "",
         f"{kubectl} describe mediaimport {name}",
         f"echo '{json.dumps(own)}' | {kubectl} create -f -",

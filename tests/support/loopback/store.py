@@ -16,7 +16,7 @@ from dev.cluster.programs import go
 from tests.support.loopback.processes import free_port, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -56,7 +56,12 @@ class Store:
 
     def client(self, *, port: int | None = None, **changes: str) -> S3Client:
         """Return a client of it; `changes` are to the variables, such as other keys."""
-        return _client(tuple(sorted((self.variables(port=port) | changes).items())))
+        return client_of(self.variables(port=port) | changes)
+
+
+def client_of(variables: Mapping[str, str]) -> S3Client:
+    """Return a client with the S3_… variables among these."""
+    return _client(tuple(sorted((name, value) for name, value in variables.items() if name.startswith("S3_"))))
 
 
 @cache
