@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := crds runtime operator importer prober webhook checks dev tests
+SOURCES := crds runtime operator importer prober webhook checks dev tests examples
 
 .PHONY: help
 help:  ## print this list

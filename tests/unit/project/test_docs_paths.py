@@ -14,7 +14,19 @@ OTHERS = {ROOT / "CHANGELOG.md", ROOT / "docs/importer.md"}
 """The changelog tells of files as they were; the importer's page is held by the tests that it lists."""
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - OTHERS)
 FOLDERS = (
-    *("charts", "checks", "clients", "crds", "dev", "docs", "importer", "operator", "prober", "requirements"),
+    *(
+        "charts",
+        "checks",
+        "clients",
+        "crds",
+        "dev",
+        "docs",
+        "examples",
+        "importer",
+        "operator",
+        "prober",
+        "requirements",
+    ),
     *("runtime", "tests", "webhook"),
 )
 
