@@ -136,6 +136,10 @@ e2e-chart: up tools
 e2e-slow: machine $(VENV)/ready  ## import 5 GB while pods are terminated, killed and evicted; test Kueue, compiled first (minutes)
 	@$(TURN) $(MAKE) up pytest ARGUMENTS="-m slow tests/e2e"
 
+.PHONY: e2e-oldest
+e2e-oldest: machine $(VENV)/ready  ## run the programs' tests on a Kubernetes 1.33, the oldest one promised, compiled first (minutes)
+	@MEDIAIMPORT_KUBERNETES=1.33 $(TURN) $(MAKE) e2e-programs
+
 .PHONY: faults
 faults: machine $(VENV)/ready  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)
 	@$(TURN) $(MAKE) up pytest ARGUMENTS="-m faults tests/e2e/faults"

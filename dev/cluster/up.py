@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from functools import partial
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 TYPICAL_S = {
     "compile kubernetes": 360.0,
     "compile versitygw": 120.0,
+    f"compile {go.OLDEST.name}": 360.0,
     "install Debian packages": 70.0,
     "build images": 330.0,
     "fetch kubectl and Helm": 10.0,
@@ -44,11 +46,11 @@ def up(cache: Cache, interrupted: threading.Event) -> None:
     clashes.check()
     former = find(cache)
     version = go.go_version()
-    is_first = not go.home(go.KUBERNETES, cache, go_version=version).exists()
+    is_first = not all(go.home(module, cache, go_version=version).exists() for module in go.needed(os.environ))
     # Later, most of a task is cached: nobody knows how much.
     tasks = Tasks(sys.stderr, typical_s=TYPICAL_S if is_first else {})
     if is_first:
-        tasks.say("first run on this machine: it compiles Kubernetes and builds images, which takes about ten minutes")
+        tasks.say("first run of this version on this machine: compiling Kubernetes takes five to ten minutes")
     shutil.rmtree(cache.logs, ignore_errors=True)
     context = Context.copy(CHECKOUT, cache.scratch / "context")
     homes = compile_programs(tasks, cache, go_version=version)
@@ -78,7 +80,7 @@ def compile_programs(tasks: Tasks, cache: Cache, *, go_version: str) -> Mapping[
     """Start to compile what the node needs, in parallel."""
     return {
         module.name: tasks.start(f"compile {module.name}", partial(go.build, module, cache, go_version=go_version))
-        for module in go.NEEDED
+        for module in go.needed(os.environ)
     }
 
 

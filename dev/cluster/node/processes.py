@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dev.cluster import addresses
 from dev.cluster.node.s3 import S3Keys
+from dev.cluster.programs.go import OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,10 +52,10 @@ class Plan:
 
 def plan(cache: Cache, homes: Mapping[str, Path]) -> Plan:
     """Return the node's processes and settings; `homes` has the folder of each Go module's programs."""
-    return Plan(processes=_processes(cache, homes), files=_files(cache))
+    return Plan(processes=_processes(cache, homes), files=_files(cache, homes))
 
 
-def _files(cache: Cache) -> dict[str, str]:
+def _files(cache: Cache, homes: Mapping[str, Path]) -> dict[str, str]:
     values = {
         "node": cache.node,
         "etc": cache.node / "etc",
@@ -64,6 +65,8 @@ def _files(cache: Cache) -> dict[str, str]:
         "pods": addresses.PODS,
         "dns_service": addresses.DNS_SERVICE,
         "api_server": addresses.API_SERVER,
+        # The kubelet of 1.33 refuses the setting, whose feature is off in it.
+        "pull_policy": "" if OLDEST.name in homes else "imagePullCredentialsVerificationPolicy: NeverVerify",
     }
     return {
         _RENDERED.get(template.name, template.name): Template(template.read_text()).substitute(values)
@@ -72,11 +75,12 @@ def _files(cache: Cache) -> dict[str, str]:
 
 
 def _processes(cache: Cache, homes: Mapping[str, Path]) -> tuple[Process, ...]:
-    etc, kubernetes = cache.node / "etc", homes["kubernetes"]
+    etc, current = cache.node / "etc", homes["kubernetes"]
+    kubernetes = homes.get(OLDEST.name, current)
     return (
         Process("registry", ("/usr/bin/docker-registry", "serve", f"{etc}/registry.yaml")),
         Process("containerd", ("/usr/bin/containerd", "--config", f"{etc}/containerd.toml")),
-        _etcd(kubernetes),
+        _etcd(current),
         _api_server(kubernetes, cache.pki),
         _s3(homes["versitygw"], cache),
         _controller_manager(kubernetes, cache.pki),
@@ -112,7 +116,7 @@ def _processes(cache: Cache, homes: Mapping[str, Path]) -> tuple[Process, ...]:
             needs_api=True,
         ),
         # A process, not a pod: names resolve before the first pod runs.
-        Process("coredns", (f"{kubernetes}/coredns", "-conf", f"{etc}/Corefile"), needs_api=True),
+        Process("coredns", (f"{current}/coredns", "-conf", f"{etc}/Corefile"), needs_api=True),
     )
 
 

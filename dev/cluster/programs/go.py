@@ -11,23 +11,14 @@ from typing import TYPE_CHECKING
 
 from dev.cluster.cache import Cache
 from dev.cluster.commands import output, run_enclosed
-from dev.cluster.errors import CannotRunHereError
+from dev.cluster.errors import CannotRunHereError, ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MODULES = Path(__file__).parent / "modules"
-KUBERNETES_VERSION = "v1.36.4"
-
-# Without them the API server reports v0.0.0-master, which charts with a kubeVersion refuse.
-_STAMPS = {
-    "gitVersion": KUBERNETES_VERSION,
-    "gitMajor": "1",
-    "gitMinor": "36",
-    "gitTreeState": "clean",
-    "gitCommit": "module",
-    "buildDate": "1970-01-01T00:00:00Z",
-}
+# Which Kubernetes the node runs: unset for the current one, else the minor version of OLDEST.
+VARIABLE = "MEDIAIMPORT_KUBERNETES"
 
 
 @dataclass(frozen=True)
@@ -40,7 +31,7 @@ class Module:
     # Otherwise all programs of this pattern: the `tool`s of go.mod, or main packages in the folder.
     pattern: str = "tool"
     link_flags: str = "-s -w"
-    # Other names of the program `name`, which does what it is called by.
+    # Other names of the program `kubernetes`, which does what it is called by.
     links: tuple[str, ...] = ()
 
     @property
@@ -58,14 +49,32 @@ class Module:
         return [*command, "-o", f"{folder}/", self.pattern]
 
 
-_STAMP_FLAGS = (f"-X k8s.io/component-base/version.{name}={value}" for name, value in _STAMPS.items())
+def _kubernetes(name: str, version: str) -> Module:
+    """Return the module of a version of Kubernetes: one program, with the names of five."""
+    _, minor, _ = version.split(".")
+    # Without them the API server reports v0.0.0-master, which charts with a kubeVersion refuse.
+    stamps = {
+        "gitVersion": version,
+        "gitMajor": "1",
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+        "gitCommit": "module",
+        "buildDate": "1970-01-01T00:00:00Z",
+    }
+    flags = (f"-X k8s.io/component-base/version.{key}={value}" for key, value in stamps.items())
+    return Module(
+        name,
+        pattern="./cmd/...",
+        link_flags=" ".join(("-s -w", *flags)),
+        links=("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet"),
+    )
+
+
 # With etcd and CoreDNS, at versions that need the same of others: Go compiles gRPC, protobuf and client-go once.
-KUBERNETES = Module(
-    "kubernetes",
-    pattern="./cmd/...",
-    link_flags=" ".join(("-s -w", *_STAMP_FLAGS)),
-    links=("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet"),
-)
+KUBERNETES = _kubernetes("kubernetes", "v1.36.4")
+# The oldest version that the chart promises; etcd and CoreDNS are those of the current one.
+OLDEST_MINOR = "1.33"
+OLDEST = _kubernetes("kubernetes-1.33", "v1.33.13")
 VERSITYGW = Module("versitygw")
 TOXIPROXY = Module("toxiproxy", package="github.com/Shopify/toxiproxy/v2/cmd/server")
 KWOK = Module("kwok")
@@ -119,7 +128,7 @@ def build(module: Module, cache: Cache, *, go_version: str) -> Path:
         log=cache.logs / f"build-{module.name}.log",
     )
     for link in module.links:
-        (unfinished / link).symlink_to(module.name)
+        (unfinished / link).symlink_to("kubernetes")
     finished.parent.mkdir(parents=True, exist_ok=True)
     return unfinished.rename(finished)
 
@@ -132,10 +141,20 @@ def _environment(cache: Cache, environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "CGO_ENABLED": "0", "GOTMPDIR": str(cache.scratch), "GOGC": "400"}
 
 
+def needed(environ: Mapping[str, str]) -> tuple[Module, ...]:
+    """Return the modules of the node that the environment asks for."""
+    minor = environ.get(VARIABLE, "")
+    if minor not in ("", OLDEST_MINOR):
+        raise ClusterError(
+            f"there is no Kubernetes {minor} for the node: set {VARIABLE} to {OLDEST_MINOR}, or unset it"
+        )
+    return (*NEEDED, OLDEST) if minor else NEEDED
+
+
 def homes(cache: Cache) -> dict[str, Path]:
     """Return the folder of each needed module's programs, compiled or not."""
     version = go_version()
-    return {module.name: home(module, cache, go_version=version) for module in NEEDED}
+    return {module.name: home(module, cache, go_version=version) for module in needed(os.environ)}
 
 
 def built(name: str) -> Path:

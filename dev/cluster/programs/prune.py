@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dev.cluster.cache import Cache
 
-NAMES = (*(module.name for module in (*go.NEEDED, *go.ON_REQUEST)), clients.NAME)
+NAMES = (*(module.name for module in (*go.NEEDED, go.OLDEST, *go.ON_REQUEST)), clients.NAME)
 KEPT = 2
 """Folders of one name that stay, the last used ones: two checkouts may have two versions."""
 

@@ -69,3 +69,19 @@ def test_secrets_are_not_on_a_command_line(planned: Plan, filled: Cache) -> None
 def test_what_serves_the_api_does_not_wait_for_it(planned: Plan) -> None:
     early = {process.name for process in planned.processes if not process.needs_api}
     assert early == {"registry", "containerd", "etcd", "apiserver", "versitygw"}
+
+
+def test_oldest_kubernetes_runs_with_the_current_etcd_and_dns(filled: Cache) -> None:
+    oldest = plan(filled, {**HOMES, "kubernetes-1.33": Path("/programs/oldest")})
+    programs = {process.name: Path(process.argv[0]).parent for process in oldest.processes}
+    for name in ("apiserver", "controller-manager", "scheduler", "kubelet", "kube-proxy"):
+        assert programs[name] == Path("/programs/oldest")
+    for name in ("etcd", "coredns"):
+        assert programs[name] == HOMES["kubernetes"]
+
+
+def test_kubelet_of_the_oldest_kubernetes_has_no_setting_that_it_refuses(filled: Cache, planned: Plan) -> None:
+    oldest = plan(filled, {**HOMES, "kubernetes-1.33": Path("/programs/oldest")})
+    setting = "imagePullCredentialsVerificationPolicy"
+    assert yaml.safe_load(planned.files["kubelet.yaml"])[setting] == "NeverVerify"
+    assert setting not in yaml.safe_load(oldest.files["kubelet.yaml"])

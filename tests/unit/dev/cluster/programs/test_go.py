@@ -6,10 +6,12 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
-from dev.cluster.errors import CannotRunHereError
+from dev.cluster.cache import CHECKOUT
+from dev.cluster.errors import CannotRunHereError, ClusterError
 from dev.cluster.programs import go
-from dev.cluster.programs.go import KUBERNETES, KWOK, NEEDED, ON_REQUEST, TOXIPROXY, VERSITYGW
+from dev.cluster.programs.go import KUBERNETES, KWOK, NEEDED, OLDEST, ON_REQUEST, TOXIPROXY, VERSITYGW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +66,26 @@ def test_kubernetes_is_stamped_with_its_version() -> None:
     assert "-X k8s.io/component-base/version.gitMinor=36" in flags
 
 
+@pytest.mark.parametrize("module", [KUBERNETES, OLDEST], ids=lambda module: module.name)
+def test_stamp_is_the_version_of_go_mod(module: go.Module) -> None:
+    locked = re.search(r"k8s\.io/kubernetes (v[\d.]+)", (module.folder / "go.mod").read_text())
+    assert locked
+    assert f"-X k8s.io/component-base/version.gitVersion={locked[1]} " in module.link_flags
+
+
+def test_oldest_version_is_the_one_that_the_chart_promises() -> None:
+    chart = yaml.safe_load((CHECKOUT / "charts" / "mediaimport" / "Chart.yaml").read_text())
+    assert chart["kubeVersion"] == f">={go.OLDEST_MINOR}.0-0"
+    assert f"gitVersion=v{go.OLDEST_MINOR}." in OLDEST.link_flags
+
+
+def test_oldest_kubernetes_is_compiled_on_request_only() -> None:
+    assert go.needed({}) == NEEDED
+    assert go.needed({go.VARIABLE: "1.33"}) == (*NEEDED, OLDEST)
+    with pytest.raises(ClusterError, match=r"no Kubernetes 1\.20 .*1\.33"):
+        go.needed({go.VARIABLE: "1.20"})
+
+
 def test_program_whose_package_has_another_name_gets_its_own() -> None:
     package = "github.com/Shopify/toxiproxy/v2/cmd/server"
     assert TOXIPROXY.build_arguments("/out")[-2:] == ["/out/toxiproxy", package]
@@ -71,9 +93,10 @@ def test_program_whose_package_has_another_name_gets_its_own() -> None:
 
 
 def test_kubernetes_is_one_program_called_by_the_names_of_five() -> None:
-    assert KUBERNETES.build_arguments("/out")[-1] == "./cmd/..."
-    main = (KUBERNETES.folder / "cmd" / "kubernetes" / "main.go").read_text()
-    assert set(KUBERNETES.links) == set(re.findall(r'^\t"([a-z-]+)": ', main, re.MULTILINE))
+    for module in (KUBERNETES, OLDEST):
+        assert module.build_arguments("/out")[-1] == "./cmd/..."
+        main = (module.folder / "cmd" / "kubernetes" / "main.go").read_text()
+        assert set(module.links) == set(re.findall(r'^\t"([a-z-]+)": ', main, re.MULTILINE))
 
 
 @pytest.mark.usefixtures("compiler")
@@ -97,7 +120,7 @@ def test_key_of_a_module_changes_with_a_program_in_a_folder_of_it(
 
 
 def test_every_module_is_pinned_with_checksums() -> None:
-    for module in (*NEEDED, *ON_REQUEST):
+    for module in (*NEEDED, OLDEST, *ON_REQUEST):
         assert (module.folder / "go.mod").read_text().startswith("module ")
         assert " h1:" in (module.folder / "go.sum").read_text()
 
