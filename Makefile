@@ -6,6 +6,10 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 SOURCES := crds runtime operator importer prober webhook checks dev tests examples
+# The one folder outside the checkout: pip and uv, too, keep there what they have downloaded.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mediaimport
+export PIP_CACHE_DIR ?= $(CACHE)/pip
+export UV_CACHE_DIR ?= $(CACHE)/uv
 
 .PHONY: help
 help:  ## print this list
@@ -16,6 +20,7 @@ help:  ## print this list
 # Built again whenever a lock file changes; `ready` exists only in a complete environment.
 $(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt requirements/prober.txt
 	@echo "setting up the Python environment in $(VENV)" >&2
+	@mkdir -p -m 700 $(CACHE)
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt -r requirements/prober.txt

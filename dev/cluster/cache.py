@@ -49,6 +49,11 @@ class Cache:
         return self.root / "programs"
 
     @property
+    def go(self) -> Path:
+        """Modules that Go has downloaded, and what it has compiled of them."""
+        return self.root / "go"
+
+    @property
     def bin(self) -> Path:
         """Links to kubectl and helm, for PATH."""
         return self.root / "bin"

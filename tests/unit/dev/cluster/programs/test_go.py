@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from dev.cluster.programs import go
 from dev.cluster.programs.go import KUBERNETES, KWOK, NEEDED, OLDEST, ON_REQUEST, TOXIPROXY, VERSITYGW
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dev.cluster.cache import Cache
 
 FILES = [b"module a", b"a v1 h1:x"]
@@ -105,6 +104,21 @@ def test_links_are_made_next_to_the_compiled_program(cache: Cache) -> None:
     home = go.build(KUBERNETES, cache, go_version="1")
     assert (home / "kubelet").read_text() == (home / "kubernetes").read_text()
     assert (home / "kubelet").readlink().name == "kubernetes"
+
+
+@pytest.mark.usefixtures("compiler")
+def test_all_that_go_downloads_and_compiles_is_in_the_cache_folder(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOCACHE", "GOMODCACHE", "GOPATH"):
+        monkeypatch.setenv(name, "/home/ada/go")
+    monkeypatch.setenv("GOFLAGS", "-buildvcs=false")
+    cache.scratch.mkdir(parents=True)
+    written = (go.build(KUBERNETES, cache, go_version="1") / "kubernetes").read_text()
+    variables = dict(line.split("=", 1) for line in written.splitlines() if "=" in line)
+    for name in ("GOCACHE", "GOMODCACHE", "GOPATH", "GOTMPDIR"):
+        assert Path(variables[name]).is_relative_to(cache.root)
+    assert variables["GOFLAGS"] == "-buildvcs=false -modcacherw"
 
 
 def test_key_of_a_module_changes_with_a_program_in_a_folder_of_it(
