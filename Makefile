@@ -188,6 +188,10 @@ coverage: tools  ## run the unit tests (or TESTS=tests/unit/operator) and print 
 bench-%: machine $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
 	@$(TURN) sh -c '$(MAKE) up && $(PY) -m dev.bench $*'
 
+.PHONY: record
+record: up  ## record `kubectl get mediaimports` during three predictions as docs/recording.svg
+	@$(PY) -m dev.record
+
 .PHONY: soak
 soak: $(VENV)/ready  ## load one webhook for SOAK_MINUTES (10): its memory and file descriptors must stay flat
 	@$(TURN) $(PY) -m dev.bench soak
