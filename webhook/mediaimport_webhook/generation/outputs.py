@@ -31,6 +31,8 @@ GENERATED = "ai-generated"
 """Tag of every generated asset."""
 _MAX_FILE_NAME = 255
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
+_JOINT = re.compile(r",(?=https?://)", re.IGNORECASE)
+"""Comma between two URLs that stand without a blank."""
 _DATA = re.compile(r"data:(?!text/html\b)[a-z]{1,32}/[a-z0-9.+-]{1,96}(?:;[^,;\s]*)*,", re.IGNORECASE)
 """Start of a word; the rest may be tens of megabytes."""
 _ENCODED = re.compile(r"data:[^,\s]*;base64,", re.IGNORECASE)
@@ -42,6 +44,7 @@ _PAGES = frozenset({"htm", "html", "xhtml"})
 """File extensions of what is no output. Any other URL is imported: the bytes decide what it is."""
 _JSON_STARTS = ("{", "[", '"')
 _WORD = re.compile(r"\w")
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _walk(node: JsonValue, location: tuple[int | str, ...], depth: int = 0) -> I
 
 def _read(text: str, location: tuple[int | str, ...], depth: int) -> Iterator[Output]:
     """Yield the URLs of a text that has nothing else: one, several on lines, or those in JSON. Prose has none."""
-    text = text.strip()
+    text = text.removeprefix(_BYTE_ORDER_MARK).strip()
     if text.startswith(_JSON_STARTS):
         yield from _walk(_json(text), location, depth + 1)
         return
@@ -103,11 +106,23 @@ def _json(text: str) -> JsonValue:
 
 
 def _urls(text: str) -> list[str]:
-    """Return the URLs of a text, none if it has a word that is no URL. Commas between them are no part of them."""
+    """Return the URLs of a text, none if it has a word that is no URL.
+
+    Commas between them and angle brackets around one (RFC 3986, appendix C) are no part of them.
+    """
     words = text.split()
     if len(words) > 1:
         words = [word.rstrip(",") for word in words]
+    words = [_unbracketed(part) for word in words for part in _parted(word)]
     return words if all(_is_url(word) for word in words) else []
+
+
+def _parted(word: str) -> list[str]:
+    return _JOINT.split(word) if word[:4].lower() == "http" else [word]
+
+
+def _unbracketed(word: str) -> str:
+    return word[1:-1] if word.startswith("<") and word.endswith(">") else word
 
 
 def _is_tokens(items: list[JsonValue]) -> bool:
