@@ -135,7 +135,7 @@ def test_port_of_the_store_is_the_same_for_kind_service_and_presigned_urls(recor
 
 def test_make_starts_no_cluster_of_its_own_for_kind() -> None:
     planned = subprocess.run(
-        ["/usr/bin/env", "--unset=MAKEFLAGS", "make", "--dry-run", "demo", "CLUSTER=kind"],
+        ["/usr/bin/env", "--unset=MAKEFLAGS", "make", "--no-print-directory", "--dry-run", "demo", "CLUSTER=kind"],
         cwd=CHECKOUT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
 

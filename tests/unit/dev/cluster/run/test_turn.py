@@ -83,9 +83,12 @@ def test_turn_of_a_killed_run_is_free(turns: Turns) -> None:
 
 
 def test_daemon_that_a_run_leaves_does_not_keep_the_turn(turns: Turns) -> None:
-    assert turns.start("one", f"setsid --fork sh -c 'sleep 3; touch {turns.folder}/ended'").wait(20) == 0
+    lives = f"for i in $(seq 600); do [ -e {turns.folder}/go ] && break; sleep 0.1; done; touch {turns.folder}/ended"
+    assert turns.start("one", f"setsid --fork sh -c '{lives}'").wait(20) == 0
     assert turns.start("other", "exit 0").wait(20) == 0
     assert not turns.has("ended")
+    (turns.folder / "go").touch()
+    until(lambda: turns.has("ended"), timeout_s=20, what="the daemon ends")
 
 
 def test_signal_reaches_the_command_and_its_status_is_returned(turns: Turns) -> None:
