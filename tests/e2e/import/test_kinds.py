@@ -25,13 +25,11 @@ Object = dict[str, Any]
 UPLOADS = "/api/v1/media/uploads"
 SEEN = Path(__file__).resolve().parents[3] / "build" / "kinds.txt"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="640" height="360"><circle r="90"/></svg>\n'
-NOISE = os.urandom(3_000_000)
-LARGE = os.urandom(30_000_000)
 HUGE = (20_000, 15_000)
 
 
 def record(world: World, name: str, answer: Object) -> None:
-    """Keep what people see of an import: the table's row, and the webhook's answer without the signatures."""
+    """Keep what people see of an import: the table's row, and the webhook's answer."""
     table = world.kubectl("get", "mi", name, "-o", "wide")
     text = json.dumps(answer, indent=1, default=str)
     SEEN.parent.mkdir(exist_ok=True)
@@ -45,22 +43,16 @@ def data_uri(media_type: str, content: bytes) -> str:
 
 def test_inline_outputs_of_a_callback_are_kept(world: World, webhook: httpx.Client) -> None:
     """A drawing and a 3D model fit into the resource; four megabytes of base64 wait below `incoming/`."""
-    contents = {"/drawing": SVG, "/model": glb(), "/noise": NOISE}
+    contents = {"/drawing": SVG, "/model": glb(), "/noise": os.urandom(3_000_000)}
     output = {
         "drawing": data_uri("image/svg+xml", SVG),
         "model": data_uri("model/gltf-binary", contents["/model"]),
-        "noise": data_uri("application/octet-stream", NOISE),
+        "noise": data_uri("application/octet-stream", contents["/noise"]),
     }
     prediction = world.predict({"output": output}, webhook=True)["id"]
 
-    def found() -> dict[str, str]:
-        providers = [
-            (each["metadata"]["name"], each["spec"]["source"].get("provider", {})) for each in world.resources()
-        ]
-        return {provider["pointer"]: name for name, provider in providers if provider.get("id") == prediction}
-
-    world.wait_until(lambda: len(found()) == len(contents), "an import for each output")
-    for pointer, name in found().items():
+    world.wait_until(lambda: len(world.imports_of(prediction)) == len(contents), "an import for each output")
+    for name, pointer in world.imports_of(prediction).items():
         asset = world.wait_for_phase(name, "Ready")["status"]["asset"]
         answer = webhook.get(f"/api/v1/media/{asset['id']}").raise_for_status().json()
         record(world, name, answer)
@@ -80,8 +72,9 @@ def test_large_uploads_are_kept(world: World, anonymous: httpx.Client, issuer: I
     """Thirty megabytes that nothing describes, and a picture of 300 megapixels."""
     picture = plain(RED, *HUGE).jpegsave_buffer()
     token = {"Authorization": f"Bearer {issuer.token('uploader')}"}
-    noise = upload(world, anonymous, token, LARGE, "noise.bin")
-    assert (noise["type"], noise["metadata"]["sha256"]) == ("file", sha256(LARGE).hexdigest())
+    large = os.urandom(30_000_000)
+    noise = upload(world, anonymous, token, large, "noise.bin")
+    assert (noise["type"], noise["metadata"]["sha256"]) == ("file", sha256(large).hexdigest())
     huge = upload(world, anonymous, token, picture, "huge.jpg")
     assert (huge["type"], huge["metadata"]["width"], huge["metadata"]["height"]) == ("image", *HUGE)
     thumbnail = pyvips.Image.new_from_buffer(httpx.get(huge["thumbnail_url"], verify=world.tls).content, "")

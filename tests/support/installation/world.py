@@ -135,18 +135,15 @@ class World:
         statuses = self.importer_pod(name).get("status", {}).get("containerStatuses", [])
         return any("terminated" in each["state"] for each in statuses if each["name"] == "importer")
 
+    def imports_of(self, prediction: str) -> dict[str, str]:
+        """Return the names of a prediction's MediaImports, each with the pointer to its output."""
+        providers = {each["metadata"]["name"]: each["spec"]["source"].get("provider", {}) for each in self.resources()}
+        return {name: each.get("pointer", "") for name, each in providers.items() if each.get("id") == prediction}
+
     def import_of(self, prediction: str, *, timeout_s: float = 30) -> str:
         """Return the name of the MediaImport of a prediction; wait for it."""
-
-        def found() -> list[str]:
-            return [
-                each["metadata"]["name"]
-                for each in self._json("get", "mi")["items"]
-                if each["spec"]["source"].get("provider", {}).get("id") == prediction
-            ]
-
-        self.wait_until(lambda: found() != [], f"an import of {prediction}", timeout_s=timeout_s)
-        (name,) = found()
+        self.wait_until(lambda: bool(self.imports_of(prediction)), f"an import of {prediction}", timeout_s=timeout_s)
+        (name,) = self.imports_of(prediction)
         return name
 
     def wait_for_phase(self, name: str, phase: str, *, timeout_s: float = 60) -> Resource:
