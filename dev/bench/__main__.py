@@ -19,6 +19,7 @@ BENCHMARKS = {
     "idle": "dev.bench.operator.idle",
     "import": "dev.bench.importer.transfer",
     "install": "dev.bench.install",
+    "pace": "dev.bench.operator.pace",
     "probe": "dev.bench.importer.probe",
     "reads": "dev.bench.webhook.reads",
     "scale": "dev.bench.operator.scale",

@@ -47,9 +47,9 @@ class Round:
     ready_s: float
 
 
-def file_url(replicate: httpx.Client) -> str:
-    """Have the stand-in make a file of SIZE_BYTES and return its URL."""
-    scenario = {"seconds": 0, "size_bytes": SIZE_BYTES}
+def file_url(replicate: httpx.Client, *, size_bytes: int = SIZE_BYTES) -> str:
+    """Have the stand-in make a file of that size, or of its film's if it is smaller, and return its URL."""
+    scenario = {"seconds": 0, "size_bytes": size_bytes}
     body = {"input": {"prompt": "a rabbit", "stand_in": scenario}}
     prediction = replicate.post("/v1/models/stand-in/video/predictions", json=body).raise_for_status().json()
     deadline = time.monotonic() + TIMEOUT_S
