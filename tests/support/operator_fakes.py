@@ -121,8 +121,8 @@ class Build:
             "status": {"phase": "Running", **status},
         }
 
-    def running_pod(self, attempt: int = 1) -> Object:
-        state = {"running": {"startedAt": text(self.now - timedelta(seconds=30))}}
+    def running_pod(self, attempt: int = 1, *, started_ago_s: int = 30) -> Object:
+        state = {"running": {"startedAt": text(self.now - timedelta(seconds=started_ago_s))}}
         return self.pod(attempt, containerStatuses=[{"name": "importer", "state": state}])
 
     def ended_pod(  # noqa: PLR0913 - any part of a pod
@@ -237,7 +237,7 @@ class FakeCluster:
         self.refusing_secrets: Exception | None = None
         self.down = False
         self.refused_while_down = asyncio.Event()
-        self.event_created = asyncio.Event()
+        self.phase_shown = asyncio.Event()
 
     def put(self, kind: str, item: Object) -> Object:
         self._check()
@@ -336,6 +336,8 @@ class FakeCluster:
             raise ConflictError("409: the object has been modified")
         item["status"] = merged(item.get("status") or {}, patch["status"])
         self.writes.append(f"status {item['status'].get('phase')}")
+        if "phase" in item["status"]:
+            self.phase_shown.set()
         return self.put("imports", item)
 
     async def delete_import(self, namespace: str, name: str, *, uid: str, version: str) -> None:
@@ -350,7 +352,6 @@ class FakeCluster:
     async def create_event(self, namespace: str, event: Object) -> None:
         assert namespace == "media"
         self.events.append(event)
-        self.event_created.set()
 
     async def log_tail(self, namespace: str, pod: str, **_: object) -> bytes:
         assert (namespace, bool(pod)) == ("media", True)

@@ -118,7 +118,7 @@ def attempt_state(  # noqa: PLR0911 - each return is one state
         return _unconfirmed(Reason.RESULT_LOST, "the Job is complete, but its pod is gone", pod)
     if pod is not None and _on_lost_node(pod, now):
         return Ended(Reason.DISRUPTED, "the pod stays Terminating; its node is lost", pod_name=pod.name)
-    return _running(pod)
+    return _running(None if pod is not None and pod.deleted else pod)
 
 
 def may_write(pod: Pod, *, now: datetime) -> bool:

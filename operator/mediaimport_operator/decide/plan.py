@@ -31,7 +31,7 @@ from mediaimport_operator.decide.actions import (
 from mediaimport_operator.decide.attempt import Ended, Running, may_write
 from mediaimport_operator.decide.deletion import resource_deleted
 from mediaimport_operator.decide.observed import START_GRACE, Observed
-from mediaimport_operator.decide.status import StatusBuilder
+from mediaimport_operator.decide.status import StatusBuilder, starting_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,8 @@ _POD_POLL = timedelta(seconds=30)
 """The Job controller reports pods that it cannot create by Events, which are not watched."""
 _SHOWN_QUEUED = timedelta(seconds=10)
 """The time for which an import that has left the queue is still shown there, unless its importer runs earlier."""
+_SHOWN_STARTING = timedelta(seconds=3)
+"""The time for which a running importer is still shown as starting: most pictures are imported by then."""
 _STOP_POLL = timedelta(seconds=2)
 _SIDECAR_GRACE = timedelta(seconds=60)
 """The time after its importer's end in which a Job finishes by itself, unless an injected sidecar runs on."""
@@ -141,16 +143,50 @@ def attempt_running(o: Observed) -> Plan | None:
     builder = StatusBuilder(o, o.history)
     if any(job.suspended and o.is_current(job) for job in o.jobs):
         return Plan(status=builder.queued() if o.managed_by_kueue else builder.pending(Reason.STARTING, _SUSPENDED))
+    if (at := _shown_importing_at(o, state)) is not None:
+        return Plan(slot=_slot_in_use(o), requeue_at=min(at, state.recheck_at or at))
     if state.importing_since is not None:
         follow = state.pod_name
         return Plan(status=builder.importing(), slot=_slot_in_use(o), follow=follow, requeue_at=state.recheck_at)
+    return _attempt_starting(o, state, builder)
+
+
+def _attempt_starting(o: Observed, state: Running, builder: StatusBuilder) -> Plan:
+    """Return the plan of an attempt whose importer does not run yet."""
     if (at := _shown_starting_at(o)) is not None:
         return Plan(slot=_slot_in_use(o), requeue_at=at)
     if o.now < o.start_grace_ends_at:
-        status = builder.pending(Reason.STARTING, _starting(o, o.history.number))
+        message = _starting(o, o.history.number)
+        # Nothing but the pod's name is new: a later write shows it.
+        status = None if _shows(o, Reason.STARTING, message) else builder.pending(Reason.STARTING, message)
         return Plan(status=status, slot=_slot_in_use(o), requeue_at=o.start_grace_ends_at)
     requeue_at = o.now + _POD_POLL if o.job_missing_pod is not None else state.recheck_at
     return Plan(status=builder.pending(*_pending_condition(o, state)), slot=_slot_in_use(o), requeue_at=requeue_at)
+
+
+def _shown_importing_at(o: Observed, state: Running) -> datetime | None:
+    """Return when a running importer is shown; None if it is shown now, or none runs.
+
+    Of an import that ends before, nobody would see it; the log, too, is followed only then.
+    """
+    since, status = state.importing_since, o.resource.status
+    if since is None or status.phase is Phase.IMPORTING or not (_is_recorded(o) or _shown_in_queue(o)):
+        return None
+    # A node's clock may be ahead.
+    return since + _SHOWN_STARTING if since <= o.now < since + _SHOWN_STARTING else None
+
+
+def _is_recorded(o: Observed) -> bool:
+    """Return whether the status knows the newest attempt."""
+    return history.recorded_history(o.resource).number == o.history.number
+
+
+def _shows(o: Observed, reason: Reason, message: str) -> bool:
+    """Return whether the status shows that of the newest attempt, and of this generation."""
+    status = o.resource.status
+    shown = status.condition(ConditionType.READY)
+    is_current = _is_recorded(o) and status.observed_generation == o.resource.generation
+    return is_current and shown is not None and (shown.reason, shown.message) == (reason, message)
 
 
 def _shown_starting_at(o: Observed) -> datetime | None:
@@ -176,7 +212,7 @@ def _slot_in_use(o: Observed) -> SlotRequest:
 def _starting(o: Observed, number: int) -> str:
     ignored = [_IGNORED] if o.resource.queue is not None and not o.settings.kueue else []
     unknown = [f"{each} is ignored, since this release does not know it" for each in o.resource.unknown_fields]
-    return "; ".join((f"attempt {number} is starting", *ignored, *unknown))
+    return "; ".join((starting_message(number), *ignored, *unknown))
 
 
 def _pending_condition(o: Observed, state: Running) -> tuple[Reason, str]:

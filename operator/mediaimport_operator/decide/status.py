@@ -55,6 +55,11 @@ _PATIENT = frozenset(
 _STORED_FIELDS = ("asset", "media", "thumbnail", "size_text", "duration_text")
 
 
+def starting_message(number: int) -> str:
+    """Return the message of an attempt of which there is nothing to say but that it starts."""
+    return f"attempt {number} is starting"
+
+
 @dataclass(frozen=True)
 class StatusBuilder:
     """Builds the next status of one import from its history."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods."""
+_HAS_RUN = frozenset({"running", "terminated"})
+"""States of containers."""
 _DELETED_JOBS = 4
 """Deleted Jobs of one import whose pods may still run: each has at most its grace left."""
 
@@ -203,7 +205,8 @@ def import_uid(item: Object) -> str:
 class ClusterCache:
     """The caches of all three kinds.
 
-    `deleted_pods` holds, by import, pods whose termination message may not have been read before their deletion.
+    `deleted_pods` holds, by import, pods whose termination message may not have been read before their deletion, and
+    those whose importer may run on: the status does not show at once that it runs.
     """
 
     imports: ImportCache = field(default_factory=ImportCache)
@@ -212,9 +215,9 @@ class ClusterCache:
     deleted_pods: dict[str, dict[str, Object]] = field(default_factory=dict)
 
     def remove_pod(self, item: Object) -> bool:
-        """Remove a deleted pod; keep it in `deleted_pods` if a container of it has terminated."""
+        """Remove a deleted pod; keep it in `deleted_pods` if a container of it has run."""
         statuses = (item.get("status") or {}).get("containerStatuses") or []
-        if any("terminated" in (each.get("state") or {}) for each in statuses):
+        if any(_HAS_RUN & (each.get("state") or {}).keys() for each in statuses):
             self.deleted_pods.setdefault(import_uid(item), {})[_uid(item)] = item | {"spec": {}}
         return self.pods.remove(item)
 

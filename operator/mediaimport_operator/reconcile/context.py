@@ -13,7 +13,7 @@ from mediaimport_operator.observe.cache import ClusterCache
 from mediaimport_operator.observe.job import owned_by
 from mediaimport_operator.progress.log_follower import LogFollowers
 from mediaimport_operator.reconcile.metrics import Metrics
-from mediaimport_operator.reconcile.queue import WorkQueue
+from mediaimport_operator.reconcile.queue import DEBOUNCE_S, WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,9 +58,10 @@ class Context:
         logs: Cluster | None = None,
         metrics: Metrics | None = None,
         sts: Sts | None = None,
+        debounce_s: float = DEBOUNCE_S,
     ) -> Context:
         """Return the state of an operator that has seen nothing yet; `logs` is the API client for logs, if another."""
-        metrics, queue = metrics or Metrics(), WorkQueue()
+        metrics, queue = metrics or Metrics(), WorkQueue(debounce_s=debounce_s)
         return cls(
             settings=settings,
             cluster=cluster,

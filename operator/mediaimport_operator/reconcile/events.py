@@ -19,6 +19,7 @@ from mediaimport_runtime.text import truncate
 from mediaimport_operator.cluster import COMPONENT, Cluster
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.conditions import MAX_CONDITION_MESSAGE
+from mediaimport_operator.decide.status import starting_message
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +44,16 @@ def status_event(resource: Resource, status: Status, *, now: datetime) -> Object
     before, after = resource.status.condition(ConditionType.READY), status.condition(ConditionType.READY)
     if after is None or after.reason in _NO_EVENT or (before is not None and before.reason == after.reason):
         return None
-    return _status_event(resource, status, after, now=now)
+    return None if _only_starts(status, after) else _status_event(resource, status, after, now=now)
+
+
+def _only_starts(status: Status, shown: Condition) -> bool:
+    """Return whether a status says of an attempt only that it starts, as the Events of its Job and pod do."""
+    number = status.tally.started if status.tally else 0
+    # The next one is recorded once it has its Job.
+    return shown.reason == Reason.STARTING and shown.message in {
+        starting_message(each) for each in (number, number + 1)
+    }
 
 
 def _status_event(resource: Resource, status: Status, condition: Condition, *, now: datetime) -> Object:

@@ -14,16 +14,26 @@ if TYPE_CHECKING:
 
 _INITIAL_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 60.0
+DEBOUNCE_S = 0.2
+"""The least time from the end of a key's reconcile to its next one: a pod that starts or ends changes several times
+within it, and one reconcile reads all of that."""
 
 
 class WorkQueue:
-    """First in, first out. No key is reconciled twice at a time; one that is added meanwhile is requeued."""
+    """First in, first out. No key is reconciled twice at a time, or twice within DEBOUNCE_S.
 
-    def __init__(self) -> None:
+    One that is added meanwhile is requeued: a debounce delays a reconcile, and drops none.
+    """
+
+    def __init__(self, *, debounce_s: float = DEBOUNCE_S) -> None:
+        """Take the debounce in seconds; 0 turns it off."""
+        self._debounce_s = debounce_s
         self._ready: deque[str] = deque()
         self._since: dict[str, float] = {}
         self._running: set[str] = set()
-        self._added_while_running: set[str] = set()
+        self._resting: dict[str, asyncio.TimerHandle] = {}
+        self._added_meanwhile: set[str] = set()
+        """Keys that were added while they were reconciled, or rested."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
         self._arrival = asyncio.Event()
@@ -42,8 +52,8 @@ class WorkQueue:
 
     def add(self, key: str) -> None:
         """Queue a reconcile as soon as possible."""
-        if key in self._running:
-            self._added_while_running.add(key)
+        if key in self._running or key in self._resting:
+            self._added_meanwhile.add(key)
         elif key not in self._since:
             self._since[key] = time.monotonic()
             self._ready.append(key)
@@ -56,7 +66,10 @@ class WorkQueue:
 
     def add_all_first(self, keys: Iterable[str]) -> None:
         """Queue a reconcile of each key, in that order and before all that wait already."""
-        chosen = list(dict.fromkeys(key for key in keys if key not in self._running))
+        asked = list(dict.fromkeys(keys))
+        busy = {key for key in asked if key in self._running or key in self._resting}
+        self._added_meanwhile |= busy
+        chosen = [key for key in asked if key not in busy]
         now, first = time.monotonic(), set(chosen)
         self._ready = deque([*chosen, *(key for key in self._ready if key not in first)])
         self._since = {key: self._since.get(key, now) for key in self._ready}
@@ -96,7 +109,7 @@ class WorkQueue:
     def requeue_if_running(self, key: str) -> None:
         """Requeue a key whose reconcile has ended without a result: its worker was cancelled, or died."""
         if key in self._running:
-            self._added_while_running.add(key)
+            self._added_meanwhile.add(key)
             self._finish(key)
 
     @property
@@ -111,15 +124,23 @@ class WorkQueue:
     def close(self) -> None:
         """Return no more keys."""
         self._closed = True
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        for timers in (self._timers, self._resting):
+            for timer in timers.values():
+                timer.cancel()
+            timers.clear()
         self._arrival.set()
 
     def _finish(self, key: str) -> None:
         self._running.discard(key)
-        if key in self._added_while_running:
-            self._added_while_running.discard(key)
+        if self._debounce_s <= 0:
+            self._rested(key)
+        elif not self._closed:
+            self._resting[key] = asyncio.get_running_loop().call_later(self._debounce_s, self._rested, key)
+
+    def _rested(self, key: str) -> None:
+        self._resting.pop(key, None)
+        if key in self._added_meanwhile:
+            self._added_meanwhile.discard(key)
             self.add(key)
 
     def _schedule(self, key: str, wait_s: float | None) -> None:

@@ -309,7 +309,7 @@ def waiting_pod(build: Build, **waiting: str) -> dict[str, Any]:
 def test_pending_reason_is_shown_with_its_cause_after_the_grace(build: Build, waiting: str, reason: str) -> None:
     item, running = started(build), waiting_pod(build, reason=waiting, message="no such thing")
     early = plan(build.observed(item, **running, now=build.now + timedelta(seconds=29)))
-    assert (ready_reason(early), early.requeue_at) == ("Starting", build.now + timedelta(seconds=30))
+    assert (early.status, early.requeue_at) == (None, build.now + timedelta(seconds=30)), "it shows Starting already"
     late = plan(build.observed(item, **running, now=build.now + timedelta(seconds=30)))
     assert ready_reason(late) == reason
     assert "no such thing" in str(status_of(late).to_wire())
@@ -333,6 +333,48 @@ def test_a_pod_that_is_refused_is_shown_with_its_cause_and_looked_at_again(build
     assert planned.requeue_at == later + timedelta(seconds=30)
     running = replace(observed, pods=(read_pod(build.running_pod()),))
     assert ready_reason(plan(running)) == "Importing"
+
+
+@pytest.mark.parametrize(("ago_s", "shown"), [(0, False), (2, False), (3, True), (-60, True)])
+def test_running_importer_is_shown_and_its_log_followed_after_three_seconds(
+    build: Build,
+    ago_s: int,
+    shown: bool,  # noqa: FBT001 - what the parameters say
+) -> None:
+    """A node's clock that is ahead delays nothing."""
+    running = build.running_pod(started_ago_s=ago_s)
+    planned = plan(build.observed(started(build), jobs=[build.job()], pods=[running]))
+    if shown:
+        assert (ready_reason(planned), planned.follow) == ("Importing", "film-1-xyz")
+    else:
+        at = build.now + timedelta(seconds=3 - ago_s)
+        assert (planned.status, planned.follow, planned.requeue_at) == (None, None, at)
+        assert planned.slot is SlotRequest.USED
+
+
+def test_running_importer_that_the_status_does_not_know_is_shown_at_once(build: Build) -> None:
+    pods = [build.running_pod(started_ago_s=0)]
+    planned = plan(build.observed(build.mediaimport(), jobs=[build.job()], pods=pods))
+    assert ready_reason(planned) == "Importing"
+
+
+def test_import_that_is_shown_importing_stays_so(build: Build) -> None:
+    """A second pod of its Job, which was suspended and resumed, is not shown as starting."""
+    pods = [build.running_pod(started_ago_s=0)]
+    shown = build.after(plan(build.observed(started(build), jobs=[build.job()], pods=[build.running_pod()])))
+    assert ready_reason(plan(build.observed(shown, jobs=[build.job()], pods=pods))) == "Importing"
+
+
+def test_pod_of_a_starting_attempt_is_no_write_of_its_own(build: Build) -> None:
+    planned = plan(build.observed(started(build), jobs=[build.job()], pods=[build.pod()]))
+    assert planned.status is None
+
+
+def test_new_generation_of_a_starting_attempt_is_acknowledged(build: Build) -> None:
+    item = started(build)
+    item["metadata"]["generation"] += 1
+    planned = plan(build.observed(item, jobs=[build.job()], pods=[build.pod()]))
+    assert ready_reason(planned) == "Starting"
 
 
 def test_nobody_asks_for_a_pod_before_the_grace_or_while_kueue_holds_the_job(build: Build) -> None:

@@ -70,10 +70,20 @@ def test_jobs_are_found_by_their_import(build: Build) -> None:
     assert cache.of_import("another") == []
 
 
-def test_only_terminated_pods_are_kept_after_their_deletion(build: Build) -> None:
+def test_pod_that_never_ran_is_not_kept_after_its_deletion(build: Build) -> None:
+    cache = ClusterCache()
+    cache.remove_pod(build.pod())
+    assert cache.deleted_pods == {}
+
+
+def test_pod_that_ran_is_kept_after_its_deletion(build: Build) -> None:
     cache = ClusterCache()
     cache.remove_pod(build.running_pod())
-    assert cache.deleted_pods == {}
+    assert list(cache.deleted_pods) == [build.uid]
+
+
+def test_deleted_pod_is_kept_without_its_spec(build: Build) -> None:
+    cache = ClusterCache()
     cache.remove_pod(build.ended_pod() | {"spec": {"containers": []}})
     assert list(cache.deleted_pods) == [build.uid]
     (kept,) = cache.deleted_pods[build.uid].values()

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from mediaimport_api.names import LABEL_QUEUE
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe.resource import read
 from mediaimport_operator.reconcile.events import StoreCheck, status_event
@@ -24,15 +25,24 @@ def event_of(build: Build, *, slot: bool = True, before: Object | None = None) -
     return status_event(read(item), planned.status, now=build.now)
 
 
+def queued_for_kueue(build: Build) -> Object:
+    """An import with the label of a queue, which an operator without Kueue ignores."""
+    return build.mediaimport(meta={"labels": {LABEL_QUEUE: "films"}})
+
+
 def test_event_has_the_conditions_reason(build: Build) -> None:
-    posted = event_of(build)
+    posted = event_of(build, before=queued_for_kueue(build))
     assert posted is not None
     assert (posted["reason"], posted["type"]) == ("Starting", "Normal")
     assert posted["involvedObject"]["uid"] == build.uid
 
 
+def test_start_that_is_like_any_other_has_no_event(build: Build) -> None:
+    assert event_of(build) is None
+
+
 def test_event_of_the_same_change_has_the_same_name(build: Build) -> None:
-    first, second = event_of(build), event_of(build)
+    first, second = (event_of(build, before=queued_for_kueue(build)) for _ in range(2))
     assert first is not None
     assert second is not None
     assert first["metadata"]["name"] == second["metadata"]["name"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from mediaimport_operator.reconcile.queue import WorkQueue
@@ -9,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def take(queue: WorkQueue) -> str | None:
-    return await asyncio.wait_for(queue.get(), 5)
+    return await asyncio.wait_for(queue.get(), 60)
 
 
 async def test_key_waits_once_however_often_it_is_added() -> None:
@@ -102,3 +103,64 @@ async def test_wait_that_the_api_server_names_is_the_least() -> None:
         waits_s.append(queue.failed("a", named_wait_s=named_wait_s))
     assert waits_s == [17, 1, 2, 300]
     queue.close()
+
+
+# --- debounce ---
+
+
+async def test_key_that_changes_often_is_reconciled_once_more() -> None:
+    queue = WorkQueue()
+    queue.add("a")
+    await take(queue)
+    queue.add("a")
+    queue.done("a")
+    queue.add("a")
+    queue.add_all_first(["a"])
+    assert len(queue) == 0, "it rests"
+    assert await take(queue) == "a"
+    queue.done("a")
+    queue.add("b")
+    assert await take(queue) == "b"
+    assert len(queue) == 0
+
+
+@pytest.mark.parametrize("failed", [False, True], ids=["after a success", "after a failure"])
+async def test_resting_key_is_delayed_and_never_lost(failed: bool) -> None:  # noqa: FBT001 - the parameter
+    queue = WorkQueue(debounce_s=0.05)
+    queue.add("a")
+    await take(queue)
+    ended_s = time.monotonic()
+    if failed:
+        queue.failed("a")
+    else:
+        queue.done("a")
+    queue.add("a")
+    assert await take(queue) == "a"
+    # The loop's clock is one tick coarse.
+    assert time.monotonic() - ended_s >= 0.049
+
+
+async def test_key_of_a_worker_that_died_is_requeued() -> None:
+    queue = WorkQueue(debounce_s=0.01)
+    queue.add("a")
+    await take(queue)
+    queue.requeue_if_running("a")
+    assert await take(queue) == "a"
+
+
+async def test_key_that_does_not_change_rests_without_another_reconcile() -> None:
+    queue = WorkQueue(debounce_s=0.01)
+    queue.add("a")
+    await take(queue)
+    queue.done("a")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.1)
+
+
+async def test_key_added_first_while_it_is_reconciled_is_requeued() -> None:
+    queue = WorkQueue(debounce_s=0)
+    queue.add("a")
+    await take(queue)
+    queue.add_all_first(["a"])
+    queue.done("a")
+    assert await take(queue) == "a"

@@ -46,7 +46,9 @@ class Operator:
     def __post_init__(self) -> None:
         session = None if self.sts is None else self.build.session()
         settings = self.build.settings(namespaces=("media",), caps=Caps(self.cap), session=session, kueue=self.kueue)
-        self.context = Context.create(settings, as_cluster(self.cluster), clock=lambda: self.now, sts=self.sts)
+        self.context = Context.create(
+            settings, as_cluster(self.cluster), clock=lambda: self.now, sts=self.sts, debounce_s=0
+        )
         self.queue, self.cache = self.context.queue, self.context.cache
         self.slots, self.metrics = self.context.slots, self.context.metrics
         self.reconciler = Reconciler(self.context)
@@ -90,7 +92,7 @@ def job_name(operator: Operator, attempt: int = 1) -> str:
 async def test_job_is_created_before_the_status_records_it(operator: Operator) -> None:
     await begin(operator)
     assert operator.cluster.writes == [f"create {job_name(operator)}", "status Pending"]
-    assert [each["reason"] for each in operator.cluster.events] == ["Starting"]
+    assert operator.cluster.events == [], "the Events of Job and pod show that they start"
 
 
 async def test_second_reconcile_writes_nothing(operator: Operator) -> None:
@@ -99,6 +101,22 @@ async def test_second_reconcile_writes_nothing(operator: Operator) -> None:
     operator.queue.add(operator.build.uid)
     await operator.settle()
     assert operator.cluster.writes == before
+
+
+async def test_short_import_is_written_twice_and_its_log_is_not_read(operator: Operator) -> None:
+    await begin(operator)
+    for pod in (operator.build.pod(), operator.build.running_pod(started_ago_s=1)):
+        operator.cache.pods.update(operator.cluster.put("pods", pod))
+        operator.queue.add(operator.build.uid)
+        await operator.settle()
+    assert operator.context.followers.progress(operator.build.uid) is None
+    assert operator.context.followers._followers == {}
+    operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    await operator.resync.once()
+    await operator.settle()
+    assert operator.cluster.writes == [f"create {job_name(operator)}", "status Pending", "status Ready"]
+    assert [each["reason"] for each in operator.cluster.events] == ["Imported"]
+    assert operator.status["attempts"][0]["podName"] == "film-1-xyz"
 
 
 async def test_import_becomes_ready(operator: Operator) -> None:
@@ -305,6 +323,24 @@ async def test_operator_that_restarts_waits_for_the_pod_of_a_job_that_was_delete
     assert list(operator.cluster.objects["jobs"]) == [job_name(operator, 2)]
 
 
+async def test_pod_that_is_deleted_by_force_before_its_import_is_shown_as_importing_may_run_on(
+    operator: Operator,
+) -> None:
+    await begin(operator)
+    pod = operator.build.running_pod(started_ago_s=1)
+    operator.cache.pods.update(operator.cluster.put("pods", pod))
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    assert operator.status["phase"] == "Pending"
+    operator.cache.remove_pod(operator.cluster.objects["pods"].pop("film-1-xyz"))
+    operator.cache.jobs.update(operator.cluster.put("jobs", operator.build.failed_job()))
+    for seconds, jobs in ((0, 1), (89, 1), (90, 2)):
+        operator.now = operator.build.now + timedelta(seconds=seconds)
+        operator.queue.add(operator.build.uid)
+        await operator.settle()
+        assert len(operator.cluster.objects["jobs"]) == jobs
+
+
 async def test_next_attempt_waits_after_the_pod_was_deleted_by_force(operator: Operator) -> None:
     operator.cache.remove_pod(await importing(operator))
     operator.cluster.objects["pods"].clear()
@@ -459,7 +495,7 @@ async def test_failed_reconcile_is_requeued_and_stops_no_worker(operator: Operat
     worker = asyncio.create_task(operator.reconciler.work(allowed))
     await asyncio.wait_for(operator.cluster.refused_while_down.wait(), 5)
     operator.cluster.down = False
-    await asyncio.wait_for(operator.cluster.event_created.wait(), 5)
+    await asyncio.wait_for(operator.cluster.phase_shown.wait(), 60)
     operator.queue.close()
     await worker
     assert job_name(operator) in operator.cluster.objects["jobs"]
@@ -496,7 +532,7 @@ async def test_unexpected_error_is_shown_counted_and_retried(
     allowed = asyncio.Event()
     allowed.set()
     worker = asyncio.create_task(operator.reconciler.work(allowed))
-    await asyncio.wait_for(operator.cluster.event_created.wait(), 10)
+    await asyncio.wait_for(operator.cluster.phase_shown.wait(), 60)
     operator.queue.close()
     await worker
     assert operator.cluster.writes[0] == "status None", "the failure was shown, once"

@@ -60,7 +60,7 @@ def cluster() -> Namespaces:
 
 def context_of(build: Build, cluster: Namespaces, *namespaces: str) -> Context:
     settings = build.settings(namespaces=namespaces, operator_namespace="media")
-    return Context.create(settings, as_cluster(cluster), clock=lambda: build.now)
+    return Context.create(settings, as_cluster(cluster), clock=lambda: build.now, debounce_s=0)
 
 
 def put_import(build: Build, cluster: Namespaces, namespace: str) -> str:
