@@ -1,34 +1,51 @@
+# syntax=docker/dockerfile:1
 # Two images from one file: `mediaimport` (operator, webhook and importer) and `mediaimport-ffmpeg` (the prober).
 # The layers that change with our own code come last and are small. What is left out to make them so, and how all of it
 # is pinned for a release, stands in docs/release.md.
 
-ARG DEBIAN=debian:trixie-slim
+# The index of all architectures.
+ARG DEBIAN=debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
+# What our programs need of Debian: Python, certificates, the two libraries that wheels are linked with, and a small shell.
+ARG KEPT="base-files|base-passwd|ca-certificates|coreutils|dash|findutils|grep|libc-bin|libgcc-s1|libstdc[+][+]6|media-types|ncurses-base|netbase|openssl|(lib)?python3.*|readline-common|sed|tzdata"
+ARG SOURCE=https://mediaimport.dev
 
-FROM ${DEBIAN} AS python
+# Debian with Python, and still with apt.
+FROM ${DEBIAN} AS debian
 ARG DEBIAN_FRONTEND=noninteractive
 RUN printf 'path-exclude=%s\n' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*' '/usr/share/lintian/*' \
       '/usr/share/locale/*' \
       > /etc/dpkg/dpkg.cfg.d/mediaimport \
  && echo 'path-include=/usr/share/doc/*/copyright' >> /etc/dpkg/dpkg.cfg.d/mediaimport \
  && apt-get update \
- && apt-get install -y --no-install-recommends python3 \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+ && apt-get install -y --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/*
+
+# No package manager, no Perl, no program that changes its user.
+FROM debian AS kept
+ARG DEBIAN_FRONTEND=noninteractive
+ARG KEPT
+COPY dev/image/keep-only.sh /tmp/
+RUN sh /tmp/keep-only.sh "$KEPT" && rm /tmp/keep-only.sh
+
+# One layer, without what was purged.
+FROM scratch AS python
+COPY --from=kept / /
 # Kopf asks for the user's name, and an arbitrary uid has none in /etc/passwd. Bytecode is made beforehand, because
 # the root file system is read-only.
-ENV PATH=/opt/mediaimport/bin:$PATH \
+ENV PATH=/opt/mediaimport/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LOGNAME=mediaimport \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /opt/mediaimport
 
-FROM python AS tools
+FROM debian AS tools
 ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
  && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/tools
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1
 
 FROM tools AS package
 WORKDIR /src
@@ -75,36 +92,47 @@ COPY requirements/runtime.txt ./
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
     python3 -m venv --without-pip . \
  && /opt/tools/bin/pip --python bin/python install --no-cache-dir --no-compile --only-binary :all: --require-hashes -r runtime.txt \
- && cd lib/python3.13/site-packages \
+ && cd "$(bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+ && echo /opt/mediaimport/site > mediaimport.pth \
  && find botocore/data -mindepth 1 -maxdepth 1 -type d \
       ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
  && find kubernetes/client/api kubernetes/client/models kubernetes/aio/client/api kubernetes/aio/client/models \
       -type f ! -name __init__.py -delete \
  && find kubernetes -name '*_test.py' -delete \
- && ../../../bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash ..
+ && python -m compileall -q -j 0 --invalidation-mode unchecked-hash ..
 
 # Debian's ffmpeg brings Mesa, LLVM and more for screens and graphics cards, which only plug-ins load. A package stays
-# if ffmpeg or ffprobe is linked with one of its libraries; fonts stay for the text in drawings. (apt thinks the rest unfinished: `apt-get install -f` in an
-# image made from this one brings it back.)
-FROM base AS base-ffmpeg
+# if ffmpeg or ffprobe is linked with one of its libraries; fonts stay for the text in drawings. /added has the files
+# that the other image lacks, and the two lists in which both differ; a builder mounts /etc/hosts and /etc/resolv.conf.
+FROM debian AS ffmpeg
 ARG DEBIAN_FRONTEND=noninteractive
-RUN dpkg-query -W -f '${Package}\n' > /tmp/needed \
- && apt-get update \
+ARG KEPT
+COPY dev/image/keep-only.sh /tmp/
+RUN --mount=type=bind,from=python,source=/,target=/mnt \
+    apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
- && printf '%s\n' ffmpeg fontconfig-config fonts-dejavu-core >> /tmp/needed \
- && ldd /usr/bin/ffmpeg /usr/bin/ffprobe | awk '$2 == "=>" {print $3}' | sort -u | xargs realpath \
-      | xargs dpkg-query -S | cut -d: -f1 >> /tmp/needed \
- && dpkg-query -W -f '${Package}\n' | grep -vxFf /tmp/needed | xargs dpkg --purge --force-depends \
- && ffmpeg -version > /dev/null && ffprobe -version > /dev/null \
- && rm -rf /tmp/needed /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+ && sh /tmp/keep-only.sh "$KEPT|ffmpeg|fontconfig-config|fonts-dejavu-core" \
+ && rm /tmp/keep-only.sh \
+ && mkdir /added \
+ && { find / -xdev \( -path /mnt -o -path /tmp -o -path '/etc/host*' -o -path /etc/resolv.conf \) -prune -o ! -type d -print \
+        | while read -r file; do test -e "/mnt$file" || test -L "/mnt$file" || echo "$file"; done \
+      && printf '%s\n' /var/lib/dpkg/status /etc/ld.so.cache; } | xargs cp -a --parents -t /added
+
+FROM base AS base-ffmpeg
+COPY --from=ffmpeg /added /
+RUN ffmpeg -version > /dev/null && ffprobe -version > /dev/null
 
 FROM base-ffmpeg AS mediaimport-ffmpeg
-COPY --from=vips /vips/site lib/python3.13/site-packages
-COPY --from=package /src/site lib/python3.13/site-packages
+COPY --from=vips /vips/site site
+COPY --from=package /src/site site
+COPY dev/image/programs.txt ./
 USER 65532:65532
+CMD ["cat", "/opt/mediaimport/programs.txt"]
+ARG SOURCE
 LABEL org.opencontainers.image.title="mediaimport-ffmpeg" \
       org.opencontainers.image.description="MediaImport's prober: libvips, ffprobe and ffmpeg for its import Jobs" \
       org.opencontainers.image.licenses="Apache-2.0 AND GPL-2.0-or-later AND LGPL-3.0-or-later" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="0.1.0"
 
 # The last stage is what `docker build .` makes.
@@ -112,9 +140,13 @@ FROM base AS mediaimport
 # pydantic looks for plugins among all installed packages: a quarter of the importer's time to start.
 ENV PYDANTIC_DISABLE_PLUGINS=__all__
 COPY --from=viewer /viewer/swagger-ui share/swagger-ui
-COPY --from=package /src/site lib/python3.13/site-packages
+COPY --from=package /src/site site
+COPY dev/image/programs.txt ./
 USER 65532:65532
+CMD ["cat", "/opt/mediaimport/programs.txt"]
+ARG SOURCE
 LABEL org.opencontainers.image.title="mediaimport" \
       org.opencontainers.image.description="Imports media that AI models generate on Replicate into S3: operator, webhook, importer" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="0.1.0"

@@ -1,4 +1,4 @@
-"""Inventory of an image, taken in a pod: packages of dpkg and distributions of Python."""
+"""Inventory of an image, taken in a pod: packages in dpkg's database and distributions of Python."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 _POD = "mediaimport-inventory"
 _PROGRAM = """
-import importlib.metadata, json, subprocess
-shown = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\\n"]
-debian = dict(line.split() for line in subprocess.check_output(shown, text=True).splitlines())
+import importlib.metadata, json, re
+status = open("/var/lib/dpkg/status").read()
+debian = dict(re.findall(r"^Package: (\\S+)$(?:\\n.+)*?\\nVersion: (\\S+)$", status, re.MULTILINE))
 python = {each.name: each.version for each in importlib.metadata.distributions()}
 print(json.dumps({"debian": debian, "python": python}))
 """

@@ -13,16 +13,23 @@ import json
 import os
 import pkgutil
 import shutil
+import ssl
+import stat
 import subprocess
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import botocore.session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGES = (
     "mediaimport_api", "mediaimport_checks", "mediaimport_importer", "mediaimport_operator", "mediaimport_prober",
     "mediaimport_runtime", "mediaimport_webhook",
 )  # fmt: skip
+DPKG_STATUS = Path("/var/lib/dpkg/status")
 # Run as programs of their own, in the prober's image.
 OF_THE_PROBER = {"mediaimport_prober.heic", "mediaimport_prober.vips"}
 UNTIL = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -99,21 +106,54 @@ def endpoints() -> dict[str, str]:
 
 def size_bytes() -> int:
     """Add up the files of the image, links counted once."""
-    device, seen = Path("/").stat().st_dev, {}
-    for folder, folders, files in os.walk("/"):
-        folders[:] = [name for name in folders if os.lstat(f"{folder}/{name}").st_dev == device]
-        for name in files:
-            status = os.lstat(f"{folder}/{name}")
-            if status.st_dev == device:
-                seen[status.st_ino] = status.st_size
-    return sum(seen.values())
+    return sum({status.st_ino: status.st_size for _, status in files()}.values())
 
 
 def debian() -> dict[str, str]:
-    """Return the packages of Debian."""
-    command = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\n"]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return dict(line.split() for line in listed.splitlines())
+    """Return the packages of Debian by dpkg's database; dpkg itself is not there."""
+    packages = [
+        dict(line.split(": ", 1) for line in package.splitlines() if line[:1].isalpha() and ": " in line)
+        for package in DPKG_STATUS.read_text().strip().split("\n\n")
+    ]
+    assert {each["Status"] for each in packages} == {"install ok installed"}
+    return {each["Package"]: each["Version"] for each in packages}
+
+
+def without_copyright() -> list[str]:
+    """Return the packages of Debian whose copyright is missing."""
+    return [each for each in debian() if not Path("/usr/share/doc", each, "copyright").exists()]
+
+
+def files() -> Iterator[tuple[Path, os.stat_result]]:
+    """Return the image's regular files, without what is mounted."""
+    device = Path("/").stat().st_dev
+    for folder, folders, names in os.walk("/"):
+        folders[:] = [name for name in folders if os.lstat(f"{folder}/{name}").st_dev == device]
+        for path in (Path(folder, name) for name in names):
+            status = path.lstat()
+            if status.st_dev == device and stat.S_ISREG(status.st_mode):
+                yield path, status
+
+
+def set_id() -> list[str]:
+    """Return the programs that change the user or the group of whoever runs them."""
+    return [str(path) for path, status in files() if status.st_mode & (stat.S_ISUID | stat.S_ISGID)]
+
+
+def unlinked() -> list[str]:
+    """Return programs and shared libraries that lack a library that they are linked with."""
+    loaders = (Path("/lib64/ld-linux-x86-64.so.2"), Path("/lib/ld-linux-aarch64.so.1"))
+    loader = next(path for path in loaders if path.exists())
+    found = []
+    for path, status in files():
+        if ".so" in path.name or status.st_mode & stat.S_IXUSR:
+            with path.open("rb") as file:
+                if file.read(4) != b"\x7fELF":
+                    continue
+            variables = {"LD_TRACE_LOADED_OBJECTS": "1"}
+            listed = subprocess.run([loader, path], env=variables, capture_output=True, text=True, check=False).stdout
+            found += [f"{path}: {line.strip()}" for line in listed.splitlines() if "not found" in line]
+    return found
 
 
 def python() -> dict[str, str]:
@@ -129,6 +169,10 @@ print(  # noqa: T201 - the pod's log carries the result
             "unimportable": unimportable(),
             "chains": chains(),
             "endpoints": endpoints(),
+            "certificates": len(ssl.create_default_context().get_ca_certs()),
+            "set_id": set_id(),
+            "unlinked": unlinked(),
+            "without_copyright": without_copyright(),
             "size_bytes": size_bytes(),
             "debian": debian(),
             "python": python(),

@@ -13,7 +13,7 @@ from dev.cluster import addresses
 from dev.cluster.cache import CHECKOUT, Cache
 from dev.cluster.commands import output
 from dev.cluster.errors import CommandFailedError
-from dev.cluster.images.base import PAUSE
+from dev.cluster.images.base import DEBIAN, PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +33,7 @@ _PACKAGES = (
 _PROGRAMS = (
     ".dockerignore",
     "Dockerfile",
+    "dev/image",
     "pyproject.toml",
     "README.md",
     "LICENSE",
@@ -66,8 +67,8 @@ class Image:
 
 
 IMAGES = (
-    Image("mediaimport", _PROGRAMS, stages=("package", "viewer")),
-    Image("mediaimport-ffmpeg", _PROGRAMS, stages=("vips",)),
+    Image("mediaimport", _PROGRAMS, stages=("kept", "package", "viewer")),
+    Image("mediaimport-ffmpeg", _PROGRAMS, stages=("ffmpeg", "vips")),
     Image("mediaimport-dev", _DEV, dockerfile="dev/Dockerfile", base="mediaimport", stages=("media",)),
 )
 
@@ -195,7 +196,7 @@ def _with_bases(chosen: Sequence[Image]) -> list[Image]:
 
 def _arguments(image: Image, context: Context) -> Mapping[str, str]:
     base = next((other for other in IMAGES if other.name == image.base), None)
-    return {base.name.upper(): context.reference(base)} if base else {}
+    return {"DEBIAN": DEBIAN} | ({base.name.upper(): context.reference(base)} if base else {})
 
 
 def push_all(cache: Cache, built: Iterable[str], buildah: Buildah) -> None:

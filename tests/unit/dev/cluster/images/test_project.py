@@ -11,6 +11,7 @@ import pytest
 
 from dev.cluster.cache import CHECKOUT
 from dev.cluster.images import project
+from dev.cluster.images.base import DEBIAN
 from dev.cluster.images.project import CHANGED, CREATED, IMAGES, REVISION, Context, Image, labels
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_image_is_built_after_the_one_that_it_begins_from(cache: Cache, tmp_path
     buildah = RecordingBuildah()
     built = project.build_all(cache, context, buildah)  # type: ignore[arg-type]  # builds as Buildah does
     assert buildah.targets == ["mediaimport", "mediaimport-dev"]
-    assert buildah.arguments["mediaimport-dev"] == {"MEDIAIMPORT": context.reference(own)}
+    assert buildah.arguments["mediaimport-dev"] == {"DEBIAN": DEBIAN, "MEDIAIMPORT": context.reference(own)}
     assert built == [context.reference(dev)]
 
 
