@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # For each file: the pattern before the version, and the number of occurrences.
-_PLACES = {
+PLACES = {
     "Dockerfile": (r'image\.version="', 2),
-    "charts/mediaimport/Chart.yaml": (r"^(?:version|appVersion): ", 2),
+    "charts/mediaimport/Chart.yaml": (r"^(?:version|appVersion): |image: mediaimport(?:-ffmpeg)?:", 4),
+    "README.md": (r"YOUR/mediaimport-ffmpeg:", 1),
     "docs/install.md": (r"YOUR/mediaimport(?:-ffmpeg)?:", 4),
+    "docs/gitops.md": (r"(?:targetRevision: |tag: )v", 2),
+    "examples/values-eks.yaml": (r"tag: ", 2),
+    "examples/values-existing-installation.yaml": (r"tag: ", 2),
 }
 
 
@@ -30,7 +34,7 @@ def carried(text: str, before: str, count: int, version: str = __version__) -> s
 
 
 def _page(name: str) -> str:
-    return carried((ROOT / name).read_text(), *_PLACES[name])
+    return carried((ROOT / name).read_text(), *PLACES[name])
 
 
-FILES: Mapping[str, Callable[[], str]] = {name: partial(_page, name) for name in _PLACES}
+FILES: Mapping[str, Callable[[], str]] = {name: partial(_page, name) for name in PLACES}

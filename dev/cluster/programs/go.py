@@ -81,9 +81,10 @@ KWOK = Module("kwok")
 SYFT = Module("syft")
 KUEUE = Module("kueue")
 RCLONE = Module("rclone")
+ACTIONLINT = Module("actionlint")
 
 NEEDED: tuple[Module, ...] = (KUBERNETES, VERSITYGW)
-ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE, RCLONE)
+ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE, RCLONE, ACTIONLINT)
 
 KEY_LENGTH = 16
 

@@ -43,6 +43,21 @@ def test_version_is_written_to_each_place_of_a_text() -> None:
     assert carried == "version: 1.2.3\nappVersion: 1.2.3\nkubeVersion: 1.33.0\n"
 
 
+def test_no_page_keeps_a_version_that_a_release_would_forget() -> None:
+    pages = [
+        ROOT / "README.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").iterdir(),
+        *ROOT.glob("charts/**/*.yaml"),
+    ]
+    # The changelog of old releases, and the steps to the next one.
+    named = {str(page.relative_to(ROOT)) for page in pages if page.name != "release.md"}
+    pattern = re.compile(rf"(?<![\d.]){re.escape(__version__)}(?!\.?\d)")
+    found = {name: len(pattern.findall((ROOT / name).read_text())) for name in named}
+    places = {name: count for name, (_, count) in version.PLACES.items() if name in named}
+    assert {name: count for name, count in found.items() if count} == places
+
+
 def test_missing_place_is_an_error() -> None:
     with pytest.raises(ValueError, match="is 0 times"):
         version.carried("no version here", "version: ", 1, "1.2.3")
