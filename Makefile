@@ -102,6 +102,10 @@ lint: $(VENV)/ready  ## run ruff, import contracts, spelling and the word list
 types: $(VENV)/ready  ## run mypy, strict
 	$(VENV)/bin/mypy
 
+.PHONY: workflows
+workflows: $(VENV)/ready  ## check the workflows of GitHub by actionlint, compiled first
+	@"$$($(PY) -m dev.cluster build actionlint)"
+
 .PHONY: tools
 tools: $(VENV)/ready  ## install what tests need besides a cluster: ffmpeg, node, an S3 server, Swagger UI
 	@$(PY) -m dev.cluster tools
@@ -144,6 +148,10 @@ e2e-slow: machine $(VENV)/ready  ## import 5 GB while pods are terminated, kille
 .PHONY: e2e-oldest
 e2e-oldest: machine $(VENV)/ready  ## run the programs' tests on a Kubernetes 1.33, the oldest one promised, compiled first (minutes)
 	@MEDIAIMPORT_KUBERNETES=1.33 $(TURN) $(MAKE) e2e-programs
+
+.PHONY: e2e-upgrade
+e2e-upgrade: machine $(VENV)/ready  ## upgrade from the last release's tag (or RELEASE=commit), built first, and roll back (minutes)
+	@$(TURN) sh -c '$(MAKE) up && $(PY) -m dev.release.last $(RELEASE) && $(MAKE) pytest ARGUMENTS="-m upgrade tests/e2e/upgrade"'
 
 .PHONY: faults
 faults: machine $(VENV)/ready  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)

@@ -48,25 +48,26 @@ class Installation:
         return base64.b64decode(secret["data"]["token"]).decode()
 
 
-def install(
+def install(  # noqa: PLR0913 - as the command's options
     installation: Installation,
     environment: Mapping[str, str],
     *,
     replicate: StandIn,
     values: Values | None = None,
     adopt: bool = True,
+    chart: Path = CHART,
 ) -> None:
     """Install or upgrade the release and wait until it is ready.
 
     `environment`: images and store, as dev.cluster has them. `values` override the values derived from it. `adopt`:
-    take the resource definition over from another release.
+    take the resource definition over from another release. `chart`: a folder or an archive.
     """
     kube, namespace = installation.kube, installation.namespace
     chosen = merged(values_of(environment, installation, replicate), values or {})
     kube.apply([_namespace(namespace)])
     adoption = ownership(kube) if adopt else ()
     options = ("--namespace", namespace, "--values", "-", *adoption, "--wait", "--timeout", TIMEOUT)
-    kube.helm("upgrade", "--install", installation.release, str(CHART), *options, given=json.dumps(chosen))
+    kube.helm("upgrade", "--install", installation.release, str(chart), *options, given=json.dumps(chosen))
 
 
 def other_owner(installation: Installation) -> str | None:
