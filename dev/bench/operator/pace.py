@@ -43,7 +43,7 @@ _IDLE_REQUESTS = frozenset({"leases", "other"})
 
 @dataclass(frozen=True)
 class Usage:
-    """What an operator has used since its start."""
+    """Consumption of an operator since its start."""
 
     at_s: float
     cpu_s: float
