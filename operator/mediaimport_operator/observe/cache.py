@@ -11,8 +11,10 @@ from mediaimport_api.status import Phase
 from mediaimport_runtime.kubernetes import objects
 from mediaimport_runtime.kubernetes.answers import is_object
 
+from mediaimport_operator.observe.job import job_news, pod_news
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -65,15 +67,30 @@ class Cache:
         item = self._items.get(uid)
         return None if item is None else _unpacked(item)
 
+    def is_known(self, item: Object) -> bool:
+        """Return whether that version of an object, or a newer one, is cached, or the object was deleted."""
+        uid = _uid(item)
+        return uid in self._deleted or (uid in self._meta and _version(item) <= self._meta[uid].version)
+
     def update(self, item: Object) -> bool:
         """Store an object; return whether it was newer than the cached one."""
-        uid, version = _uid(item), _version(item)
-        if uid in self._deleted or (uid in self._meta and version <= self._meta[uid].version):
+        if self.is_known(item):
             return False
+        uid, version = _uid(item), _version(item)
         item = self._trimmed(item)
         self._meta[uid] = _Meta(sys.intern(item["metadata"]["namespace"]), version, self._key(item))
         self._insert(item)
         return True
+
+    def update_with_news(self, item: Object) -> bool:
+        """Store an object; return whether a reconcile reads anything else of it than of the cached one."""
+        before = self.get(_uid(item))
+        if not self.update(item):
+            return False
+        try:
+            return before is None or self._news(before) != self._news(item)
+        except Exception:  # noqa: BLE001 - any field may hold anything; the reconcile reports it
+            return True
 
     def restore(self, item: Object) -> None:
         """Store an object that a watch has reported as deleted, but that has only left the watch's selector."""
@@ -126,6 +143,10 @@ class Cache:
     def _is_inactive(self, status: Object) -> bool:  # noqa: ARG002 - the other caches need it
         return False
 
+    def _news(self, item: Object) -> object:
+        """Return all that a reconcile reads of an object."""
+        return item
+
 
 def _unpacked(item: Object | bytes) -> Object:
     return objects.unpack(item) if isinstance(item, bytes) else item
@@ -144,12 +165,13 @@ class ImportCache(Cache):
 class OwnedCache(Cache):
     """Jobs or pods, by the import that their label names. Inactive are those that have ended.
 
-    Of a spec only the fields in `spec_fields` are kept: a reconcile reads no others.
+    Of a spec only the fields in `spec_fields` are kept: a reconcile reads no others. `news` returns all that it reads.
     """
 
-    def __init__(self, spec_fields: tuple[str, ...] = ()) -> None:
+    def __init__(self, spec_fields: tuple[str, ...] = (), *, news: Callable[[Object], object] = pod_news) -> None:
         super().__init__()
         self._spec_fields = spec_fields
+        self._read_news = news
         self._by_import: dict[str, set[str]] = {}
 
     def of_import(self, uid: str) -> list[Object]:
@@ -174,12 +196,15 @@ class OwnedCache(Cache):
     def _is_inactive(self, status: Object) -> bool:
         return "completionTime" in status or status.get("phase") in _ENDED
 
+    def _news(self, item: Object) -> object:
+        return self._read_news(item)
+
 
 class JobCache(OwnedCache):
     """Jobs. `deleted` holds, by import, the metadata of the newest that are gone: their pods may outlive them."""
 
     def __init__(self, spec_fields: tuple[str, ...] = ()) -> None:
-        super().__init__(spec_fields)
+        super().__init__(spec_fields, news=job_news)
         self.deleted: dict[str, dict[str, Object]] = {}
 
     def _discard(self, uid: str, key: str) -> None:

@@ -6,7 +6,7 @@ is such a Job.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -35,7 +35,6 @@ class Job:
     run_hash: str
     attempt: int
     created_at: datetime | None
-    started_at: datetime | None
     finished_at: datetime | None
     complete: bool
     failure_reason: str | None
@@ -61,7 +60,6 @@ def read_job(item: Object) -> Job:
         run_hash=objects.label(item, names.LABEL_RUN) or "",
         attempt=objects.number_label(item, names.LABEL_ATTEMPT),
         created_at=objects.moment(meta.get("creationTimestamp")),
-        started_at=objects.moment(status.get("startTime")),
         finished_at=objects.moment(status.get("completionTime") or (failed or {}).get("lastTransitionTime")),
         complete=objects.true_condition(item, "Complete") is not None,
         failure_reason=(failing.get("reason") or "Failed") if failing else None,
@@ -203,6 +201,29 @@ def _terminated(state: dict[str, Any]) -> Terminated:
         started_at=objects.moment(state.get("startedAt")),
         finished_at=objects.moment(state.get("finishedAt")),
     )
+
+
+# --- news ---
+
+_USUAL_WAITS = frozenset({"ContainerCreating", "PodInitializing"})
+"""Reasons for which the containers of every pod wait."""
+
+
+def job_news(item: Object) -> object:
+    """Return all that a reconcile reads of a Job: while it stays the same, no reconcile is needed."""
+    return read_job(item), controller_uid(item)
+
+
+def pod_news(item: Object) -> object:
+    """Return all that a reconcile reads of a pod, of the prober only why it does not start."""
+    pod = read_pod(item)
+    importer = pod.importer if _waits_unusually(pod.importer) else replace(pod.importer, waiting_reason=None)
+    prober = pod.prober.waiting_reason if _waits_unusually(pod.prober) else None
+    return replace(pod, importer=importer, prober=Container(waiting_reason=prober)), str(controller(item))
+
+
+def _waits_unusually(container: Container) -> bool:
+    return container.waiting_reason not in {None, *_USUAL_WAITS}
 
 
 # --- result ---

@@ -1,8 +1,13 @@
-"""kopf as a shell: login, watches, signals. Handlers only update the caches and queue the import's key."""
+"""kopf as a shell: login, watches, signals. Handlers only update the caches and queue the import's key.
+
+Events of Jobs and pods do so before kopf gets them (`direct_watch`).
+"""
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import kopf
@@ -12,14 +17,17 @@ from mediaimport_runtime.kubernetes.config import configuration
 
 from mediaimport_operator.observe.cache import import_uid
 from mediaimport_operator.pods.import_job import selector
-from mediaimport_operator.run.kopf_session import AnswerGuard, open_session
+from mediaimport_operator.run.direct_watch import DirectWatch
+from mediaimport_operator.run.kopf_session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
+    from mediaimport_runtime.kubernetes.answers import Change
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.reconcile.context import Context
+    from mediaimport_operator.run.kopf_session import AnswerGuard
     from mediaimport_operator.settings.operator import Settings
 
 
@@ -91,8 +99,7 @@ def registry(
 ) -> kopf.OperatorRegistry:
     """Return kopf's handlers."""
     handlers = kopf.OperatorRegistry()
-    cache = context.cache
-    guard = _guard(context, options)
+    checks = guard(context, options)
 
     @kopf.on.startup(registry=handlers)
     async def started(**_: object) -> None:
@@ -105,45 +112,71 @@ def registry(
     @kopf.on.login(registry=handlers)
     async def login(**_: object) -> kopf.AiohttpSession:
         info = await connection()
-        return kopf.AiohttpSession(server=info.server, aiohttp_session=open_session(info, guard))
+        return kopf.AiohttpSession(server=info.server, aiohttp_session=open_session(info, checks))
 
-    _watch(handlers, context, _IMPORTS, update=cache.imports.update, remove=cache.imports.remove, key=_uid)
-    _watch(handlers, context, _JOBS, update=cache.jobs.update, remove=cache.jobs.remove, key=import_uid)
-    _watch(handlers, context, _PODS, update=cache.pods.update, remove=cache.remove_pod, key=import_uid)
+    feeds = _feeds(context)
+    for kind in (_IMPORTS, _JOBS, _PODS):
+        _watch(handlers, context, kind, feeds[kind[2]])
     return handlers
 
 
-def _watch(  # noqa: PLR0913 - one line for each kind above
-    handlers: kopf.OperatorRegistry,
-    context: Context,
-    kind: tuple[str, str, str],
-    *,
-    update: Callable[[Object], bool],
-    remove: Callable[[Object], bool],
-    key: Callable[[Object], str],
-) -> None:
-    """Watch a kind: update the cache from each event, and queue the import's key if the object has changed."""
-    queue = context.queue
+@dataclass(frozen=True)
+class _Feed:
+    """The way of a kind's objects into its cache. `update` and `remove` return whether a reconcile is needed."""
+
+    update: Callable[[Object], bool]
+    remove: Callable[[Object], bool]
+    key: Callable[[Object], str]
+
+
+def _feeds(context: Context) -> dict[str, _Feed]:
+    cache = context.cache
+    return {
+        names.PLURAL: _Feed(cache.imports.update, cache.imports.remove, _uid),
+        "jobs": _Feed(cache.jobs.update_with_news, cache.jobs.remove, import_uid),
+        "pods": _Feed(cache.pods.update_with_news, cache.remove_pod, import_uid),
+    }
+
+
+def _watch(handlers: kopf.OperatorRegistry, context: Context, kind: tuple[str, str, str], feed: _Feed) -> None:
+    """Watch a kind: feed its cache from each object that kopf lists or reports."""
 
     @kopf.on.event(*kind, registry=handlers, id=f"{kind[2]}-changed")
     async def changed(event: kopf.RawEvent, **_: object) -> None:
-        item = cast("Object", event["object"])
-        try:
-            if (remove if event["type"] == "DELETED" else update)(item):
-                queue.add(key(item))
-        except Exception as error:  # noqa: BLE001 - any field may hold anything; the next object is another's
-            context.unreadable(kind[2], error)
+        _take(context, kind[2], feed, cast("Object", event["object"]), deleted=event["type"] == "DELETED")
+
+
+def _take(context: Context, kind: str, feed: _Feed, item: Object, *, deleted: bool) -> None:
+    """Update the cache, and queue the import's key if an object says so."""
+    try:
+        if (feed.remove if deleted else feed.update)(item):
+            context.queue.add(feed.key(item))
+    except Exception as error:  # noqa: BLE001 - any field may hold anything; the next object is another's
+        context.unreadable(kind, error)
 
 
 def _uid(item: Object) -> str:
     return str(item["metadata"]["uid"])
 
 
-def _guard(context: Context, options: kopf.OperatorSettings) -> AnswerGuard:
+def guard(context: Context, options: kopf.OperatorSettings) -> AnswerGuard:
+    """Return the guard of kopf's answers. Events of Jobs and pods do not reach kopf, nor our own writes of imports."""
+
     def set_page_size(size: int) -> None:
         options.watching.chunk_size = size
 
-    return AnswerGuard(
+    feeds = _feeds(context)
+
+    def take(kind: str, change: Change) -> bool:
+        _take(context, kind, feeds[kind], change.resource, deleted=change.kind == "DELETED")
+        return True
+
+    def is_known(change: Change) -> bool:
+        changed = change.kind == "DELETED" or "uid" not in change.resource["metadata"]
+        return not changed and context.cache.imports.is_known(change.resource)
+
+    return DirectWatch(
+        {"jobs": partial(take, "jobs"), "pods": partial(take, "pods"), names.PLURAL: is_known},
         on_request=context.metrics.request,
         on_left_out=context.metrics.left_out,
         on_page_size=set_page_size,

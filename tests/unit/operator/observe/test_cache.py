@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from mediaimport_operator.observe import resource
 from mediaimport_operator.observe.cache import Cache, ClusterCache, ImportCache, OwnedCache
 
@@ -136,3 +137,80 @@ def test_only_the_spec_fields_that_a_reconcile_reads_are_kept(build: Build) -> N
     cache.jobs.update(build.job() | {"spec": {"suspend": True, "template": {"large": True}}})
     cache.pods.update(build.pod() | {"spec": {"containers": []}})
     assert [each["spec"] for each in (*cache.jobs, *cache.pods)] == [{"suspend": True}, {}]
+
+
+# --- news ---
+
+
+def with_version(item: Object, version: int, **changes: Any) -> Object:  # noqa: ANN401 - JSON
+    """The object some writes later, with other parts in its status."""
+    meta = item["metadata"] | {"resourceVersion": str(version)}
+    return item | {"metadata": meta, "status": (item.get("status") or {}) | changes}
+
+
+def waiting(reason: str) -> Object:
+    return {"containerStatuses": [{"name": "importer", "state": {"waiting": {"reason": reason}}}]}
+
+
+def test_pod_that_starts_as_every_pod_does_is_no_news_until_its_importer_runs(build: Build) -> None:
+    cache = ClusterCache().pods
+    assert cache.update_with_news(with_version(build.pod(), 1, phase="Pending"))
+    scheduled = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
+    started = {
+        "initContainerStatuses": [{"name": "prober", "state": {"running": {"startedAt": "2030-01-01T12:00:00Z"}}}]
+    }
+    for version, status in enumerate((scheduled, waiting("PodInitializing"), waiting("ContainerCreating"), started), 2):
+        assert not cache.update_with_news(with_version(build.pod(), version, phase="Pending", **status))
+    assert cache.update_with_news(with_version(build.running_pod(), 6))
+    assert cache.update_with_news(with_version(build.ended_pod(message=b"{}"), 7))
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        waiting("ImagePullBackOff"),
+        {"initContainerStatuses": [{"name": "prober", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]},
+        {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}]},
+        {"conditions": [{"type": "DisruptionTarget", "status": "True", "message": "evicted"}]},
+        {"phase": "Failed", "reason": "Evicted"},
+    ],
+    ids=["image", "prober", "unschedulable", "disruption", "evicted"],
+)
+def test_cause_that_keeps_a_pod_from_running_is_news(build: Build, status: Object) -> None:
+    cache = ClusterCache().pods
+    cache.update_with_news(with_version(build.pod(), 1, phase="Pending"))
+    assert cache.update_with_news(with_version(build.pod(), 2, **({"phase": "Pending"} | status)))
+
+
+def test_deletion_and_another_owner_of_a_pod_are_news(build: Build) -> None:
+    cache = ClusterCache().pods
+    cache.update_with_news(with_version(build.running_pod(), 1))
+    deleting, orphaned = (with_version(build.running_pod(), version) for version in (2, 3))
+    deleting["metadata"]["deletionTimestamp"] = "2030-01-01T12:00:30Z"
+    assert cache.update_with_news(deleting)
+    orphaned["metadata"] |= {"deletionTimestamp": "2030-01-01T12:00:30Z", "ownerReferences": []}
+    assert cache.update_with_news(orphaned)
+
+
+def test_jobs_counters_are_no_news_and_its_end_is(build: Build) -> None:
+    cache = ClusterCache().jobs
+    assert cache.update_with_news(with_version(build.job(), 1))
+    assert not cache.update_with_news(with_version(build.job(), 2, active=1, startTime="2030-01-01T12:00:00Z"))
+    assert not cache.update_with_news(with_version(build.job(), 3, active=1, ready=1))
+    complete = [{"type": "Complete", "status": "True"}]
+    assert cache.update_with_news(with_version(build.job(), 4, conditions=complete))
+    assert cache.update_with_news(with_version(build.job(), 5, conditions=complete) | {"spec": {"suspend": True}})
+
+
+def test_import_is_news_with_every_version(build: Build) -> None:
+    cache = ImportCache()
+    assert cache.update_with_news(build.mediaimport())
+    assert not cache.update_with_news(build.mediaimport())
+    assert cache.update_with_news(build.mediaimport(meta={"resourceVersion": "99"}))
+
+
+def test_pod_that_cannot_be_read_is_news(build: Build) -> None:
+    cache = ClusterCache().pods
+    cache.update_with_news(with_version(build.pod(), 1))
+    assert cache.update_with_news(with_version(build.pod(), 2, containerStatuses=["odd"]))
+    assert cache.update_with_news(with_version(build.pod(), 3)), "also the version after it"
