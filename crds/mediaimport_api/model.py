@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
@@ -21,7 +20,6 @@ from pydantic.alias_generators import to_camel
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_MAX_MEMBER = 64
 _MAX_REPAIRS = 20
 
 
@@ -91,23 +89,6 @@ def _repair(raw: dict[str, Any], place: tuple[int | str, ...], *, most: int | No
     except (KeyError, IndexError, TypeError):
         # An error of the same place has removed it.
         return
-
-
-class OpenEnum(StrEnum):
-    """A set to which a newer release may add members: read, they are kept as they are."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str) or not value.isalnum() or len(value) > _MAX_MEMBER:
-            return None
-        member = str.__new__(cls, value)
-        member._name_ = member._value_ = value
-        return member
-
-    @property
-    def is_known(self) -> bool:
-        """True for a member of this release."""
-        return self in set(type(self))
 
 
 MIN_YEAR, MAX_YEAR = 1970, 9000

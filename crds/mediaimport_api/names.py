@@ -15,6 +15,9 @@ PLURAL = "mediaimports"
 SINGULAR = "mediaimport"
 SHORT = "mi"
 
+TASK_VARIABLE = "MEDIAIMPORT_TASK"
+HEADERS_VARIABLE = "SOURCE_HEADERS_DIRECTORY"
+
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_INSTANCE = f"{GROUP}/instance"
 """The operator's release of a Job: two releases in one cluster leave each other's Jobs alone."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, IntEnum, auto
 
-from mediaimport_api.model import OpenEnum
+from mediaimport_api.open_enum import OpenEnum
+
+MAX_MESSAGE = 512
+"""Characters of the message that goes with a reason."""
 
 
 class Retry(Enum):

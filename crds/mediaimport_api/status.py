@@ -11,13 +11,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from mediaimport_api.model import Count, Lenient, OpenEnum, Sha256, Timestamp, Word
-from mediaimport_api.reasons import Reason
+from mediaimport_api.model import Count, Lenient, Sha256, Timestamp, Word
+from mediaimport_api.open_enum import OpenEnum
+from mediaimport_api.reasons import MAX_MESSAGE, Reason
 
 MAX_STATUS_BYTES = 8 * 1024
 MAX_ATTEMPTS_SHOWN = 5
 MAX_LOG_TAIL = 1024
-MAX_MESSAGE = 512
 
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 

@@ -8,8 +8,6 @@ from mediaimport_api.model import Model, Sha256
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Spec
 
-TASK_VARIABLE = "MEDIAIMPORT_TASK"
-HEADERS_VARIABLE = "SOURCE_HEADERS_DIRECTORY"
 DELETION_VARIABLE = "MEDIAIMPORT_DELETION"
 TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 IMPORTER_CONTAINER = "importer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mediaimport_api.status import MAX_MESSAGE
+from mediaimport_api.reasons import MAX_MESSAGE
 
 if TYPE_CHECKING:
     from mediaimport_api.reasons import Reason

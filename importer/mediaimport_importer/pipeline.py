@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import AssetKeys
-from mediaimport_api.reasons import ExitCode, Reason
+from mediaimport_api.reasons import MAX_MESSAGE, ExitCode, Reason
 from mediaimport_api.spec import Expected, Undescribed
-from mediaimport_api.status import MAX_MESSAGE, Step
+from mediaimport_api.status import Step
 
 from mediaimport_importer import background
 from mediaimport_importer.download import Downloaded, DownloadObserver, Limits, download
@@ -37,7 +37,7 @@ from mediaimport_importer.media.thumbnail import (
 from mediaimport_importer.prober import Prober
 from mediaimport_importer.record import Original, Record, already_stored, sidecar_body
 from mediaimport_importer.source.guard import Pace
-from mediaimport_importer.source.open import Access, MediaSource, opened
+from mediaimport_importer.source.open import DEADLINE_SHARE, Access, MediaSource, opened
 from mediaimport_importer.spool import Spool
 from mediaimport_importer.upload import Upload
 
@@ -49,14 +49,13 @@ if TYPE_CHECKING:
     from mediaimport_api.sidecar import Sidecar
     from mediaimport_prober.protocol import ThumbnailRequest
 
+    from mediaimport_importer.early import EarlyRequest
     from mediaimport_importer.media.formats import Format
     from mediaimport_importer.media.streams import Inspection
     from mediaimport_importer.report import Report
     from mediaimport_importer.settings import Settings
     from mediaimport_importer.store.asset import Session
 
-_DEADLINE_SHARE = 0.9
-"""Of the Job's deadline, which began before this process and would end it without a reason."""
 _PROBER_SHARE = 0.6
 """Of the Job's deadline: until then a prober that its node has starved is asked again."""
 _RETRY_MARGIN = timedelta(minutes=5)
@@ -84,6 +83,8 @@ class Attempt:
     begun_s: float = field(default_factory=time.monotonic)
     sleep: Callable[[float], None] = time.sleep
     """The wait before a source or the store is asked again."""
+    early: EarlyRequest | None = None
+    """The request to the source, if it was sent before this attempt began."""
 
     def __post_init__(self) -> None:
         task = self.settings.task
@@ -93,7 +94,7 @@ class Attempt:
         self.prober = Prober(
             self.settings.prober_socket, deadline_s=self.begun_s + task.deadline_seconds * _PROBER_SHARE
         )
-        self.deadline_s = self.begun_s + task.deadline_seconds * _DEADLINE_SHARE
+        self.deadline_s = self.begun_s + task.deadline_seconds * DEADLINE_SHARE
         self.upload = Upload(
             self._open_session, deadline_s=self.deadline_s, on_wait=self.report.waits, sleep=self.sleep
         )
@@ -228,22 +229,29 @@ class Attempt:
         return last or (expires_at is not None and expires_at <= soon)
 
     def _download(self, spool: Spool) -> Downloaded:
-        settings = self.settings
-        limits = Limits(self.task.max_size_bytes, settings.scratch_bytes, self.spec.expected)
+        limits = Limits(self.task.max_size_bytes, self.settings.scratch_bytes, self.spec.expected)
         self.report.step(Step.CONNECT, "requesting the source")
+        with self._requested() as source:
+            limits.check_content_length(source.size_bytes)
+            return download(source, spool, limits, self._observer(source, spool))
+
+    def _requested(self) -> AbstractContextManager[MediaSource]:
+        """Return the source of the early request, or of one that is sent now."""
+        if self.early is not None:
+            self.upload.prepare()
+            return self.early
+        settings = self.settings
         access = Access(
             settings.policy,
             Pace(deadline_s=self.deadline_s, first_byte_s=settings.first_byte_s),
             settings.proxy,
             settings.headers_directory,
-            # Importing boto3 before the request is sent would only delay the request.
+            # Importing botocore before the request is sent would only delay the request.
             on_request_sent=self.upload.prepare,
             created_at=self.task.created_at,
             sleep=self.sleep,
         )
-        with self._opened(access) as source:
-            limits.check_content_length(source.size_bytes)
-            return download(source, spool, limits, self._observer(source, spool))
+        return self._opened(access)
 
     def _opened(self, access: Access) -> AbstractContextManager[MediaSource]:
         """Return the source, opened: a URL, or an object of the store."""
@@ -294,7 +302,9 @@ class Attempt:
         return record.result(self.upload.patiently(lambda: session.commit(sidecar, body)))
 
     def _open_session(self) -> Session:
-        """Open the session. The import is lazy: boto3 takes longer to import than a source to answer."""
-        from mediaimport_importer.store.asset import open_session  # noqa: PLC0415 - boto3 is slow to import
+        """Open the session. The import is lazy: botocore takes longer to import than a source to answer."""
+        if self.early is not None:
+            self.early.wait_until_sent()
+        from mediaimport_importer.store.asset import open_session  # noqa: PLC0415 - botocore is slow to import
 
         return open_session(self.settings.store, self.task, sleep=self.sleep)

@@ -26,6 +26,8 @@ from mediaimport_importer.settings import Settings, termination_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mediaimport_importer.early import EarlyRequest
+
 
 @dataclass
 class Interruption:
@@ -64,12 +66,17 @@ class Interruption:
 
 
 def outcome(
-    settings: Settings, report: Report, interruption: Interruption, *, sleep: Callable[[float], None] = time.sleep
+    settings: Settings,
+    report: Report,
+    interruption: Interruption,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    early: EarlyRequest | None = None,
 ) -> Result:
     """Return the result of one attempt; every exception becomes one. From then on no signal interrupts."""
     try:
         with interruption.allowed():
-            return Attempt(settings, report, interruption.deferred, sleep=sleep).run()
+            return Attempt(settings, report, interruption.deferred, sleep=sleep, early=early).run()
     except AttemptError as error:
         return failure(error)
     except InterruptedAttemptError:
@@ -88,26 +95,26 @@ def _location(error: Exception) -> str:
     return f"{type(error).__name__}{where}"
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], early: EarlyRequest | None = None) -> int:
     """Run one attempt, a Job's or a manual one; return the exit code of its reason."""
-    return _run_manually(arguments) if arguments else _run_as_job()
+    return _run_manually(arguments) if arguments else _run_as_job(early)
 
 
-def _run_as_job() -> int:
+def _run_as_job(early: EarlyRequest | None) -> int:
     report, interruption, env = Report(sys.stdout), Interruption(), Environment(os.environ)
     interruption.install()
     try:
         settings = Settings.read(env)
     except BadSettingError as error:
         return _finish(Result(reason=Reason.SETTINGS_INVALID, message=str(error)[:512]), report, termination_log(env))
-    result = outcome(settings, report, interruption)
+    result = outcome(settings, report, interruption, early=early)
     if settings.task.look_at_store and result.reason is Reason.IMPORTED:
         result = result.model_copy(update={"conditional_writes": _honours_conditions(settings, interruption)})
     return _finish(result, report, settings.termination_log)
 
 
 def _honours_conditions(settings: Settings, interruption: Interruption) -> bool | None:
-    from mediaimport_importer.store.asset import honours_conditions  # noqa: PLC0415 - boto3 is slow to import
+    from mediaimport_importer.store.asset import honours_conditions  # noqa: PLC0415 - botocore is slow to import
 
     keys = AssetKeys(settings.task.spec.user_id, settings.task.asset_id)
     try:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_api import __version__
-from mediaimport_api.reasons import Reason
+from mediaimport_api.reasons import MAX_MESSAGE, Reason
 from mediaimport_api.result import Result, ThumbnailOutcome, recorded_description
 from mediaimport_api.sidecar import Provenance, RecordedProvider, Sidecar, source_fingerprint
 from mediaimport_api.source_policy import url_host
-from mediaimport_api.status import MAX_MESSAGE, Asset, Kind, Media, MediaWarning
+from mediaimport_api.status import Asset, Kind, Media, MediaWarning
 
 if TYPE_CHECKING:
     from datetime import datetime

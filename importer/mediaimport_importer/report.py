@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from mediaimport_api.reasons import MAX_MESSAGE
 from mediaimport_api.result import LogLine, Result
-from mediaimport_api.status import MAX_MESSAGE, Progress, Step
+from mediaimport_api.status import Progress, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

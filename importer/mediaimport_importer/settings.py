@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediaimport_api.task import HEADERS_VARIABLE, TASK_VARIABLE, TERMINATION_MESSAGE_PATH, Task
+from mediaimport_api.names import TASK_VARIABLE
+from mediaimport_api.task import TERMINATION_MESSAGE_PATH, Task
 from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
+from mediaimport_importer.source import headers
 from mediaimport_importer.source.guard import FIRST_BYTE_S, FIRST_BYTE_VARIABLE
 from mediaimport_importer.source.proxy import Proxy
 
@@ -46,7 +48,7 @@ class Settings:
             scratch_bytes=env.integer("SCRATCH_SIZE_BYTES", DEFAULT_SCRATCH_BYTES, least=1),
             prober_socket=Path(env.text("PROBER_SOCKET")),
             termination_log=termination_log(env),
-            headers_directory=headers_directory(env),
+            headers_directory=headers.directory(env),
             proxy=Proxy.read(env),
             first_byte_s=env.integer(FIRST_BYTE_VARIABLE, FIRST_BYTE_S, least=1),
         )
@@ -55,12 +57,6 @@ class Settings:
 def termination_log(env: Environment) -> Path:
     """Return the file for the result, known even if every other setting is invalid."""
     return Path(env.text("TERMINATION_MESSAGE_PATH", TERMINATION_MESSAGE_PATH))
-
-
-def headers_directory(env: Environment) -> Path | None:
-    """Return the directory in which the Secret of source.headersSecretRef is mounted."""
-    directory = env.optional(HEADERS_VARIABLE)
-    return Path(directory) if directory else None
 
 
 def _task(text: str) -> Task:

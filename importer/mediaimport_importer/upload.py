@@ -45,7 +45,7 @@ def _waits() -> Iterator[float]:
 
 @dataclass
 class Upload:
-    """One asset's original. `open_session` imports boto3, which takes longer than a source to answer."""
+    """One asset's original. `open_session` imports botocore, which takes longer than a source to answer."""
 
     open_session: Callable[[], Session]
     deadline_s: float

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mediaimport_api.names import TASK_VARIABLE
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Source, Spec
-from mediaimport_api.task import TASK_VARIABLE, Task
+from mediaimport_api.task import Task
 
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.importer import baselines
@@ -179,10 +180,10 @@ def limited(bench: Bench, plan: Plan) -> list[Figure]:
         Figure(f"import, {plan.size_mb} MB, both legs at 20 MB/s", ours.wall_s, "s", leg_s),
         Figure("the same in turn", sequential.wall_s, "s", source.wall_s + store.wall_s),
         Figure("the same by curl | tee | aws s3 cp -", piped.wall_s, "s", leg_s),
-        Figure("import over the slower leg", ours.wall_s / limit_s, "x", 1, Bar(1.10)),
-        Figure("import over the slower leg as measured", ours.wall_s / leg_s, "x", 1, Bar(1.10)),
+        Figure("import over the slower leg", ours.wall_s / limit_s, "x", 1, Bar(1.05)),
+        Figure("import over the slower leg as measured", ours.wall_s / leg_s, "x", 1, Bar(1.05)),
         Figure("in turn over import", sequential.wall_s / ours.wall_s, "x", None, Bar(1.8, at_most=False)),
-        Figure("importer's peak memory", ours.peak_mb, "MB", None, Bar(100)),
+        Figure("importer's peak memory", ours.peak_mb, "MB", None, Bar(75)),
     ]
     copied = median([run(baselines.copied, bench) for _ in range(rounds)])
     return [*figures, Figure("rclone copyurl (transfer only)", copied.wall_s, "s", leg_s)]
@@ -196,14 +197,14 @@ def unlimited(bench: Bench, plan: Plan) -> list[Figure]:
         Figure(f"import, {plan.size_mb} MB, no limits", ours.wall_s, "s"),
         Figure("the same by curl | tee | aws s3 cp -", piped.wall_s, "s"),
         Figure("import over that pipe", ours.wall_s / piped.wall_s, "x", None, Bar(1)),
-        Figure("importer's peak memory, no limits", ours.peak_mb, "MB", None, Bar(100)),
+        Figure("importer's peak memory, no limits", ours.peak_mb, "MB", None, Bar(75)),
     ]
 
 
 def start(bench: Bench) -> Figure:
     """Return the figure of the importer's start."""
     waits_s = sorted(time_to_request_s(bench) for _ in range(START_ROUNDS))
-    return Figure("start to first byte requested", waits_s[START_ROUNDS // 2], "s", None, Bar(0.3))
+    return Figure("start to first byte requested", waits_s[START_ROUNDS // 2], "s", None, Bar(0.15))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mediaimport_api.names import HEADERS_VARIABLE
 from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import DEFAULT_PORTS, url_host
 
@@ -15,7 +17,7 @@ from mediaimport_importer.errors import RefusedError
 from mediaimport_importer.source.url import ascii_host, ascii_url
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from mediaimport_runtime.environment import Environment
 
 HOST_KEY = "host"
 MAX_BYTES = 16 * 1024
@@ -37,6 +39,12 @@ class SecretHeaders:
     def for_url(self, url: str) -> dict[str, str]:
         """Return the headers for a request to that URL: none for another origin."""
         return self.headers if _origin(url) == self.origin else {}
+
+
+def directory(env: Environment) -> Path | None:
+    """Return the directory in which the Secret of source.headersSecretRef is mounted."""
+    name = env.optional(HEADERS_VARIABLE)
+    return Path(name) if name else None
 
 
 def read(directory: Path | None, url: str) -> SecretHeaders:

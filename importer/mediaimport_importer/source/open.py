@@ -20,7 +20,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mediaimport_api.source_policy import SourcePolicy
-    from mediaimport_api.spec import Source
+
+
+DEADLINE_SHARE = 0.9
+"""Of the Job's deadline, which began before this process and would end it without a reason."""
+
+
+class SourceFields(Protocol):
+    """Fields of `spec.source` that a request needs."""
+
+    @property
+    def location(self) -> str:
+        """The URL."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The estimated expiry of the URL."""
+
+    @property
+    def headers_secret_ref(self) -> object | None:
+        """A Secret with request headers, None without one."""
+
+    @property
+    def provider(self) -> object | None:
+        """The generator that made the media, None if nobody says that one did."""
 
 
 class MediaSource(Protocol):
@@ -67,7 +90,7 @@ class Access:
 
 
 @contextmanager
-def opened(source: Source, access: Access) -> Iterator[MediaSource]:
+def opened(source: SourceFields, access: Access) -> Iterator[MediaSource]:
     """Request the source's URL and check its response; yield it ready to be read."""
     url = source.location
     if url.startswith("data:"):
@@ -77,7 +100,10 @@ def opened(source: Source, access: Access) -> Iterator[MediaSource]:
     guard = GuardedBackend(access.policy, access.pace)
     network = guard if access.proxy is None else ProxiedNetwork(access.proxy, guard, access.pace)
     secret = headers.read(access.headers_directory, url) if source.headers_secret_ref else None
-    waits_s = visibility.waits_s(source, created_at=access.created_at, now=datetime.now(UTC))
+    is_output = source.provider is not None
+    waits_s = visibility.waits_s(
+        expires_at=source.expires_at, is_output=is_output, created_at=access.created_at, now=datetime.now(UTC)
+    )
     requested = HttpSource(
         url,
         access.policy,
@@ -89,7 +115,7 @@ def opened(source: Source, access: Access) -> Iterator[MediaSource]:
         sleep=access.sleep,
     )
     with ExitStack() as stack:
-        yield _entered(stack, requested, is_young_output=source.provider is not None and bool(waits_s))
+        yield _entered(stack, requested, is_young_output=is_output and bool(waits_s))
 
 
 def _entered(stack: ExitStack, requested: HttpSource, *, is_young_output: bool) -> MediaSource:

@@ -13,8 +13,6 @@ from mediaimport_importer.errors import AttemptError, UnavailableError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mediaimport_api.spec import Source
-
 YOUNG = timedelta(minutes=10)
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Waits of one attempt for the output of a generator; another attempt follows."""
@@ -24,15 +22,18 @@ RETRY_AFTER_S = 30
 _STATUSES = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
 
 
-def waits_s(source: Source, *, created_at: datetime | None, now: datetime) -> tuple[float, ...]:
+def waits_s(
+    *, expires_at: datetime | None, is_output: bool, created_at: datetime | None, now: datetime
+) -> tuple[float, ...]:
     """Return the waits before a source that is not found is asked again; none for one that is not young.
 
-    `created_at`: of the resource, which a generator's callback creates at once; None is now.
+    `is_output`: somebody says that a generator made it. `created_at`: of the resource, which a generator's callback
+    creates at once; None is now.
     """
-    expired = source.expires_at is not None and source.expires_at <= now
+    expired = expires_at is not None and expires_at <= now
     if expired or (created_at is not None and now - created_at >= YOUNG):
         return ()
-    return WAITS_S if source.provider is not None else SHORT_WAITS_S
+    return WAITS_S if is_output else SHORT_WAITS_S
 
 
 def may_appear(refused: AttemptError) -> bool:

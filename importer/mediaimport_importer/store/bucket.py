@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -99,11 +99,12 @@ def encode_checksum(hexadecimal: str) -> str:
 
 def connect(settings: StoreSettings, *, sleep: Callable[[float], None] = time.sleep) -> Bucket:
     """Return the bucket; no request is made."""
-    return Bucket(boto3.client("s3", **_arguments(settings)), settings, sleep=sleep)
+    return Bucket(_client(settings), settings, sleep=sleep)
 
 
-def _arguments(settings: StoreSettings) -> dict[str, Any]:
-    return settings.client_arguments(
+def _client(settings: StoreSettings) -> S3Client:
+    """Return a client with credentials of its own; boto3 would make the same one, and take longer to import."""
+    arguments = settings.client_arguments(
         Config,
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
@@ -113,6 +114,7 @@ def _arguments(settings: StoreSettings) -> dict[str, Any]:
         request_checksum_calculation="when_required",
         tcp_keepalive=True,
     )
+    return cast("S3Client", botocore.session.Session().create_client("s3", **arguments))
 
 
 def can_stream(settings: StoreSettings) -> bool:
@@ -250,7 +252,7 @@ class Bucket:
         failure = translate(error, self.settings)
         if isinstance(failure, CredentialsExpiredError) and self.settings.keys.access_key_id is None:
             # The SDK renews by its own clock; a new session asks for new ones at once.
-            self.client = boto3.Session().client("s3", **_arguments(self.settings))
+            self.client = _client(self.settings)
         return failure
 
     def _or_absent(self, read: Callable[[], T]) -> T | None:

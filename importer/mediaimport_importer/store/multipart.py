@@ -99,7 +99,7 @@ def upload(bucket: Bucket, target: Target, reader: Reader, *, expected_bytes: in
     size = part_bytes(expected_bytes)
     readable = reader.reach(size)
     if readable < size:
-        return bucket.put_small(target, reader.read(readable))
+        return bucket.put_small(target, b"".join(iter(reader.read, b"")))
     abort_orphans(bucket, prefix=f"{target.key.rpartition('/')[0]}/")
     parts = _Parts(bucket, target, _create(bucket, target))
     try:

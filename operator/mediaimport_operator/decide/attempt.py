@@ -21,8 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mediaimport_api.reasons import ExitCode, Reason
-from mediaimport_api.status import MAX_MESSAGE
+from mediaimport_api.reasons import MAX_MESSAGE, ExitCode, Reason
 from mediaimport_runtime.text import public
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mediaimport_api.reasons import Reason
-from mediaimport_api.status import MAX_MESSAGE, Condition, ConditionType, ErrorInfo, Phase, Status
+from mediaimport_api.reasons import MAX_MESSAGE, Reason
+from mediaimport_api.status import Condition, ConditionType, ErrorInfo, Phase, Status
 from mediaimport_runtime.text import public, truncate
 
 from mediaimport_operator.observe.resource import read_status

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import job_name, run_hash
-from mediaimport_api.reasons import Reason, Retry
-from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, MAX_MESSAGE, Attempt, ConditionType, Tally
+from mediaimport_api.reasons import MAX_MESSAGE, Reason, Retry
+from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_LOG_TAIL, Attempt, ConditionType, Tally
 from mediaimport_runtime.text import truncate
 
 from mediaimport_operator.decide.attempt import (

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import LABEL_QUEUE, job_name, run_hash
-from mediaimport_api.reasons import Reason
-from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_MESSAGE, ConditionType, Phase
+from mediaimport_api.reasons import MAX_MESSAGE, Reason
+from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, ConditionType, Phase
 from mediaimport_runtime.text import public
 
 from mediaimport_operator.decide import history, retry

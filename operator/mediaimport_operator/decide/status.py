@@ -17,20 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mediaimport_api.reasons import Reason, Retry
+from mediaimport_api.reasons import MAX_MESSAGE, Reason, Retry
 from mediaimport_api.result import recorded_description
 from mediaimport_api.source_policy import url_host
-from mediaimport_api.status import (
-    MAX_MESSAGE,
-    MAX_STATUS_BYTES,
-    Condition,
-    ConditionType,
-    ErrorInfo,
-    Phase,
-    Progress,
-    Status,
-    Step,
-)
+from mediaimport_api.status import MAX_STATUS_BYTES, Condition, ConditionType, ErrorInfo, Phase, Progress, Status, Step
 from mediaimport_runtime.kubernetes.objects import json_bytes
 from mediaimport_runtime.text import duration_text, size_text, truncate
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from mediaimport_api import names
-from mediaimport_api.status import MAX_MESSAGE
+from mediaimport_api.reasons import MAX_MESSAGE
 from mediaimport_api.task import CLEANUP_CONTAINER, DELETION_VARIABLE, Deletion
 from mediaimport_runtime.kubernetes import objects
 from mediaimport_runtime.text import public

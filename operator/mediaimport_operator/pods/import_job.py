@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mediaimport_api import names
-from mediaimport_api.task import (
-    HEADERS_VARIABLE,
-    IMPORTER_CONTAINER,
-    PROBER_CONTAINER,
-    TASK_VARIABLE,
-    Task,
-)
+from mediaimport_api.names import HEADERS_VARIABLE, TASK_VARIABLE
+from mediaimport_api.task import IMPORTER_CONTAINER, PROBER_CONTAINER, Task
 from mediaimport_runtime.kubernetes import quantity
 
 from mediaimport_operator.observe.job import attempt_labels

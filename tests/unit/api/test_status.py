@@ -6,8 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from mediaimport_api.reasons import Reason, Retry
-from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, MAX_MESSAGE, Kind, MediaWarning, Phase, Status
+from mediaimport_api.reasons import MAX_MESSAGE, Reason, Retry
+from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, Kind, MediaWarning, Phase, Status
 from pydantic import ValidationError
 
 READY: dict[str, Any] = {

@@ -93,4 +93,8 @@ def test_waits_follow_from_the_age(
     expires_at = None if expires_in is None else NOW + expires_in
     source = Source(url="https://cdn.example/a.png", provider=provider, expires_at=expires_at)
 
-    assert visibility.waits_s(source, created_at=None if age is None else NOW - age, now=NOW) == expected
+    created_at = None if age is None else NOW - age
+    waits_s = visibility.waits_s(
+        expires_at=source.expires_at, is_output=source.provider is not None, created_at=created_at, now=NOW
+    )
+    assert waits_s == expected

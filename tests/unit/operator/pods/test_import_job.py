@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mediaimport_api.task import TASK_VARIABLE, Task
+from mediaimport_api.names import TASK_VARIABLE
+from mediaimport_api.task import Task
 from mediaimport_operator.observe import resource
 from mediaimport_operator.pods import import_job
 
