@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mediaimport_importer.media.formats import Format
     from mediaimport_importer.source.open import MediaSource
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
