@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from dev.cluster.kubectl import Kube
+from dev.cluster.kubectl import Kube, KubeError
 from dev.release.last import LastRelease
 from tests.support.installation.helm import CHART, Installation, Values, install
 from tests.support.replicate.manifest import deploy
@@ -30,6 +30,7 @@ BYTES_PER_SECOND = 25_000
 """The download takes longer than an upgrade."""
 PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 DELETED = {"deletionPolicy": "Delete"}
+NO_FINALIZERS = json.dumps({"metadata": {"finalizers": None}})
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,24 @@ class Release:
 @pytest.fixture(scope="module")
 def release(world: World, environment: dict[str, str], values: Values) -> Iterator[Release]:
     kube, namespace = Kube(environment), f"{world.namespace}-upgrade"
-    kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
+    remove(kube, namespace, wait=True)
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"], namespace=f"{world.namespace}-replicate")
     there = replace(world, installation=Installation(kube, namespace, "upgraded"))
     yield Release(there, environment, replicate, LastRelease.read())
-    kube.kubectl("delete", "namespace", namespace, "--wait=false")
+    remove(kube, namespace, wait=False)
     # The resource definition is the cluster's: this checkout's stays.
     install(world.installation, environment, replicate=replicate, values=values)
+
+
+def remove(kube: Kube, namespace: str, *, wait: bool) -> None:
+    """Delete the namespace; a failed test leaves imports with a finalizer, and the operator goes with the namespace."""
+    found = kube.kubectl("get", "mi", "--output", "name", namespace=namespace).split()
+    if found:
+        kube.kubectl("delete", *found, "--ignore-not-found", "--wait=false", namespace=namespace)
+    for name in kube.kubectl("get", "mi", "--output", "name", namespace=namespace).split():
+        with suppress(KubeError):  # the operator was faster
+            kube.kubectl("patch", name, "--type=merge", "--patch", NO_FINALIZERS, namespace=namespace)
+    kube.kubectl("delete", "namespace", namespace, "--ignore-not-found", f"--wait={str(wait).lower()}")
 
 
 def pod_images(world: World, component: str) -> set[str]:
