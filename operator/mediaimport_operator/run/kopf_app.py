@@ -5,6 +5,7 @@ Events of Jobs and pods do so before kopf gets them (`direct_watch`).
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.reconcile.context import Context
     from mediaimport_operator.run.kopf_session import AnswerGuard
+    from mediaimport_operator.run.watch_silence import WatchSilence
     from mediaimport_operator.settings.operator import Settings
 
 
@@ -78,6 +80,8 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     options.watching.server_timeout = 600
     options.watching.connect_timeout = 10
     options.watching.reconnect_backoff = 0.5
+    # kopf's own limit may cancel a watch that has begun again since, for ever and without a word: WatchLines has one.
+    options.watching.inactivity_timeout = math.inf
     for kind in (_JOBS, _PODS):
         options.watching.label_selectors[cast("Any", kind)] = selector(settings.instance)
     options.networking.request_timeout = 30
@@ -94,12 +98,13 @@ def registry(
     *,
     context: Context,
     options: kopf.OperatorSettings,
+    silence: WatchSilence,
     start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
 ) -> kopf.OperatorRegistry:
-    """Return kopf's handlers."""
+    """Return kopf's handlers; `silence` hears of each watch."""
     handlers = kopf.OperatorRegistry()
-    checks = guard(context, options)
+    checks = guard(context, options, silence)
 
     @kopf.on.startup(registry=handlers)
     async def started(**_: object) -> None:
@@ -159,7 +164,7 @@ def _uid(item: Object) -> str:
     return str(item["metadata"]["uid"])
 
 
-def guard(context: Context, options: kopf.OperatorSettings) -> AnswerGuard:
+def guard(context: Context, options: kopf.OperatorSettings, silence: WatchSilence) -> AnswerGuard:
     """Return the guard of kopf's answers. Events of Jobs and pods do not reach kopf, nor our own writes of imports."""
 
     def set_page_size(size: int) -> None:
@@ -177,6 +182,7 @@ def guard(context: Context, options: kopf.OperatorSettings) -> AnswerGuard:
 
     return DirectWatch(
         {"jobs": partial(take, "jobs"), "pods": partial(take, "pods"), names.PLURAL: is_known},
+        silence=silence,
         on_request=context.metrics.request,
         on_left_out=context.metrics.left_out,
         on_page_size=set_page_size,

@@ -27,6 +27,7 @@ from mediaimport_runtime.kubernetes.errors import ExpiredError, UnavailableError
 from mediaimport_runtime.kubernetes.objects import Object, json_bytes, strip_managed_fields
 
 from mediaimport_operator.cluster import COMPONENT
+from mediaimport_operator.run.watch_silence import DEAD_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from aiohttp.client_middlewares import ClientHandlerType
     from aiohttp.client_reqrep import ClientRequest
     from yarl import URL
+
+    from mediaimport_operator.run.watch_silence import WatchSilence
 
 _CONNECTIONS = 128
 """Three watches for each namespace, and kopf's other requests."""
@@ -87,13 +90,18 @@ class Pauses:
         """Wait until a request of that path may be made."""
         await asyncio.sleep(self._until_s.get(path, 0.0) - asyncio.get_running_loop().time())
 
-    def failed(self, path: str, *, named_wait_s: float = 0) -> None:
-        """Let the path's next request wait, twice as long as the one before, and as long as the API server says."""
+    def failed(self, path: str, *, named_wait_s: float = 0) -> float:
+        """Let the path's next request wait, twice as long as the one before, and as long as the API server says.
+
+        Return that time in seconds.
+        """
         failures = self._failures.get(path, 0)
         self._failures[path] = failures + 1
         backoff_s = min(_FIRST_PAUSE_S * 2 ** min(failures, 8), _MAX_PAUSE_S)
-        jittered_s = backoff_s * random.uniform(0.8, 1.0)  # noqa: S311 - jitter is no secret
-        self._until_s[path] = asyncio.get_running_loop().time() + max(jittered_s, named_wait_s)
+        jittered_s: float = backoff_s * random.uniform(0.8, 1.0)  # noqa: S311 - jitter is no secret
+        wait_s: float = max(jittered_s, named_wait_s)
+        self._until_s[path] = asyncio.get_running_loop().time() + wait_s
+        return wait_s
 
     def succeeded(self, path: str) -> None:
         """Let the path's next request wait no longer."""
@@ -105,9 +113,16 @@ class AnswerGuard:
     """A middleware of aiohttp: checks the answers that kopf gets."""
 
     def __init__(
-        self, *, on_request: OnRequest, on_left_out: OnLeftOut, on_page_size: Callable[[int], None], most: int
+        self,
+        *,
+        silence: WatchSilence,
+        on_request: OnRequest,
+        on_left_out: OnLeftOut,
+        on_page_size: Callable[[int], None],
+        most: int,
     ) -> None:
         """Take observers; `on_page_size` sets the size of the pages that kopf asks for, at most `most`."""
+        self._silence = silence
         self._on_request = on_request
         self._on_left_out = on_left_out
         self._on_page_size = on_page_size
@@ -119,6 +134,8 @@ class AnswerGuard:
         """Return the answer, checked; UnusableAnswerError, ListAgainError."""
         path = request.url.path
         await self._pauses.wait(path)
+        if "watch" in request.url.query or "limit" in request.url.query:
+            self._silence.heard(path)
         response = cast("CheckedResponse", await self._send(request, handler))
         try:
             await self._check(request.url, response)
@@ -166,7 +183,7 @@ class AnswerGuard:
         body = await response.content.read(_MAX_ERROR_BYTES)
         response.close()
         if status == _UNAUTHORIZED:
-            self._pauses.failed(path)
+            self._pause(path)
         if status == _UNAUTHORIZED or (status == _NOT_FOUND and _is_optional(url)):
             response.checked = {}
             return
@@ -241,9 +258,13 @@ class AnswerGuard:
             return json_bytes({"type": change.kind, "object": trimmed(change.resource)}) + b"\n"
         return line + b"\n"
 
+    def heard(self, path: str) -> None:
+        """Take note of a watch's line."""
+        self._silence.heard(path)
+
     def too_brief(self, path: str) -> None:
         """Take note of a watch that ended at once."""
-        self._pauses.failed(path)
+        self._pause(path)
 
     def left_out(self, path: str, count: int) -> None:
         """Report items that are no objects."""
@@ -252,7 +273,10 @@ class AnswerGuard:
 
     def _failed(self, path: str, error: UnavailableError) -> None:
         log.warning("unusable answer of the API server", extra={"path": path, "error": str(error)})
-        self._pauses.failed(path, named_wait_s=error.named_wait_s)
+        self._pause(path, named_wait_s=error.named_wait_s)
+
+    def _pause(self, path: str, *, named_wait_s: float = 0) -> None:
+        self._silence.waits(path, self._pauses.failed(path, named_wait_s=named_wait_s))
 
 
 class WatchLines:
@@ -272,6 +296,7 @@ class WatchLines:
         try:
             async for line in _lines(self._content):
                 events += 1
+                self._guard.heard(self._path)
                 if (checked := self._guard.line(self._path, line)) is not None:
                     yield checked
         finally:
@@ -294,9 +319,9 @@ def _is_optional(url: URL) -> bool:
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield whole lines that are not empty, and what follows the last one."""
+    """Yield whole lines that are not empty, and what follows the last one; ListAgainError if none comes any more."""
     rest = b""
-    async for piece in content.iter_any():
+    while piece := await _piece(content):
         *whole, rest = (rest + piece).split(b"\n")
         for line in whole:
             if line:
@@ -305,6 +330,14 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             break
     if rest:
         yield rest
+
+
+async def _piece(content: aiohttp.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(DEAD_S):
+            return await content.readany()
+    except TimeoutError as error:
+        raise ListAgainError(f"the watch has brought nothing for {DEAD_S:.0f} s") from error
 
 
 def trimmed(item: Object) -> Object:

@@ -23,6 +23,7 @@ from mediaimport_operator.run import kopf_app
 from mediaimport_operator.run.lease import REQUEST_TIMEOUT_S, Lease, lease_name
 from mediaimport_operator.run.probes import serving_probes
 from mediaimport_operator.run.resync import INTERVAL_S, Resync
+from mediaimport_operator.run.watch_silence import WatchSilence
 from mediaimport_operator.run.workers import Workers
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Operator:
         self.context = context
         self.stopped = asyncio.Event()
         self.failure: BaseException | None = None
+        self.silence = WatchSilence()
         self._clock = clock
         settings = context.settings
         self._lease = Lease(
@@ -92,6 +94,7 @@ class Operator:
         add("lease_held", "1 while this operator is the leader.", lambda: float(self._lease.held.is_set()))
         add("clock_offset_seconds", "Time by which the API server is ahead of this node.", lambda: self._clock.offset_s)
         add("resync_age_seconds", "Time since the last resync.", self._resync_age_s)
+        add("watch_silence_seconds", "Time since the most silent watch said anything.", lambda: self.silence.longest_s)
 
     def _resync_age_s(self) -> float:
         last = self._resync.last_at
@@ -112,6 +115,7 @@ class Operator:
             await self._lease.acquire()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._lease.keep())
+                tasks.create_task(self.silence.keep_checking())
                 await self._resync.first()
                 tasks.create_task(self._resync.forever())
                 tasks.create_task(self._workers.run())
@@ -202,7 +206,13 @@ async def _run_kopf(settings: Settings, operator: Operator) -> None:
     """Run kopf until it ends. It takes seconds to stop: a task of its own that fails is reported at once."""
     options, ours = kopf_app.kopf_settings(settings), asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=kopf_app.registry(context=operator.context, options=options, start=operator.start, stop=operator.stop),
+        registry=kopf_app.registry(
+            context=operator.context,
+            options=options,
+            silence=operator.silence,
+            start=operator.start,
+            stop=operator.stop,
+        ),
         settings=options,
         # kopf would look up the user's name, which an arbitrary uid does not have.
         identity=cast("Any", settings.pod_name),

@@ -101,6 +101,7 @@ def remote(burst: Burst, world: World, environment: dict[str, str], store: Distu
 
 def test_store_is_stopped_for_a_minute(remote: Burst, store: Disturbed) -> None:
     remote.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+    remote.taken_up()
     remote.observe_for(5)
     store.stop(DISTURBED_S)
     remote.all_ready(timeout_s=400)
@@ -112,6 +113,7 @@ def test_store_is_slow(remote: Burst, store: Disturbed) -> None:
         {"type": "latency", "stream": "downstream", "attributes": {"latency": 500, "jitter": 300}},
     )
     remote.fill(20, size_bytes=2_000_000)
+    remote.taken_up()
     remote.observe_for(DISTURBED_S)
     store.repair()
     remote.all_ready(timeout_s=400)
@@ -120,6 +122,7 @@ def test_store_is_slow(remote: Burst, store: Disturbed) -> None:
 def test_store_resets_every_second_connection(remote: Burst, store: Disturbed) -> None:
     store.disturb({"type": "reset_peer", "stream": "upstream", "toxicity": 0.5, "attributes": {"timeout": 200}})
     remote.fill(20, size_bytes=2_000_000, bytes_per_second=500_000)
+    remote.taken_up()
     remote.observe_for(DISTURBED_S)
     store.repair()
     remote.all_ready(timeout_s=400)

@@ -45,6 +45,10 @@ class Burst:
         items = [self.world.manifest(f"{self.prefix}{number:03}", spec) for number in range(count)]
         self.world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
+    def taken_up(self) -> None:
+        """Wait until each has a phase: an operator whose watches are lost sees imports only at its next resync."""
+        self.world.wait_until(lambda: "" not in self.phases(), f"a phase of all {self.prefix}", timeout_s=60)
+
     def resources(self) -> list[Resource]:
         """Return the current resources of this burst."""
         listed = json.loads(self.world.kubectl("get", "mi", "-o", "json"))["items"]

@@ -10,6 +10,7 @@ import pytest
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.run.kopf_app import guard
 from mediaimport_operator.run.kopf_session import ListAgainError
+from mediaimport_operator.run.watch_silence import WatchSilence
 
 from tests.support.operator_fakes import FakeCluster, as_cluster
 
@@ -33,7 +34,7 @@ def context(build: Build) -> Context:
 
 @pytest.fixture
 def watch(context: Context) -> AnswerGuard:
-    return guard(context, kopf.OperatorSettings())
+    return guard(context, kopf.OperatorSettings(), WatchSilence())
 
 
 def event(kind: str, item: Object, version: int = 7) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import kopf
@@ -7,6 +8,7 @@ import pytest
 from mediaimport_api import __version__
 from mediaimport_operator.run.kopf_app import NullDiffBaseStorage, kopf_settings
 from mediaimport_operator.run.kopf_session import AnswerGuard, open_session
+from mediaimport_operator.run.watch_silence import WatchSilence
 
 if TYPE_CHECKING:
     from tests.support.operator_fakes import Build
@@ -25,6 +27,7 @@ def test_kopf_watches_only_our_jobs_and_pods_and_writes_nothing(build: Build) ->
     assert len(selected) == 2
     assert all("mediaimport.dev/instance=mediaimport" in labels for labels in selected.values())
     assert (options.posting.enabled, options.scanning.disabled, options.peering.standalone) == (False, True, True)
+    assert options.watching.inactivity_timeout == math.inf, "an armed limit of kopf's cancels the watch after it"
 
 
 def nothing(*_: object, **__: object) -> None:
@@ -33,7 +36,7 @@ def nothing(*_: object, **__: object) -> None:
 
 @pytest.mark.anyio
 async def test_watches_name_the_operator_as_their_user_agent() -> None:
-    guard = AnswerGuard(on_request=nothing, on_left_out=nothing, on_page_size=nothing, most=1)
+    guard = AnswerGuard(silence=WatchSilence(), on_request=nothing, on_left_out=nothing, on_page_size=nothing, most=1)
     async with open_session(kopf.ConnectionInfo(server="https://api.example", token="t"), guard) as opened:
         assert opened.headers["User-Agent"] == f"mediaimport-operator/{__version__}"
         assert opened.headers["Authorization"] == "Bearer t"

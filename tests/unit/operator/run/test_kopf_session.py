@@ -12,9 +12,11 @@ from uuid import UUID
 
 import kopf
 import pytest
+from aiohttp import web
 from mediaimport_operator.cluster import Cluster
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.run import kopf_app
+from mediaimport_operator.run.watch_silence import DEAD_S, LOST_S, WatchLostError, WatchSilence
 
 from tests.support.fake_api.faults import answer, cut
 from tests.support.fake_api.server import FakeApi, html
@@ -80,6 +82,7 @@ class World:
     context: Context
     options: kopf.OperatorSettings
     running: asyncio.Task[None]
+    silence: WatchSilence
 
     def put(self, number: int) -> str:
         """Store an import; return its uid."""
@@ -118,8 +121,8 @@ async def watching(api: FakeApi, build: Build, folder: Path, monkeypatch: pytest
 
     async with api.client() as client:
         context = Context.create(build.settings(), Cluster(client), clock=lambda: build.now)
-        options = kopf_app.kopf_settings(build.settings())
-        handlers = kopf_app.registry(context=context, options=options, start=nothing, stop=nothing)
+        options, silence = kopf_app.kopf_settings(build.settings()), WatchSilence()
+        handlers = kopf_app.registry(context=context, options=options, silence=silence, start=nothing, stop=nothing)
         running = asyncio.create_task(
             kopf.operator(
                 registry=handlers,
@@ -131,7 +134,7 @@ async def watching(api: FakeApi, build: Build, folder: Path, monkeypatch: pytest
             )
         )
         try:
-            yield World(api, build, context, options, running)
+            yield World(api, build, context, options, running, silence)
         finally:
             stopped.set()
             api.heal()
@@ -251,3 +254,40 @@ async def test_large_objects_are_listed_in_small_pages_and_cut(api: FakeApi, bui
             await running.sees(uid)
             assert running.context.cache.imports.get(uid)["spec"]["metadata"] == {}
         assert running.options.watching.chunk_size < 20
+
+
+async def test_watch_that_brings_nothing_any_more_begins_again(api: FakeApi, world: Any) -> None:  # noqa: ANN401
+    async def mute(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.sleep(2 * DEAD_S)
+        return response
+
+    fault = api.fault(WATCH, mute, times=1)
+    async with world() as running:
+        await asyncio.wait_for(fault.met.wait(), 60)
+        await running.sees(running.put(1), within_s=DEAD_S + 30)
+
+
+async def test_watch_that_kopf_loses_ends_the_operator(world: Any) -> None:  # noqa: ANN401
+    async with world() as running:
+        await running.sees(running.put(1))
+        checking = asyncio.create_task(running.silence.keep_checking())
+        await asyncio.sleep(70)
+        assert not checking.done()
+        (lost,) = [each for each in asyncio.all_tasks() if each.get_name().startswith("watcher for jobs")]
+        lost.cancel()
+        with pytest.raises(
+            WatchLostError, match=r"GET /apis/batch/v1/namespaces/media/jobs: the watch has been silent"
+        ):
+            await asyncio.wait_for(checking, LOST_S + 70)
+
+
+async def test_watch_that_the_api_server_holds_off_is_not_lost(api: FakeApi, world: Any) -> None:  # noqa: ANN401
+    fault = api.fault(WATCH, answer(429, "{}", {"Retry-After": "400"}), times=1)
+    async with world() as running:
+        await asyncio.wait_for(fault.met.wait(), 60)
+        checking = asyncio.create_task(running.silence.keep_checking())
+        await running.sees(running.put(1), within_s=430)
+        assert not checking.done()
+        checking.cancel()

@@ -83,7 +83,13 @@ async def test_error_outside_a_reconcile_ends_the_operator(
 
 async def test_kopf_gets_handlers_for_each_kind(build: Build, operator: Operator) -> None:
     options = kopf_app.kopf_settings(build.settings())
-    handlers = kopf_app.registry(context=operator.context, options=options, start=operator.start, stop=operator.stop)
+    handlers = kopf_app.registry(
+        context=operator.context,
+        options=options,
+        silence=operator.silence,
+        start=operator.start,
+        stop=operator.stop,
+    )
 
     watched = {str(each.id) for each in handlers._watching.get_all_handlers()}
     assert watched == {"mediaimports-changed", "jobs-changed", "pods-changed"}

@@ -1,0 +1,57 @@
+"""Silence of kopf's watches: a watch of kopf may end without a word, and then only resyncs see what changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEAD_S = 90.0
+"""The API server sends a bookmark each minute: a connection that brings nothing for so long is dead."""
+LOST_S = 180.0
+"""A watch of which nothing is heard for so long, neither a line nor a request, is lost."""
+_CHECK_S = 15.0
+
+
+class WatchLostError(Exception):
+    """kopf watches a kind no longer. The next process begins all watches again."""
+
+
+class WatchSilence:
+    """The last sign of life of each watch, by the path of its requests."""
+
+    def __init__(self) -> None:
+        self._heard_s: dict[str, float] = {}
+        self._clock: Callable[[], float] = time.monotonic
+
+    def heard(self, path: str) -> None:
+        """Take note of a line or of a request."""
+        self._clock = asyncio.get_running_loop().time
+        self._heard_s[path] = max(self._heard_s.get(path, 0.0), self._clock())
+
+    def waits(self, path: str, wait_s: float) -> None:
+        """Take note that the watch's next request follows only after that time."""
+        if path in self._heard_s:
+            self._heard_s[path] = self._clock() + wait_s
+
+    @property
+    def longest_s(self) -> float:
+        """The seconds for which the most silent watch has been silent; 0 before the first."""
+        return self._longest()[1]
+
+    async def keep_checking(self) -> None:
+        """Raise WatchLostError for a watch that has been silent for LOST_S."""
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            path, silent_s = self._longest()
+            if silent_s > LOST_S:
+                raise WatchLostError(f"GET {path}: the watch has been silent for {silent_s:.0f} s")
+
+    def _longest(self) -> tuple[str, float]:
+        if not self._heard_s:
+            return "", 0.0
+        path, heard_s = min(self._heard_s.items(), key=lambda each: each[1])
+        return path, max(0.0, self._clock() - heard_s)
