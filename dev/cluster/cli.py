@@ -17,7 +17,7 @@ from dev.cluster.run import interruption, turn
 from dev.cluster.up import up
 
 # Programs that tests run without a cluster, and the Debian package of each.
-TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "npm": "npm"}
+TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "npm": "npm", "pg_createcluster": "postgresql"}
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], None]
 

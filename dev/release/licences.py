@@ -15,7 +15,9 @@ _INTRODUCTION = """# Licences
 
 MediaImport is under Apache-2.0. These Python packages are in both images, each with its licence's text in its
 `.dist-info` folder; in the prober's alone are pillow and, with libvips, libheif and libde265 as shared libraries,
-pyvips, pyvips-binary and pi-heif. `make verify` refuses a licence that nobody has read yet. The packages of Debian keep
+pyvips, pyvips-binary and pi-heif. psycopg-binary carries libpq (PostgreSQL) and OpenSSL
+(Apache-2.0) as shared libraries. `make verify`
+refuses a licence that nobody has read yet. The packages of Debian keep
 theirs in `/usr/share/doc/*/copyright`; ffmpeg, as Debian builds it, is under GPL-2.0-or-later, and our programs only
 run it. The
 [bills of materials](../release.md#7-bills-of-materials) list all of it.
@@ -24,11 +26,13 @@ run it. The
 _ACCEPTED = {
     "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0",
     "MPL-2.0",  # copyleft by the file, and we change no file of it
-    "LGPL-3.0-or-later",  # copyleft by the library, which stays a file of its own that anybody can replace
+    # Copyleft by the library, which stays a file of its own that anybody can replace.
+    "LGPL-3.0-only", "LGPL-3.0-or-later",
 }  # fmt: skip
 _SYNONYMS = {"Apache 2.0": "Apache-2.0", "Apache License 2.0": "Apache-2.0", "MIT License": "MIT"}
 # Packages whose metadata say less than their LICENSE files.
 _READ = {
+    "aiosqlite": "MIT",
     "itsdangerous": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "uvloop": "Apache-2.0 OR MIT",
@@ -59,8 +63,8 @@ def _locked() -> list[tuple[str, str]]:
 
 
 def pins(lock: str) -> list[tuple[str, str]]:
-    """Return name and version of each requirement."""
-    return re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==(\S+)", lock, re.MULTILINE)
+    """Return name and version of each requirement, without those of Windows alone, which no image has."""
+    return re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==(\S+)(?=\s)(?! ; sys_platform == 'win32')", lock, re.MULTILINE)
 
 
 def licence(name: str, *, expression: str, text: str) -> str:

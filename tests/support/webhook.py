@@ -10,6 +10,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,15 +20,16 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Owner, Provenance, Sidecar, Tombstone, source_fingerprint
 from mediaimport_api.status import Asset, Kind, Media, Thumbnail, VideoMedia
 from mediaimport_runtime.environment import Environment
-from mediaimport_webhook.app import Dependencies, build
-from mediaimport_webhook.settings import Settings
+from mediaimport_webhook.app import Database, Dependencies, build
+from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, migrate, opened
+from mediaimport_webhook.settings import CatalogueUrl, Settings
 from mediaimport_webhook.store import SignedUpload, SignedUrl, StoreUnavailableError
 
 from tests.support.openapi import breach
 from tests.support.webhook_cluster import FakeCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     from mediaimport_webhook.store import Waiting
 
@@ -158,6 +160,21 @@ class FakeReplicate:
         return httpx.Response(201, json=prediction)
 
 
+@asynccontextmanager
+async def _database(source: CatalogueUrl | None) -> AsyncIterator[Database | None]:
+    if source is None:
+        yield None
+        return
+    async with opened(source) as engine:
+        yield Database(DatabaseArchive(engine), Recorder(engine))
+
+
+async def migrated(url: str) -> None:
+    """Bring a catalogue's database to this release's schema."""
+    async with opened(CatalogueUrl(url, None)) as engine:
+        await migrate(engine)
+
+
 class RunningWebhook:
     """Webhook with its fakes, driven from synchronous tests."""
 
@@ -172,11 +189,20 @@ class RunningWebhook:
         self._has_own_runner = first is None
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.replicate))
         self.access_log = io.StringIO()
+        settings = Settings.read(Environment(variables))
+        self._database = _database(settings.catalogue_url)
+        self.database = self.run(self._database.__aenter__())
         dependencies = Dependencies(
-            self.cluster, FakeSigner(), self.sidecars, http, access_log=self.access_log, incoming=self.incoming
+            self.cluster,
+            FakeSigner(),
+            self.sidecars,
+            http,
+            access_log=self.access_log,
+            incoming=self.incoming,
+            database=self.database,
         )
         self.metrics = dependencies.metrics
-        self.app = build(Settings.read(Environment(variables)), dependencies)
+        self.app = build(settings, dependencies)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://webhook.test")
         self._life = self.app.router.lifespan_context(self.app)
@@ -215,7 +241,7 @@ class RunningWebhook:
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Let the webhook's tasks run until the condition holds."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not holds():
             assert time.monotonic() < deadline, "the condition never came to hold"
             self.run(asyncio.sleep(0.001))
@@ -238,6 +264,7 @@ class RunningWebhook:
 
     def close(self) -> None:
         self.run(self._life.__aexit__(None, None, None))
+        self.run(self._database.__aexit__(None, None, None))
         self.run(self._client.aclose())
         if self._has_own_runner:
             self._runner.close()

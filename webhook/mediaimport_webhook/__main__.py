@@ -1,4 +1,4 @@
-"""Command of the webhook: `python -m mediaimport_webhook [serve | recover | create-secrets]`."""
+"""Command of the webhook: `python -m mediaimport_webhook [serve | recover | migrate | create-secrets]`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_webhook.access.first_secrets import FirstSecrets, create_absent
-from mediaimport_webhook.app import Dependencies, build
-from mediaimport_webhook.catalogue import Catalogue
+from mediaimport_webhook.app import Database, Dependencies, build
+from mediaimport_webhook.catalogue import Catalogue, DatabaseUnavailableError
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
 from mediaimport_webhook.generation.intake import Intake
 from mediaimport_webhook.generation.owner import OwnerTokens
@@ -29,7 +30,7 @@ from mediaimport_webhook.generation.recovery import Recovery
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.http.protocol import BoundedProtocol
 from mediaimport_webhook.imports.create import Imports
-from mediaimport_webhook.settings import Settings
+from mediaimport_webhook.settings import CatalogueUrl, Settings
 from mediaimport_webhook.store import StoreUnavailableError
 from mediaimport_webhook.store.incoming import Incoming
 from mediaimport_webhook.store.presign import Presigner
@@ -37,7 +38,7 @@ from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from types import FrameType
 
     from mediaimport_runtime.kubernetes.client import Client
@@ -112,16 +113,44 @@ async def recover_missed(settings: Settings) -> int:
     return 0
 
 
+@asynccontextmanager
+async def _database(source: CatalogueUrl | None) -> AsyncIterator[Database | None]:
+    """Open the catalogue's database, if there is one. It is not asked before it is needed."""
+    if source is None:
+        yield None
+        return
+    # SQLAlchemy takes 20 MB, so only a webhook with a database loads it.
+    from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, opened  # noqa: PLC0415 - see above
+
+    async with opened(source) as engine:
+        yield Database(DatabaseArchive(engine), Recorder(engine))
+
+
+async def migrate(source: CatalogueUrl) -> int:
+    """Bring the schema of the catalogue's database to this release's version; return the exit code."""
+    from mediaimport_webhook.catalogue import database  # noqa: PLC0415 - 20 MB that only a database needs
+
+    try:
+        async with database.opened(source) as engine:
+            await database.migrate(engine)
+    except DatabaseUnavailableError as error:
+        log.error("the catalogue's database cannot be migrated", extra={"error": str(error)})  # noqa: TRY400 - expected: no traceback
+        return 1
+    log.info("the catalogue's database is of this release's version")
+    return 0
+
+
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; running requests are finished first."""
     async with (
         connect(COMPONENT, connections=_CONNECTIONS, timeout_s=_API_TIMEOUT_S) as api,
         http_client() as http,
         open_fetch(settings.store) as fetch,
+        _database(settings.catalogue_url) as database,
     ):
         cluster = _cluster(api, settings)
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)
-        dependencies = Dependencies(cluster, signer, Sidecars(settings.store, fetch), http)
+        dependencies = Dependencies(cluster, signer, Sidecars(settings.store, fetch), http, database=database)
         config = uvicorn.Config(
             build(settings, dependencies),
             host=settings.host,
@@ -159,7 +188,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-_CREATE_SECRETS = "create-secrets"
+_CREATE_SECRETS, _MIGRATE = "create-secrets", "migrate"
 _COMMANDS = {"serve": serve, "recover": recover_missed}
 _ALIASES = {"sweep": "recover"}
 """Former names."""
@@ -171,6 +200,12 @@ def _command(name: str, env: Environment) -> Coroutine[Any, Any, int]:
         first = FirstSecrets.read(env)
         logs.configure(first.log_level)
         return create_secrets(first)
+    if name == _MIGRATE:
+        source = CatalogueUrl.of(env)
+        if source is None:
+            raise BadSettingError("CATALOGUE_URL is not set; set it, or CATALOGUE_URL_FILE, to migrate the database")
+        logs.configure(env.text("LOG_LEVEL", "info"))
+        return migrate(source)
     settings = Settings.read(env)
     logs.configure(settings.log_level)
     return _COMMANDS[_ALIASES.get(name, name)](settings)
@@ -179,13 +214,15 @@ def _command(name: str, env: Environment) -> Coroutine[Any, Any, int]:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="mediaimport_webhook", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=[*_COMMANDS, *_ALIASES, _CREATE_SECRETS], default="serve")
+    parser.add_argument(
+        "command", nargs="?", choices=[*_COMMANDS, *_ALIASES, _CREATE_SECRETS, _MIGRATE], default="serve"
+    )
     try:
         command = _command(parser.parse_args().command, Environment(os.environ))
         allow_deep_json()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(command)
-    except BadSettingError as error:
+    except (BadSettingError, DatabaseUnavailableError) as error:
         print(f"mediaimport_webhook: {error}", file=sys.stderr)
         return 2
 

@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 
 from mediaimport_webhook.access.authenticator import authenticator_of, has_valid_token
 from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
-from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Presenter, Reflector
+from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Listing, Presenter, Reflector
 from mediaimport_webhook.generation.ends import Ends, RemovalRecorder
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
 from mediaimport_webhook.generation.intake import Intake
@@ -56,10 +56,20 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from mediaimport_webhook.access.authenticator import Authenticator
+    from mediaimport_webhook.catalogue import Archive
+    from mediaimport_webhook.catalogue.database import Recorder
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.settings import Settings
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Database:
+    """The catalogue's database: what reads it, and what writes it."""
+
+    archive: Archive
+    recorder: Recorder
 
 
 @dataclass(frozen=True)
@@ -77,14 +87,24 @@ class Dependencies:
     limits: Limits = field(default_factory=Limits)
     incoming: IncomingStore | None = None
     """None: the store of the settings."""
+    database: Database | None = None
+    """Of the catalogue; None for none."""
 
 
 def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     """Return the application; BadSettingError if the tokens file, the models file or a webhook secret is wrong."""
     records = Records(dependencies.cluster)
     removals = RemovalRecorder(Ends(records))
-    catalogue = Catalogue(removals.note)
+    database, tasks = dependencies.database, [removals.run, records.keep_clean]
+    if database is None:
+        catalogue = Catalogue(removals.note)
+    else:
+        recorder = database.recorder
+        catalogue = Catalogue(removals.note, on_changed=recorder.note, on_gone=recorder.note_gone)
+        _observe_database(dependencies.metrics, recorder)
     reflector = Reflector(dependencies.cluster, catalogue)
+    if database is not None:
+        tasks += [database.recorder.run, partial(database.recorder.keep_swept, catalogue, reflector.synced)]
     _observe_cache(dependencies.metrics, reflector, catalogue)
     authenticator = authenticator_of(settings, dependencies.http, dependencies.metrics)
     app = Starlette(
@@ -97,7 +117,7 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
             StoreUnavailableError: _store_unavailable,
             Exception: problems.internal_error_response,
         },
-        lifespan=lambda _: _running(reflector.run, removals.run, records.keep_clean),
+        lifespan=lambda _: _running(reflector.run, *tasks),
     )
     app.router.redirect_slashes = False
     return app
@@ -112,7 +132,8 @@ def _routes(
 ) -> list[Route]:
     cluster, sidecars, metrics = dependencies.cluster, dependencies.sidecars, dependencies.metrics
     presenter = Presenter(dependencies.signer)
-    lookup = AssetLookup(catalogue, cluster, sidecars)
+    archive = None if dependencies.database is None else dependencies.database.archive
+    lookup = AssetLookup(catalogue, cluster, sidecars, archive=archive)
     incoming = dependencies.incoming or Incoming(settings.store, upload_lifetime_s=settings.presign_seconds)
     imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
     media_routes = media.MediaRoutes(
@@ -121,6 +142,7 @@ def _routes(
         imports=imports,
         deletions=Deletions(cluster, catalogue, sidecars, settings.namespace),
         catalogue=catalogue,
+        listing=Listing(catalogue, archive),
         lookup=lookup,
         presenter=presenter,
         reflector=reflector,
@@ -190,6 +212,15 @@ def _observe_cache(metrics: Metrics, reflector: Reflector, catalogue: Catalogue)
         broken_resources=lambda: catalogue.broken,
         last_event_age_s=lambda: reflector.last_event_age_s or 0,
         stale=lambda: reflector.is_stale,
+    )
+
+
+def _observe_database(metrics: Metrics, recorder: Recorder) -> None:
+    metrics.observe_database(
+        unrecorded=lambda: recorder.unrecorded,
+        failing=lambda: recorder.is_failing,
+        written=lambda: recorder.written,
+        refused=lambda: recorder.refused,
     )
 
 

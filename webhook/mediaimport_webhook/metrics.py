@@ -97,6 +97,20 @@ class Metrics:
             "cache_stale", "1 while the cache is not synced yet or the API server does not answer, else 0.", stale
         )
 
+    def observe_database(
+        self,
+        *,
+        unrecorded: Callable[[], float],
+        failing: Callable[[], float],
+        written: Callable[[], float],
+        refused: Callable[[], float],
+    ) -> None:
+        """Register the gauges of the catalogue's database."""
+        self._gauge("catalogue_unrecorded", "Changes that wait to be written to the database.", unrecorded)
+        self._gauge("catalogue_failing", "1 while the database cannot be written, else 0.", failing)
+        self._gauge("catalogue_rows_written", "Rows sent to the database since the start.", written)
+        self._gauge("catalogue_rows_refused", "Rows that the database refused since the start.", refused)
+
     def _counter(self, name: str, description: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}{name}", description, labels, registry=self.registry)
 

@@ -43,6 +43,28 @@ class Oidc:
 
 
 @dataclass(frozen=True)
+class CatalogueUrl:
+    """URL of the catalogue's database; one in a file is read again for each connection, so a password may rotate."""
+
+    url: str | None = field(repr=False)
+    file: Path | None
+
+    def read(self) -> str:
+        """Return the URL as it is now; OSError if its file cannot be read."""
+        return self.url or ("" if self.file is None else self.file.read_text().strip())
+
+    @classmethod
+    def of(cls, env: Environment) -> CatalogueUrl | None:
+        """Return the URL of CATALOGUE_URL or CATALOGUE_URL_FILE; None for no database. BadSettingError for both."""
+        url, file = env.optional("CATALOGUE_URL"), _path(env.optional("CATALOGUE_URL_FILE"))
+        if url is not None and file is not None:
+            raise BadSettingError("CATALOGUE_URL and CATALOGUE_URL_FILE are both set; leave one out")
+        if url is not None and not url.startswith(("postgresql://", "postgres://", "sqlite:///")):
+            raise BadSettingError("CATALOGUE_URL must start with postgresql:// or sqlite:///")
+        return None if url is None and file is None else cls(url, file)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings. A route that needs one which is None answers 503 and names the variable."""
 
@@ -65,6 +87,8 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     """Networks of the proxies whose X-Forwarded-For is believed."""
     store: StoreSettings
+    catalogue_url: CatalogueUrl | None
+    """None: no database; an asset is listed as long as its resource exists."""
     sources: SourcePolicy
     presign_seconds: int
     max_size_bytes: int
@@ -110,6 +134,7 @@ class Settings:
             event_streams_per_user=env.integer("EVENT_STREAMS_PER_USER", 100),
             trusted_proxies=env.networks("TRUSTED_PROXIES"),
             store=StoreSettings.read(env),
+            catalogue_url=CatalogueUrl.of(env),
             sources=env.source_policy(),
             presign_seconds=_presign_seconds(env),
             max_size_bytes=env.integer("MAX_SIZE_BYTES", _MAX_SIZE_BYTES, least=1),

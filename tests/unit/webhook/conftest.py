@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.webhook import ALICE, BOB, MODELS, OWNER_KEY, ROOT, SECRET, Make, RunningWebhook, Start
+from tests.support.postgres import Postgres, postgres
+from tests.support.webhook import ALICE, BOB, MODELS, OWNER_KEY, ROOT, SECRET, Make, RunningWebhook, Start, migrated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +52,25 @@ def start(variables: dict[str, str]) -> Iterator[Start]:
     yield starter
     for each in reversed(running):
         each.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgres]:
+    """Return a real server; a test that stops it starts it again."""
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a migrated database, of either kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'catalogue.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgresql")
+        url = server.create_database()
+    asyncio.run(migrated(url))
+    return url
 
 
 @pytest.fixture

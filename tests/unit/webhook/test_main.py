@@ -36,6 +36,6 @@ def test_webhook_loads_the_kubernetes_client_at_its_start(loaded: set[str]) -> N
     assert "kubernetes.aio.client" in loaded
 
 
-@pytest.mark.parametrize("module", ["kubernetes.client", "jwt", "cryptography", "requests"])
+@pytest.mark.parametrize("module", ["kubernetes.client", "jwt", "cryptography", "requests", "sqlalchemy", "alembic"])
 def test_webhook_does_not_load_what_its_settings_do_not_need(loaded: set[str], module: str) -> None:
     assert module not in loaded

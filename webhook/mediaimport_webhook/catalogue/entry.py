@@ -36,10 +36,12 @@ class Entry:
     """One asset as the catalogue keeps it. `json` lacks only the presigned URLs."""
 
     resource_name: str
+    resource_uid: str
     version: int
     asset_id: str
     user_id: str
     created_at: str
+    completed_at: str | None
     status: schemas.AssetStatus
     type: schemas.AssetKind | None
     tags: tuple[str, ...]
@@ -105,10 +107,12 @@ def _entry_of(resource: Resource) -> Entry:
     }
     return Entry(
         resource_name=about["name"],
+        resource_uid=about["uid"],
         version=int(about["resourceVersion"]),
         asset_id=keys.asset_id,
         user_id=keys.user_id,
         created_at=about["creationTimestamp"],
+        completed_at=_completed_at(status),
         status=asset_status,
         type=kind,
         tags=tuple(tags),
@@ -125,6 +129,10 @@ def _entry_of(resource: Resource) -> Entry:
         json=json,
         packed_recipe=recipe,
     )
+
+
+def _completed_at(status: Status) -> str | None:
+    return None if status.completed_at is None else status.completed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _broken_entry(resource: Resource, broken: str) -> Entry:

@@ -28,11 +28,26 @@ class EntryPage:
     last: Order | None
 
 
-class Catalogue:
-    """All entries, by name, by asset id and in order of creation. `on_removed` gets each that a prediction loses."""
+def _ignore(_: Entry) -> None:
+    pass
 
-    def __init__(self, on_removed: Callable[[Entry], None] = lambda _: None) -> None:
+
+class Catalogue:
+    """All entries, by name, by asset id and in order of creation. `on_removed` gets each that a prediction loses.
+
+    `on_changed` gets each new version of an entry, `on_gone` the last one of a resource that is gone.
+    """
+
+    def __init__(
+        self,
+        on_removed: Callable[[Entry], None] = _ignore,
+        *,
+        on_changed: Callable[[Entry], None] = _ignore,
+        on_gone: Callable[[Entry], None] = _ignore,
+    ) -> None:
         self._on_removed = on_removed
+        self._on_changed = on_changed
+        self._on_gone = on_gone
         self._by_name: dict[str, Entry] = {}
         self._names_by_asset: defaultdict[str, set[str]] = defaultdict(set)
         self._orders: defaultdict[str | None, list[Order]] = defaultdict(list)
@@ -92,6 +107,16 @@ class Catalogue:
         if entry.resource_name in self._by_name or entry.version > self._seen_version:
             self._put(entry)
         return entry
+
+    @property
+    def seen_version(self) -> int:
+        """Return the version up to which all changes are known."""
+        return self._seen_version
+
+    def holds(self, resource_name: str, *, asset_id: str) -> bool:
+        """Return whether that resource is here with that asset, even if it is being deleted."""
+        entry = self._by_name.get(resource_name)
+        return entry is not None and entry.asset_id == asset_id
 
     def get(self, resource_name: str) -> Entry | None:
         """Return the entry of that resource, None if it is deleted or being deleted."""
@@ -154,6 +179,7 @@ class Catalogue:
             insort(self._orders[owner], entry.order)
         if entry.deleted:
             self._note_removed(entry)
+        self._on_changed(entry)
         self._notify(entry.resource_name)
 
     def _notify(self, resource_name: str) -> None:
@@ -162,6 +188,7 @@ class Catalogue:
 
     def _forget(self, entry: Entry) -> None:
         self._remove(entry)
+        self._on_gone(entry)
         self._note_removed(entry)
 
     def _note_removed(self, entry: Entry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from mediaimport_api.names import LABEL_ASSET, AssetKeys
 from mediaimport_api.sidecar import Tombstone
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 
+from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.entry import Entry, entry_of_sidecar
 from mediaimport_webhook.http import problems
 
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediaimport_webhook.access import Caller
+    from mediaimport_webhook.catalogue.archive import Archive
     from mediaimport_webhook.catalogue.index import Catalogue
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.store import SidecarReader
 
+log = logging.getLogger(__name__)
 _NEGATIVE_CACHE_S = 2.0
 _MAX_NEGATIVE = 10_000
 _MAX_CONCURRENCY = 8
@@ -37,11 +41,13 @@ class AssetLookup:
         cluster: Cluster,
         sidecars: SidecarReader,
         *,
+        archive: Archive | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue = catalogue
         self._cluster = cluster
         self._sidecars = sidecars
+        self._archive = archive
         self._monotonic = monotonic
         self._absent_since: OrderedDict[AssetKeys, float] = OrderedDict()
         self._slots = asyncio.Semaphore(_MAX_CONCURRENCY)
@@ -55,7 +61,7 @@ class AssetLookup:
         if user is not None and caller.sees not in {None, user}:
             raise problems.not_found("asset")
         visible = caller.sees if user is None else user
-        entry = self._catalogue.find(asset_id, user_id=visible)
+        entry = self._catalogue.find(asset_id, user_id=visible) or await self._in_archive(asset_id, visible)
         if entry is None:
             stored = AssetKeys(caller.user_id if user is None else user, asset_id)
             entry = await self._find_uncached(AssetKeys(visible or "", asset_id), stored)
@@ -64,6 +70,17 @@ class AssetLookup:
         if entry.deleted:
             raise problems.deleted("asset")
         return entry
+
+    async def _in_archive(self, asset_id: str, user_id: str | None) -> Entry | None:
+        """Return the finished asset that the database knows; None without an answer: the store knows it, too."""
+        if self._archive is None:
+            return None
+        try:
+            entry = await self._archive.find(asset_id, user_id=user_id)
+        except DatabaseUnavailableError as error:
+            log.warning("the catalogue's database cannot be read", extra={"error": str(error)})
+            return None
+        return None if entry is None or entry.status == "uploading" else entry
 
     async def _find_uncached(self, keys: AssetKeys, stored: AssetKeys) -> Entry | None:
         if self._is_known_absent(keys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,7 +14,9 @@ from starlette.responses import Response
 from mediaimport_webhook.catalogue import (
     AssetLookup,
     Catalogue,
+    DatabaseUnavailableError,
     Entry,
+    Listing,
     Presenter,
     Reflector,
     encode_cursor,
@@ -31,9 +34,12 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
+    from mediaimport_webhook.catalogue import Query
+    from mediaimport_webhook.catalogue.index import EntryPage
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
 
+log = logging.getLogger(__name__)
 _MAX_FAILURES = 10
 
 
@@ -46,6 +52,7 @@ class MediaRoutes:
     imports: Imports
     deletions: Deletions
     catalogue: Catalogue
+    listing: Listing
     lookup: AssetLookup
     presenter: Presenter
     reflector: Reflector
@@ -72,10 +79,24 @@ class MediaRoutes:
         query = parse_query(request.query_params.multi_items())
         user_id = query.user if caller.admin else caller.user_id
         self._require_synced()
-        page = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, matches=query.matches)
+        page = await self._page(query, user_id)
         assets = [await self.presenter.present(each) for each in page.entries]
         content = {"assets": assets, "next": encode_cursor(page.last) if page.last else None}
         return bodies.JsonResponse(content, headers=self._age())
+
+    async def _page(self, query: Query, user_id: str | None) -> EntryPage:
+        try:
+            return await self.listing.newest(query, user_id=user_id)
+        except DatabaseUnavailableError as error:
+            log.warning("the catalogue's database cannot be read", extra={"error": str(error)})
+            raise problems.unavailable("The catalogue's database") from None
+
+    async def _forget(self, entry: Entry) -> None:
+        try:
+            await self.listing.forget(entry)
+        except DatabaseUnavailableError as error:
+            log.warning("the catalogue's database cannot be written", extra={"error": str(error)})
+            raise problems.unavailable("The catalogue's database") from None
 
     async def show(self, request: Request) -> Response:
         """Return one asset of the caller."""
@@ -98,7 +119,15 @@ class MediaRoutes:
         """Delete an asset: 202; the operator deletes the stored objects within seconds."""
         caller = await self.authenticator.caller(request)
         entry = await self._find(request, caller)
-        await self.deletions.delete(entry)
+        try:
+            await self.deletions.delete(entry)
+        except problems.Problem as problem:
+            if problem.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+                raise
+            # Only its row is left: of a failed import, or of an asset that was deleted unseen.
+            await self._forget(entry)
+            if self.listing.archive is None or problem.status is HTTPStatus.GONE:
+                raise
         return Response(status_code=HTTPStatus.ACCEPTED)
 
     async def stats(self, request: Request) -> Response:

@@ -30,4 +30,5 @@ def test_licence_that_nobody_has_read_is_refused(declared: str) -> None:
 
 def test_requirement_is_found_with_its_extras_and_markers() -> None:
     lock = 'pyjwt[crypto]==2.10 \\\n    --hash=sha256:0\n    # via x\nuvloop==0.23 ; sys_platform != "win32" \\\n'
+    lock += "tzdata==2026.6 ; sys_platform == 'win32' \\\n"
     assert licences.pins(lock) == [("pyjwt", "2.10"), ("uvloop", "0.23")]

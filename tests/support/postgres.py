@@ -1,0 +1,111 @@
+"""PostgreSQL of Debian on loopback, for tests; `make tools` installs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tests.support.loopback.processes import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LIMIT_S = 60
+_PASSWORD = "made-up"
+
+
+@dataclass
+class Postgres:
+    """A server of databases."""
+
+    port: int
+    data: Path
+    programs: Path
+    _server: subprocess.Popen[bytes] | None = None
+
+    def url_of(self, user: str = "postgres", password: str = _PASSWORD, *, database: str = "postgres") -> str:
+        """Return the URL of a database for a user."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """Create an empty database; return its URL."""
+        name = f"d{uuid4().hex}"
+        self.query(f"CREATE DATABASE {name}")
+        return self.url_of(database=name)
+
+    def query(self, statement: str, *, url: str | None = None) -> str:
+        """Return what psql prints, without headings: columns by `|`."""
+        command = (
+            self.programs / "psql",
+            "--no-psqlrc",
+            "-At",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            statement,
+            url or self.url_of(),
+        )
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=_LIMIT_S).stdout.strip()
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")
+        command = (self.programs / "postgres", "-D", self.data, "-p", str(self.port), *options)
+        log = (self.data.parent / "log").open("ab")
+        with log:
+            self._server = subprocess.Popen(command, stdout=log, stderr=log, user=_account())
+        ready = (self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
+        deadline = time.monotonic() + _LIMIT_S
+        while subprocess.run(ready, check=False).returncode != 0:
+            assert self._server.poll() is None, (self.data.parent / "log").read_text()
+            assert time.monotonic() < deadline, "PostgreSQL does not answer"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Kill the server as a power cut would, and wait for its end."""
+        if self._server is not None:
+            self._server.send_signal(3)  # SIGQUIT: immediate shutdown
+            self._server.wait(_LIMIT_S)
+            self._server = None
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Run a server with an empty database."""
+    programs = _programs()
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        home = Path(folder)
+        if os.getuid() == 0:
+            shutil.chown(home, "postgres")
+        (home / "password").write_text(_PASSWORD)
+        (home / "password").chmod(0o644)
+        data = home / "data"
+        command = (programs / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--no-sync")
+        arguments = (*command, "--locale=C.UTF-8", f"--pwfile={home / 'password'}")
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, timeout=_LIMIT_S, user=_account())
+        server = Postgres(free_port(), data, programs)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _programs() -> Path:
+    """Return the folder of the newest server; Debian has it outside of PATH."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    assert folders, "PostgreSQL is not installed; make tools installs it"
+    return folders[-1].parent
+
+
+def _account() -> str | None:
+    """Return the account that runs the server, which refuses root; None for our own."""
+    return "postgres" if os.getuid() == 0 else None

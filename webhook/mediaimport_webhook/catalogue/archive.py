@@ -1,0 +1,27 @@
+"""Archive: the assets that the database of the catalogue knows, for reads. Without a database it is empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.catalogue.index import Order
+    from mediaimport_webhook.catalogue.query import Query
+
+
+class DatabaseUnavailableError(Exception):
+    """The catalogue's database does not answer, or refuses. The message has no user's data."""
+
+
+class Archive(Protocol):
+    """Reads of assets; each raises DatabaseUnavailableError."""
+
+    async def find(self, asset_id: str, *, user_id: str | None) -> Entry | None:
+        """Return the asset, of that user or for None of any; one that is ready before others, then the oldest."""
+
+    async def newest(self, query: Query, *, user_id: str | None, limit: int, after: Order | None) -> list[Entry]:
+        """Return at most `limit` assets that match and come after that place, newest first."""
+
+    async def remove(self, entry: Entry) -> None:
+        """Remove the row of an asset that has no resource and no stored objects."""

@@ -1,0 +1,3 @@
+"""Migrations of the catalogue's database, by Alembic."""
+
+from __future__ import annotations

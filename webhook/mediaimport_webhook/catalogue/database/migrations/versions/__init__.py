@@ -1,0 +1,3 @@
+"""Versions of the schema, one module each."""
+
+from __future__ import annotations

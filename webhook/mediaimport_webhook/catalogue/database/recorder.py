@@ -1,0 +1,189 @@
+"""Recorder: writes each change of the cache to the catalogue's database.
+
+Each replica writes all that it sees. A row changes only for a later version of its resource, so the rows are the same
+whoever writes first, and a recorder that was killed writes the rest after its next list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+
+from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
+from mediaimport_webhook.catalogue.database.archive import answering
+from mediaimport_webhook.catalogue.database.rows import row_of
+from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.catalogue.index import Catalogue
+
+log = logging.getLogger(__name__)
+_COLUMNS = MEDIA_ASSETS.c
+_BATCH = 200
+_FIRST_BACKOFF_S = 0.5
+_MAX_BACKOFF_S = 30.0
+_SWEEP_S = 600.0
+_KEY = ("user_id", "id", "resource_name")
+
+
+class Recorder:
+    """Writer of rows. What is not written yet waits in memory, one entry for each resource."""
+
+    def __init__(self, engine: AsyncEngine, *, sweep_s: float = _SWEEP_S) -> None:
+        self._engine = engine
+        self._sweep_s = sweep_s
+        self._pending: dict[str, tuple[Entry, bool]] = {}
+        """By resource, with whether the resource is gone."""
+        self._recorded: dict[str, Hashable] = {}
+        """By resource that exists, what was last noted of it: a change of progress alone is left out."""
+        self._changed = asyncio.Event()
+        self.is_failing = False
+        self.written = 0
+        """Number of rows that were sent to the database."""
+        self.refused = 0
+        """Number of rows that the database refused; they are logged and left out."""
+
+    @property
+    def unrecorded(self) -> int:
+        """Return the number of changes that wait to be written."""
+        return len(self._pending)
+
+    def note(self, entry: Entry) -> None:
+        """Take over a new version of a resource."""
+        recordable = _recordable(entry)
+        if self._recorded.get(entry.resource_name) == recordable:
+            return
+        self._recorded[entry.resource_name] = recordable
+        self._pending[entry.resource_name] = entry, False
+        self._changed.set()
+
+    def note_gone(self, entry: Entry) -> None:
+        """Take over that a resource is gone: its row stays if the import had ended."""
+        self._recorded.pop(entry.resource_name, None)
+        self._pending[entry.resource_name] = entry, True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write for ever; back off while the database does not answer."""
+        backoff_s = _FIRST_BACKOFF_S
+        while True:
+            await self._changed.wait()
+            try:
+                await self.flush()
+                backoff_s = _FIRST_BACKOFF_S
+            except DatabaseUnavailableError as error:
+                log.warning("the catalogue's database cannot be written", extra={"error": str(error)})
+                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
+
+    async def flush(self) -> None:
+        """Write all that waits; DatabaseUnavailableError, after which the rest still waits."""
+        while self._pending:
+            batch = dict(list(self._pending.items())[:_BATCH])
+            try:
+                await self._write(list(batch.values()))
+            except DatabaseUnavailableError:
+                self.is_failing = True
+                raise
+            self.is_failing = False
+            for name, written in batch.items():
+                if self._pending.get(name) is written:
+                    del self._pending[name]
+        self._changed.clear()
+
+    async def keep_swept(self, catalogue: Catalogue, synced: asyncio.Event) -> None:
+        """Remove rows of unfinished imports whose resource went away unseen, again and again."""
+        while True:
+            await synced.wait()
+            try:
+                await self.sweep(catalogue)
+            except DatabaseUnavailableError as error:
+                log.warning("the catalogue's database cannot be swept", extra={"error": str(error)})
+            await asyncio.sleep(self._sweep_s)
+
+    async def sweep(self, catalogue: Catalogue) -> int:
+        """Remove rows of unfinished imports that the cache lacks; return their number. DatabaseUnavailableError."""
+        seen = catalogue.seen_version
+        statement = select(*(_COLUMNS[name] for name in _KEY), _COLUMNS.resource_version).where(
+            _COLUMNS.status == "uploading", _COLUMNS.resource_version <= seen
+        )
+        async with answering(self._engine) as connection:
+            found = (await connection.execute(statement)).all()
+            lost = [each for each in found if not catalogue.holds(each.resource_name, asset_id=each.id)]
+            for each in lost:
+                await connection.execute(
+                    delete(MEDIA_ASSETS).where(
+                        *(_COLUMNS[name] == getattr(each, name) for name in _KEY),
+                        _COLUMNS.resource_version == each.resource_version,
+                    )
+                )
+        return len(lost)
+
+    async def _write(self, changes: list[tuple[Entry, bool]]) -> None:
+        """Write the changes in one transaction; each alone if the database refuses one of them."""
+        try:
+            await self._write_together(changes)
+        except Exception as error:
+            if isinstance(error, DatabaseUnavailableError) and not _is_refusal(error.__cause__):
+                raise
+            if len(changes) == 1:
+                self.refused += 1
+                about = {"resource": changes[0][0].resource_name, "error": type(error.__cause__ or error).__name__}
+                log.error("the catalogue's database refuses a row", extra=about)  # noqa: TRY400 - no data of users
+                return
+            for each in changes:
+                await self._write([each])
+
+    async def _write_together(self, changes: list[tuple[Entry, bool]]) -> None:
+        rows = [row_of(entry) for entry, gone in changes if entry.deleted or not gone or entry.status != "uploading"]
+        lost = [entry for entry, gone in changes if gone and entry.status == "uploading" and not entry.deleted]
+        async with answering(self._engine) as connection:
+            if rows:
+                await connection.execute(self._upsert(), rows)
+            for entry in lost:
+                await connection.execute(
+                    delete(MEDIA_ASSETS).where(
+                        _COLUMNS.user_id == entry.user_id,
+                        _COLUMNS.id == entry.asset_id,
+                        _COLUMNS.resource_name == entry.resource_name,
+                        _COLUMNS.resource_uid == entry.resource_uid,
+                        _COLUMNS.status == "uploading",
+                    )
+                )
+        self.written += len(rows)
+
+    def _upsert(self) -> Any:  # noqa: ANN401 - one type for each dialect
+        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(MEDIA_ASSETS)
+        new = statement.excluded
+        is_later = and_(_COLUMNS.resource_uid == new.resource_uid, _COLUMNS.resource_version < new.resource_version)
+        # Versions of two resources of one name cannot be compared: the second may be of another cluster.
+        is_successor = and_(_COLUMNS.resource_uid != new.resource_uid, _COLUMNS.created_at <= new.created_at)
+        return statement.on_conflict_do_update(
+            index_elements=list(_KEY),
+            set_={each.name: new[each.name] for each in MEDIA_ASSETS.columns if each.name not in _KEY},
+            where=or_(is_later, is_successor),
+        )
+
+
+def _recordable(entry: Entry) -> Hashable:
+    """Return what a row shows and a change of progress leaves as it is."""
+    asset = entry.json
+    return entry.resource_uid, entry.status, asset["reason"], entry.original_key, entry.deleted, asset["broken"]
+
+
+def _is_refusal(cause: BaseException | None) -> bool:
+    """Return whether the values are wrong, and not the connection or the schema."""
+    is_unsent = isinstance(cause, StatementError) and not isinstance(cause, DBAPIError)
+    return is_unsent or isinstance(cause, DataError | IntegrityError)

@@ -1,0 +1,80 @@
+"""Schema of the catalogue's database: one row for each resource that there is or was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import postgresql
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Time with its zone; SQLite keeps none, so there it is in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the time as it is written."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the time as it was read, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+JSON_DOCUMENT = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+ORDERED_TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Text in the order of its code points, which is that of the cache and of cursors."""
+
+METADATA = MetaData()
+MEDIA_ASSETS = Table(
+    "media_assets",
+    METADATA,
+    Column("id", ORDERED_TEXT, nullable=False),
+    Column("user_id", ORDERED_TEXT, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False, comment="uploading, ready, failed or deleted"),
+    Column("reason", Text),
+    Column("file_type", Text),
+    Column("tags", JSON_DOCUMENT, nullable=False),
+    Column("job_id", Text, comment="the prediction"),
+    Column("provider", Text),
+    Column("model", Text),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("completed_at", UtcDateTime),
+    Column("file_metadata", JSON_DOCUMENT, nullable=False, comment="as the API shows it, with the user's own"),
+    Column("generation", JSON_DOCUMENT, comment="the recipe"),
+    Column("thumbnail_s3_key", Text),
+    Column("s3_key", Text),
+    Column("broken", Text, comment="why the asset cannot be shown whole"),
+    Column("resource_name", ORDERED_TEXT, nullable=False),
+    Column("resource_uid", Text, nullable=False),
+    Column("resource_version", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    PrimaryKeyConstraint("user_id", "id", "resource_name"),
+)
+Index("media_assets_of_user", *(MEDIA_ASSETS.c[name] for name in ("user_id", "created_at", "id", "resource_name")))
+Index("media_assets_by_time", *(MEDIA_ASSETS.c[name] for name in ("created_at", "id", "resource_name")))
+Index("media_assets_by_id", MEDIA_ASSETS.c.id)
+Index("media_assets_by_job", MEDIA_ASSETS.c.job_id)
+Index("media_assets_by_resource", MEDIA_ASSETS.c.resource_name)
