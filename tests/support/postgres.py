@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -70,10 +71,13 @@ class Postgres:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Kill the server as a power cut would, and wait for its end."""
+        """End the server and all its sessions, and wait for it."""
         if self._server is not None:
-            self._server.send_signal(3)  # SIGQUIT: immediate shutdown
-            self._server.wait(_LIMIT_S)
+            self._server.send_signal(signal.SIGINT)  # a fast shutdown: it waits for no session
+            try:
+                self._server.wait(_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                raise AssertionError((self.data.parent / "log").read_text()) from None
             self._server = None
 
 

@@ -101,8 +101,8 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     else:
         recorder = database.recorder
         catalogue = Catalogue(removals.note, on_changed=recorder.note, on_gone=recorder.note_gone)
-        _observe_database(dependencies.metrics, recorder)
     reflector = Reflector(dependencies.cluster, catalogue)
+    _observe_database(dependencies.metrics, None if database is None else database.recorder)
     if database is not None:
         tasks += [database.recorder.run, partial(database.recorder.keep_swept, catalogue, reflector.synced)]
     _observe_cache(dependencies.metrics, reflector, catalogue)
@@ -215,12 +215,13 @@ def _observe_cache(metrics: Metrics, reflector: Reflector, catalogue: Catalogue)
     )
 
 
-def _observe_database(metrics: Metrics, recorder: Recorder) -> None:
+def _observe_database(metrics: Metrics, recorder: Recorder | None) -> None:
+    """Register the gauges, which are 0 without a database: an alert on them is then no alert on a missing metric."""
     metrics.observe_database(
-        unrecorded=lambda: recorder.unrecorded,
-        failing=lambda: recorder.is_failing,
-        written=lambda: recorder.written,
-        refused=lambda: recorder.refused,
+        unrecorded=lambda: recorder.unrecorded if recorder else 0,
+        failing=lambda: recorder.is_failing if recorder else 0,
+        written=lambda: recorder.written if recorder else 0,
+        refused=lambda: recorder.refused if recorder else 0,
     )
 
 

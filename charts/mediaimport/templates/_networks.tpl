@@ -70,6 +70,21 @@ crds/mediaimport_api/source_policy.py, the first once more behind NAT64's prefix
 {{- include "mediaimport.egressIdentity" . }}
 {{- end -}}
 
+{{/* Egress to the catalogue's database, if there is one: at any address unless its networks are given. */}}
+{{- define "mediaimport.egressCatalogue" -}}
+{{- with .Values.catalogue }}
+{{- if .urlSecretRef.name }}
+- ports: [{protocol: TCP, port: {{ int64 .port }}}]
+  {{- with .networks }}
+  to:
+    {{- range . }}
+    - ipBlock: {cidr: {{ . }}}
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Egress to STS, which the operator asks for credentials if there is a role. */}}
 {{- define "mediaimport.egressSts" -}}
 {{- if .Values.s3.sessionRole -}}

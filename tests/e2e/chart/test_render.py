@@ -636,3 +636,24 @@ def test_webhook_with_few_allowed_peers_is_reachable_by_helm_test(chart: Chart) 
     (test,) = [each for each in chart.of("Pod") if each["metadata"]["annotations"]["helm.sh/hook"] == "test"]
     assert callers[0] == {"podSelector": {"matchLabels": {"app": "gateway"}}}
     assert callers[1]["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()
+
+
+def test_database_of_the_catalogue_is_migrated_before_the_webhook_starts(chart: Chart) -> None:
+    """The hook and the webhook read one Secret; without its name there is neither hook nor egress."""
+    without = [each["metadata"]["name"] for each in chart.objects()]
+    assert [each for each in without if each.endswith("-migration")] == []
+    settings = ("catalogue.urlSecretRef.name=db", "catalogue.port=6432", "catalogue.networks={10.1.0.0/16}")
+    made = chart.objects(*settings)
+    (job,) = [each for each in made if each["kind"] == "Job" and each["metadata"]["name"].endswith("-migration")]
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["command"][-1] == "migrate"
+    (webhook,) = [
+        each for each in made if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-webhook")
+    ]
+    for volumes in (pod["volumes"], webhook["spec"]["template"]["spec"]["volumes"]):
+        (volume,) = [each for each in volumes if each["name"] == "catalogue"]
+        assert volume["secret"] == {"secretName": "db", "items": [{"key": "url", "path": "url"}]}
+    opened = {"ports": [{"protocol": "TCP", "port": 6432}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}
+    policies = [each for each in made if each["kind"] == "NetworkPolicy" and opened in each["spec"].get("egress", [])]
+    assert sorted(each["metadata"]["name"].rpartition("-")[2] for each in policies) == ["migration", "webhook"]

@@ -54,6 +54,10 @@ env:
   value: {{ .adminGroup | quote }}
 {{- end }}
 {{- end }}
+{{- if .Values.catalogue.urlSecretRef.name }}
+- name: CATALOGUE_URL_FILE
+  value: /etc/mediaimport/catalogue/url
+{{- end }}
 - name: FAL_USER_ID
   value: {{ .Values.fal.userId | quote }}
 - name: REPLICATE_BASE_URL
@@ -105,6 +109,9 @@ env:
 {{- if $root.Values.s3.caBundle }}
 - {name: store-ca, mountPath: /etc/mediaimport/store-ca, readOnly: true}
 {{- end }}
+{{- if $root.Values.catalogue.urlSecretRef.name }}
+- {name: catalogue, mountPath: /etc/mediaimport/catalogue, readOnly: true}
+{{- end }}
 {{- with (index . 1).extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -127,8 +134,23 @@ env:
 - name: store-ca
   configMap: {name: {{ include "mediaimport.storeCa" $root }}}
 {{- end }}
+{{- with include "mediaimport.catalogueVolume" $root | trim }}
+{{ . }}
+{{- end }}
 {{- with (index . 1).extraVolumes }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The volume with the URL of the catalogue's database, if there is one: it follows a changed Secret. */}}
+{{- define "mediaimport.catalogueVolume" -}}
+{{- with .Values.catalogue.urlSecretRef }}
+{{- if .name }}
+- name: catalogue
+  secret:
+    secretName: {{ .name }}
+    items: [{key: {{ .key | quote }}, path: url}]
+{{- end }}
 {{- end }}
 {{- end -}}
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -393,6 +396,26 @@ def test_wrong_row_holds_up_no_other(catalogue_url: str) -> None:
         return recorder.refused, recorder.unrecorded, sorted(each.resource_name for each in found)
 
     assert run_in(catalogue_url, work) == (1, 0, ["a", "c"])
+
+
+def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    line = (sys.executable, "-m", "mediaimport_webhook", *arguments)
+    return subprocess.run(line, env=os.environ | variables, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_command_migrates_and_says_why_it_cannot_without_the_password(postgresql: Postgres, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text(postgresql.create_database() + "\n")
+    done = command("migrate", CATALOGUE_URL_FILE=str(file))
+    assert (done.returncode, rows(file.read_text().strip(), "SELECT count(*) FROM media_assets")) == (0, [(0,)])
+    unset = command("migrate")
+    assert (unset.returncode, "CATALOGUE_URL" in unset.stderr) == (2, True)
+    for wrong in ("mysql://u:hush-hush@h/d", "postgresql://u:hush-hush@127.0.0.1:1/d", "://hush-hush"):
+        file.write_text(wrong)
+        failed = command("migrate", CATALOGUE_URL_FILE=str(file))
+        assert (failed.returncode, "hush-hush" in failed.stdout + failed.stderr) == (1, False)
+        assert "catalogue's" in failed.stdout + failed.stderr
+        assert "Traceback" not in failed.stderr
 
 
 def test_database_without_a_schema_says_so_and_loses_nothing(tmp_path: Path) -> None:
