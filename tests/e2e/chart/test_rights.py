@@ -92,7 +92,9 @@ def import_something(world: World, removed: Object) -> None:
     if "watch" in removed["verbs"]:
         selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
         world.kubectl("delete", "pod", "-l", selector, "--wait=false")
-    world.create("rights", {"source": {"url": world.file_url()}})
+    # The log is followed once the import is shown as Importing, which a short one never is.
+    scenario = {"bytes_per_second": 100_000} if "pods/log" in removed["resources"] else {}
+    world.create("rights", {"source": {"url": world.file_url(**scenario)}})
 
 
 def predict_something(world: World, removed: Object) -> None:
