@@ -285,7 +285,8 @@ def attempt_due(o: Observed) -> Plan | None:
     name = job_name(name=resource.name, uid=resource.uid, run=resource.run, attempt=number)
     begun = history.with_new_attempt(o.history, number=number, name=name, at=o.now)
     status = StatusBuilder(o, begun).pending(Reason.STARTING, _starting(o, number))
-    return Plan(status=status, actions=(create,), slot=_slot_in_use(o))
+    # A Job without a pod tells nothing: its refusals are Events, which are not watched.
+    return Plan(status=status, actions=(create,), slot=_slot_in_use(o), requeue_at=o.now + START_GRACE)
 
 
 POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (

@@ -11,7 +11,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.result import DescriptionOutcome
 from mediaimport_api.status import ConditionType, Media, MediaWarning, Phase, Progress, Status, Step
 from mediaimport_operator.decide.actions import CreateJob, DeleteJob, DeleteResource, HandOutCredentials, SlotRequest
-from mediaimport_operator.decide.observed import Refusal
+from mediaimport_operator.decide.observed import START_GRACE, Refusal
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.decide.status import StatusBuilder
 from mediaimport_operator.observe.job import read_pod
@@ -43,6 +43,7 @@ def test_a_new_import_with_a_slot_gets_its_first_job(build: Build) -> None:
     assert status.tally is not None
     assert status.tally.started == 1
     assert status.source_host == "source.example"
+    assert planned.requeue_at == build.now + START_GRACE, "a Job whose pods are refused reports nothing by itself"
 
 
 def test_no_status_ever_holds_the_urls_query(build: Build) -> None:
