@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 # Seconds of the tasks on two cores with nothing cached, side by side.
 TYPICAL_S = {
     "compile kubernetes": 360.0,
-    "compile versitygw": 120.0,
+    "compile versitygw": 135.0,
     f"compile {go.OLDEST.name}": 360.0,
-    "install Debian packages": 70.0,
-    "build images": 330.0,
-    "fetch kubectl and Helm": 10.0,
-    "start the node": 10.0,
-    "push images": 15.0,
+    "install Debian packages": 45.0,
+    "build images": 195.0,
+    "fetch kubectl and Helm": 6.0,
+    "start the node": 5.0,
+    "push images": 6.0,
 }
 
 
