@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from selectors import SelectorKey
 
+_Result = TypeVar("_Result")
 _IO_S = 0.002
 _MAX_JUMP_S = 0.125
 """Bytes on loopback get `_IO_S` to arrive before each jump: at most so fast does the clock run."""
@@ -68,3 +70,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now_s
+
+
+def in_virtual_time(work: Coroutine[None, None, _Result]) -> _Result:
+    """Run to the end what `asyncio.run` would run in real time."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(work)

@@ -12,6 +12,8 @@ import uvicorn
 from mediaimport_webhook.http.connections import connections_of
 from mediaimport_webhook.http.protocol import BoundedProtocol
 
+from tests.support.virtual_time import in_virtual_time
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -93,7 +95,7 @@ def test_client_that_does_not_read_its_answer_loses_its_connection() -> None:
                 each.close()
             return left
 
-    assert asyncio.run(held()) == 0
+    assert in_virtual_time(held()) == 0
 
 
 def test_answer_that_nobody_reads_does_not_keep_a_closing_connection() -> None:
@@ -108,7 +110,7 @@ def test_answer_that_nobody_reads_does_not_keep_a_closing_connection() -> None:
             reader.close()
             return left
 
-    assert asyncio.run(held()) == 0
+    assert in_virtual_time(held()) == 0
 
 
 def test_client_that_reads_slowly_and_one_of_a_quiet_stream_keep_theirs() -> None:
@@ -128,7 +130,7 @@ def test_client_that_reads_slowly_and_one_of_a_quiet_stream_keep_theirs() -> Non
         async with serving(Answers(size_bytes=10, parts=4, pause_s=0.4)) as (_, port):
             return slow, await read(port, 4096)
 
-    slow, quiet = asyncio.run(both())
+    slow, quiet = in_virtual_time(both())
     assert (slow > 600_000, quiet > 40) == (True, True)
 
 
@@ -147,7 +149,7 @@ def test_new_connection_takes_the_place_of_the_one_that_is_idle_for_longest() ->
                 writer.close()
             return oldest, newest
 
-    assert asyncio.run(crowded()) == (b"", b"HTTP/1.1 200 OK\r\n")
+    assert in_virtual_time(crowded()) == (b"", b"HTTP/1.1 200 OK\r\n")
 
 
 def test_connection_beyond_the_limit_is_503_while_all_others_have_requests() -> None:
@@ -163,7 +165,7 @@ def test_connection_beyond_the_limit_is_503_while_all_others_have_requests() -> 
                 each.close()
             return answer
 
-    assert asyncio.run(crowded()).startswith(b"HTTP/1.1 503 ")
+    assert in_virtual_time(crowded()).startswith(b"HTTP/1.1 503 ")
 
 
 @pytest.mark.parametrize("unfinished", [2, 20])
@@ -187,6 +189,6 @@ def test_address_has_few_unfinished_heads_at_a_time_and_any_number_one_after_the
             writer.close()
             return answers
 
-    answers = asyncio.run(heads())
+    answers = in_virtual_time(heads())
     assert answers[-1] == b"HTTP/1.1 200 OK\r\n"
     assert sum(each.startswith(b"HTTP/1.1 503 ") for each in answers) == max(0, unfinished - 5)
