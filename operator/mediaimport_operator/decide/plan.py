@@ -286,7 +286,8 @@ def attempt_due(o: Observed) -> Plan | None:
     begun = history.with_new_attempt(o.history, number=number, name=name, at=o.now)
     status = StatusBuilder(o, begun).pending(Reason.STARTING, _starting(o, number))
     # A Job without a pod tells nothing: its refusals are Events, which are not watched.
-    return Plan(status=status, actions=(create,), slot=_slot_in_use(o), requeue_at=o.now + START_GRACE)
+    requeue_at = o.now if o.managed_by_kueue else o.now + START_GRACE  # Kueue's Job starts suspended: show it as queued
+    return Plan(status=status, actions=(create,), slot=_slot_in_use(o), requeue_at=requeue_at)
 
 
 POLICIES: tuple[Callable[[Observed], Plan | None], ...] = (

@@ -240,11 +240,15 @@ class ClusterCache:
     deleted_pods: dict[str, dict[str, Object]] = field(default_factory=dict)
 
     def remove_pod(self, item: Object) -> bool:
-        """Remove a deleted pod; keep it in `deleted_pods` if a container of it has run."""
+        """Remove a deleted pod; keep it in `deleted_pods` if a container of it has run.
+
+        Return whether a reconcile is needed: a list may have dropped the pod before its last state was seen.
+        """
         statuses = (item.get("status") or {}).get("containerStatuses") or []
-        if any(_HAS_RUN & (each.get("state") or {}).keys() for each in statuses):
+        has_run = any(_HAS_RUN & (each.get("state") or {}).keys() for each in statuses)
+        if has_run:
             self.deleted_pods.setdefault(import_uid(item), {})[_uid(item)] = item | {"spec": {}}
-        return self.pods.remove(item)
+        return self.pods.remove(item) or has_run
 
     def forget_deleted_of(self, key: str) -> None:
         """Forget the deleted Jobs and pods of an import whose attempts have all ended."""

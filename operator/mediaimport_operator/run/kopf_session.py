@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.run.watch_silence import WatchSilence
 
-_CONNECTIONS = 128
-"""Three watches for each namespace, and kopf's other requests."""
 _FIRST_PAUSE_S = 1.0
 _MAX_PAUSE_S = 20.0
 _BRIEF_S = 1.0
@@ -156,10 +154,13 @@ class AnswerGuard:
     async def _send(self, request: ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
         code, watch = 0, "watch" in request.url.query
         try:
-            response = await handler(request)
+            async with asyncio.timeout(DEAD_S if watch else None):
+                response = await handler(request)
             code = response.status
         except aiohttp.ClientConnectionError:
             raise
+        except TimeoutError as error:
+            raise UnusableAnswerError(f"GET {request.url.path}: no answer within {DEAD_S:.0f} s") from error
         except aiohttp.ClientError as error:
             # An answer that is not HTTP, for example.
             raise UnusableAnswerError(f"GET {request.url.path}: no answer ({type(error).__name__})") from error
@@ -348,7 +349,8 @@ def trimmed(item: Object) -> Object:
 def open_session(info: kopf.ConnectionInfo, guard: AnswerGuard) -> aiohttp.ClientSession:
     """Return a session whose answers are checked."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=info.as_ssl_context()),
+        # As many as there are watches, three for each namespace: one that waits for a connection would be a lost one.
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
         headers=info.as_http_headers() | {"User-Agent": f"{COMPONENT}/{__version__}"},
         response_class=CheckedResponse,
         middlewares=(guard,),

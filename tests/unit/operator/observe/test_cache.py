@@ -79,7 +79,7 @@ def test_pod_that_never_ran_is_not_kept_after_its_deletion(build: Build) -> None
 
 def test_pod_that_ran_is_kept_after_its_deletion(build: Build) -> None:
     cache = ClusterCache()
-    cache.remove_pod(build.running_pod())
+    assert cache.remove_pod(build.running_pod()), "its last state needs a reconcile, though a list had dropped it"
     assert list(cache.deleted_pods) == [build.uid]
 
 

@@ -40,3 +40,5 @@ async def test_watches_name_the_operator_as_their_user_agent() -> None:
     async with open_session(kopf.ConnectionInfo(server="https://api.example", token="t"), guard) as opened:
         assert opened.headers["User-Agent"] == f"mediaimport-operator/{__version__}"
         assert opened.headers["Authorization"] == "Bearer t"
+        assert opened.connector is not None
+        assert opened.connector.limit == 0, "a watch that waits for a connection counts as lost"

@@ -18,7 +18,7 @@ from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.run import kopf_app
 from mediaimport_operator.run.watch_silence import DEAD_S, LOST_S, WatchLostError, WatchSilence
 
-from tests.support.fake_api.faults import answer, cut
+from tests.support.fake_api.faults import Hang, answer, cut
 from tests.support.fake_api.server import FakeApi, html
 from tests.support.virtual_time import VirtualTimeLoop
 
@@ -267,6 +267,17 @@ async def test_watch_that_brings_nothing_any_more_begins_again(api: FakeApi, wor
     async with world() as running:
         await asyncio.wait_for(fault.met.wait(), 60)
         await running.sees(running.put(1), within_s=DEAD_S + 30)
+
+
+async def test_watch_that_is_never_answered_begins_again(api: FakeApi, world: Any) -> None:  # noqa: ANN401
+    fault = api.fault(WATCH, Hang(), times=1)
+    async with world() as running:
+        await asyncio.wait_for(fault.met.wait(), 60)
+        checking = asyncio.create_task(running.silence.keep_checking())
+        await running.sees(running.put(1), within_s=DEAD_S + 30)
+        await asyncio.sleep(LOST_S - DEAD_S)
+        assert not checking.done()
+        checking.cancel()
 
 
 async def test_watch_that_kopf_loses_ends_the_operator(world: Any) -> None:  # noqa: ANN401
