@@ -1,6 +1,6 @@
 """kopf as a shell: login, watches, signals. Handlers only update the caches and queue the import's key.
 
-Events of Jobs and pods do so before kopf gets them (`direct_watch`).
+Events of Jobs and pods do so before kopf gets them (`kopf_session`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from mediaimport_runtime.kubernetes.config import configuration
 
 from mediaimport_operator.observe.cache import import_uid
 from mediaimport_operator.pods.import_job import selector
-from mediaimport_operator.run.direct_watch import DirectWatch
-from mediaimport_operator.run.kopf_session import open_session
+from mediaimport_operator.run.kopf_session import AnswerGuard, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.reconcile.context import Context
-    from mediaimport_operator.run.kopf_session import AnswerGuard
     from mediaimport_operator.run.watch_silence import WatchSilence
     from mediaimport_operator.settings.operator import Settings
 
@@ -180,7 +178,7 @@ def guard(context: Context, options: kopf.OperatorSettings, silence: WatchSilenc
         changed = change.kind == "DELETED" or "uid" not in change.resource["metadata"]
         return not changed and context.cache.imports.is_known(change.resource)
 
-    return DirectWatch(
+    return AnswerGuard(
         {"jobs": partial(take, "jobs"), "pods": partial(take, "pods"), names.PLURAL: is_known},
         silence=silence,
         on_request=context.metrics.request,

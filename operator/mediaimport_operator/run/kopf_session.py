@@ -1,8 +1,12 @@
-"""The HTTP session of kopf, which checks each answer before kopf gets it.
+"""The HTTP session of kopf, which checks each answer before kopf gets it, and takes events of watches from it.
 
 kopf ends the process at an answer that it does not expect: a proxy's page with 200, a list without items, a 404, an
 ERROR in a watch. Here each becomes an error that kopf retries; the log names it, and the path's next request waits,
 longer after each one in a row.
+
+kopf gives each object a task, a queue and copies: two milliseconds an event, and an import's Job and pod have twenty.
+Events that are taken reach the caches at once, and kopf gets a bookmark for each: it moves on in the watch, and lists
+and begins again as ever. Where it lists objects, its handlers get them.
 """
 
 from __future__ import annotations
@@ -30,11 +34,12 @@ from mediaimport_operator.cluster import COMPONENT
 from mediaimport_operator.run.watch_silence import DEAD_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     import kopf
     from aiohttp.client_middlewares import ClientHandlerType
     from aiohttp.client_reqrep import ClientRequest
+    from mediaimport_runtime.kubernetes.answers import Change
     from yarl import URL
 
     from mediaimport_operator.run.watch_silence import WatchSilence
@@ -110,8 +115,9 @@ class Pauses:
 class AnswerGuard:
     """A middleware of aiohttp: checks the answers that kopf gets."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its observers
         self,
+        takers: Mapping[str, Callable[[Change], bool]],
         *,
         silence: WatchSilence,
         on_request: OnRequest,
@@ -119,7 +125,11 @@ class AnswerGuard:
         on_page_size: Callable[[int], None],
         most: int,
     ) -> None:
-        """Take observers; `on_page_size` sets the size of the pages that kopf asks for, at most `most`."""
+        """Take observers; `on_page_size` sets the size of the pages that kopf asks for, at most `most`.
+
+        `takers` has, for kinds (`pods`), a function that returns whether it takes an event: kopf does not get it.
+        """
+        self._takers = takers
         self._silence = silence
         self._on_request = on_request
         self._on_left_out = on_left_out
@@ -239,7 +249,10 @@ class AnswerGuard:
     # --- watches ---
 
     def line(self, path: str, line: bytes) -> bytes | None:
-        """Return a line of a watch for kopf, None for one without an object; ListAgainError if it is no event."""
+        """Return a line of a watch for kopf, a bookmark in the place of an event that is taken.
+
+        None for a line without an object; ListAgainError if it is no event.
+        """
         try:
             change = watch_event(line)
         except ExpiredError:
@@ -255,9 +268,15 @@ class AnswerGuard:
             self.left_out(path, 1)
             return None
         self._pauses.succeeded(path)
+        if change.kind != "BOOKMARK" and self._takes(path, change):
+            return _bookmark(change)
         if len(line) > _LONG_LINE:
             return json_bytes({"type": change.kind, "object": trimmed(change.resource)}) + b"\n"
         return line + b"\n"
+
+    def _takes(self, path: str, change: Change) -> bool:
+        taker = self._takers.get(path.rpartition("/")[2])
+        return taker is not None and taker(change)
 
     def heard(self, path: str) -> None:
         """Take note of a watch's line."""
@@ -339,6 +358,11 @@ async def _piece(content: aiohttp.StreamReader) -> bytes:
             return await content.readany()
     except TimeoutError as error:
         raise ListAgainError(f"the watch has brought nothing for {DEAD_S:.0f} s") from error
+
+
+def _bookmark(change: Change) -> bytes:
+    version = change.resource["metadata"]["resourceVersion"]
+    return json_bytes({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}) + b"\n"
 
 
 def trimmed(item: Object) -> Object:

@@ -36,7 +36,9 @@ def nothing(*_: object, **__: object) -> None:
 
 @pytest.mark.anyio
 async def test_watches_name_the_operator_as_their_user_agent() -> None:
-    guard = AnswerGuard(silence=WatchSilence(), on_request=nothing, on_left_out=nothing, on_page_size=nothing, most=1)
+    guard = AnswerGuard(
+        {}, silence=WatchSilence(), on_request=nothing, on_left_out=nothing, on_page_size=nothing, most=1
+    )
     async with open_session(kopf.ConnectionInfo(server="https://api.example", token="t"), guard) as opened:
         assert opened.headers["User-Agent"] == f"mediaimport-operator/{__version__}"
         assert opened.headers["Authorization"] == "Bearer t"
