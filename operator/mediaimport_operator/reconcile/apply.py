@@ -114,14 +114,17 @@ class Applier:
         except KubernetesError as error:
             log.info("failure not written to the status", extra={"import": meta["name"], "error": str(error)})
 
-    async def give_up(self, key: str, message: str, *, now: datetime) -> None:
-        """End an import as Failed, and delete its Jobs: nothing would ever read their results."""
+    async def give_up(self, key: str, message: str, *, now: datetime) -> bool:
+        """End an import as Failed, and delete its Jobs: nothing would ever read their results.
+
+        Return False if it is gone or has ended before.
+        """
         item = self._cache.imports.get(key)
         if item is None:
-            return
+            return False
         status, meta = failed_status(item, message, now=now), item["metadata"]
         if status is None:
-            return
+            return False
         changes = merge_patch(item.get("status") or {}, status.to_wire())
         patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": changes}
         self._cache.imports.update(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
@@ -129,6 +132,7 @@ class Applier:
         await events.post(self._cluster, meta["namespace"], events.given_up(item, message, now=now))
         for job in self._context.own_jobs(key):
             await self._delete_job(meta["namespace"], job["metadata"]["name"], job["metadata"]["uid"])
+        return True
 
     def _update_slot_and_follower(self, observed: Observed, plan: Plan) -> None:
         resource, slots, followers = observed.resource, self._context.slots, self._context.followers

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 WORKERS = 16
 MAX_ERRORS = 10
 """Unexpected errors, without a success in a slot, after which an import is given up: with the backoff, five minutes."""
+_GIVEN_UP_S = 3600.0
+"""Wait for the next reconcile of an import that was given up before and fails still: its time to live may be over."""
 _UNAVAILABLE_IN_A_ROW = 5
 """Reconciles without an answer of the API server after which an import without a Job holds its slot no longer."""
 
@@ -104,13 +106,14 @@ class Reconciler:
             return await self._failed(key, "error", error, shown=shown)
         message = f"the operator failed {self._errors[key]} times at this import ({cause}); see its log"
         try:
-            await self._applier.give_up(key, message, now=self._context.clock())
+            given_up = await self._applier.give_up(key, message, now=self._context.clock())
         except Exception as unwritten:  # noqa: BLE001 - what cannot be reconciled may be unwritable, too
             return await self._failed(key, "error", unwritten)
         log.error("import given up", extra={"key": key, "error": cause})
         self._errors.pop(key)
         self._context.forget(key)
-        self._context.queue.done(key)
+        # The reconcile of what has ended finds its time to live.
+        self._context.queue.done(key, requeue_in_s=0 if given_up else _GIVEN_UP_S)
         return "error"
 
     def _release_slot(self, key: str, outcome: str) -> None:

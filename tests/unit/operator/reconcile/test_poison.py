@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from tests.support.operator_fakes import UID, FakeCluster, as_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -121,6 +123,24 @@ async def test_import_whose_reconciles_raise_ends_as_failed_with_the_cause(clust
         "mediaimport_operator_imports_completed_total", {"result": "failed", "reason": "OperatorFailed"}
     )
     assert completed == 1
+
+
+async def test_import_that_was_given_up_is_deleted_after_its_time_to_live(
+    build: Build, cluster: Poisoned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_INITIAL_BACKOFF_S", 0.0)
+    cluster.creating = RecursionError()
+    cluster.put("imports", build.mediaimport(ttlSecondsAfterFinished=7200))
+
+    def clock() -> datetime:
+        """Three hours later, once the import has failed."""
+        film = cluster.objects["imports"].get("film", {})
+        return build.now + timedelta(hours=3 if film.get("status", {}).get("phase") == "Failed" else 0)
+
+    context = Context.create(build.settings(namespaces=("media",)), as_cluster(cluster), clock=clock, debounce_s=0)
+    await Resync(context).first()
+    await work_until(context, lambda: "delete film" in cluster.writes)
+    assert "status Failed" in cluster.writes
 
 
 async def test_errors_add_up_although_the_import_waits_for_its_slot_in_between(
