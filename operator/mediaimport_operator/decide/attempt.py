@@ -13,6 +13,9 @@ The order of the checks is the meaning: the pod's status decides first, then the
 the importer's container ends the attempt at once: the pod's phase follows a second later, the Job's condition two, and
 neither comes while an injected sidecar runs on. An attempt whose Job is over has not ended while its pod may write:
 until the importer has stopped, or its node is lost.
+
+Kueue, or a person, may suspend a Job and resume it: its importer is stopped, and another pod begins again. That is the
+same attempt.
 """
 
 from __future__ import annotations
@@ -38,6 +41,9 @@ TERMINATION_GRACE = timedelta(seconds=30)
 """The time that the kubelet gives an importer to stop, also one whose pod was deleted by force."""
 _STOP_GRACE = timedelta(seconds=30)
 """The time in which the Job shows who stopped an importer. It never does so while an injected sidecar runs on."""
+
+_RESUMED_WITHIN = timedelta(seconds=2)
+"""The Job controller creates a pod shortly before it notes that it resumes the Job; times are whole seconds."""
 
 _DEADLINE_EXCEEDED = "DeadlineExceeded"
 _SIGKILL_EXIT, _SIGTERM_EXIT = 137, 143
@@ -100,7 +106,7 @@ def attempt_state(  # noqa: PLR0911 - each return is one state
 
     A pod that never ran is soon gone: then only the status tells why.
     """
-    pod = _decisive_pod(pods)
+    pod = _decisive_pod([each for each in pods if not _was_suspended(each, job)])
     deadline_exceeded = job is not None and job.failure_reason == _DEADLINE_EXCEEDED
     if pod is not None and pod.importer.terminated is not None and not (deadline_exceeded and _unstarted(pod, shown)):
         return _state_of_terminated(pod, pod.importer.terminated, job, validator, now)
@@ -147,6 +153,14 @@ def _decisive_pod(pods: Sequence[Pod]) -> Pod | None:
     )
 
 
+def _was_suspended(pod: Pod, job: Job | None) -> bool:
+    """Return whether the pod's importer was stopped with its Job, which has been resumed since."""
+    end, resumed_at = pod.importer.terminated, None if job is None else job.resumed_at
+    if end is None or end.exit_code not in _STOPPED_EXITS or resumed_at is None or pod.created_at is None:
+        return False
+    return pod.created_at < resumed_at - _RESUMED_WITHIN
+
+
 # --- the importer's container has terminated ---
 
 
@@ -160,7 +174,8 @@ def _state_of_terminated(
     if end.reason == "OOMKilled" and end.exit_code == _SIGKILL_EXIT:
         return _ended(Reason.OUT_OF_MEMORY, "the importer needed more memory than its limit", pod, end)
     if end.exit_code in _STOPPED_EXITS:
-        return _state_of_stopped(pod, end, job, validator, now)
+        is_suspended = job is not None and job.suspended and not (job.finished or job.deleting)
+        return Running() if is_suspended else _state_of_stopped(pod, end, job, validator, now)
     return _end_by_exit_code(pod, end, validator)
 
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One Job of ours. `failure_reason` is set as soon as the Job controller has decided to fail it."""
+    """One Job of ours. `failure_reason` is set as soon as the Job controller has decided to fail it.
+
+    `suspended` until the Job controller has resumed it, at `resumed_at`.
+    """
 
     name: str
     uid: str
@@ -41,6 +44,7 @@ class Job:
     failure_message: str | None
     deleting: bool
     suspended: bool
+    resumed_at: datetime | None
 
     @property
     def finished(self) -> bool:
@@ -54,6 +58,7 @@ def read_job(item: Object) -> Job:
     failed = objects.true_condition(item, "Failed")
     # FailureTarget is set first, while the pods are still terminating.
     failing = failed or objects.true_condition(item, "FailureTarget") or {}
+    resumed = objects.condition(item, "Suspended", status="False") or {}
     return Job(
         name=meta["name"],
         uid=meta["uid"],
@@ -65,7 +70,8 @@ def read_job(item: Object) -> Job:
         failure_reason=(failing.get("reason") or "Failed") if failing else None,
         failure_message=failing.get("message"),
         deleting="deletionTimestamp" in meta,
-        suspended=bool((item.get("spec") or {}).get("suspend")),
+        suspended=bool((item.get("spec") or {}).get("suspend") or objects.true_condition(item, "Suspended")),
+        resumed_at=objects.moment(resumed.get("lastTransitionTime")),
     )
 
 

@@ -38,8 +38,13 @@ def number_label(item: Object, name: str) -> int:
 
 def true_condition(item: Object, kind: str) -> Object | None:
     """Return the condition of that type if its status is True."""
+    return condition(item, kind, status="True")
+
+
+def condition(item: Object, kind: str, *, status: str) -> Object | None:
+    """Return the condition of that type if it has that status (True, False, Unknown)."""
     conditions = (item.get("status") or {}).get("conditions") or []
-    return next((each for each in conditions if each.get("type") == kind and each.get("status") == "True"), None)
+    return next((each for each in conditions if each.get("type") == kind and each.get("status") == status), None)
 
 
 def strip_managed_fields(item: Object) -> Object:

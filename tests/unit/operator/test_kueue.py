@@ -3,7 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from mediaimport_api import names
+from mediaimport_api.reasons import Reason
 from mediaimport_operator.decide.actions import CreateJob, SlotRequest
 from mediaimport_operator.decide.plan import plan
 from mediaimport_operator.observe import resource
@@ -62,6 +64,55 @@ def test_job_that_kueue_preempts_is_queued_again_and_has_not_failed(build: Build
     observed = labelled(build, jobs=[build.job()], deleted_pods=[stopped], pods=[resumed])
     assert condition(observed)[0] == "Importing"
     assert plan(observed).follow == "second"
+
+
+PREEMPTED = {"deletionTimestamp": "2030-01-01T12:00:00Z", "creationTimestamp": "2030-01-01T11:59:20Z"}
+
+
+@pytest.mark.parametrize("exit_code", [30, 137, 143])
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=30), timedelta(hours=1)], ids=str)
+@pytest.mark.parametrize("deleted", [False, True])
+def test_job_that_kueue_preempts_stays_queued_however_long(
+    build: Build, exit_code: int, later: timedelta, *, deleted: bool
+) -> None:
+    stopped = build.ended_pod(exit_code=exit_code, meta=PREEMPTED)
+    pods: dict[str, Any] = {"deleted_pods" if deleted else "pods": [stopped]}
+    observed = labelled(build, jobs=[suspended(build)], now=build.now + later, **pods)
+    assert condition(observed) == ("Queued", "waits for Kueue to admit it by the queue media")
+
+
+def job_of(build: Build, *, suspended: str, suspend: bool) -> Object:
+    """Return a Job with the condition Suspended, which became so two hours after it was preempted."""
+    changed = {"type": "Suspended", "status": suspended, "lastTransitionTime": "2030-01-01T14:00:00Z"}
+    return build.job(conditions=[changed]) | {"spec": {"suspend": suspend}}
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize(
+    ("suspended", "after", "expected"),
+    [
+        pytest.param("True", timedelta(hours=2), "Queued", id="the Job controller has not resumed it"),
+        pytest.param("False", timedelta(hours=2), "Starting", id="no pod yet"),
+        pytest.param("False", timedelta(hours=2, minutes=1), "Starting", id="no pod for a minute"),
+    ],
+)
+def test_job_that_kueue_admits_again_starts_whatever_became_of_its_former_pod(
+    build: Build, suspended: str, after: timedelta, expected: str, *, deleted: bool
+) -> None:
+    stopped = build.ended_pod(exit_code=143, meta=PREEMPTED)
+    pods: dict[str, Any] = {"deleted_pods" if deleted else "pods": [stopped]}
+    job = job_of(build, suspended=suspended, suspend=False)
+    assert condition(labelled(build, jobs=[job], now=build.now + after, **pods))[0] == expected
+
+
+def test_pod_that_is_deleted_after_its_job_was_resumed_ends_the_attempt(build: Build) -> None:
+    made = {"creationTimestamp": "2030-01-01T13:59:59Z", "deletionTimestamp": "2030-01-01T14:05:00Z"}
+    stopped = build.ended_pod(exit_code=143, meta=made)
+    job = job_of(build, suspended="False", suspend=False)
+    observed = labelled(build, jobs=[job], deleted_pods=[stopped], now=build.now + timedelta(hours=3))
+    status = plan(observed).status
+    assert status is not None
+    assert status.attempts[0].reason is Reason.DISRUPTED
 
 
 def test_label_is_ignored_without_kueue_and_the_message_says_so(build: Build) -> None:
