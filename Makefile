@@ -18,12 +18,12 @@ help:  ## print this list
 # --- set-up ------------------------------------------------------------------
 
 # Built again whenever a lock file changes; `ready` exists only in a complete environment.
-$(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt requirements/prober.txt
+$(VENV)/ready: requirements/bootstrap.txt requirements/dev.txt requirements/catalogue.txt requirements/prober.txt
 	@echo "setting up the Python environment in $(VENV)" >&2
 	@mkdir -p -m 700 $(CACHE)
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt -r requirements/prober.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.txt -r requirements/catalogue.txt -r requirements/prober.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -33,6 +33,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile -q -
 lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned and hashed
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
+	$(COMPILE) --group catalogue -c requirements/runtime.txt -c requirements/dev.txt -o requirements/catalogue.txt
 	$(COMPILE) --group prober -c requirements/runtime.txt -o requirements/prober.txt
 	@{ echo "# uv alone, by pip; uv then installs the rest. Written by make lock."; \
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt

@@ -10,13 +10,13 @@ from pathlib import Path
 from dev.generate.markdown import NOTICE, table
 
 _REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
-LOCK, PROBER_LOCK = _REQUIREMENTS / "runtime.txt", _REQUIREMENTS / "prober.txt"
+LOCKS = tuple(_REQUIREMENTS / each for each in ("runtime.txt", "catalogue.txt", "prober.txt"))
 _INTRODUCTION = """# Licences
 
 MediaImport is under Apache-2.0. These Python packages are in both images, each with its licence's text in its
-`.dist-info` folder; in the prober's alone are pillow and, with libvips, libheif and libde265 as shared libraries,
-pyvips, pyvips-binary and pi-heif. psycopg-binary carries libpq (PostgreSQL) and OpenSSL
-(Apache-2.0) as shared libraries. `make verify`
+`.dist-info` folder. In the prober's alone are pillow and, with libvips, libheif and libde265 as shared libraries,
+pyvips, pyvips-binary and pi-heif. In the other alone are aiosqlite, alembic, greenlet, mako, sqlalchemy, psycopg, and
+psycopg-binary, which carries libpq (PostgreSQL) and OpenSSL (Apache-2.0) as shared libraries. `make verify`
 refuses a licence that nobody has read yet. The packages of Debian keep
 theirs in `/usr/share/doc/*/copyright`; ffmpeg, as Debian builds it, is under GPL-2.0-or-later, and our programs only
 run it. The
@@ -59,7 +59,7 @@ def page() -> str:
 
 
 def _locked() -> list[tuple[str, str]]:
-    return sorted({*pins(LOCK.read_text()), *pins(PROBER_LOCK.read_text())})
+    return sorted({pin for lock in LOCKS for pin in pins(lock.read_text())})
 
 
 def pins(lock: str) -> list[tuple[str, str]]:

@@ -38,6 +38,7 @@ _PROGRAMS = (
     "README.md",
     "LICENSE",
     "requirements/build.txt",
+    "requirements/catalogue.txt",
     "requirements/prober.txt",
     "requirements/runtime.txt",
     "requirements/viewer.txt",

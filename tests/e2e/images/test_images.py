@@ -109,7 +109,7 @@ def test_control_image_is_small(reports: dict[str, Report]) -> None:
 def test_importer_image_has_ffmpeg_and_no_graphics(reports: dict[str, Report]) -> None:
     assert "ffmpeg" in reports["mediaimport-ffmpeg"]["debian"]
     assert {"libllvm19", "mesa-libgallium", "libgl1-mesa-dri"} & set(reports["mediaimport-ffmpeg"]["debian"]) == set()
-    assert reports["mediaimport-ffmpeg"]["size_bytes"] <= 510 * MB
+    assert reports["mediaimport-ffmpeg"]["size_bytes"] <= 480 * MB
 
 
 @pytest.fixture(params=["mediaimport", "mediaimport-ffmpeg"])

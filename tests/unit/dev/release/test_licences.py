@@ -7,7 +7,7 @@ from dev.release import licences
 
 def test_every_locked_requirement_is_on_the_page() -> None:
     page = licences.page()
-    pins = licences.pins(licences.LOCK.read_text()) + licences.pins(licences.PROBER_LOCK.read_text())
+    pins = [pin for lock in licences.LOCKS for pin in licences.pins(lock.read_text())]
     assert [name for name, version in pins if f"| {name} | {version} | " not in page] == []
     assert len(pins) > 40
 
