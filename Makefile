@@ -90,7 +90,7 @@ test: machine $(VENV)/ready  ## run all that CI runs
 .PHONY: checks
 checks: lint types verify up tools
 	@echo "unit and end-to-end tests run in parallel; each prints its output when it is done" >&2
-	@$(MAKE) --jobs=4 --output-sync=target unit-importer e2e-programs e2e-chart unit-programs unit-image
+	@$(MAKE) --jobs=4 --output-sync=target unit-image e2e-programs e2e-chart unit-programs
 
 .PHONY: lint
 lint: $(VENV)/ready  ## run ruff, import contracts, spelling and the word list
@@ -123,11 +123,11 @@ unit-programs: tools
 MEDIA_TESTS := tests/unit/importer tests/unit/prober
 
 .PHONY: unit-importer
-unit-importer: tools
+unit-importer: tools  ## run the tests of importer and prober with this machine's Python and ffmpeg
 	$(VENV)/bin/pytest -q --numprocesses=3 --dist=loadfile $(MEDIA_TESTS)
 
 .PHONY: unit-image
-unit-image: up tools  ## run the tests of importer and prober in the prober image's root: its Python, its ffmpeg
+unit-image: up tools  ## run them in the prober image's root: its Python, its ffmpeg
 	@$(PY) -m dev.unit_image $(TESTS)
 
 .PHONY: e2e
