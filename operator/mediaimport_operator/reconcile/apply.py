@@ -190,6 +190,8 @@ class Applier:
             existing = await self._cluster.get_job(owner.namespace, name)
             if not (owned_by(existing, owner.uid) and _has_labels_of(existing, desired)):
                 raise ForeignJobError(desired) from None
+            # It may have ended, and its watch may have said so before: then no event of it comes any more.
+            self._context.queue.add(owner.uid)
         self._cache.jobs.update(existing)
         self._count_start(observed, action)
         log.info("job created", extra={"import": owner.name, "namespace": owner.namespace, "job": name})

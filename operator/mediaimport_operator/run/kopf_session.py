@@ -143,7 +143,7 @@ class AnswerGuard:
         path = request.url.path
         await self._pauses.wait(path)
         if "watch" in request.url.query or "limit" in request.url.query:
-            self._silence.heard(path)
+            self._silence.asked(path)
         response = cast("CheckedResponse", await self._send(request, handler))
         try:
             await self._check(request.url, response)
@@ -183,6 +183,7 @@ class AnswerGuard:
         if response.status >= _REDIRECT:
             await self._check_error(url, response, watch=watch)
         elif watch:
+            self._silence.answered(url.path)
             response.content = cast("Any", WatchLines(response.content, self, url.path))
         else:
             response.checked = await self._read(url, response)
@@ -280,7 +281,7 @@ class AnswerGuard:
 
     def heard(self, path: str) -> None:
         """Take note of a watch's line."""
-        self._silence.heard(path)
+        self._silence.answered(path)
 
     def too_brief(self, path: str) -> None:
         """Take note of a watch that ended at once."""

@@ -94,7 +94,11 @@ class Operator:
         add("lease_held", "1 while this operator is the leader.", lambda: float(self._lease.held.is_set()))
         add("clock_offset_seconds", "Time by which the API server is ahead of this node.", lambda: self._clock.offset_s)
         add("resync_age_seconds", "Time since the last resync.", self._resync_age_s)
-        add("watch_silence_seconds", "Time since the most silent watch said anything.", lambda: self.silence.longest_s)
+        add(
+            "watch_silence_seconds",
+            "Time since the API server answered the most silent watch.",
+            lambda: self.silence.longest_s,
+        )
 
     def _resync_age_s(self) -> float:
         last = self._resync.last_at

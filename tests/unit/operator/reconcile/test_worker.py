@@ -12,6 +12,8 @@ import pytest
 from mediaimport_api.names import STORED_OBJECTS_FINALIZER
 from mediaimport_api.reasons import Reason
 from mediaimport_api.task import Task
+from mediaimport_operator.observe import resource
+from mediaimport_operator.pods import import_job
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.reconcile.worker import Reconciler
 from mediaimport_operator.run.resync import Resync
@@ -93,6 +95,19 @@ async def test_job_is_created_before_the_status_records_it(operator: Operator) -
     await begin(operator)
     assert operator.cluster.writes == [f"create {job_name(operator)}", "status Pending"]
     assert operator.cluster.events == [], "the Events of Job and pod show that they start"
+
+
+async def test_job_that_exists_and_has_ended_is_read_at_once(operator: Operator) -> None:
+    operator.cluster.put("imports", operator.build.mediaimport())
+    await operator.resync.first()
+    ended = operator.build.ended_pod(message=operator.build.imported().encode())
+    operator.cluster.put("pods", ended)
+    begun = import_job.job(resource.read(operator.build.mediaimport()), operator.context.settings, attempt=1)
+    existing = operator.build.complete_job()
+    operator.cluster.put("jobs", existing | {"metadata": begun["metadata"] | existing["metadata"]})
+    operator.cluster.objects["jobs"][job_name(operator)]["metadata"]["labels"] |= begun["metadata"]["labels"]
+    await operator.settle()
+    assert operator.status["phase"] == "Ready"
 
 
 async def test_second_reconcile_writes_nothing(operator: Operator) -> None:

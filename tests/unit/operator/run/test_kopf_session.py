@@ -302,3 +302,24 @@ async def test_watch_that_the_api_server_holds_off_is_not_lost(api: FakeApi, wor
         await running.sees(running.put(1), within_s=430)
         assert not checking.done()
         checking.cancel()
+
+
+async def test_watch_that_the_api_server_refuses_is_silent(api: FakeApi, world: Any) -> None:  # noqa: ANN401
+    api.bookmark_s = 3
+    fault = api.fault(r"GET .*/jobs\?.*watch=true", answer(403, '{"kind": "Status", "message": "cannot watch"}'))
+    async with world() as running:
+        await asyncio.wait_for(fault.met.wait(), 60)
+        await running.until(lambda: running.silence.longest_s > 15)
+        api.heal()
+        await running.until(lambda: running.silence.longest_s < 10)
+
+
+async def test_silent_watch_that_is_asked_for_again_and_again_ends_no_operator() -> None:
+    silence = WatchSilence()
+    checking = asyncio.create_task(silence.keep_checking())
+    for _ in range(int(2 * LOST_S / 20)):
+        silence.asked("/api/v1/pods")
+        await asyncio.sleep(20)
+    assert (silence.longest_s > LOST_S, checking.done()) == (True, False), "the next process would be refused, too"
+    with pytest.raises(WatchLostError):
+        await checking
