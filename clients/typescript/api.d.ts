@@ -181,7 +181,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the caller's assets, newest first. */
+        /** List the caller's assets. */
         get: operations["listMedia"];
         put?: never;
         post?: never;
@@ -412,7 +412,7 @@ export interface components {
         };
         /**
          * AssetList
-         * @description One page, newest first.
+         * @description One page, newest first unless `sort` says otherwise.
          */
         AssetList: {
             /** Assets */
@@ -2030,6 +2030,22 @@ export interface operations {
                 tag?: string;
                 /** @description Only of this prediction, or the import of this name. */
                 job_id?: string;
+                /** @description Only of this generator. */
+                provider?: string;
+                /** @description Only of this model. */
+                model?: string;
+                /** @description Only of these bytes. */
+                sha256?: string;
+                /** @description Only from this time on. */
+                created_after?: string;
+                /** @description Only before this time. */
+                created_before?: string;
+                /** @description Only these assets: up to 100 ids with commas between them. */
+                ids?: string;
+                /** @description Only with these words, or words that begin so, in name, tags, prompt or metadata; needs a catalogue database. */
+                q?: string;
+                /** @description Order: by time of creation, or by size and then time. */
+                sort?: "newest" | "oldest" | "largest" | "smallest";
                 /** @description Only of this user; for admins. */
                 user?: string;
             };

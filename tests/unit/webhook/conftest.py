@@ -13,7 +13,7 @@ from tests.support.postgres import Postgres, postgres
 from tests.support.webhook import ALICE, BOB, MODELS, OWNER_KEY, ROOT, SECRET, Make, RunningWebhook, Start, migrated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -61,16 +61,26 @@ def postgresql() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture
+def make_catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Return a maker of migrated databases, of the kind that is named; it returns the URL."""
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            url = f"sqlite:///{tmp_path / 'catalogue.db'}"
+        else:
+            server: Postgres = request.getfixturevalue("postgresql")
+            url = server.create_database()
+        asyncio.run(migrated(url))
+        return url
+
+    return make
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def catalogue_url(request: pytest.FixtureRequest, make_catalogue_url: Callable[[str], str]) -> str:
     """Return the URL of a migrated database, of either kind."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'catalogue.db'}"
-    else:
-        server: Postgres = request.getfixturevalue("postgresql")
-        url = server.create_database()
-    asyncio.run(migrated(url))
-    return url
+    return make_catalogue_url(request.param)
 
 
 @pytest.fixture

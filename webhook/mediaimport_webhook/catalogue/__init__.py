@@ -7,7 +7,7 @@ from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.listing import Listing
 from mediaimport_webhook.catalogue.lookup import AssetLookup
-from mediaimport_webhook.catalogue.query import Query, encode_cursor, parse_query
+from mediaimport_webhook.catalogue.query import Query, parse_query
 from mediaimport_webhook.catalogue.reflector import Reflector
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Presenter",
     "Query",
     "Reflector",
-    "encode_cursor",
     "entry_of",
     "parse_query",
 ]

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.entry import Entry
-    from mediaimport_webhook.catalogue.index import Order
-    from mediaimport_webhook.catalogue.query import Query
+    from mediaimport_webhook.catalogue.query import Place, Query
 
 
 class DatabaseUnavailableError(Exception):
@@ -20,8 +19,8 @@ class Archive(Protocol):
     async def find(self, asset_id: str, *, user_id: str | None) -> Entry | None:
         """Return the asset, of that user or for None of any; one that is ready before others, then the oldest."""
 
-    async def newest(self, query: Query, *, user_id: str | None, limit: int, after: Order | None) -> list[Entry]:
-        """Return at most `limit` assets that match and come after that place, newest first."""
+    async def page(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> list[Entry]:
+        """Return at most `limit` assets that match and come after that place, in the query's order."""
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
@@ -50,6 +51,8 @@ class Entry:
     """The number of imports that the prediction has in all, 0 where it is unknown."""
     provider: str | None
     """The generator's name in the spec."""
+    model: str | None
+    """The generator's name of the model."""
     provider_status: str | None
     """The generator's own word for the prediction's state."""
     original_key: str | None
@@ -119,6 +122,7 @@ def _entry_of(resource: Resource) -> Entry:
         job_id=job_id,
         outputs_expected=_outputs_expected(about),
         provider=provider.get("name"),
+        model=None if recipe is None else sys.intern(str(provider["model"])) if provider.get("model") else None,
         provider_status=about.get("annotations", {}).get(ANNOTATION_PREDICTION_STATUS),
         # What a former run stored stays readable while another one runs.
         original_key=_original_key(status, keys),

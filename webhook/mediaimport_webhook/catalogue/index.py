@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, insort
+import heapq
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from mediaimport_webhook.catalogue.entry import Entry, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from mediaimport_webhook.catalogue.query import Place, Query
     from mediaimport_webhook.cluster import Resource
 
 _MAX_REMOVED = 10_000
@@ -22,10 +25,10 @@ Order = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class EntryPage:
-    """Entries, newest first; `last` is the place for the next page, None on the last one."""
+    """Entries in the query's order; `last` is the place for the next page, None on the last one."""
 
     entries: list[Entry]
-    last: Order | None
+    last: Place | None
 
 
 def _ignore(_: Entry) -> None:
@@ -125,7 +128,7 @@ class Catalogue:
 
     def entries_of(self, user_id: str | None) -> Iterator[Entry]:
         """Return the entries of that user, or of all users for None, newest first."""
-        return self._backwards(user_id, None)
+        return self._backwards(user_id)
 
     @contextmanager
     def subscribe(self, resource_name: str) -> Iterator[asyncio.Event]:
@@ -145,25 +148,46 @@ class Catalogue:
         visible = [each for each in entries if user_id in {None, each.user_id}]
         return min(visible, key=lambda each: each.order, default=None)
 
-    def newest(
-        self, *, user_id: str | None, limit: int, after: Order | None, matches: Callable[[Entry], bool]
-    ) -> EntryPage:
-        """Return at most `limit` entries that match and come after that place, newest first."""
-        found: list[Entry] = []
-        for entry in self._backwards(user_id, after):
-            if len(found) == limit:
-                return EntryPage(found, found[-1].order)
-            if matches(entry):
-                found.append(entry)
-        return EntryPage(found, None)
+    def page(self, query: Query, *, user_id: str | None) -> EntryPage:
+        """Return one page of the entries that match; `words` are no filter here."""
+        found = list(islice(self._matching(query, user_id), query.limit + 1))
+        page = found[: query.limit]
+        return EntryPage(page, query.place(page[-1]) if len(found) > query.limit else None)
 
-    def _backwards(self, user_id: str | None, after: Order | None) -> Iterator[Entry]:
+    def _matching(self, query: Query, user_id: str | None) -> Iterator[Entry]:
+        """Yield, in the query's order, at least a page and one more of the entries that come after its place."""
+        if not query.ids and not query.sort.by_size:
+            return filter(query.matches, self._in_time(user_id, query))
+        entries = self._with_ids(query.ids, user_id) if query.ids else self._backwards(user_id)
+        after = query.after
+        matching = (
+            each
+            for each in entries
+            if query.matches(each) and (after is None or query.comes_first(after, query.place(each)))
+        )
+        first = heapq.nlargest if query.sort.descending else heapq.nsmallest
+        return iter(first(query.limit + 1, matching, key=query.place))
+
+    def _with_ids(self, ids: Iterable[str], user_id: str | None) -> Iterator[Entry]:
+        names = (name for each in ids for name in self._names_by_asset.get(each, ()))
+        entries = (self._by_name[name] for name in names)
+        return (each for each in entries if user_id in {None, each.user_id} and not each.deleted)
+
+    def _in_time(self, user_id: str | None, query: Query) -> Iterator[Entry]:
+        """Yield what comes after the query's place, by the time of creation."""
+        orders: list[Any] = self._orders.get(user_id, [])
+        if query.sort.descending:
+            return self._backwards(user_id, len(orders) if query.after is None else bisect_left(orders, query.after))
+        start = 0 if query.after is None else bisect_right(orders, query.after)
+        return self._present(orders[place] for place in range(start, len(orders)))
+
+    def _backwards(self, user_id: str | None, end: int | None = None) -> Iterator[Entry]:
         orders = self._orders.get(user_id, [])
-        start = len(orders) if after is None else bisect_left(orders, after)
-        for place in range(start - 1, -1, -1):
-            entry = self._by_name[orders[place][2]]
-            if not entry.deleted:
-                yield entry
+        return self._present(orders[place] for place in range((len(orders) if end is None else end) - 1, -1, -1))
+
+    def _present(self, orders: Iterable[Order]) -> Iterator[Entry]:
+        entries = (self._by_name[name] for _, _, name in orders)
+        return (each for each in entries if not each.deleted)
 
     def _put(self, entry: Entry) -> None:
         known = self._by_name.get(entry.resource_name)

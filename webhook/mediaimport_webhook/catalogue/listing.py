@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_webhook.catalogue.index import EntryPage
+from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.archive import Archive
     from mediaimport_webhook.catalogue.entry import Entry
-    from mediaimport_webhook.catalogue.index import Catalogue, Order
-    from mediaimport_webhook.catalogue.query import Query
+    from mediaimport_webhook.catalogue.index import Catalogue
+    from mediaimport_webhook.catalogue.query import Place, Query
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,34 @@ class Listing:
     catalogue: Catalogue
     archive: Archive | None
 
-    async def newest(self, query: Query, *, user_id: str | None) -> EntryPage:
-        """Return one page, newest first; DatabaseUnavailableError."""
-        present = self.catalogue.newest(user_id=user_id, limit=query.limit, after=query.after, matches=query.matches)
+    async def page(self, query: Query, *, user_id: str | None) -> EntryPage:
+        """Return one page; DatabaseUnavailableError, and a 422 Problem for a search without a database."""
+        if query.words:
+            return await self._searched(query, user_id=user_id)
+        present = self.catalogue.page(query, user_id=user_id)
         if self.archive is None:
             return present
         gone, has_more = await self._gone(self.archive, query, user_id=user_id, until=present.last)
-        merged = {each.order: each for each in [*gone, *present.entries]}
-        entries = [merged[order] for order in sorted(merged, reverse=True)]
+        merged = {query.place(each): each for each in [*gone, *present.entries]}
+        entries = [merged[place] for place in sorted(merged, reverse=query.sort.descending)]
         page = entries[: query.limit]
         has_more = has_more or present.last is not None or len(entries) > query.limit
-        return EntryPage(page, page[-1].order if page and has_more else None)
+        return EntryPage(page, query.place(page[-1]) if page and has_more else None)
+
+    async def _searched(self, query: Query, *, user_id: str | None) -> EntryPage:
+        """Return one page of what the database finds; the cache says how it is now, and whether it is deleted."""
+        if self.archive is None:
+            raise problems.catalogue_required("?q")
+        rows = await self.archive.page(query, user_id=user_id, limit=query.limit + 1, after=query.after)
+        page = rows[: query.limit]
+        current = [
+            self.catalogue.get(each.resource_name)
+            if self.catalogue.holds(each.resource_name, asset_id=each.asset_id)
+            else each
+            for each in page
+        ]
+        entries = [each for each in current if each is not None]
+        return EntryPage(entries, query.place(page[-1]) if len(rows) > query.limit else None)
 
     async def forget(self, entry: Entry) -> None:
         """Remove the row of an asset without resource and stored objects; DatabaseUnavailableError."""
@@ -39,19 +57,19 @@ class Listing:
             await self.archive.remove(entry)
 
     async def _gone(
-        self, archive: Archive, query: Query, *, user_id: str | None, until: Order | None
+        self, archive: Archive, query: Query, *, user_id: str | None, until: Place | None
     ) -> tuple[list[Entry], bool]:
-        """Return the newest assets without a resource, one page and perhaps more, and whether rows are left.
+        """Return the first assets without a resource, one page and perhaps more, and whether rows are left.
 
         Rows from `until` on, where the cache's own page ends, are of a later page.
         """
         found: list[Entry] = []
         after = query.after
         while True:
-            rows = await archive.newest(query, user_id=user_id, limit=query.limit + 1, after=after)
+            rows = await archive.page(query, user_id=user_id, limit=query.limit + 1, after=after)
             found += [each for each in rows if not self.catalogue.holds(each.resource_name, asset_id=each.asset_id)]
             if len(rows) <= query.limit:
                 return found, False
-            after = rows[-1].order
-            if len(found) > query.limit or (until is not None and after <= until):
+            after = query.place(rows[-1])
+            if len(found) > query.limit or (until is not None and not query.comes_first(after, until)):
                 return found, True

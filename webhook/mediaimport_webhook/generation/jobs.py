@@ -63,8 +63,7 @@ class Jobs:
         return await self._without_assets(prediction_id, user_id)
 
     def _entries(self, prediction_id: str, user_id: str | None) -> list[Entry]:
-        query = Query(job_id=prediction_id)
-        page = self.catalogue.newest(user_id=user_id, limit=_MAX_ASSETS, after=None, matches=query.matches)
+        page = self.catalogue.page(Query(job_id=prediction_id, limit=_MAX_ASSETS), user_id=user_id)
         return [each for each in page.entries if each.job_id == prediction_id]
 
     async def _of_assets(self, prediction_id: str, entries: list[Entry]) -> Job:

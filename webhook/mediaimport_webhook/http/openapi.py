@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from mediaimport_api.model import SHA256_PATTERN
 from mediaimport_api.status import Kind
 from pydantic import TypeAdapter
 from starlette.responses import Response
@@ -87,8 +88,23 @@ _LIST = (
     Parameter("type", "query", "Only these.", {"type": "string", "enum": [each.value for each in Kind]}),
     Parameter("tag", "query", "Only with this tag."),
     Parameter("job_id", "query", "Only of this prediction, or the import of this name."),
+    Parameter("provider", "query", "Only of this generator."),
+    Parameter("model", "query", "Only of this model."),
+    Parameter("sha256", "query", "Only of these bytes.", {"type": "string", "pattern": SHA256_PATTERN}),
+    Parameter("created_after", "query", "Only from this time on.", {"type": "string", "format": "date-time"}),
+    Parameter("created_before", "query", "Only before this time.", {"type": "string", "format": "date-time"}),
+    Parameter("ids", "query", "Only these assets: up to 100 ids with commas between them."),
+    Parameter(
+        "q", "query",
+        "Only with these words, or words that begin so, in name, tags, prompt or metadata; needs a catalogue database.",
+        {"type": "string", "minLength": 1, "maxLength": 200},
+    ),
+    Parameter(
+        "sort", "query", "Order: by time of creation, or by size and then time.",
+        {"type": "string", "enum": ["newest", "oldest", "largest", "smallest"], "default": "newest"},
+    ),
     Parameter("user", "query", "Only of this user; for admins."),
-)
+)  # fmt: skip
 _IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "header",
@@ -175,7 +191,7 @@ OPERATIONS = (
         links=_asset_links("$response.body#/asset_id"),
     ),
     Operation(
-        "GET", "/api/v1/media/", "listMedia", "List the caller's assets, newest first.",
+        "GET", "/api/v1/media/", "listMedia", "List the caller's assets.",
         schemas.AssetList, problems=(400, *_AUTHENTICATED, 422), parameters=_LIST,
     ),
     Operation(

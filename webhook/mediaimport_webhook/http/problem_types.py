@@ -37,6 +37,10 @@ PROBLEM_TYPES = (
         "Send the request again on a better connection.",
     ),
     ProblemType(
+        "catalogue-required", 422, "The request needs a catalogue database, which this service does not have.",
+        "Leave out what `errors` names, or the operator of this service sets what `setting` names.",
+    ),
+    ProblemType(
         "cors-refused", 400, "A browser asks for an origin, a method or a header that is not allowed.",
         "The operator of this service adds the page's origin to `CORS_ORIGINS`; `detail` says what is not allowed.",
     ),

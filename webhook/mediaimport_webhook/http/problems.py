@@ -81,6 +81,18 @@ def setting_missing(*settings: str) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "setting-missing", detail, members={"setting": ", ".join(settings)})
 
 
+def catalogue_required(pointer: str) -> Problem:
+    """Return 422 for a field or parameter that only a database answers: the same request is right elsewhere."""
+    detail = "This needs a catalogue database; the operator of this service can set CATALOGUE_URL."
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "catalogue-required",
+        detail,
+        [FieldError(pointer, detail)],
+        members={"setting": "CATALOGUE_URL"},
+    )
+
+
 def unavailable(what: str, *, retry_after_s: int = RETRY_AFTER_S) -> Problem:
     """Return 503 for a service behind the webhook that does not answer."""
     headers = {"Retry-After": str(retry_after_s)}

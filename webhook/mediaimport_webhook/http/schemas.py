@@ -231,7 +231,7 @@ class Asset(TypedDict):
 
 @with_config(_CLOSED)
 class AssetList(TypedDict):
-    """One page, newest first."""
+    """One page, newest first unless `sort` says otherwise."""
 
     assets: list[Asset]
     next: Annotated[str | None, Field(description="the next page's cursor; null on the last")]

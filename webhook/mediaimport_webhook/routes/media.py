@@ -19,7 +19,6 @@ from mediaimport_webhook.catalogue import (
     Listing,
     Presenter,
     Reflector,
-    encode_cursor,
     parse_query,
 )
 from mediaimport_webhook.http import bodies, problems, schemas
@@ -74,19 +73,19 @@ class MediaRoutes:
         return accepted(created)
 
     async def list_assets(self, request: Request) -> Response:
-        """Return one page of the caller's assets, newest first."""
+        """Return one page of the caller's assets."""
         caller = await self.authenticator.caller(request)
-        query = parse_query(request.query_params.multi_items())
+        query = parse_query(request.query_params.multi_items(), caller=caller.user_id)
         user_id = query.user if caller.admin else caller.user_id
         self._require_synced()
         page = await self._page(query, user_id)
         assets = [await self.presenter.present(each) for each in page.entries]
-        content = {"assets": assets, "next": encode_cursor(page.last) if page.last else None}
+        content = {"assets": assets, "next": query.cursor(page.last) if page.last else None}
         return bodies.JsonResponse(content, headers=self._age())
 
     async def _page(self, query: Query, user_id: str | None) -> EntryPage:
         try:
-            return await self.listing.newest(query, user_id=user_id)
+            return await self.listing.page(query, user_id=user_id)
         except DatabaseUnavailableError as error:
             log.warning("the catalogue's database cannot be read", extra={"error": str(error)})
             raise problems.unavailable("The catalogue's database") from None

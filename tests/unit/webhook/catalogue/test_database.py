@@ -106,12 +106,18 @@ def resource(name: str = "a", *, version: int = 10, uid: str = "", second: int =
     return {"metadata": about, "spec": {"source": {"url": URL}, "assetId": ASSET_ID, "userId": "alice"}} | more
 
 
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_migrations_make_the_schema_and_running_them_twice_changes_nothing(catalogue_url: str) -> None:
     async def work(engine: AsyncEngine) -> list[Any]:
         await migrate(engine)
+        only = {"media_assets_by_tag", "media_assets_by_word"} if engine.dialect.name == "sqlite" else set()
+        options = {
+            "compare_type": True,
+            "include_object": lambda _, name, kind, *__: kind != "index" or name not in only,
+        }
         async with engine.connect() as connection:
             return await connection.run_sync(
-                lambda each: compare_metadata(MigrationContext.configure(each, opts={"compare_type": True}), METADATA)
+                lambda each: compare_metadata(MigrationContext.configure(each, opts=options), METADATA)
             )
 
     assert run_in(catalogue_url, work) == []
@@ -188,9 +194,7 @@ def test_later_version_stays_whoever_writes_last(catalogue_url: str) -> None:
             recorder = Recorder(engine)
             recorder.note(entry_of(resource(version=version, status={"phase": phase})))
             await recorder.flush()
-        return [
-            each.status for each in await DatabaseArchive(engine).newest(Query(), user_id=None, limit=9, after=None)
-        ]
+        return [each.status for each in await DatabaseArchive(engine).page(Query(), user_id=None, limit=9, after=None)]
 
     assert run_in(catalogue_url, work) == ["ready"]
 
@@ -202,7 +206,7 @@ def test_resource_of_a_new_cluster_replaces_the_one_of_a_lost_cluster(catalogue_
             recorder.note(entry_of(resource(version=version, uid=uid, second=second)))
             await recorder.flush()
         archive = DatabaseArchive(engine)
-        return [each.resource_uid for each in await archive.newest(Query(), user_id=None, limit=9, after=None)]
+        return [each.resource_uid for each in await archive.page(Query(), user_id=None, limit=9, after=None)]
 
     assert run_in(catalogue_url, work) == ["new"]
 
@@ -237,7 +241,7 @@ def test_unfinished_import_whose_end_nobody_saw_is_swept(catalogue_url: str) -> 
         await recorder.flush()
         catalogue.replace([entry_of(resource("here", version=11))], version=20)
         swept = await recorder.sweep(catalogue)
-        found = await DatabaseArchive(engine).newest(Query(), user_id=None, limit=9, after=None)
+        found = await DatabaseArchive(engine).page(Query(), user_id=None, limit=9, after=None)
         return swept, sorted(each.resource_name for each in found)
 
     assert run_in(catalogue_url, work) == (1, ["here", "newer"])
@@ -310,20 +314,6 @@ def test_key_of_another_asset_in_a_row_is_never_signed(start: Start, catalogue_u
     assert webhook.call("GET", f"{LIST}{asset_id}").json()["url"] is None
 
 
-@pytest.mark.parametrize(
-    "place", [["x", "y", "z"], ["2026-01-01T00:00:00", "y", "z"], ["2026-01-01T00:00:00Z", "\0", ""]]
-)
-def test_cursor_that_is_no_place_ends_the_list(catalogue_url: str, place: list[str]) -> None:
-    async def work(engine: AsyncEngine) -> object:
-        recorder = Recorder(engine)
-        recorder.note(entry_of(resource(second=1)))
-        await recorder.flush()
-        after = (place[0], place[1], place[2])
-        return await DatabaseArchive(engine).newest(Query(), user_id=None, limit=9, after=after)
-
-    assert run_in(catalogue_url, work) == []
-
-
 def test_database_that_is_away_holds_up_no_import_and_is_written_when_it_is_back(
     start: Start, postgresql: Postgres
 ) -> None:
@@ -392,7 +382,7 @@ def test_wrong_row_holds_up_no_other(catalogue_url: str) -> None:
         for each in (resource("a"), resource("b", version=10**30), resource("c", version=12)):
             recorder.note(entry_of(each))
         await recorder.flush()
-        found = await DatabaseArchive(engine).newest(Query(), user_id=None, limit=9, after=None)
+        found = await DatabaseArchive(engine).page(Query(), user_id=None, limit=9, after=None)
         return recorder.refused, recorder.unrecorded, sorted(each.resource_name for each in found)
 
     assert run_in(catalogue_url, work) == (1, 0, ["a", "c"])

@@ -4,6 +4,7 @@ from typing import Any
 
 from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.catalogue.query import Query
 
 ID = "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
 
@@ -22,7 +23,7 @@ def resource(
 
 
 def names(catalogue: Catalogue, user_id: str | None = None) -> list[str]:
-    found = catalogue.newest(user_id=user_id, limit=100, after=None, matches=lambda _: True)
+    found = catalogue.page(Query(limit=100), user_id=user_id)
     return [each.resource_name for each in found.entries]
 
 
@@ -90,10 +91,10 @@ def test_page_goes_on_where_it_ended_though_entries_come_and_go() -> None:
     catalogue = Catalogue()
     for second in range(6):
         catalogue.observe(resource(f"r{second}", second=second, asset_id=f"id-{second}"))
-    first = catalogue.newest(user_id=None, limit=2, after=None, matches=lambda _: True)
+    first = catalogue.page(Query(limit=2), user_id=None)
     catalogue.forget(resource("r4", version=99, second=4, asset_id="id-4"))
     catalogue.observe(resource("r9", second=9, asset_id="id-9", version=100))
-    second_page = catalogue.newest(user_id=None, limit=2, after=first.last, matches=lambda _: True)
+    second_page = catalogue.page(Query(limit=2, after=first.last), user_id=None)
     assert [each.resource_name for each in second_page.entries] == ["r3", "r2"]
 
 

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, delete, func, or_, select, tuple_, type_coerce
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Text, and_, cast, delete, func, or_, select, tuple_, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
 from sqlalchemy.exc import SQLAlchemyError
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.rows import DELETED, entry_of_row
-from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
+from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, WORDS_VECTOR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from mediaimport_webhook.catalogue.entry import Entry
-    from mediaimport_webhook.catalogue.index import Order
-    from mediaimport_webhook.catalogue.query import Query
+    from mediaimport_webhook.catalogue.query import Place, Query
 
 _TIMEOUT_S = 10
 _COLUMNS = MEDIA_ASSETS.c
 _ORDER = (_COLUMNS.created_at, _COLUMNS.id, _COLUMNS.resource_name)
+_SIZE_ORDER = (_COLUMNS.size_bytes, *_ORDER)
 
 
 class DatabaseArchive:
@@ -44,19 +44,17 @@ class DatabaseArchive:
         found = await self._entries(statement.order_by((_COLUMNS.status == "ready").desc(), *_ORDER).limit(1))
         return found[0] if found else None
 
-    async def newest(self, query: Query, *, user_id: str | None, limit: int, after: Order | None) -> list[Entry]:
-        """Return at most `limit` assets that match and come after that place, newest first."""
+    async def page(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> list[Entry]:
+        """Return at most `limit` assets that match and come after that place, in the query's order."""
         conditions = [_COLUMNS.status != DELETED, *self._filters(query)]
         if user_id is not None:
             conditions.append(_COLUMNS.user_id == user_id)
+        columns = _SIZE_ORDER if query.sort.by_size else _ORDER
         if after is not None:
-            place = _place(after)
-            if place is None:
-                return []
-            conditions.append(tuple_(*_ORDER) < place)
-        return await self._entries(
-            select(MEDIA_ASSETS).where(*conditions).order_by(*(each.desc() for each in _ORDER)).limit(limit)
-        )
+            place, here = _place(after), tuple_(*columns)
+            conditions.append(here < place if query.sort.descending else here > place)
+        order = (each.desc() if query.sort.descending else each.asc() for each in columns)
+        return await self._entries(select(MEDIA_ASSETS).where(*conditions).order_by(*order).limit(limit))
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""
@@ -71,8 +69,22 @@ class DatabaseArchive:
 
     def _filters(self, query: Query) -> list[ColumnElement[bool]]:
         """Return the conditions; values are parameters, and no text that PostgreSQL cannot hold matches anything."""
-        columns = {_COLUMNS.status: query.status, _COLUMNS.file_type: query.type}
-        conditions: list[ColumnElement[bool]] = [column == text for column, text in columns.items() if text is not None]
+        columns = {
+            _COLUMNS.status: query.status,
+            _COLUMNS.file_type: query.type,
+            _COLUMNS.provider: query.provider,
+            _COLUMNS.model: query.model,
+            _COLUMNS.sha256: query.sha256,
+        }
+        conditions = [column == _parameter(text) for column, text in columns.items() if text is not None]
+        if query.created_after is not None:
+            conditions.append(_COLUMNS.created_at >= datetime.fromisoformat(query.created_after))
+        if query.created_before is not None:
+            conditions.append(_COLUMNS.created_at < datetime.fromisoformat(query.created_before))
+        if query.ids:
+            conditions.append(_COLUMNS.id.in_(sorted({*query.ids, *(each.upper() for each in query.ids)})))
+        if query.words:
+            conditions.append(self._has_words(query.words))
         if query.job_id is not None:
             job_id = _parameter(query.job_id)
             conditions.append(or_(_COLUMNS.job_id == job_id, _COLUMNS.resource_name == job_id))
@@ -85,6 +97,14 @@ class DatabaseArchive:
             return type_coerce(_COLUMNS.tags, JSONB).contains([tag])
         each = func.json_each(_COLUMNS.tags).table_valued("value")
         return select(each.c.value).where(type_coerce(each.c.value, Text) == tag).exists()
+
+    def _has_words(self, words: tuple[str, ...]) -> ColumnElement[bool]:
+        """Return whether each of the words is a word's beginning. They have no character that needs an escape."""
+        if self._engine.dialect.name == "postgresql":
+            text = " & ".join(f"'{each}':*" for each in map(_parameter, words))
+            return WORDS_VECTOR.bool_op("@@")(cast(text, TSQUERY))
+        spaced = " " + _COLUMNS.search_words
+        return and_(*(spaced.like(f"% {_parameter(each)}%") for each in words))
 
     async def _entries(self, statement: Select[Any]) -> list[Entry]:
         async with answering(self._engine) as connection:
@@ -107,12 +127,6 @@ def _parameter(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _place(after: Order) -> tuple[datetime, str, str] | None:
-    """Return the place of a cursor; None, after which nothing comes, for a time that is none."""
-    try:
-        created_at = datetime.fromisoformat(after[0])
-    except ValueError:
-        return None
-    if created_at.tzinfo is None:
-        return None
-    return created_at, _parameter(after[1]), _parameter(after[2])
+def _place(after: Place) -> tuple[Any, ...]:
+    *size, created_at, asset_id, name = after
+    return *size, datetime.fromisoformat(str(created_at)), _parameter(str(asset_id)), _parameter(str(name))

@@ -11,6 +11,7 @@ from mediaimport_api.status import Phase
 
 from mediaimport_webhook.catalogue.entry import Entry
 from mediaimport_webhook.catalogue.recipe import unpacked_recipe
+from mediaimport_webhook.catalogue.words import searchable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ _PHASES = {"ready": Phase.READY, "failed": Phase.FAILED}
 def row_of(entry: Entry) -> dict[str, Any]:
     """Return the values of all columns."""
     asset, recipe = entry.json, unpacked_recipe(entry.packed_recipe)
+    prompt = None if recipe is None else (recipe["input"] or {}).get("prompt")
     values = {
         "id": entry.asset_id,
         "user_id": entry.user_id,
@@ -35,7 +37,7 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "tags": list(entry.tags),
         "job_id": entry.job_id,
         "provider": entry.provider,
-        "model": None if recipe is None else recipe["model"],
+        "model": entry.model,
         "size_bytes": entry.size_bytes,
         "sha256": asset["metadata"]["sha256"],
         "created_at": datetime.fromisoformat(entry.created_at),
@@ -45,6 +47,7 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "thumbnail_s3_key": entry.thumbnail_key,
         "s3_key": entry.original_key,
         "broken": asset["broken"],
+        "search_words": searchable(asset["name"], asset["tags"], asset["metadata"], prompt),
         "resource_name": entry.resource_name,
         "resource_uid": entry.resource_uid,
         "resource_version": entry.version,
@@ -90,6 +93,7 @@ def entry_of_row(row: Mapping[str, Any]) -> Entry:
         job_id=row["job_id"],
         outputs_expected=0,
         provider=row["provider"],
+        model=row["model"],
         provider_status=None,
         original_key=original if original is not None and keys.is_original(original) else None,
         thumbnail_key=thumbnail if thumbnail == keys.thumbnail else None,

@@ -17,6 +17,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    func,
+    literal_column,
 )
 from sqlalchemy.dialects import postgresql
 
@@ -68,6 +70,7 @@ MEDIA_ASSETS = Table(
     Column("thumbnail_s3_key", Text),
     Column("s3_key", Text),
     Column("broken", Text, comment="why the asset cannot be shown whole"),
+    Column("search_words", Text, nullable=False, server_default="", comment="words of name, tags, prompt and metadata"),
     Column("resource_name", ORDERED_TEXT, nullable=False),
     Column("resource_uid", Text, nullable=False),
     Column("resource_version", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
@@ -78,3 +81,21 @@ Index("media_assets_by_time", *(MEDIA_ASSETS.c[name] for name in ("created_at", 
 Index("media_assets_by_id", MEDIA_ASSETS.c.id)
 Index("media_assets_by_job", MEDIA_ASSETS.c.job_id)
 Index("media_assets_by_resource", MEDIA_ASSETS.c.resource_name)
+Index("media_assets_by_sha256", MEDIA_ASSETS.c.sha256)
+for _name, _first in (
+    ("media_assets_of_user_by_size", ("user_id", "size_bytes")),
+    ("media_assets_by_size", ("size_bytes",)),
+    ("media_assets_by_status", ("status",)),
+    ("media_assets_by_model", ("model",)),
+):
+    Index(_name, *(MEDIA_ASSETS.c[name] for name in (*_first, "created_at", "id", "resource_name")))
+
+WORDS_VECTOR = func.array_to_tsvector(func.string_to_array(MEDIA_ASSETS.c.search_words, literal_column("' '")))
+"""PostgreSQL's vector of an asset's words, as they are: no dictionary changes them."""
+for _index in (
+    Index(
+        "media_assets_by_tag", MEDIA_ASSETS.c.tags, postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}
+    ),
+    Index("media_assets_by_word", WORDS_VECTOR, postgresql_using="gin"),
+):
+    _index.ddl_if(dialect="postgresql")
