@@ -118,6 +118,10 @@ class Reason(OpenEnum):
     THUMBNAIL_STORED = "ThumbnailStored"
     THUMBNAIL_FAILED = "ThumbnailFailed"
     NO_PICTURE = "NoPicture"
+    # of the notification of endpoints
+    NOTIFIED = "Notified"
+    NOTIFICATION_PENDING = "NotificationPending"
+    NOTIFICATION_GIVEN_UP = "NotificationGivenUp"
 
     @property
     def facts(self) -> Facts:
@@ -372,4 +376,13 @@ _FACTS: dict[Reason, Facts] = {
         "Check the media: its first frame may be damaged.",
     ),
     Reason.NO_PICTURE: Facts("The media has no picture for a thumbnail.", _NOTHING),
+    Reason.NOTIFIED: Facts("All endpoints have accepted the event.", _NOTHING),
+    Reason.NOTIFICATION_PENDING: Facts(
+        "An endpoint has not accepted the event yet; it is tried again for a day.",
+        "Check the endpoint if it stays so: the operator's log has its answers.",
+    ),
+    Reason.NOTIFICATION_GIVEN_UP: Facts(
+        "An endpoint was not told: it has not accepted the event for a day, or it is gone (410).",
+        "Check the endpoint, and read the state of the assets by the API: the event is not repeated.",
+    ),
 }

@@ -18,6 +18,8 @@ from mediaimport_api.reasons import MAX_MESSAGE, Reason
 MAX_STATUS_BYTES = 8 * 1024
 MAX_ATTEMPTS_SHOWN = 5
 MAX_LOG_TAIL = 1024
+MAX_ENDPOINTS = 8
+"""Endpoints that can be told of one event."""
 
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 
@@ -79,6 +81,8 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     DESCRIBED = "Described"
     THUMBNAIL_READY = "ThumbnailReady"
+    NOTIFIED = "Notified"
+    """Only where endpoints want the event."""
 
 
 class Condition(Lenient):
@@ -235,6 +239,43 @@ class ErrorInfo(Lenient):
     http_status: Annotated[int, Field(ge=100, le=599)] | None = None
 
 
+class AssetEvent(OpenEnum):
+    """A change of an asset that endpoints are told of."""
+
+    READY = "Ready"
+    FAILED = "Failed"
+    DELETED = "Deleted"
+
+    @property
+    def type(self) -> str:
+        """The event's type: `asset.ready`."""
+        return f"asset.{self.value.lower()}"
+
+
+class DeliveryOutcome(OpenEnum):
+    """The end of an event's delivery to one endpoint."""
+
+    DELIVERED = "Delivered"
+    GIVEN_UP = "GivenUp"
+
+
+class Delivery(Lenient):
+    """An event's delivery to one endpoint, once it has ended."""
+
+    endpoint: Annotated[str, Field(max_length=63)]
+    outcome: DeliveryOutcome
+    at: Timestamp
+    http_status: Annotated[int, Field(ge=100, le=599)] | None = None
+
+
+class Notification(Lenient):
+    """The event of this run that endpoints are told of; one without a delivery is still to be told."""
+
+    event: AssetEvent
+    at: Annotated[Timestamp, Field(description="time of the event, from which the tries of its delivery count")]
+    deliveries: Annotated[list[Delivery], Field(max_length=MAX_ENDPOINTS)] = Field(default_factory=list)
+
+
 class Status(Lenient):
     """The status, at most 8 KiB of JSON."""
 
@@ -259,6 +300,7 @@ class Status(Lenient):
     media: Media | None = None
     thumbnail: Thumbnail | None = None
     error: ErrorInfo | None = None
+    notification: Notification | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """Return the condition of that type, if there is one."""

@@ -59,6 +59,12 @@ class ConditionBuilder:
         """Return the condition ThumbnailReady."""
         return self._condition(ConditionType.THUMBNAIL_READY, "True" if stored else "False", reason, message)
 
+    def notified(self, reason: Reason, message: str) -> Condition:
+        """Return the condition Notified."""
+        return self._condition(
+            ConditionType.NOTIFIED, "True" if reason is Reason.NOTIFIED else "False", reason, message
+        )
+
     def _condition(
         self, kind: ConditionType, status: Literal["True", "False"], reason: Reason, message: str
     ) -> Condition:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.reasons import Reason
-from mediaimport_api.status import ConditionType
+from mediaimport_api.status import AssetEvent, ConditionType
 
 from mediaimport_operator.decide.actions import (
     CreateCleanupJob,
@@ -23,6 +23,7 @@ from mediaimport_operator.decide.actions import (
 )
 from mediaimport_operator.decide.attempt import NODE_LOST_AFTER, may_write
 from mediaimport_operator.decide.history import recorded_history
+from mediaimport_operator.decide.notification import GIVEN_UP_AFTER, deletion_event, pending, with_deliveries
 from mediaimport_operator.decide.status import StatusBuilder
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ CLEANUP_TIMEOUT = timedelta(minutes=10)
 _UNKNOWN_ASSET = "its spec says neither its user nor its source"
 _LAST_TRY = "; the last try failed: "
 _CLEANUP_POLL = timedelta(seconds=1)
+_TOLD_POLL = timedelta(seconds=5)
 _IMPORTER_POLL = timedelta(seconds=5)
 
 
@@ -51,7 +53,13 @@ def resource_deleted(o: Observed) -> Plan | None:
     if not resource.user_id or resource.fingerprint is None:
         # Neither a status nor a spec that can be read: the finalizer was set by another release, or by hand.
         return Plan(actions=(RemoveFinalizer(orphan_reason=_UNKNOWN_ASSET),))
-    return _importer_may_write(o) or _cleanup_job_exists(o) or _cleanup_job_refused(o) or _cleanup_due(o)
+    return (
+        _deletion_told(o)
+        or _importer_may_write(o)
+        or _cleanup_job_exists(o)
+        or _cleanup_job_refused(o)
+        or _cleanup_due(o)
+    )
 
 
 def _importer_may_write(o: Observed) -> Plan | None:
@@ -72,7 +80,7 @@ def _cleanup_job_exists(o: Observed) -> Plan | None:
     if job is None:
         return None
     if job.complete:
-        return Plan(actions=(RemoveFinalizer(),))
+        return _deletion_announced(o) or Plan(actions=(RemoveFinalizer(),))
     timed_out = job.created_at is not None and o.now > job.created_at + CLEANUP_TIMEOUT + NODE_LOST_AFTER
     if job.failed or timed_out:
         cause = job.last_error or _shown_error(o) or "the cleanup Job did not complete"
@@ -83,6 +91,35 @@ def _cleanup_job_exists(o: Observed) -> Plan | None:
     error = job.last_error or _shown_error(o)
     status = _status(o, f"its stored objects are being deleted{_LAST_TRY + error if error else ''}")
     return Plan(status=status, slot=SlotRequest.USED, requeue_at=o.now + _CLEANUP_POLL)
+
+
+def _deletion_announced(o: Observed) -> Plan | None:
+    """Record that endpoints are to be told of the deletion; None if none is, or it took too long already."""
+    status, deleted_at = StatusBuilder(o, recorded_history(o.resource)).deleted(), o.resource.deleted_at
+    told = status.notification
+    if told is None or told.event is not AssetEvent.DELETED:
+        return None
+    # Where no status can be written, in a namespace that is deleted, only the memory has what was delivered.
+    unwritten = {each.endpoint for each in o.deliveries}
+    left = set(pending(status, events=o.settings.events, user_id=o.resource.user_id)) - unwritten
+    too_late = deleted_at is not None and o.now >= deleted_at + GIVEN_UP_AFTER
+    if too_late or not left:
+        return None
+    return Plan(status=status, requeue_at=o.now + _TOLD_POLL)
+
+
+def _deletion_told(o: Observed) -> Plan | None:
+    """Keep a resource whose stored objects are deleted until all endpoints are told, a day at most."""
+    status = o.resource.status
+    told = deletion_event(o.resource)
+    if told is None:
+        return None
+    recorded = with_deliveries(o, status)
+    if recorded != status:
+        return Plan(status=recorded, requeue_at=o.now)
+    if pending(status, events=o.settings.events, user_id=o.resource.user_id):
+        return Plan(requeue_at=told.at + GIVEN_UP_AFTER)
+    return Plan(actions=(RemoveFinalizer(),))
 
 
 def _shown_error(o: Observed) -> str | None:

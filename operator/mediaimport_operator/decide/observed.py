@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mediaimport_api.reasons import Reason
     from mediaimport_api.spec import Spec
-    from mediaimport_api.status import Progress
+    from mediaimport_api.status import Delivery, Progress
 
     from mediaimport_operator.observe.resource import Resource
     from mediaimport_operator.settings.operator import Settings
@@ -77,6 +77,8 @@ class Observed:
     pod_refusal: str | None = None
     """The Job controller's reason for not creating the pod of `job_missing_pod`."""
     cleanup_job: CleanupJob | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    """Deliveries of the status's event that have ended, whether the status has them or not."""
     has_credentials: str = ""
     """The uid of the Job to which this operator, since its start, has handed out credentials last."""
 

@@ -17,7 +17,7 @@ from mediaimport_api.reasons import MAX_MESSAGE, Reason
 from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, ConditionType, Phase
 from mediaimport_runtime.text import public
 
-from mediaimport_operator.decide import history, retry
+from mediaimport_operator.decide import history, notification, retry
 from mediaimport_operator.decide.actions import (
     Action,
     CreateJob,
@@ -75,14 +75,17 @@ def run_completed(o: Observed) -> Plan | None:
     resource = o.resource
     if not resource.completed:
         return None
-    expiry = _ttl_expiry(o)
-    if expiry is not None and o.now >= expiry:
+    expiry, told_until = _ttl_expiry(o), notification.waits_until(o)
+    if expiry is not None and o.now >= max(expiry, told_until or expiry):
         return Plan(actions=(DeleteResource(),))
     status = resource.status
     # A completed import is Reconciling only because a reconcile of it has failed.
     stale = status.observed_generation != resource.generation or status.condition(ConditionType.RECONCILING) is not None
     builder = StatusBuilder(o, history.recorded_history(resource))
-    return Plan(status=builder.acknowledged() if stale else None, requeue_at=expiry)
+    status = notification.with_deliveries(o, builder.acknowledged() if stale else status)
+    expiry = None if expiry is None else max(expiry, told_until or expiry)
+    requeue_at = min((at for at in (expiry, told_until) if at is not None), default=None)
+    return Plan(status=None if status == resource.status else status, requeue_at=requeue_at)
 
 
 def _ttl_expiry(o: Observed) -> datetime | None:

@@ -20,12 +20,23 @@ from typing import TYPE_CHECKING, Any
 from mediaimport_api.reasons import MAX_MESSAGE, Reason, Retry
 from mediaimport_api.result import recorded_description
 from mediaimport_api.source_policy import url_host
-from mediaimport_api.status import MAX_STATUS_BYTES, Condition, ConditionType, ErrorInfo, Phase, Progress, Status, Step
+from mediaimport_api.status import (
+    MAX_STATUS_BYTES,
+    AssetEvent,
+    Condition,
+    ConditionType,
+    ErrorInfo,
+    Phase,
+    Progress,
+    Status,
+    Step,
+)
 from mediaimport_runtime.kubernetes.objects import json_bytes
 from mediaimport_runtime.text import duration_text, size_text, truncate
 
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.conditions import ConditionBuilder
+from mediaimport_operator.decide.notification import announced
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,7 +109,8 @@ class StatusBuilder:
             reason=reason, message=truncate(message, MAX_MESSAGE), retryable=reason.retryable, http_status=http_status
         )
         conditions = self._conditions.stalled(reason, f"{message.rstrip('.')}. {reason.facts.remedy}")
-        return self._status(Phase.FAILED, conditions, error=error, completed_at=self.observed.now)
+        status = self._status(Phase.FAILED, conditions, error=error, completed_at=self.observed.now)
+        return self._announced(status, AssetEvent.FAILED)
 
     def ready(self, result: Result) -> Status:
         """Return the status of an import that is stored, with the importer's findings."""
@@ -111,7 +123,7 @@ class StatusBuilder:
             self._conditions.description(recorded_description(result.description, media)),
             self._conditions.thumbnail(stored=stored, reason=outcome.reason, message=outcome.message),
         ]
-        return self._status(
+        status = self._status(
             Phase.READY,
             conditions,
             progress=Progress(step=Step.COMMIT, percent=100, bytes_done=asset.size_bytes, bytes_total=asset.size_bytes),
@@ -122,6 +134,7 @@ class StatusBuilder:
             duration_text=None if media.duration_ms is None else duration_text(media.duration_ms),
             completed_at=self.observed.now,
         )
+        return self._announced(status, AssetEvent.READY)
 
     def deleting(self, message: str) -> Status:
         """Return the status of a resource that waits for the deletion of its stored objects."""
@@ -130,6 +143,10 @@ class StatusBuilder:
         return self.observed.resource.status.model_copy(
             update={"observed_generation": generation, "conditions": conditions}
         )
+
+    def deleted(self) -> Status:
+        """Return the status of a resource whose stored objects are deleted, and which endpoints are told of."""
+        return self._announced(self.deleting("its stored objects are deleted"), AssetEvent.DELETED)
 
     def acknowledged(self) -> Status:
         """Return the status of a completed import for a new generation that asks for nothing."""
@@ -140,6 +157,11 @@ class StatusBuilder:
             if each.type != ConditionType.RECONCILING
         ]
         return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+    def _announced(self, status: Status, event: AssetEvent) -> Status:
+        o = self.observed
+        told = announced(status, event, events=o.settings.events, user_id=o.resource.user_id, builder=self._conditions)
+        return status if told is status else truncate_to_limit(told)
 
     @property
     def _conditions(self) -> ConditionBuilder:

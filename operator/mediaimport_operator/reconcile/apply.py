@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from mediaimport_api.names import STORED_OBJECTS_FINALIZER
 from mediaimport_api.reasons import Reason
+from mediaimport_api.spec import Spec
+from mediaimport_api.status import AssetEvent
 from mediaimport_runtime.kubernetes.errors import (
     ConflictError,
     ForbiddenError,
@@ -31,7 +33,8 @@ from mediaimport_operator.decide.actions import (
     SetFinalizer,
     SlotRequest,
 )
-from mediaimport_operator.decide.conditions import failed_status, failure_conditions
+from mediaimport_operator.decide.conditions import ConditionBuilder, failed_status, failure_conditions
+from mediaimport_operator.decide.notification import announced
 from mediaimport_operator.decide.observed import Observed, Refusal
 from mediaimport_operator.observe.job import owned_by
 from mediaimport_operator.observe.resource import Resource, read
@@ -95,6 +98,7 @@ class Applier:
             with _forbidden_in_deleted_namespace(observed.resource):
                 await self._write_status(observed, plan.status)
             await self._store_check.read_result(observed)
+        self._context.outbox.note(observed.resource, plan.status or observed.resource.status)
         for action in plan.actions:
             await self._delete(observed, action)
         if observed.resource.completed:
@@ -125,6 +129,7 @@ class Applier:
         status, meta = failed_status(item, message, now=now), item["metadata"]
         if status is None:
             return False
+        status = self._announced_failure(item, status, now=now)
         changes = merge_patch(item.get("status") or {}, status.to_wire())
         patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": changes}
         self._cache.imports.update(await self._cluster.patch_status(meta["namespace"], meta["name"], patch))
@@ -133,6 +138,13 @@ class Applier:
         for job in self._context.own_jobs(key):
             await self._delete_job(meta["namespace"], job["metadata"]["name"], job["metadata"]["uid"])
         return True
+
+    def _announced_failure(self, item: Object, status: Status, *, now: datetime) -> Status:
+        """Return the status with the event for endpoints; the reconcile that follows has it delivered."""
+        user = str((item.get("spec") or {}).get("userId") or Spec.model_fields["user_id"].default)
+        builder = ConditionBuilder(before=status, now=now, generation=item["metadata"].get("generation"))
+        events = self._settings.events
+        return announced(status, AssetEvent.FAILED, events=events, user_id=user, builder=builder)
 
     def _update_slot_and_follower(self, observed: Observed, plan: Plan) -> None:
         resource, slots, followers = observed.resource, self._context.slots, self._context.followers
@@ -341,6 +353,8 @@ class Applier:
         self._cache.imports.update(written)
         self._metrics.status_written(owner, status)
         if (event := events.status_event(owner, status, now=observed.now)) is not None:
+            await events.post(self._cluster, owner.namespace, event)
+        if (event := events.notification_event(owner, status, now=observed.now)) is not None:
             await events.post(self._cluster, owner.namespace, event)
 
     async def _refresh_import(self, owner: Resource) -> None:

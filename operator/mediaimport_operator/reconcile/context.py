@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mediaimport_runtime.kubernetes.objects import true_condition
 
 from mediaimport_operator.decide.limits import Slots
+from mediaimport_operator.notify.outbox import Outbox
 from mediaimport_operator.observe.cache import ClusterCache
 from mediaimport_operator.observe.job import owned_by
 from mediaimport_operator.progress.log_follower import LogFollowers
@@ -47,6 +48,7 @@ class Context:
     refusals: dict[str, Refusal]
     sts: Sts | None
     sessions: dict[str, str]
+    outbox: Outbox
 
     @classmethod
     def create(  # noqa: PLR0913 - the parts that tests replace
@@ -74,6 +76,7 @@ class Context:
             refusals={},
             sts=sts,
             sessions={},
+            outbox=Outbox(settings.events, clock=clock, on_delivery=queue.add),
         )
 
     def unreadable(self, kind: str, error: Exception) -> None:
@@ -96,4 +99,5 @@ class Context:
         self.followers.unfollow(key)
         self.refusals.pop(key, None)
         self.sessions.pop(key, None)
+        self.outbox.forget(key)
         self.cache.forget_deleted_of(key)

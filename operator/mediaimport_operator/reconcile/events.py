@@ -47,6 +47,15 @@ def status_event(resource: Resource, status: Status, *, now: datetime) -> Object
     return None if _only_starts(status, after) else _status_event(resource, status, after, now=now)
 
 
+def notification_event(resource: Resource, status: Status, *, now: datetime) -> Object | None:
+    """Return the Event of endpoints that are given up; None if the status says nothing new of that."""
+    before, after = resource.status.condition(ConditionType.NOTIFIED), status.condition(ConditionType.NOTIFIED)
+    given_up = Reason.NOTIFICATION_GIVEN_UP
+    if after is None or after.reason != given_up or (before is not None and before.reason == given_up):
+        return None
+    return _warning(resource, given_up, after.message, now=now)
+
+
 def _only_starts(status: Status, shown: Condition) -> bool:
     """Return whether a status says of an attempt only that it starts, as the Events of its Job and pod do."""
     number = status.tally.started if status.tally else 0

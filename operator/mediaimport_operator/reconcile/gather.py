@@ -83,6 +83,7 @@ class Gatherer:
             slot=SlotState(held=held, wait_reason="" if held else slots.wait_reason(resource.claim)),
             progress=self._context.followers.progress(key),
             refusal=self._context.refusals.get(key),
+            deliveries=self._context.outbox.deliveries(resource),
             has_credentials=self._context.sessions.get(key, ""),
         )
 

@@ -130,6 +130,14 @@ class Metrics:
             registry=self.registry,
         )
         self._refused = self._counter("jobs_refused", "Jobs that the API server refused, by reason.", "reason")
+        self._notifications = self._counter(
+            "notifications",
+            "Tries to tell an endpoint (the label receiver) of an event: delivered, failed (tried again) or given_up.",
+            *("receiver", "outcome"),
+        )
+        self._unsent = self._gauge(
+            "notification_oldest_seconds", "Age of the oldest event that an endpoint has not accepted yet.", "receiver"
+        )
 
     def reconciled(self, outcome: str, duration_s: float) -> None:
         """Count a reconcile."""
@@ -158,6 +166,16 @@ class Metrics:
         """Count a Job that the API server refused."""
         self._refused.labels(reason).inc()
 
+    def notification(self, endpoint: str, outcome: str) -> None:
+        """Count a try to tell an endpoint of an event. The settings bound the number of endpoints."""
+        self._notifications.labels(endpoint, outcome).inc()
+
+    def watch_endpoint(self, endpoint: str, oldest_age_s: Callable[[], float]) -> None:
+        """Show an endpoint from the start on, so that its first failure is an increase."""
+        for outcome in ("delivered", "failed", "given_up"):
+            self._notifications.labels(endpoint, outcome)
+        self._unsent.labels(endpoint).set_function(oldest_age_s)
+
     # --- the API server ---
 
     def _api(self) -> None:
@@ -183,6 +201,9 @@ class Metrics:
 
     def _counter(self, name: str, description: str, *labels: str) -> Counter:
         return Counter(f"mediaimport_operator_{name}", description, labels, registry=self.registry)
+
+    def _gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        return Gauge(f"mediaimport_operator_{name}", description, labels, registry=self.registry)
 
     def _histogram(self, name: str, description: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"mediaimport_operator_{name}", description, labels, buckets=buckets, registry=self.registry)

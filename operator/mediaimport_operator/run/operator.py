@@ -14,6 +14,8 @@ from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_operator.cluster import Cluster
+from mediaimport_operator.notify.notifier import Notifier
+from mediaimport_operator.notify.poster import Poster
 from mediaimport_operator.progress.log_follower import LOG_TIMEOUT_S, MAX_POLLS, MAX_STREAMS
 from mediaimport_operator.reconcile import sts
 from mediaimport_operator.reconcile.context import Context
@@ -24,7 +26,7 @@ from mediaimport_operator.run.lease import REQUEST_TIMEOUT_S, Lease, lease_name
 from mediaimport_operator.run.probes import serving_probes
 from mediaimport_operator.run.resync import INTERVAL_S, Resync
 from mediaimport_operator.run.watch_silence import WatchSilence
-from mediaimport_operator.run.workers import Workers
+from mediaimport_operator.run.workers import Workers, run_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -99,6 +101,8 @@ class Operator:
             "Time since the API server answered the most silent watch.",
             lambda: self.silence.longest_s,
         )
+        for name, endpoint in self.context.outbox.queues.items():
+            self.context.metrics.watch_endpoint(name, endpoint.oldest_age_s)
 
     def _resync_age_s(self) -> float:
         last = self._resync.last_at
@@ -123,6 +127,8 @@ class Operator:
                 await self._resync.first()
                 tasks.create_task(self._resync.forever())
                 tasks.create_task(self._workers.run())
+                if self.context.outbox.queues:
+                    tasks.create_task(self._notify())
                 await asyncio.sleep(_FIRST_RECONCILES_S)
                 self._reconciling.set()
         except Exception as error:
@@ -130,6 +136,15 @@ class Operator:
             self.failure = error
             self._reconciling.set()
             self.stopped.set()
+
+    async def _notify(self) -> None:
+        """Tell endpoints whenever this operator leads."""
+        context = self.context
+        poster = Poster(context.settings.events.policy)
+        notifier = Notifier(context.outbox, poster, clock=context.clock, on_try=context.metrics.notification)
+        while True:
+            await self._lease.held.wait()
+            await run_until(notifier.run(), self._lease.lapsed)
 
     async def stop(self) -> None:
         """Finish the running reconciles, then release the Lease. A second call does nothing more."""

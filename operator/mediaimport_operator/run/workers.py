@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from mediaimport_operator.reconcile.worker import WORKERS, Reconciler
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from mediaimport_operator.reconcile.context import Context
     from mediaimport_operator.run.lease import Lease
 
@@ -41,18 +43,23 @@ class Workers:
 
     async def _run_until_lapse(self) -> None:
         """Run all workers; cancel them once the Lease lapses, since another operator may lead soon."""
-        working = asyncio.create_task(self._run_all(), name="workers")
-        lapsed = asyncio.create_task(self._lease.lapsed.wait(), name="lapse")
-        try:
-            await asyncio.wait({working, lapsed}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-        finally:
-            for task in (working, lapsed):
-                task.cancel()
-            await asyncio.gather(working, lapsed, return_exceptions=True)
+        await run_until(self._run_all(), self._lease.lapsed)
 
     async def _run_all(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(WORKERS):
                 tasks.create_task(self._reconciler.work(self._lease.held), name=f"worker {number}")
+
+
+async def run_until(work: Coroutine[None, None, None], lapse: asyncio.Event) -> None:
+    """Run the work; cancel it once the event is set."""
+    working = asyncio.create_task(work)
+    lapsed = asyncio.create_task(lapse.wait(), name="lapse")
+    try:
+        await asyncio.wait({working, lapsed}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, lapsed):
+            task.cancel()
+        await asyncio.gather(working, lapsed, return_exceptions=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mediaimport_runtime.environment import BadSettingError, Environment
 
+from mediaimport_operator.settings.events import EventSettings
 from mediaimport_operator.settings.importer import ImporterSettings
 from mediaimport_operator.settings.session import SessionSettings
 
@@ -48,6 +49,7 @@ class Settings:
     probe_port: int
     metrics_port: int
     log_level: str
+    events: EventSettings
 
     @classmethod
     def read(cls, env: Environment) -> Settings:
@@ -78,6 +80,7 @@ class Settings:
             probe_port=_port(env, "PROBE_PORT", 8080, least=1),
             metrics_port=_port(env, "METRICS_PORT", 0),
             log_level=_log_level(env),
+            events=EventSettings.read(env),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -657,3 +658,35 @@ def test_database_of_the_catalogue_is_migrated_before_the_webhook_starts(chart: 
     opened = {"ports": [{"protocol": "TCP", "port": 6432}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}
     policies = [each for each in made if each["kind"] == "NetworkPolicy" and opened in each["spec"].get("egress", [])]
     assert sorted(each["metadata"]["name"].rpartition("-")[2] for each in policies) == ["migration", "webhook"]
+
+
+ENDPOINT = (
+    "events.endpoints[0].name=crm",
+    "events.endpoints[0].url=https://crm.example.com:8443/hook",
+    "events.endpoints[0].secret.name=crm-keys",
+    "events.endpoints[0].secret.key=new",
+)
+
+
+def operator_of(objects: list[Object]) -> tuple[Object, list[Object]]:
+    """Return the operator's pod and its egress."""
+    named = {each["kind"]: each for each in objects if each["metadata"]["name"].endswith("-operator")}
+    return named["Deployment"]["spec"]["template"]["spec"], named["NetworkPolicy"]["spec"]["egress"]
+
+
+def test_endpoints_keys_are_mounted_and_their_ports_opened(chart: Chart) -> None:
+    """Without endpoints the operator has neither variables nor volumes nor a way to the internet."""
+    pod, closed = operator_of(chart.objects())
+    assert [each for each in pod["containers"][0]["env"] if each["name"].startswith("EVENTS_")] == []
+    assert [each["name"] for each in pod["volumes"]] == ["tmp"]
+    settings = (*ENDPOINT, "events.endpoints[0].secret.previousKey=old", "events.allowedNetworks={10.96.0.0/16}")
+    pod, opened = operator_of(chart.objects(*settings))
+    variables = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert json.loads(variables["EVENTS_ENDPOINTS"]) == [{"name": "crm", "url": "https://crm.example.com:8443/hook"}]
+    assert variables["EVENTS_ALLOWED_NETWORKS"] == "10.96.0.0/16"
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "events-crm"]
+    items = [{"key": "new", "path": "current"}, {"key": "old", "path": "previous"}]
+    assert volume["secret"] == {"secretName": "crm-keys", "items": items}
+    internet, private = opened[len(closed) :]
+    assert internet["ports"] == [{"protocol": "TCP", "port": 8443}]
+    assert private == {"to": [{"ipBlock": {"cidr": "10.96.0.0/16"}}]}

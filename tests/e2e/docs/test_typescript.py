@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.support import event_receivers
+
 if TYPE_CHECKING:
     from tests.support.installation.world import World
 
@@ -46,6 +48,12 @@ def test_types_are_those_of_the_document(compiled: Path, tmp_path: Path) -> None
     assert compiled.exists()
     run("npx", "openapi-typescript", "../../docs/openapi.json", "--output", str(tmp_path / "api.d.ts"))
     assert (tmp_path / "api.d.ts").read_text() == (CLIENT / "api.d.ts").read_text()
+
+
+def test_receiver_takes_each_event_once_and_no_forged_one(compiled: Path, tmp_path: Path) -> None:
+    program = compiled.with_name("receive-events.js")
+    port = event_receivers.free_port()
+    event_receivers.check(["node", str(program)], folder=CLIENT, port=port, output=tmp_path / "output")
 
 
 def test_example_polls_until_the_film_is_there(world: World, webhook: httpx.Client, compiled: Path) -> None:

@@ -111,6 +111,9 @@ _BY_PATH: dict[str, Callable[[str, int], tuple[object, str]]] = {
     "s3.identityAddress": lambda _, number: (f"10.0.{number // 256}.{number % 256}",) * 2,
     "s3.caBundle": _text("-----BEGIN CERTIFICATE----- {text}"),
     "catalogue.urlSecretRef.key": _text("{text}"),
+    "events.endpoints": _holding(
+        lambda text: [{"name": text, "url": "https://a.example.com/", "secret": {"name": "keys", "key": "key"}}]
+    ),
     "replicate.webhookSecrets": lambda _, number: ([f"whsec_{number}"], f"whsec_{number}"),
     "replicate.models": _holding(lambda text: {text: {"model": "a/b"}}),
     "auth.tokens": _holding(lambda text: [{"token": text, "user": "alice"}]),

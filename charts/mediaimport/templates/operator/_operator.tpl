@@ -54,6 +54,16 @@
 - name: DEADLINE_SECONDS
   value: {{ int64 .deadlineSeconds | quote }}
 {{- end }}
+{{- with .Values.events.endpoints }}
+- name: EVENTS_ENDPOINTS
+  value: {{ include "mediaimport.endpoints" $ | quote }}
+- name: EVENTS_KEYS_DIRECTORY
+  value: /etc/mediaimport/events
+{{- with $.Values.events.allowedNetworks }}
+- name: EVENTS_ALLOWED_NETWORKS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
 {{- with .Values.operator }}
 - name: MAX_IN_FLIGHT
   value: {{ int64 .maxInFlight | quote }}
@@ -121,4 +131,13 @@
 {{- $extras := dict "labels" $labels "annotations" .podAnnotations "env" .extraEnv "envFrom" .extraEnvFrom -}}
 {{- merge $extras (dict "volumes" .extraVolumes "volumeMounts" .extraVolumeMounts) | toJson -}}
 {{- end -}}
+{{- end -}}
+
+{{/* JSON: the endpoints without their Secrets, which are mounted. */}}
+{{- define "mediaimport.endpoints" -}}
+{{- $endpoints := list -}}
+{{- range .Values.events.endpoints -}}
+{{- $endpoints = append $endpoints (omit . "secret") -}}
+{{- end -}}
+{{- toJson $endpoints -}}
 {{- end -}}

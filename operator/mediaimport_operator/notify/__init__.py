@@ -1,0 +1,1 @@
+"""Notification of endpoints: events, when each is due, and their delivery."""

@@ -1,0 +1,134 @@
+"""Endpoints that are told of assets, read from variables and mounted Secrets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mediaimport_api.source_policy import DEFAULT_PORTS, SourcePolicy
+from mediaimport_api.status import MAX_ENDPOINTS, AssetEvent
+from mediaimport_runtime.environment import BadSettingError
+
+if TYPE_CHECKING:
+    from mediaimport_runtime.environment import Environment
+
+VARIABLE = "EVENTS_ENDPOINTS"
+_DIRECTORY = "EVENTS_KEYS_DIRECTORY"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+_FIELDS = frozenset({"name", "url", "users", "types"})
+_TYPES = {each.type: each for each in AssetEvent}
+_KEY_FILES = ("current", "previous")
+_MIN_KEY_BYTES = 24
+"""The least that Standard Webhooks allows."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint. Each event is signed with each of its one or two keys."""
+
+    name: str
+    url: str = field(repr=False)
+    keys: tuple[str, ...] = field(repr=False)
+    users: frozenset[str] = frozenset()
+    """Empty: all."""
+    events: frozenset[AssetEvent] = frozenset(AssetEvent)
+
+    def wants(self, user_id: str, event: AssetEvent) -> bool:
+        """Return whether it is told of that event of that user's asset."""
+        return event in self.events and (not self.users or user_id in self.users)
+
+
+@dataclass(frozen=True)
+class EventSettings:
+    """All endpoints, and the policy of the addresses on which they may be."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    policy: SourcePolicy = field(default_factory=SourcePolicy)
+
+    @classmethod
+    def read(cls, env: Environment) -> EventSettings:
+        """Return the settings; BadSettingError names the variable that is wrong."""
+        policy = SourcePolicy(allowed_networks=env.networks("EVENTS_ALLOWED_NETWORKS"))
+        folder = Path(env.text(_DIRECTORY, "/etc/mediaimport/events"))
+        endpoints = tuple(_endpoint(each, folder, policy) for each in _listed(env.text(VARIABLE, "[]")))
+        if len({each.name for each in endpoints}) < len(endpoints):
+            raise BadSettingError(f"{VARIABLE} has two endpoints of one name; give each its own")
+        return cls(endpoints, policy)
+
+    def wanting(self, user_id: str, event: AssetEvent) -> tuple[Endpoint, ...]:
+        """Return the endpoints that are told of that event of that user's asset."""
+        return tuple(each for each in self.endpoints if each.wants(user_id, event))
+
+
+def _listed(text: str) -> list[dict[str, Any]]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+        raise BadSettingError(f"{VARIABLE} must be a JSON list of objects")
+    if len(given) > MAX_ENDPOINTS:
+        raise BadSettingError(f"{VARIABLE} has {len(given)} endpoints; it must have at most {MAX_ENDPOINTS}")
+    return given
+
+
+def _endpoint(given: dict[str, Any], folder: Path, policy: SourcePolicy) -> Endpoint:
+    name = given.get("name")
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        raise BadSettingError(f"{VARIABLE}: a name must be a DNS label of at most 40 characters")
+    if unknown := given.keys() - _FIELDS:
+        raise BadSettingError(f"{VARIABLE}: {name} has {min(unknown)}, which is none of {sorted(_FIELDS)}")
+    url = given.get("url")
+    if not isinstance(url, str) or (refusal := _url_refusal(url, policy)) is not None:
+        raise BadSettingError(
+            f"{VARIABLE}: the URL of {name} is refused: {refusal if isinstance(url, str) else 'none'}"
+        )
+    types = _words(given, "types")
+    if unknown_types := types - _TYPES.keys():
+        raise BadSettingError(f"{VARIABLE}: {name} has the type {min(unknown_types)}, which is none of {list(_TYPES)}")
+    events = frozenset(_TYPES[each] for each in types) or frozenset(AssetEvent)
+    return Endpoint(name, url, _keys(name, folder), _words(given, "users"), events)
+
+
+def _url_refusal(url: str, policy: SourcePolicy) -> str | None:
+    """Return why a URL is refused. Its port is the installer's choice."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return "it is not a valid URL"
+    ports = frozenset(DEFAULT_PORTS.values()) if port is None else frozenset({port})
+    return SourcePolicy(policy.allowed_networks, ports).url_refusal(url)
+
+
+def _words(given: dict[str, Any], name: str) -> frozenset[str]:
+    words = given.get(name) or []
+    if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
+        raise BadSettingError(f"{VARIABLE}: {name} must be a list of texts")
+    return frozenset(words)
+
+
+def _keys(name: str, folder: Path) -> tuple[str, ...]:
+    """Return the signing keys in the endpoint's folder, the current one first; BadSettingError without one."""
+    files = [folder / name / each for each in _KEY_FILES]
+    keys = tuple(each.read_text().strip() for each in files if each.is_file())
+    if not keys:
+        raise BadSettingError(f"{_DIRECTORY}: the endpoint {name} has no signing key")
+    for each in keys:
+        _check_key(name, each)
+    return keys
+
+
+def _check_key(name: str, key: str) -> None:
+    try:
+        length = len(base64.b64decode(key.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        length = 0
+    if length < _MIN_KEY_BYTES:
+        raise BadSettingError(
+            f"{_DIRECTORY}: a signing key of {name} is not `whsec_` and the base64 of at least {_MIN_KEY_BYTES} bytes"
+        )

@@ -1,0 +1,356 @@
+"""Events from the resource to an endpoint on loopback, over an API server in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from mediaimport_api.names import STORED_OBJECTS_FINALIZER
+from mediaimport_api.source_policy import SourcePolicy
+from mediaimport_api.status import AssetEvent
+from mediaimport_operator.notify.notifier import Notifier
+from mediaimport_operator.notify.poster import Poster
+from mediaimport_operator.reconcile.context import Context
+from mediaimport_operator.reconcile.worker import Reconciler
+from mediaimport_operator.run.resync import Resync
+from mediaimport_operator.settings.events import Endpoint, EventSettings
+
+from tests.support.endpoints import KEY, OTHER_KEY, answer, receiving
+from tests.support.operator_fakes import Build, as_cluster, text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mediaimport_runtime.kubernetes.objects import Object
+
+    from tests.support.endpoints import Receiver
+    from tests.support.operator_fakes import FakeCluster
+
+pytestmark = pytest.mark.anyio
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""Signatures are valid for five minutes."""
+LOOPBACK = SourcePolicy((ip_network("127.0.0.0/8"),))
+
+
+@pytest.fixture
+def build() -> Build:
+    return Build(now=NOW)
+
+
+def endpoint(receiver: Receiver, name: str = "crm", **changes: Any) -> Endpoint:  # noqa: ANN401 - any field
+    return replace(Endpoint(name, f"http://127.0.0.1:{receiver.port}/?token=secret", (KEY,)), **changes)
+
+
+@dataclass
+class Operator:
+    """An operator of the imports in a cluster. Its successor knows no more than the cluster."""
+
+    cluster: FakeCluster
+    endpoints: tuple[Endpoint, ...]
+    build: Build
+
+    def __post_init__(self) -> None:
+        self.now = self.build.now
+        settings = self.build.settings(events=EventSettings(self.endpoints, LOOPBACK))
+        self.context = Context.create(settings, as_cluster(self.cluster), clock=lambda: self.now, debounce_s=0)
+        self.resync, self.reconciler = Resync(self.context), Reconciler(self.context)
+
+    async def settle(self) -> None:
+        """Reconcile until the queue is empty."""
+        queue = self.context.queue
+        while len(queue):
+            key = await queue.get()
+            assert key is not None
+            at = await self.reconciler.reconcile(key)
+            queue.done(key)
+            if at is not None and at <= self.now:
+                queue.add(key)
+
+    @asynccontextmanager
+    async def notifying(self) -> AsyncIterator[None]:
+        """Deliver for as long as the block does; what is under way then is cancelled."""
+        metrics = self.context.metrics
+        notifier = Notifier(
+            self.context.outbox, Poster(LOOPBACK), clock=self.context.clock, on_try=metrics.notification
+        )
+        task = asyncio.create_task(notifier.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def until(self, reason: str, name: str = "film") -> None:
+        """Reconcile until the condition Notified has that reason."""
+        async with asyncio.timeout(60):
+            while (notified(self.cluster, name) or {}).get("reason") != reason:
+                await self.settle()
+                await asyncio.sleep(0.01)
+
+    async def until_counted(self, tries: int) -> None:
+        """Wait until so many tries in vain have been counted."""
+        async with asyncio.timeout(60):
+            while (self.count("failed") or 0) + (self.count("given_up") or 0) < tries:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.01)
+
+    def count(self, outcome: str, name: str = "crm") -> float | None:
+        sample = "mediaimport_operator_notifications_total"
+        value: float | None = self.context.metrics.registry.get_sample_value(
+            sample, {"receiver": name, "outcome": outcome}
+        )
+        return value
+
+
+def notified(cluster: FakeCluster, name: str = "film") -> Object | None:
+    conditions = cluster.objects["imports"][name]["status"].get("conditions", [])
+    return next((each for each in conditions if each["type"] == "Notified"), None)
+
+
+async def import_all(operator: Operator, *names: str, **spec: Any) -> None:  # noqa: ANN401 - JSON
+    """Bring imports of those names to Ready."""
+    for number, name in enumerate(names or ("film",)):
+        build = Build(now=NOW, uid=str(UUID(int=number + 1)))
+        item = build.mediaimport(meta={"name": name}, **spec)
+        operator.cluster.put("imports", item)
+        pod = build.ended_pod(message=build.imported().encode(), meta={"name": f"{name}-pod", "uid": f"pod-{name}"})
+        job = build.job()
+        job["metadata"]["name"] = pod["metadata"]["ownerReferences"][0]["uid"].removeprefix("uid-")
+        operator.cluster.put("jobs", job)
+        operator.cluster.put("pods", pod)
+    await operator.resync.first()
+    await operator.settle()
+
+
+async def test_ready_import_is_told_with_a_signature_and_a_thin_body(cluster: FakeCluster, build: Build) -> None:
+    async with receiving() as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        await import_all(operator, source={"url": "https://source.example/v.mp4?signature=secret"}, name="v.mp4")
+        pending = notified(cluster)
+        assert pending is not None
+        assert (pending["status"], pending["reason"]) == ("False", "NotificationPending")
+        async with operator.notifying():
+            await operator.until("Notified")
+        receiver.verify()
+        ((headers, body),) = receiver.events
+        assert json.loads(body) == {
+            "type": "asset.ready",
+            "timestamp": text(NOW),
+            "data": {
+                "id": str(UUID(int=1)),
+                "user_id": "ada",
+                "status": "ready",
+                "import_job_id": "film",
+                "name": "v.mp4",
+                "reason": "Imported",
+            },
+        }
+        assert "secret" not in f"{headers}{body}"
+        assert (operator.count("delivered"), operator.count("failed")) == (1, None)
+        writes = len(cluster.writes)
+        await operator.resync.once()
+        operator.context.queue.add(str(UUID(int=1)))
+        await operator.settle()
+        assert len(cluster.writes) == writes, "told once, and written once"
+
+
+async def test_failed_import_is_told(cluster: FakeCluster, build: Build) -> None:
+    async with receiving() as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        cluster.put("imports", build.mediaimport(metadata={"deep": "x" * 9000}))
+        await operator.resync.first()
+        await operator.settle()
+        async with operator.notifying():
+            await operator.until("Notified")
+        ((_, body),) = receiver.events
+        event = json.loads(body)
+        assert (event["type"], event["data"]["status"], event["data"]["reason"]) == (
+            "asset.failed",
+            "failed",
+            "SpecInvalid",
+        )
+
+
+async def test_two_keys_make_two_signatures(cluster: FakeCluster, build: Build) -> None:
+    async with receiving() as receiver:
+        operator = Operator(cluster, (endpoint(receiver, keys=(KEY, OTHER_KEY)),), build)
+        await import_all(operator)
+        async with operator.notifying():
+            await operator.until("Notified")
+        receiver.verify(KEY)
+        receiver.verify(OTHER_KEY)
+
+
+async def test_operator_killed_between_post_and_patch_loses_nothing(cluster: FakeCluster, build: Build) -> None:
+    films = ("one", "two", "three")
+
+    async def hold(_: Receiver, __: asyncio.StreamWriter) -> None:
+        """The POST has come whole; the operator dies before it has its answer."""
+        await asyncio.Event().wait()
+
+    async with receiving(hold) as receiver:
+        await import_all(Operator(cluster, (endpoint(receiver),), build), *films)
+        for _ in range(20):
+            operator = Operator(cluster, (endpoint(receiver),), build)
+            await operator.resync.first()
+            await operator.settle()
+            before = len(receiver.events)
+            async with operator.notifying():
+                await receiver.until(before + len(films))
+        receiver.answer = answer("200 OK")
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        await operator.resync.first()
+        await operator.settle()
+        async with operator.notifying():
+            for each in films:
+                await operator.until("Notified", each)
+        receiver.verify()
+        about = {json.loads(body)["data"]["import_job_id"] for _, body in receiver.events}
+        assert (about, len(receiver.events)) == (set(films), 21 * len(films))
+        assert len(set(receiver.ids)) == len(films), "doubles carry one id"
+        assert len({(headers["webhook-id"], body) for headers, body in receiver.events}) == len(films)
+
+
+async def test_slow_endpoint_delays_no_other(cluster: FakeCluster, build: Build) -> None:
+    async def never(_: Receiver, __: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with receiving(never) as slow, receiving() as quick:
+        operator = Operator(cluster, (endpoint(slow, "slow"), endpoint(quick, "quick")), build)
+        films = tuple(f"film{number}" for number in range(12))
+        await import_all(operator, *films)
+        async with operator.notifying():
+            await quick.until(len(films))
+            await slow.until(4)
+            await operator.settle()
+        assert len(slow.events) == 4, "no more at a time"
+        shown = cluster.objects["imports"]["film0"]["status"]["notification"]
+        assert [each["endpoint"] for each in shown["deliveries"]] == ["quick"]
+        condition = notified(cluster, "film0")
+        assert condition is not None
+        assert condition["message"] == "asset.ready: waits for slow; accepted by quick"
+
+
+async def test_endpoint_that_is_gone_is_given_up_at_once_with_an_event(cluster: FakeCluster, build: Build) -> None:
+    async with receiving(answer("410 Gone")) as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        await import_all(operator)
+        async with operator.notifying():
+            await operator.until("NotificationGivenUp")
+        assert len(receiver.events) == 1
+        assert [each["reason"] for each in cluster.events] == ["Imported", "NotificationGivenUp"]
+        assert operator.count("given_up") == 1
+
+
+async def test_failed_tries_are_repeated_and_end_with_the_day(cluster: FakeCluster, build: Build) -> None:
+    async with receiving(answer("500 Oops")) as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        await import_all(operator)
+        for wait in (0, 30, 180, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600):
+            operator.now = build.now + timedelta(seconds=wait)
+            tries = len(receiver.events)
+            async with operator.notifying():
+                await receiver.until(tries + 1)
+                await operator.until_counted(tries + 1)
+        assert (operator.count("failed"), operator.count("given_up")) == (7, 1)
+        await operator.until("NotificationGivenUp")
+        assert len(set(receiver.ids)) == 1
+        assert len({headers["webhook-timestamp"] for headers, _ in receiver.events}) == 8
+
+
+async def test_what_ended_more_than_a_day_ago_is_not_told(cluster: FakeCluster, build: Build) -> None:
+    async with receiving() as receiver:
+        await import_all(Operator(cluster, (endpoint(receiver),), build))
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        operator.now = build.now + timedelta(hours=26)
+        await operator.resync.first()
+        async with operator.notifying():
+            await operator.until("NotificationGivenUp")
+        assert receiver.events == []
+
+
+async def test_what_was_imported_before_there_were_endpoints_is_not_told(cluster: FakeCluster, build: Build) -> None:
+    await import_all(Operator(cluster, (), build))
+    assert "notification" not in cluster.objects["imports"]["film"]["status"]
+    assert notified(cluster) is None
+    writes = list(cluster.writes)
+    async with receiving() as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        await operator.resync.first()
+        await operator.settle()
+        assert [queue.oldest_age_s() for queue in operator.context.outbox.queues.values()] == [0]
+        assert not operator.context.outbox.queues["crm"]._messages
+        assert cluster.writes == writes
+
+
+@pytest.mark.parametrize(
+    "changes", [{"users": frozenset({"grace"})}, {"events": frozenset({AssetEvent.FAILED, AssetEvent.DELETED})}]
+)
+async def test_endpoint_is_told_of_its_users_and_types_only(
+    cluster: FakeCluster, build: Build, changes: dict[str, Any]
+) -> None:
+    async with receiving() as receiver:
+        await import_all(Operator(cluster, (endpoint(receiver, **changes),), build))
+        assert notified(cluster) is None
+
+
+async def test_new_run_is_told_under_another_id(cluster: FakeCluster, build: Build) -> None:
+    async with receiving() as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        cluster.put("imports", build.mediaimport(metadata={"deep": "x" * 9000}))
+        await operator.resync.first()
+        await operator.settle()
+        async with operator.notifying():
+            await operator.until("Notified")
+            item = cluster.objects["imports"]["film"]
+            item["spec"]["run"] = "again"
+            operator.context.cache.imports.update(cluster.put("imports", item))
+            operator.context.queue.add(build.uid)
+            await operator.settle()
+            await receiver.until(2)
+            await operator.until("Notified")
+        assert len(set(receiver.ids)) == 2
+
+
+async def test_retry_after_pauses_the_endpoint(cluster: FakeCluster, build: Build) -> None:
+    async with receiving(answer("429 Too Many Requests", "retry-after: 86399")) as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        await import_all(operator)
+        async with operator.notifying():
+            await receiver.until(1)
+            await operator.until_counted(1)
+        queue = operator.context.outbox.queues["crm"]
+        assert queue._wait_s() == 3600, "an hour at most"
+
+
+async def test_deletion_waits_for_its_event_and_the_objects_are_gone_by_then(
+    cluster: FakeCluster, build: Build
+) -> None:
+    async with receiving() as receiver:
+        operator = Operator(cluster, (endpoint(receiver),), build)
+        meta = {"finalizers": [STORED_OBJECTS_FINALIZER], "deletionTimestamp": text(NOW - timedelta(seconds=30))}
+        cluster.put("imports", build.mediaimport(deletionPolicy="Delete", meta=meta))
+        await operator.resync.first()
+        await operator.settle()
+        assert "notification" not in cluster.objects["imports"]["film"]["status"], "nothing is deleted yet"
+        (job,) = cluster.objects["jobs"].values()
+        job["status"] = {"conditions": [{"type": "Complete", "status": "True"}], "completionTime": text(NOW)}
+        operator.context.queue.add(build.uid)
+        await operator.settle()
+        assert cluster.objects["imports"]["film"]["status"]["notification"]["event"] == "Deleted"
+        assert operator.context.slots.in_flight == 0, "it waits without a slot"
+        async with operator.notifying():
+            async with asyncio.timeout(60):
+                while "film" in cluster.objects["imports"]:
+                    await operator.settle()
+                    await asyncio.sleep(0.01)
+        ((_, body),) = receiver.events
+        event = json.loads(body)
+        assert (event["type"], event["data"]["status"], event["data"]["id"]) == ("asset.deleted", "deleted", build.uid)
+        assert "reason" not in event["data"]
