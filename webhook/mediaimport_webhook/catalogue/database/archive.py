@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, and_, cast, delete, func, or_, select, tuple_, type_coerce
+from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, tuple_, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,7 +16,7 @@ from mediaimport_webhook.catalogue.database.rows import DELETED, entry_of_row
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, WORDS_VECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 10
 _COLUMNS = MEDIA_ASSETS.c
 _ORDER = (_COLUMNS.created_at, _COLUMNS.id, _COLUMNS.resource_name)
+_OF_ANY = (
+    select(MEDIA_ASSETS)
+    .where(_COLUMNS.id.in_((bindparam("asset_id"), bindparam("upper_id"))))
+    .order_by((_COLUMNS.status == "ready").desc(), *_ORDER)
+    .limit(1)
+)
+_OF_USER = _OF_ANY.where(_COLUMNS.user_id == bindparam("owner"))
+"""One asset. A statement takes longer to make than to send, so these are made once."""
 _SIZE_ORDER = (_COLUMNS.size_bytes, *_ORDER)
 
 
@@ -35,17 +43,21 @@ class DatabaseArchive:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # One SELECT needs no transaction, whose two commands cost as much as itself.
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def find(self, asset_id: str, *, user_id: str | None) -> Entry | None:
         """Return the asset, of that user or for None of any; one that is ready before others, then the oldest."""
-        statement = select(MEDIA_ASSETS).where(_COLUMNS.id.in_((asset_id, asset_id.upper())))
-        if user_id is not None:
-            statement = statement.where(_COLUMNS.user_id == user_id)
-        found = await self._entries(statement.order_by((_COLUMNS.status == "ready").desc(), *_ORDER).limit(1))
+        values = {"asset_id": asset_id, "upper_id": asset_id.upper(), "owner": user_id}
+        found = await self._entries(_OF_ANY if user_id is None else _OF_USER, values)
         return found[0] if found else None
 
     async def page(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> list[Entry]:
         """Return at most `limit` assets that match and come after that place, in the query's order."""
+        return await self._entries(self.statement(query, user_id=user_id, limit=limit, after=after))
+
+    def statement(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> Select[Any]:
+        """Return the SELECT of a page."""
         conditions = [_COLUMNS.status != DELETED, *self._filters(query)]
         if user_id is not None:
             conditions.append(_COLUMNS.user_id == user_id)
@@ -54,7 +66,7 @@ class DatabaseArchive:
             place, here = _place(after), tuple_(*columns)
             conditions.append(here < place if query.sort.descending else here > place)
         order = (each.desc() if query.sort.descending else each.asc() for each in columns)
-        return await self._entries(select(MEDIA_ASSETS).where(*conditions).order_by(*order).limit(limit))
+        return select(MEDIA_ASSETS).where(*conditions).order_by(*order).limit(limit)
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""
@@ -106,9 +118,9 @@ class DatabaseArchive:
         spaced = " " + _COLUMNS.search_words
         return and_(*(spaced.like(f"% {_parameter(each)}%") for each in words))
 
-    async def _entries(self, statement: Select[Any]) -> list[Entry]:
-        async with answering(self._engine) as connection:
-            result = await connection.execute(statement)
+    async def _entries(self, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Entry]:
+        async with answering(self._reads) as connection:
+            result = await connection.execute(statement, values)
             return [entry_of_row(dict(each._mapping)) for each in result]  # noqa: SLF001 - SQLAlchemy's public name
 
 
