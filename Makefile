@@ -34,6 +34,7 @@ lock: $(VENV)/ready  ## resolve the dependencies into requirements/*.txt, pinned
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
 	$(COMPILE) --group catalogue -c requirements/runtime.txt -c requirements/dev.txt -o requirements/catalogue.txt
+	$(COMPILE) --group browser -c requirements/dev.txt -o requirements/browser.txt
 	$(COMPILE) --group prober -c requirements/runtime.txt -o requirements/prober.txt
 	@{ echo "# uv alone, by pip; uv then installs the rest. Written by make lock."; \
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^    --hash/p}' requirements/dev.txt; } > requirements/bootstrap.txt
@@ -153,6 +154,12 @@ e2e-oldest: machine $(VENV)/ready  ## run the programs' tests on a Kubernetes 1.
 .PHONY: e2e-upgrade
 e2e-upgrade: machine $(VENV)/ready  ## upgrade from the last release's tag (or RELEASE=commit), built first, and roll back (minutes)
 	@$(TURN) sh -c '$(MAKE) up && $(PY) -m dev.release.last $(RELEASE) && $(MAKE) pytest ARGUMENTS="-m upgrade tests/e2e/upgrade"'
+
+.PHONY: e2e-browser
+e2e-browser: machine $(VENV)/ready  ## use the gallery with Chromium, which it installs (PICTURES=docs/images writes its pictures)
+	@$(PY) -m dev.cluster tools --browser
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/browser.txt
+	@$(TURN) $(MAKE) up pytest ARGUMENTS="-m browser tests/e2e/browser"
 
 .PHONY: faults
 faults: machine $(VENV)/ready  ## stop operator, importers, kubelet, API server and store in the middle of many imports (minutes)

@@ -2049,10 +2049,7 @@ export interface operations {
                 /** @description Only of this user; for admins. */
                 user?: string;
             };
-            header?: {
-                /** @description ETag of the answer that the client has. */
-                "If-None-Match"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -2061,20 +2058,11 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
-                    /** @description for If-None-Match */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetList"];
                 };
-            };
-            /** @description If-None-Match names the current answer */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description Bad Request */
             400: {
@@ -2155,13 +2143,8 @@ export interface operations {
             query?: {
                 /** @description Whether the URL saves the file under the asset's name. */
                 download?: boolean;
-                /** @description Seconds to hold the answer until the import ends, or the asset differs from If-None-Match. */
-                wait?: number;
             };
-            header?: {
-                /** @description ETag of the answer that the client has. */
-                "If-None-Match"?: string;
-            };
+            header?: never;
             path: {
                 /** @description The asset's id. */
                 id: string;
@@ -2173,20 +2156,11 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
-                    /** @description for If-None-Match */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Asset"];
                 };
-            };
-            /** @description If-None-Match names the current answer */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -2387,13 +2361,8 @@ export interface operations {
             query?: {
                 /** @description Whether the URL saves the file under the asset's name. */
                 download?: boolean;
-                /** @description Seconds to hold the answer until the import ends, or the asset differs from If-None-Match. */
-                wait?: number;
             };
-            header?: {
-                /** @description ETag of the answer that the client has. */
-                "If-None-Match"?: string;
-            };
+            header?: never;
             path: {
                 /** @description The asset's user. */
                 user: string;
@@ -2407,20 +2376,11 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
-                    /** @description for If-None-Match */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Asset"];
                 };
-            };
-            /** @description If-None-Match names the current answer */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description Unauthorized */
             401: {

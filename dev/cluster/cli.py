@@ -18,6 +18,7 @@ from dev.cluster.up import up
 
 # Programs that tests run without a cluster, and the Debian package of each.
 TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "npm": "npm", "pg_createcluster": "postgresql"}
+BROWSER = {"chromium": "chromium"}
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], None]
 
@@ -60,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     add("env", _env, "print the variables that point at the cluster", own_cluster_only=False)
     add("stop", _stop, "kill one process of the node").add_argument("process")
     add("start", _start, "start a killed process again").add_argument("process")
-    add("tools", _tools, "install the programs that tests need besides a cluster", own_cluster_only=False)
+    tools = add("tools", _tools, "install the programs that tests need besides a cluster", own_cluster_only=False)
+    tools.add_argument("--browser", action="store_true", help="a browser, too")
     turns = add("turn", _turn, "run a command while no other checkout's tests run", own_cluster_only=False)
     turns.add_argument("arguments", nargs=argparse.REMAINDER)
     modules = [module.name for module in go.ON_REQUEST]
@@ -105,8 +107,9 @@ def _build(parsed: argparse.Namespace, _: Mapping[str, str]) -> None:
     print(go.built(parsed.module) / parsed.module)
 
 
-def _tools(_: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    packages = [package for program, package in TOOLS.items() if not shutil.which(program)]
+def _tools(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    wanted = TOOLS | BROWSER if parsed.browser else TOOLS
+    packages = [package for program, package in wanted.items() if not shutil.which(program)]
     if packages:
         print(f"installing {' '.join(packages)}", file=sys.stderr)
         with interruption.noted():

@@ -137,7 +137,7 @@ def show(installation: Installation, evidence: Evidence, output: Output) -> None
 
 
 def next_commands(installation: Installation, name: str, *, shell: str) -> str:
-    """Return the three commands to try next."""
+    """Return the commands to try next, and the gallery's address."""
     own = {
         "apiVersion": "mediaimport.dev/v1alpha1",
         "kind": "MediaImport",
@@ -151,6 +151,10 @@ def next_commands(installation: Installation, name: str, *, shell: str) -> str:
         f"{kubectl} describe mediaimport {name}",
         f"echo '{json.dumps(own)}' | {kubectl} create -f -",
         f"{kubectl} get mediaimports -o wide --watch",
+        "",
+        "# the gallery, with the token that the second command prints: http://127.0.0.1:8080/gallery",
+        f"{kubectl} port-forward {installation.webhook} 8080:80",
+        f"{kubectl} get secret {installation.release}-first-token -o jsonpath='{{.data.token}}' | base64 -d",
     ])  # fmt: skip
 
 

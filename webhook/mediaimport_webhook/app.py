@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from mediaimport_webhook.access.authenticator import authenticator_of, has_valid_token
 from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Listing, Presenter, Reflector
+from mediaimport_webhook.gallery.routes import Gallery
 from mediaimport_webhook.generation.ends import Ends, RemovalRecorder
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
 from mediaimport_webhook.generation.intake import Intake
@@ -41,7 +42,6 @@ from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes import events, generation, health, media, uploads
-from mediaimport_webhook.routes.waiting import WaitLimiter
 from mediaimport_webhook.store import IncomingStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
 from mediaimport_webhook.uploads import Uploads
@@ -136,7 +136,6 @@ def _routes(
     archive = None if dependencies.database is None else dependencies.database.archive
     lookup = AssetLookup(catalogue, cluster, sidecars, archive=archive)
     incoming = dependencies.incoming or Incoming(settings.store, upload_lifetime_s=settings.presign_seconds)
-    waits = WaitLimiter(settings.event_streams_per_user)
     imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
     media_routes = media.MediaRoutes(
         authenticator=authenticator,
@@ -149,8 +148,6 @@ def _routes(
         presenter=presenter,
         reflector=reflector,
         metrics=metrics,
-        stopping=dependencies.stopping,
-        waits=waits,
     )
     event_routes = events.EventRoutes(
         authenticator=authenticator,
@@ -159,7 +156,7 @@ def _routes(
         presenter=presenter,
         stopping=dependencies.stopping,
         metrics=metrics,
-        limiter=waits,
+        limiter=events.StreamLimiter(settings.event_streams_per_user),
     )
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
     intake = Intake(
@@ -206,6 +203,7 @@ def _routes(
         route("/readyz", GET=health_routes.ready),
         route("/openapi.json", GET=openapi.OpenApiRoute().show),
         *Viewer(settings.api_viewer_folder).routes(),
+        *Gallery(dependencies.signer).routes(),
     ]
 
 
@@ -257,15 +255,8 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
                 Cors,
                 allow_origins=list(settings.cors_origins),
                 allow_methods=["GET", "POST", "DELETE"],
-                expose_headers=["Age", "ETag", "Location", "Retry-After", request_id.HEADER],
-                allow_headers=[
-                    "Authorization",
-                    "Content-Type",
-                    "Idempotency-Key",
-                    "If-None-Match",
-                    "Last-Event-ID",
-                    request_id.HEADER,
-                ],
+                expose_headers=["Age", "Location", "Retry-After", request_id.HEADER],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", request_id.HEADER],
             )
         )
     if settings.unauthenticated_rate_limit_per_second > 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,23 +9,17 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse, Response
 
 from mediaimport_webhook.http import problems, routing
+from mediaimport_webhook.http.static import MEDIA_TYPES, compressed, file_response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".png": "image/png"}
-_OWN = Path(__file__).parent
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "public, max-age=3600",
-    "Vary": "Accept-Encoding",
+_POLICY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 }
 
 
@@ -34,8 +27,8 @@ class Viewer:
     """The routes `docs` and `docs/{file}`. `folder` holds Swagger UI as `unpack` leaves it: each file compressed."""
 
     def __init__(self, folder: Path) -> None:
-        self._own = {name: gzip.compress((_OWN / name).read_bytes(), mtime=0) for name in ("page.html", "page.js")}
-        self._vendored = {file.stem: file for file in folder.glob("*.gz") if Path(file.stem).suffix in _MEDIA_TYPES}
+        self._own = compressed(Path(__file__).parent, "page.html", "page.js")
+        self._vendored = {file.stem: file for file in folder.glob("*.gz") if Path(file.stem).suffix in MEDIA_TYPES}
 
     def routes(self) -> list[Route]:
         """Return the routes. The page links by relative paths, so a path prefix in front of it works."""
@@ -47,21 +40,13 @@ class Viewer:
             return RedirectResponse("../docs", HTTPStatus.PERMANENT_REDIRECT)
         if not self._vendored:
             raise problems.setting_missing("API_VIEWER_DIRECTORY")
-        return _file_response(request, "page.html", self._own["page.html"])
+        return file_response(request, "page.html", self._own["page.html"], _POLICY)
 
     async def file(self, request: Request) -> Response:
         """Return one of the page's files by name; no other file is ever read."""
         name = request.path_params["file"]
         if name in self._own:
-            return _file_response(request, name, self._own[name])
+            return file_response(request, name, self._own[name], _POLICY)
         if name not in self._vendored:
             raise problems.not_found("file")
-        return _file_response(request, name, self._vendored[name].read_bytes())
-
-
-def _file_response(request: Request, name: str, compressed: bytes) -> Response:
-    accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
-    encoding = {"Content-Encoding": "gzip"} if accepts_gzip else {}
-    body = compressed if accepts_gzip else gzip.decompress(compressed)
-    media_type = _MEDIA_TYPES[Path(name).suffix]
-    return Response(body, HTTPStatus.OK, _HEADERS | encoding, media_type=media_type)
+        return file_response(request, name, self._vendored[name].read_bytes(), _POLICY)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.page_links import PageLinks
 
 if TYPE_CHECKING:
     import httpx
@@ -18,41 +19,19 @@ if TYPE_CHECKING:
 SWAGGER_UI = Path(sys.prefix, "share/swagger-ui")
 
 
-class Links(HTMLParser):
-    """All that a page refers to, and what stands in its scripts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.inline: list[str] = []
-        self._in_script = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
-        self.inline += [f"{name}={value}" for name, value in attrs if name == "style" or name.startswith("on")]
-        self._in_script = tag in {"script", "style"}
-
-    def handle_endtag(self, _: str) -> None:
-        self._in_script = False
-
-    def handle_data(self, data: str) -> None:
-        if self._in_script and data.strip():
-            self.inline.append(data)
-
-
 def get(webhook: RunningWebhook, path: str, **headers: str) -> httpx.Response:
     return webhook.run(webhook._client.get(path, headers=headers))
 
 
 @pytest.fixture
-def page(webhook: RunningWebhook) -> Links:
+def page(webhook: RunningWebhook) -> PageLinks:
     assert SWAGGER_UI.is_dir(), "run `make tools`"
-    links = Links()
+    links = PageLinks()
     links.feed(get(webhook, "/docs").text)
     return links
 
 
-def test_all_that_the_page_refers_to_is_served_here(webhook: RunningWebhook, page: Links) -> None:
+def test_all_that_the_page_refers_to_is_served_here(webhook: RunningWebhook, page: PageLinks) -> None:
     assert len(page.links) == 5
     for each in page.links:
         answer = get(webhook, f"/{each}")
@@ -60,7 +39,7 @@ def test_all_that_the_page_refers_to_is_served_here(webhook: RunningWebhook, pag
         assert "://" not in each
 
 
-def test_policy_allows_no_other_host_and_nothing_inline(webhook: RunningWebhook, page: Links) -> None:
+def test_policy_allows_no_other_host_and_nothing_inline(webhook: RunningWebhook, page: PageLinks) -> None:
     policy = get(webhook, "/docs").headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert re.findall(r"unsafe|https?:|\*", policy) == []

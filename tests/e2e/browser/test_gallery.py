@@ -1,0 +1,223 @@
+"""The gallery in Chromium, on the cluster: what a person does with it, and what a page must not do.
+
+With PICTURES=docs/images the test writes the pictures that the documentation shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="run `make e2e-browser`")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import Page
+
+    from dev.cluster.kubectl import Kube
+    from tests.support.installation.world import World
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = "/usr/bin/chromium"
+ROOT = Path(__file__).resolve().parents[3]
+WAIT_MS = 90_000
+HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+REPORTS = """
+window.reports = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.reports.push(event.violatedDirective + " " + event.blockedURI));
+"""
+
+
+@pytest.fixture(scope="module")
+def address(world: World) -> Iterator[str]:
+    """URL of the webhook; uploads from its origin are allowed."""
+    kube: Kube = world.installation.kube
+    with kube.forward(world.installation.webhook, 80, namespace=world.namespace) as url:
+        world.store.put_bucket_cors(
+            Bucket=world.bucket,
+            CORSConfiguration={
+                "CORSRules": [{"AllowedOrigins": [url], "AllowedMethods": ["PUT"], "AllowedHeaders": ["*"]}]
+            },
+        )
+        yield url
+        world.store.delete_bucket_cors(Bucket=world.bucket)
+
+
+@pytest.fixture(scope="module")
+def signed_in(world: World, address: str) -> Iterator[Page]:
+    """The gallery of the chart's first token."""
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # The store's certificate is the cluster's own.
+        context = browser.new_context(ignore_https_errors=True, viewport={"width": 1200, "height": 800})
+        context.add_init_script(REPORTS)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.goto(f"{address}/gallery")
+        page.get_by_label("Token").fill("not-a-token")
+        page.get_by_role("button", name="Sign in").click()
+        page.locator("#sign-in-error").filter(has_text=re.compile(".")).wait_for()
+        page.get_by_label("Token").fill(world.installation.first_token())
+        page.get_by_role("button", name="Sign in").click()
+        page.locator("#sign-in").wait_for(state="hidden")
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def page(signed_in: Page) -> Iterator[Page]:
+    """The gallery without an open dialog; nothing that it did was against its policy."""
+    yield signed_in
+    assert signed_in.evaluate("window.reports") == []
+    assert signed_in.evaluate("window.hacked") is None
+    while signed_in.locator("dialog[open]").count():
+        signed_in.keyboard.press("Escape")
+
+
+def picture(page: Page, name: str) -> None:
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=ROOT / folder / f"gallery-{name}.jpg", type="jpeg", quality=80)
+
+
+def accessibility(page: Page) -> list[str]:
+    """Return what axe finds."""
+    checker: Axe = axe.Axe()
+    found = checker.run(page).response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+def import_by_form(page: Page, url: str, name: str) -> None:
+    page.get_by_role("button", name="Import…").click()
+    page.get_by_label("URL").fill(url)
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Import from the URL").click()
+    page.locator("#uploads").get_by_text(f"{name}: begun").wait_for()
+    page.keyboard.press("Escape")
+
+
+def card(name: str, status: str = "") -> str:
+    """Return the selector of an asset's card."""
+    return f"#grid .card{'.' + status if status else ''}:has(.name:text-is({name!r}))"
+
+
+def test_film_is_seen_to_come_in(world: World, page: Page) -> None:
+    for name in ("rabbit.mp4", "meadow.mp4"):
+        import_by_form(page, world.file_url(), name)
+    import_by_form(page, world.file_url(file="missing"), "late.mp4")
+    page.locator(card("rabbit.mp4", "ready")).wait_for()
+    import_by_form(page, world.file_url(size_bytes=3_000_000, bytes_per_second=300_000), "film.mp4")
+    bar = page.locator(card("film.mp4", "uploading")).locator("progress[value]")
+    bar.wait_for()
+    seen = {int(bar.get_attribute("value") or 0)}
+    page.wait_for_function(
+        "([bar, before]) => Number(bar.getAttribute('value')) > before || !bar.isConnected",
+        arg=[bar.element_handle(), max(seen)],
+    )
+    picture(page, "grid")
+    image = page.locator(card("film.mp4", "ready")).locator("img")
+    image.wait_for()
+    page.wait_for_function("(image) => image.naturalWidth > 0", arg=image.element_handle())
+    assert image.evaluate("(image) => image.naturalWidth") == 320
+    assert accessibility(page) == []
+
+
+def test_detail_plays_the_film_and_tells_the_facts(page: Page) -> None:
+    page.locator(card("film.mp4", "ready")).click()
+    detail = page.locator("#detail")
+    video = detail.locator("video")
+    page.wait_for_function("(video) => video.videoWidth > 0", arg=video.element_handle())
+    assert re.search(r"1280 . 720", detail.inner_text())
+    assert "h264" in detail.inner_text()
+    picture(page, "detail")
+    assert accessibility(page) == []
+
+
+def test_failure_has_its_reason_and_can_be_run_again(page: Page) -> None:
+    failed = page.locator(card("late.mp4", "failed"))
+    failed.wait_for()
+    failed.click()
+    detail = page.locator("#detail")
+    detail.get_by_text(re.compile("failed: ")).first.wait_for()
+    picture(page, "failure")
+    assert accessibility(page) == []
+    detail.get_by_role("button", name="Retry").click()
+    page.locator("#message").get_by_text("Running again").wait_for()
+
+
+def test_name_with_markup_is_text(world: World, page: Page) -> None:
+    import_by_form(page, world.file_url(), HOSTILE)
+    page.locator("#grid .card.ready .name", has_text="onerror").wait_for()
+    page.locator("#grid .card.ready", has_text="onerror").click()
+    assert page.locator("#detail-name").inner_text() == HOSTILE
+
+
+def test_file_is_uploaded_and_deleted(world: World, page: Page, webhook: httpx.Client) -> None:
+    content = os.urandom(300_000)
+    page.get_by_role("button", name="Import…").click()
+    page.get_by_label("Files").set_input_files(
+        {"name": "noise.bin", "mimeType": "application/octet-stream", "buffer": content}
+    )
+    page.get_by_role("button", name="Upload").click()
+    page.locator("#uploads").get_by_text("noise.bin: uploaded").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(card("noise.bin", "ready")).click()
+    found = re.search(r"id\s+([0-9a-f-]{36})", page.locator("#detail-facts").inner_text())
+    assert found is not None
+    stored = webhook.get(f"/api/v1/media/{found[1]}").json()
+    assert httpx.get(stored["url"], verify=world.tls).content == content
+
+    page.locator("#detail").get_by_role("button", name="Delete").click()
+    page.locator("#confirm").get_by_role("button", name="Cancel").click()
+    assert page.locator(card("noise.bin")).count() == 1
+    page.locator("#detail").get_by_role("button", name="Delete").click()
+    page.locator("#confirm").get_by_role("button", name="Delete").click()
+    page.locator(card("noise.bin")).wait_for(state="detached")
+    assert webhook.get(f"/api/v1/media/{found[1]}").status_code == 410
+
+
+def test_filter_shows_what_failed_alone(page: Page) -> None:
+    page.get_by_label("Status").select_option("failed")
+    page.locator("#grid .card.ready").first.wait_for(state="detached")
+    page.get_by_label("Status").select_option("")
+    page.locator("#grid .card.ready").first.wait_for()
+
+
+def test_keyboard_moves_from_asset_to_asset(page: Page) -> None:
+    names = page.locator("#grid .card .name").all_inner_texts()
+    page.locator("#grid .card").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#grid .card:focus .name").inner_text() == names[1]
+    page.keyboard.press("Enter")
+    page.locator("#detail[open]").wait_for()
+
+
+def test_phone_and_dark_have_room_and_contrast(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    picture(page, "dark")
+    assert accessibility(page) == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.locator("#grid[data-columns='2']").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    picture(page, "phone")
+    assert accessibility(page) == []
+    page.set_viewport_size({"width": 1200, "height": 800})
+    page.emulate_media(color_scheme="light")
+
+
+def test_token_is_forgotten_with_the_tab(page: Page, address: str) -> None:
+    assert page.evaluate("Object.keys(localStorage).length") == 0
+    assert page.context.cookies(address) == []
+    page.get_by_role("button", name="Sign out").click()
+    page.locator("#sign-in[open]").wait_for()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert page.locator("#grid li").count() == 0
