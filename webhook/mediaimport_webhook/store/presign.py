@@ -14,7 +14,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
-from mediaimport_webhook.store.sigv4 import QuerySigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,18 +21,14 @@ if TYPE_CHECKING:
     from mediaimport_runtime.store_settings import StoreSettings
 
 _MAX_SIGNED = 20_000
-_QUERY_NAMES = {
-    "ResponseContentDisposition": "response-content-disposition",
-    "ResponseContentType": "response-content-type",
-}
 _LEAST_REUSE = timedelta(minutes=1)
 
 
 class Presigner:
     """Presigns GETs, by default under the public endpoint.
 
-    A URL is used again for half of its life, which is at most that of temporary credentials. botocore takes more than
-    half a millisecond for a signature, so it signs only what our own signer cannot.
+    Signing takes more than half a millisecond, so a URL is used again for half of its life, which is at most that of
+    temporary credentials.
     """
 
     def __init__(
@@ -51,8 +46,6 @@ class Presigner:
         self._clock = clock
         self._signed: OrderedDict[tuple[str, str], tuple[SignedUrl, datetime]] = OrderedDict()
         """With the time until which it is used again."""
-        self._signer: QuerySigner | None = None
-        self._is_probed = False
 
     async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
         """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError.
@@ -84,35 +77,12 @@ class Presigner:
         return await asyncio.to_thread(self._sign_blocking, key, download_name, now)
 
     def _sign_blocking(self, key: str, download_name: str, now: datetime) -> SignedUrl:
-        response_headers = _response_headers(key, download_name)
-        parameters = {"Bucket": self._bucket, "Key": key, **response_headers}
+        parameters = {"Bucket": self._bucket, "Key": key, **_response_headers(key, download_name)}
         try:
-            credentials = self._credentials()
-            signer = self._query_signer(credentials)
-            if signer is None:
-                url = self._by_botocore(parameters)
-            else:
-                query = {_QUERY_NAMES[name]: each for name, each in response_headers.items()}
-                url = signer.url(key, query, credentials, now, lifetime_s=self._lifetime_s)
+            url: str = self._client.generate_presigned_url("get_object", parameters, ExpiresIn=self._lifetime_s)
         except BotoCoreError as error:
             raise StoreUnavailableError(type(error).__name__) from error
         return SignedUrl(url, expiry(self._client, now + timedelta(seconds=self._lifetime_s)))
-
-    def _credentials(self) -> Any:  # noqa: ANN401 - boto3 makes its types at run time
-        """Return the keys of now, None without any; a provider of temporary ones may be asked for new ones."""
-        credentials = self._client._request_signer._credentials  # noqa: SLF001 - botocore has no public access to them
-        return None if credentials is None else credentials.get_frozen_credentials()
-
-    def _query_signer(self, credentials: Any) -> QuerySigner | None:  # noqa: ANN401 - likewise
-        """Return the signer that botocore's own answer makes, once; None if botocore has to sign."""
-        if not self._is_probed and credentials is not None:
-            url = self._by_botocore({"Bucket": self._bucket, "Key": "probe"})
-            self._signer, self._is_probed = QuerySigner.like(url, credentials), True
-        return self._signer
-
-    def _by_botocore(self, parameters: dict[str, str]) -> str:
-        url: str = self._client.generate_presigned_url("get_object", parameters, ExpiresIn=self._lifetime_s)
-        return url
 
 
 def expiry(client: Any, end: datetime) -> datetime:  # noqa: ANN401 - boto3 makes its types at run time
