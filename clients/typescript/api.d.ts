@@ -2049,7 +2049,10 @@ export interface operations {
                 /** @description Only of this user; for admins. */
                 user?: string;
             };
-            header?: never;
+            header?: {
+                /** @description ETag of the answer that the client has. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2058,11 +2061,20 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    /** @description for If-None-Match */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AssetList"];
                 };
+            };
+            /** @description If-None-Match names the current answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Bad Request */
             400: {
@@ -2143,8 +2155,13 @@ export interface operations {
             query?: {
                 /** @description Whether the URL saves the file under the asset's name. */
                 download?: boolean;
+                /** @description Seconds to hold the answer until the import ends, or the asset differs from If-None-Match. */
+                wait?: number;
             };
-            header?: never;
+            header?: {
+                /** @description ETag of the answer that the client has. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The asset's id. */
                 id: string;
@@ -2156,11 +2173,20 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    /** @description for If-None-Match */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Asset"];
                 };
+            };
+            /** @description If-None-Match names the current answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -2361,8 +2387,13 @@ export interface operations {
             query?: {
                 /** @description Whether the URL saves the file under the asset's name. */
                 download?: boolean;
+                /** @description Seconds to hold the answer until the import ends, or the asset differs from If-None-Match. */
+                wait?: number;
             };
-            header?: never;
+            header?: {
+                /** @description ETag of the answer that the client has. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The asset's user. */
                 user: string;
@@ -2376,11 +2407,20 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    /** @description for If-None-Match */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Asset"];
                 };
+            };
+            /** @description If-None-Match names the current answer */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {

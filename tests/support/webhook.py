@@ -202,6 +202,7 @@ class RunningWebhook:
             database=self.database,
         )
         self.metrics = dependencies.metrics
+        self.stopping = dependencies.stopping
         self.app = build(settings, dependencies)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://webhook.test")

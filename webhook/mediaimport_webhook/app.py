@@ -42,6 +42,7 @@ from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes import events, generation, health, media, uploads
+from mediaimport_webhook.routes.waiting import WaitLimiter
 from mediaimport_webhook.store import IncomingStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
 from mediaimport_webhook.uploads import Uploads
@@ -136,6 +137,7 @@ def _routes(
     archive = None if dependencies.database is None else dependencies.database.archive
     lookup = AssetLookup(catalogue, cluster, sidecars, archive=archive)
     incoming = dependencies.incoming or Incoming(settings.store, upload_lifetime_s=settings.presign_seconds)
+    waits = WaitLimiter(settings.event_streams_per_user)
     imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
     media_routes = media.MediaRoutes(
         authenticator=authenticator,
@@ -148,6 +150,8 @@ def _routes(
         presenter=presenter,
         reflector=reflector,
         metrics=metrics,
+        stopping=dependencies.stopping,
+        waits=waits,
     )
     event_routes = events.EventRoutes(
         authenticator=authenticator,
@@ -156,7 +160,7 @@ def _routes(
         presenter=presenter,
         stopping=dependencies.stopping,
         metrics=metrics,
-        limiter=events.StreamLimiter(settings.event_streams_per_user),
+        limiter=waits,
     )
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
     intake = Intake(
@@ -255,8 +259,15 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
                 Cors,
                 allow_origins=list(settings.cors_origins),
                 allow_methods=["GET", "POST", "DELETE"],
-                expose_headers=["Age", "Location", "Retry-After", request_id.HEADER],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", request_id.HEADER],
+                expose_headers=["Age", "ETag", "Location", "Retry-After", request_id.HEADER],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "If-None-Match",
+                    "Last-Event-ID",
+                    request_id.HEADER,
+                ],
             )
         )
     if settings.unauthenticated_rate_limit_per_second > 0:

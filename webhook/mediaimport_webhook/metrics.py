@@ -39,11 +39,14 @@ class Metrics:
         )
         self._imports = self._counter("imports", "Requested imports by origin and outcome.", "origin", "outcome")
         self._streams = Gauge(f"{_PREFIX}event_streams", "Open event streams (SSE).", registry=self.registry)
+        self._waits = Gauge(
+            f"{_PREFIX}waiting_requests", "Requests that wait for an asset to change.", registry=self.registry
+        )
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram | None]] = {}
         """Of requests: prometheus_client's own look-up checks and copies the labels each time."""
 
     def request(self, *, method: str, route: str, status: int, duration_s: float | None) -> None:
-        """Count a request; `duration_s` is None for an event stream."""
+        """Count a request; `duration_s` is None for one that waits, as an event stream does."""
         key = (method if method in _METHODS else "other", route, status)
         if key not in self._children:
             histogram = None if duration_s is None else self._durations.labels(route)
@@ -69,6 +72,12 @@ class Metrics:
     def event_stream(self) -> Iterator[None]:
         """Count an open event stream."""
         with self._streams.track_inprogress():
+            yield
+
+    @contextmanager
+    def waiting_request(self) -> Iterator[None]:
+        """Count a request that waits."""
+        with self._waits.track_inprogress():
             yield
 
     def observe_cache(

@@ -71,6 +71,8 @@ class Operation:
     links: tuple[Link, ...] = ()
     no_content: str | None = None
     """Meaning of a 204."""
+    conditional: bool = False
+    """True if answers have an ETag, and one that the caller has is 304."""
 
     @property
     def tag(self) -> str:
@@ -116,6 +118,13 @@ _DOWNLOAD = Parameter(
     "download", "query", "Whether the URL saves the file under the asset's name.", {"type": "boolean", "default": False}
 )
 _LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The last event that the client has.")
+_WAIT = Parameter(
+    "wait",
+    "query",
+    "Seconds to hold the answer until the import ends, or the asset differs from If-None-Match.",
+    {"type": "integer", "minimum": 0, "maximum": 60, "default": 0},
+)
+_IF_NONE_MATCH = Parameter("If-None-Match", "header", "ETag of the answer that the client has.")
 _ALIAS = Parameter("alias", "path", "A model, by its configured name.", example="wan-video-t2v")
 _MODEL = Parameter(
     "model",
@@ -130,6 +139,7 @@ _GENERATION: Schema = {
     "properties": {"tags": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 63}}},
     "additionalProperties": True,
 }
+_SHOW = (_DOWNLOAD, _WAIT, _IF_NONE_MATCH)
 _OF_ASSET = ("showMedia", "followMedia", "retryMedia", "deleteMedia")
 
 
@@ -192,11 +202,11 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/api/v1/media/", "listMedia", "List the caller's assets.",
-        schemas.AssetList, problems=(400, *_AUTHENTICATED, 422), parameters=_LIST,
+        schemas.AssetList, problems=(400, *_AUTHENTICATED, 422), parameters=(*_LIST, _IF_NONE_MATCH), conditional=True,
     ),
     Operation(
         "GET", "/api/v1/media/{id}", "showMedia", "Show one asset: poll it until it is ready or failed.",
-        schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_ID, _DOWNLOAD),
+        schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_ID, *_SHOW), conditional=True,
     ),
     Operation(
         "DELETE", "/api/v1/media/{id}", "deleteMedia", "Delete an asset and its stored objects.",
@@ -205,7 +215,7 @@ OPERATIONS = (
     Operation(
         "GET", "/api/v1/users/{user}/media/{id}", "showMediaOfUser",
         "Show one asset of a user; for admins, also after its MediaImport was removed.",
-        schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_USER, _ID, _DOWNLOAD),
+        schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_USER, _ID, *_SHOW), conditional=True,
     ),
     Operation(
         "DELETE", "/api/v1/users/{user}/media/{id}", "deleteMediaOfUser",
@@ -294,6 +304,10 @@ def _responses(operation: Operation, references: dict[object, Schema]) -> Schema
     # An unready service answers with the body of a ready one.
     unready = {"503": success | {"description": "Not ready"}} if operation.name == "ready" else {}
     empty = {} if operation.no_content is None else {"204": {"description": operation.no_content}}
+    if operation.conditional:
+        tag = {"ETag": {"description": "for If-None-Match", "schema": _TEXT}}
+        success, unchanged = success | {"headers": tag}, {"description": "If-None-Match names the current answer"}
+        empty["304"] = unchanged
     return {str(operation.status): success} | empty | refusals | unready
 
 

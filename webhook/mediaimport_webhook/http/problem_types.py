@@ -156,7 +156,7 @@ PROBLEM_TYPES = (
         "Wait as long as Retry-After says, then try again.",
     ),
     ProblemType(
-        "too-many-streams", 429, "The user has as many event streams open as one may have.",
+        "too-many-streams", 429, "The user has as many event streams and waiting requests open as one may have.",
         "Close streams of finished assets, or ask for the list instead of following each asset.",
     ),
     ProblemType(

@@ -5,20 +5,18 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
-from mediaimport_webhook.http import problems
-from mediaimport_webhook.http.held import Held
+from mediaimport_webhook.routes.waiting import WaitLimiter, changed_or_stopping
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    import asyncio
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -28,41 +26,15 @@ if TYPE_CHECKING:
     from mediaimport_webhook.metrics import Metrics
 
 _HEARTBEAT_S = 15.0
-_RETRY_AFTER_S = 15
 _RETRY = b"retry: 3000\n\n"
 _MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-class StreamLimiter:
-    """Limit of the streams that each user has open at a time; 0 means none."""
-
-    def __init__(self, per_user: int) -> None:
-        self._per_user = per_user
-        self._open = Held()
-
-    def admit(self, user_id: str) -> None:
-        """Raise a 429 Problem if the user has as many as possible."""
-        if 0 < self._per_user <= self._open.of(user_id):
-            detail = f"{self._per_user} event streams are open, which is the most that one user may have."
-            raise problems.Problem(
-                HTTPStatus.TOO_MANY_REQUESTS, "too-many-streams", detail, headers={"Retry-After": str(_RETRY_AFTER_S)}
-            )
-
-    @contextmanager
-    def counted(self, user_id: str) -> Iterator[None]:
-        """Count a stream."""
-        self._open.take(user_id)
-        try:
-            yield
-        finally:
-            self._open.give_back(user_id)
-
-
 class EventStream(StreamingResponse):
     """Response that counts as a stream of its user until it ends, however it does."""
 
-    def __init__(self, events: AsyncIterator[bytes], limiter: StreamLimiter, user_id: str) -> None:
+    def __init__(self, events: AsyncIterator[bytes], limiter: WaitLimiter, user_id: str) -> None:
         super().__init__(events, media_type=_MEDIA_TYPE, headers=_HEADERS)
         self._limiter = limiter
         self._user_id = user_id
@@ -83,7 +55,7 @@ class EventRoutes:
     presenter: Presenter
     stopping: asyncio.Event
     metrics: Metrics
-    limiter: StreamLimiter = field(default_factory=lambda: StreamLimiter(0))
+    limiter: WaitLimiter = field(default_factory=lambda: WaitLimiter(0))
     heartbeat_s: float = _HEARTBEAT_S
 
     async def follow(self, request: Request) -> Response:
@@ -111,7 +83,7 @@ class EventRoutes:
                     last_event_id = str(current.version)
                 if _is_finished(current) or self.stopping.is_set():
                     return
-                if not await self._changed(changed):
+                if not await changed_or_stopping(changed, self.stopping, timeout_s=self.heartbeat_s):
                     yield b": still here\n\n"
                 current = self._current(current)
         yield b"event: gone\ndata: {}\n\n"
@@ -128,17 +100,6 @@ class EventRoutes:
     async def _event(self, entry: Entry) -> bytes:
         data = json.dumps(await self.presenter.present(entry), separators=(",", ":"))
         return f"id: {entry.version}\nevent: asset\ndata: {data}\n\n".encode()
-
-    async def _changed(self, changed: asyncio.Event) -> bool:
-        """Wait for a change or the server's end; return False when only a heartbeat is due."""
-        waits = [asyncio.create_task(each.wait()) for each in (changed, self.stopping)]
-        try:
-            done, _ = await asyncio.wait(waits, timeout=self.heartbeat_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-        changed.clear()
-        return bool(done)
 
 
 def _is_finished(entry: Entry) -> bool:

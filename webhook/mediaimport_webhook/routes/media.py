@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,12 +23,17 @@ from mediaimport_webhook.catalogue import (
     parse_query,
 )
 from mediaimport_webhook.http import bodies, problems, schemas
+from mediaimport_webhook.http.conditional import is_conditional, tagged
+from mediaimport_webhook.http.middleware.access_log import mark_waited
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 from mediaimport_webhook.imports.manifest import requested_manifest
 from mediaimport_webhook.routes.idempotency_key import idempotency_key
+from mediaimport_webhook.routes.waiting import WaitLimiter, changed_or_stopping
 from mediaimport_webhook.settings import user_id_refusal
 
 if TYPE_CHECKING:
+    import asyncio
+
     from mediaimport_api.source_policy import SourcePolicy
     from starlette.requests import Request
 
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _MAX_FAILURES = 10
+_MAX_WAIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class MediaRoutes:
     presenter: Presenter
     reflector: Reflector
     metrics: Metrics
+    stopping: asyncio.Event
+    waits: WaitLimiter
 
     async def import_from_url(self, request: Request) -> Response:
         """Create an import for the caller: 202, before anything is downloaded."""
@@ -81,7 +90,7 @@ class MediaRoutes:
         page = await self._page(query, user_id)
         assets = [await self.presenter.present(each) for each in page.entries]
         content = {"assets": assets, "next": query.cursor(page.last) if page.last else None}
-        return bodies.JsonResponse(content, headers=self._age())
+        return tagged(request, content, self._age())
 
     async def _page(self, query: Query, user_id: str | None) -> EntryPage:
         try:
@@ -98,11 +107,34 @@ class MediaRoutes:
             raise problems.unavailable("The catalogue's database") from None
 
     async def show(self, request: Request) -> Response:
-        """Return one asset of the caller."""
+        """Return one asset of the caller; with `wait`, once its import has ended or differs from If-None-Match."""
         caller = await self.authenticator.caller(request)
-        download = _boolean_parameter(request, "download")
+        wait_s = _wait_parameter(request)
+        _boolean_parameter(request, "download")
         entry = await self._find(request, caller)
-        return bodies.JsonResponse(await self.presenter.present_whole(entry, download=download), headers=self._age())
+        if wait_s == 0 or entry.status != "uploading":
+            return await self._shown(request, entry)
+        self.waits.admit(caller.user_id)
+        mark_waited(request.scope)
+        with self.waits.counted(caller.user_id), self.metrics.waiting_request():
+            return await self._awaited(request, caller, entry, end=time.monotonic() + wait_s)
+
+    async def _shown(self, request: Request, entry: Entry) -> Response:
+        download = _boolean_parameter(request, "download")
+        return tagged(request, await self.presenter.present_whole(entry, download=download), self._age())
+
+    async def _awaited(self, request: Request, caller: Caller, entry: Entry, *, end: float) -> Response:
+        """Return the asset at its import's end, the caller's next version, that time or the server's end."""
+        while True:
+            with self.catalogue.subscribe(entry.resource_name) as changed:
+                # Found anew after the subscription, so that no change is missed.
+                entry = await self._find(request, caller)
+                response = await self._shown(request, entry)
+                is_new = is_conditional(request) and response.status_code != HTTPStatus.NOT_MODIFIED
+                left_s = end - time.monotonic()
+                if is_new or entry.status != "uploading" or left_s <= 0 or self.stopping.is_set():
+                    return response
+                await changed_or_stopping(changed, self.stopping, timeout_s=left_s)
 
     async def retry(self, request: Request) -> Response:
         """Request another run of a finished import: 202."""
@@ -150,6 +182,14 @@ class MediaRoutes:
         """Return the Age header while the API server does not answer."""
         stale_s = self.reflector.stale_s
         return {} if stale_s is None else {"Age": str(stale_s)}
+
+
+def _wait_parameter(request: Request) -> int:
+    """Return the seconds to wait, 0 for none."""
+    text = request.query_params.get("wait", "0")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 2 and int(text) <= _MAX_WAIT_S):  # noqa: PLR2004 - digits of the maximum
+        raise problems.invalid([problems.FieldError("?wait", f"must be a whole number from 0 to {_MAX_WAIT_S}")])
+    return int(text)
 
 
 def _boolean_parameter(request: Request, name: str) -> bool:

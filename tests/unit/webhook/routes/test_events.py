@@ -10,7 +10,8 @@ from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes.events import EventRoutes, StreamLimiter
+from mediaimport_webhook.routes.events import EventRoutes
+from mediaimport_webhook.routes.waiting import WaitLimiter
 from starlette.requests import Request
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class World:
             presenter=Presenter(None),  # type: ignore[arg-type]
             stopping=self.stopping,
             metrics=Metrics(),
-            limiter=StreamLimiter(streams_per_user),
+            limiter=WaitLimiter(streams_per_user),
             heartbeat_s=heartbeat_s,
         )
 

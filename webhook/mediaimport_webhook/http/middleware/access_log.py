@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 _PROBES = frozenset({"/healthz", "/readyz"})
 _MAX_PATH = 512
+_WAITED = "mediaimport.waited"
+
+
+def mark_waited(scope: Scope) -> None:
+    """Note that a request took its time because it was to wait: that is no latency."""
+    scope[_WAITED] = True
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ class AccessLog:
         if self.lines is not None:
             path, duration_ms = scope["path"][:_MAX_PATH], round(duration_s * 1000, 1)
             self.lines.write({"method": method, "path": path, "status": status, "duration_ms": duration_ms})
-        # An event stream lasts as long as its import.
-        observed_s = None if route.endswith("/events") else duration_s
+        # An event stream lasts as long as its import, and a request that waits as long as it asks for.
+        observed_s = None if route.endswith("/events") or scope.get(_WAITED, False) else duration_s
         self.metrics.request(method=method, route=route, status=status, duration_s=observed_s)
 
 
