@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -33,7 +34,7 @@ def watching(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[l
     """Run the command; yield its lines with their times, which grow until the block ends."""
     lines: list[Line] = []
     started = time.monotonic()
-    with subprocess.Popen(command, env=dict(variables), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.PIPE, text=True) as process:
         reader = threading.Thread(target=_read, args=(process, started, lines))
         reader.start()
         try:
