@@ -10,7 +10,7 @@ from mediaimport_runtime.kubernetes import client
 from mediaimport_runtime.kubernetes.client import Call, Client, OnLeftOut, OnRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from mediaimport_runtime.kubernetes.clock import Clock
     from mediaimport_runtime.kubernetes.objects import Object
@@ -48,17 +48,17 @@ class Cluster:
 
     # --- lists, in pages ---
 
-    async def imports(self, namespace: str) -> tuple[list[bytes], str]:
-        """Return all MediaImports of a namespace, cut and packed, and the list's resourceVersion."""
-        return await self._client.list_packed(_imports(namespace), trim=json_depth.cut)
+    async def imports(self, namespace: str, take: Callable[[Object], object]) -> str:
+        """Give all MediaImports of a namespace, cut, to `take`; return the list's resourceVersion."""
+        return await self._client.list_each(_imports(namespace), take=lambda item: take(json_depth.cut(item)))
 
-    async def jobs(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
-        """Return the Jobs with those labels, packed, and the list's resourceVersion."""
-        return await self._client.list_packed(_jobs(namespace), selector)
+    async def jobs(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
+        """Give the Jobs with those labels to `take`; return the list's resourceVersion."""
+        return await self._client.list_each(_jobs(namespace), selector, take=take)
 
-    async def pods(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
-        """Return the pods with those labels, packed, and the list's resourceVersion."""
-        return await self._client.list_packed(f"/api/v1/namespaces/{namespace}/pods", selector)
+    async def pods(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
+        """Give the pods with those labels to `take`; return the list's resourceVersion."""
+        return await self._client.list_each(f"/api/v1/namespaces/{namespace}/pods", selector, take=take)
 
     # --- imports: cut at once, since sixteen workers keep what they get until their reconcile ends ---
 

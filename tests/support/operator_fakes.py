@@ -20,10 +20,9 @@ from mediaimport_operator.settings.operator import Settings
 from mediaimport_operator.settings.session import SessionSettings
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError, UnavailableError
-from mediaimport_runtime.kubernetes.objects import pack
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.decide.actions import Plan
@@ -257,21 +256,23 @@ class FakeCluster:
             self.refused_while_down.set()
             raise UnavailableError("503: away")
 
-    def _list(self, kind: str) -> tuple[list[bytes], str]:
+    def _list(self, kind: str, take: Callable[[Object], object]) -> str:
         self._check()
-        return [pack(each) for each in self.objects[kind].values()], str(self.version)
+        for each in self.objects[kind].values():
+            take(copy.deepcopy(each))
+        return str(self.version)
 
-    async def imports(self, namespace: str) -> tuple[list[bytes], str]:
+    async def imports(self, namespace: str, take: Callable[[Object], object]) -> str:
         assert namespace == "media"
-        return self._list("imports")
+        return self._list("imports", take)
 
-    async def jobs(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+    async def jobs(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
         assert (namespace, "instance" in selector) == ("media", True)
-        return self._list("jobs")
+        return self._list("jobs", take)
 
-    async def pods(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+    async def pods(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
         assert (namespace, "instance" in selector) == ("media", True)
-        return self._list("pods")
+        return self._list("pods", take)
 
     async def get_import(self, namespace: str, name: str) -> Object:
         assert namespace == "media"

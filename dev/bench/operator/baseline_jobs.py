@@ -50,7 +50,7 @@ class _Loop:
         self.ended: set[str] = set()
 
     async def run(self) -> None:
-        _, version = await self._api.list_packed(self._pods)
+        version = await self._api.list_each(self._pods, take=lambda _: None)
         numbers = iter(range(self._count))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch(version))

@@ -39,6 +39,7 @@ class Run:
     cpu_s: float
     requests: float
     peak_mb: float
+    longest_turn_ms: float
 
     @property
     def per_minute(self) -> float:
@@ -61,7 +62,7 @@ def imports(fixture: Fixture, namespace: str, count: int) -> Run:
         finished = _finished(operator, count, until_s=begun_s + timeout_s(count))
         wall_s = time.monotonic() - begun_s
         requests = operator.figure("api_requests_total") - requests
-        return Run(finished, wall_s, operator.cpu_s - cpu_s, requests, operator.peak_mb)
+        return Run(finished, wall_s, operator.cpu_s - cpu_s, requests, operator.peak_mb, operator.longest_turn_ms)
     finally:
         operator.stop()
 
@@ -87,6 +88,7 @@ class Restarts:
     crash_s: float
     """After one that was killed: its Lease has to run out."""
     peak_mb: float
+    longest_turn_ms: float
 
 
 def restarts(fixture: Fixture, namespace: str, count: int) -> Restarts:
@@ -96,7 +98,7 @@ def restarts(fixture: Fixture, namespace: str, count: int) -> Restarts:
     try:
         clean_s = _first_job_s(first)
         time.sleep(_SETTLE_S)
-        clean_mb = first.peak_mb
+        clean_mb, clean_ms = first.peak_mb, first.longest_turn_ms
     finally:
         first.kill()
     # All of them again: those of before may be finished.
@@ -105,7 +107,8 @@ def restarts(fixture: Fixture, namespace: str, count: int) -> Restarts:
     try:
         crash_s = _first_job_s(second)
         time.sleep(_SETTLE_S)
-        return Restarts(clean_s, crash_s, max(clean_mb, second.peak_mb))
+        longest_ms = max(clean_ms, second.longest_turn_ms)
+        return Restarts(clean_s, crash_s, max(clean_mb, second.peak_mb), longest_ms)
     finally:
         second.stop()
 
@@ -135,20 +138,22 @@ def measure(fixture: Fixture, sheet: Sheet, count: int, *, with_baseline: bool) 
         Figure(f"{at}imports per minute", run.per_minute, "/min"),
         Figure(f"{at}API requests per import", run.requests / max(run.finished, 1), ""),
         Figure(f"{at}operator CPU per import", run.cpu_s / max(run.finished, 1) * 1000, "ms"),
-        Figure(f"{at}operator peak memory", run.peak_mb, "MB", None, Bar(250)),
+        Figure(f"{at}operator peak memory", run.peak_mb, "MB", None, Bar(150)),
+        Figure(f"{at}longest turn of its event loop", run.longest_turn_ms, "ms", None, Bar(50)),
     )
     restarted = restarts(fixture, namespace, count)
     sheet.add(
-        Figure(f"{at}restart to first new Job, half of them to do", restarted.clean_s, "s", None, Bar(15)),
-        Figure(f"{at}the same after a crash (SIGKILL)", restarted.crash_s, "s", None, Bar(LEASE_DURATION_S + 15)),
-        Figure(f"{at}peak memory of the restarted operators", restarted.peak_mb, "MB", None, Bar(250)),
+        Figure(f"{at}restart to first new Job, half of them to do", restarted.clean_s, "s", None, Bar(8)),
+        Figure(f"{at}the same after a crash (SIGKILL)", restarted.crash_s, "s", None, Bar(LEASE_DURATION_S + 8)),
+        Figure(f"{at}peak memory of the restarted operators", restarted.peak_mb, "MB", None, Bar(150)),
+        Figure(f"{at}longest turn of their event loops", restarted.longest_turn_ms, "ms", None, Bar(50)),
     )
     load.remove_namespace(fixture.kube, namespace)
     if with_baseline:
         rate = baseline(fixture, f"{namespace}-baseline", count)
         sheet.add(
             Figure(f"{at}plain Jobs per minute at the same cap", rate, "/min"),
-            Figure(f"{at}imports over as many plain Jobs", rate / run.per_minute, "x", 1, Bar(1.5)),
+            Figure(f"{at}imports over as many plain Jobs", rate / run.per_minute, "x", 1, Bar(1.3)),
         )
     return run
 
@@ -175,8 +180,8 @@ def growth(former: tuple[int, Run], latter: tuple[int, Run]) -> list[Figure]:
     (least, before), (most, after) = former, latter
     at = f"{least} to {most}: growth of"
     return [
-        Figure(f"{at} operator CPU per import", after.cpu_s / most / (before.cpu_s / least), "x", 1, Bar(1.5)),
-        Figure(f"{at} API requests per import", after.requests / most / (before.requests / least), "x", 1, Bar(1.5)),
-        Figure(f"{at} the time per import", before.per_minute / after.per_minute, "x", 1, Bar(1.5)),
+        Figure(f"{at} operator CPU per import", after.cpu_s / most / (before.cpu_s / least), "x", 1, Bar(1.15)),
+        Figure(f"{at} API requests per import", after.requests / most / (before.requests / least), "x", 1, Bar(1.15)),
+        Figure(f"{at} the time per import", before.per_minute / after.per_minute, "x", 1, Bar(1.15)),
         Figure(f"{at} peak memory", after.peak_mb - before.peak_mb, "MB"),
     ]

@@ -12,9 +12,10 @@ from mediaimport_runtime.kubernetes import objects
 from mediaimport_runtime.kubernetes.answers import is_object
 
 from mediaimport_operator.observe.job import job_news, pod_news
+from mediaimport_operator.observe.resource import Due, due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -37,11 +38,12 @@ def _uid(item: Object) -> str:
 
 
 class _Meta(NamedTuple):
-    """Metadata that is read without unpacking the object; `key` is the uid of its import."""
+    """Metadata that is read without unpacking the object; `key` is the uid of its import, `due` its next reconcile."""
 
     namespace: str
     version: int
     key: str
+    due: Due
 
 
 class Cache:
@@ -78,7 +80,7 @@ class Cache:
             return False
         uid, version = _uid(item), _version(item)
         item = self._trimmed(item)
-        self._meta[uid] = _Meta(sys.intern(item["metadata"]["namespace"]), version, self._key(item))
+        self._meta[uid] = _Meta(sys.intern(item["metadata"]["namespace"]), version, self._key(item), self._due(item))
         self._insert(item)
         return True
 
@@ -102,16 +104,22 @@ class Cache:
         self._deleted[_uid(item)] = item["metadata"].get("namespace", "")
         return self._drop(_uid(item))
 
-    def replace(self, namespace: str, items: Iterable[Object], version: str) -> Iterator[str]:
-        """Store a namespace's whole list as of that version; yield the import of each change once it is stored."""
-        return (key for key in self.replace_stepwise(namespace, items, version) if key is not None)
+    def store_listed(self, item: Object) -> str | None:
+        """Store an object of a list; return its import if that needs a reconcile.
 
-    def replace_stepwise(self, namespace: str, items: Iterable[Object], version: str) -> Iterator[str | None]:
-        """Do the same in steps of an object each, between which others may run; yield None for one without a change."""
-        listed: set[str] = set()
-        for item in items:
-            listed.add(_uid(item))
-            yield self._key(item) if self.update(item) else None
+        An import that is new and completed needs none: what it still has, Jobs and pods, comes by other lists.
+        """
+        uid = _uid(item)
+        is_new = uid not in self._meta
+        if not self.update(item) or (is_new and self._meta[uid].due is Due.NEVER):
+            return None
+        return self._meta[uid].key
+
+    def remove_missing(self, namespace: str, listed: Container[str], version: str) -> Iterator[str | None]:
+        """Remove a namespace's objects that its list as of that version does not contain.
+
+        Others may run after each step: it yields the import of an object that it has removed, else None.
+        """
         for uid, meta in list(self._meta.items()):
             # Meanwhile others may have removed it, or stored a newer version.
             missing = uid not in listed and meta.namespace == namespace and meta.version <= int(version)
@@ -130,6 +138,9 @@ class Cache:
     def _key(self, item: Object) -> str:
         """Return the uid of the object's import."""
         return _uid(item)
+
+    def _due(self, item: Object) -> Due:  # noqa: ARG002 - ImportCache needs it
+        return Due.NOW
 
     def _trimmed(self, item: Object) -> Object:
         return objects.strip_managed_fields(item)
@@ -154,6 +165,16 @@ def _unpacked(item: Object | bytes) -> Object:
 
 class ImportCache(Cache):
     """MediaImports. Inactive are completed ones, queued ones and those without a status yet."""
+
+    def due(self, *kinds: Due) -> list[str]:
+        """Return the uids of the imports that need their next reconcile then."""
+        return [uid for uid, meta in self._meta.items() if meta.due in kinds]
+
+    def _due(self, item: Object) -> Due:
+        try:
+            return due(item)
+        except Exception:  # noqa: BLE001 - any field may hold anything; the reconcile reports it
+            return Due.NOW
 
     def _trimmed(self, item: Object) -> Object:
         return json_depth.cut(super()._trimmed(item))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from mediaimport_api.model import MAX_COUNT, SHA256_PATTERN
 from mediaimport_api.sidecar import Owner, source_fingerprint
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.spec import DeletionPolicy, Spec
-from mediaimport_api.status import Status
+from mediaimport_api.status import ConditionType, Status
 from mediaimport_runtime.kubernetes import objects
 from pydantic import ValidationError
 
@@ -109,6 +110,31 @@ class Resource:
     def completed(self) -> bool:
         """True if the run that the spec asks for has ended."""
         return self.status.completed_at is not None and self.status.run == self.run
+
+
+class Due(Enum):
+    """The next reconcile that a MediaImport needs without a change of it, its Jobs or its pods."""
+
+    NEVER = auto()
+    """It is completed."""
+    AFTER_TTL = auto()
+    """It is completed, and deleted one day."""
+    NOW = auto()
+
+
+def due(item: Object) -> Due:
+    """Return when an import needs a reconcile, from the API's object alone: to parse it costs ten times as much."""
+    meta, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
+    if "completedAt" not in status or str(status.get("run") or "") != str(spec.get("run") or ""):
+        return Due.NOW
+    if "deletionTimestamp" in meta or status.get("observedGeneration") != meta.get("generation"):
+        return Due.NOW
+    has_finalizer = names.STORED_OBJECTS_FINALIZER in (meta.get("finalizers") or ())
+    if has_finalizer != (spec.get("deletionPolicy") == DeletionPolicy.DELETE):
+        return Due.NOW
+    if objects.true_condition(item, ConditionType.RECONCILING) is not None:
+        return Due.NOW
+    return Due.NEVER if spec.get("ttlSecondsAfterFinished") is None else Due.AFTER_TTL
 
 
 def read(item: Object) -> Resource:

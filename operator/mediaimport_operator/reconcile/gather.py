@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from mediaimport_api.names import LABEL_UID
 from mediaimport_api.reasons import Reason
 from mediaimport_runtime.kubernetes.errors import NotFoundError, RefusedError
-from mediaimport_runtime.kubernetes.objects import Object, unpack
 
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.observed import Observed, SlotState
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from mediaimport_api.status import Attempt
+    from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.observe.job import Pod
     from mediaimport_operator.reconcile.context import Context
@@ -104,8 +104,9 @@ class Gatherer:
         return replace(observed, cleanup_job=cleanup_job.read(found, pods))
 
     async def _cleanup_pods(self, owner: Resource) -> list[Object]:
-        pods, _ = await self._cluster.pods(self._operator_namespace, cleanup_job.selector(owner))
-        return [unpack(each) for each in pods]
+        pods: list[Object] = []
+        await self._cluster.pods(self._operator_namespace, cleanup_job.selector(owner), pods.append)
+        return pods
 
     # --- stale caches ---
 
@@ -113,9 +114,7 @@ class Gatherer:
         """Read Job and pods that the caches do not show: one watch may lag behind another."""
         owner, history = observed.resource, observed.history
         selector = f"{import_job.selector(self._context.settings.instance)},{LABEL_UID}={owner.uid}"
-        listed, _ = await self._cluster.pods(owner.namespace, selector)
-        for each in listed:
-            self._cache.pods.update(unpack(each))
+        await self._cluster.pods(owner.namespace, selector, self._cache.pods.update)
         if history.last is not None:
             await self._refresh_job(owner, history.last)
 

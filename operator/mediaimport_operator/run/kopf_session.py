@@ -6,7 +6,7 @@ longer after each one in a row.
 
 kopf gives each object a task, a queue and copies: two milliseconds an event, and an import's Job and pod have twenty.
 Events that are taken reach the caches at once, and kopf gets a bookmark for each: it moves on in the watch, and lists
-and begins again as ever. Where it lists objects, its handlers get them.
+and begins again as ever. Of its lists it gets what is not taken, too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mediaimport_api import __version__, json_depth, names
 from mediaimport_runtime.kubernetes.answers import (
     MAX_ANSWER_BYTES,
     PAGE_BYTES,
+    Change,
     PageSize,
     json_object,
     list_page,
@@ -29,6 +30,7 @@ from mediaimport_runtime.kubernetes.answers import (
 from mediaimport_runtime.kubernetes.client import AnswerTooLongError, OnLeftOut, OnRequest, read_body
 from mediaimport_runtime.kubernetes.errors import ExpiredError, UnavailableError, error_of, named_wait_s
 from mediaimport_runtime.kubernetes.objects import Object, json_bytes, strip_managed_fields
+from mediaimport_runtime.time_slice import TimeSlice
 
 from mediaimport_operator.cluster import COMPONENT
 from mediaimport_operator.run.watch_silence import DEAD_S
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     import kopf
     from aiohttp.client_middlewares import ClientHandlerType
     from aiohttp.client_reqrep import ClientRequest
-    from mediaimport_runtime.kubernetes.answers import Change
     from yarl import URL
 
     from mediaimport_operator.run.watch_silence import WatchSilence
@@ -231,7 +232,15 @@ class AnswerGuard:
         self._on_page_size(self._page_size.limit(self._most))
         if page.left_out:
             self.left_out(url.path, page.left_out)
-        return answer | {"items": [trimmed(each) for each in page.items]}
+        return answer | {"items": [trimmed(each) async for each in self.left(url.path, page.items)]}
+
+    async def left(self, path: str, items: list[Object]) -> AsyncIterator[Object]:
+        """Yield the items of a list that nobody takes."""
+        time_slice = TimeSlice()
+        for each in items:
+            if not self._takes(path, Change("ADDED", each)):
+                yield each
+            await time_slice.pause_when_over()
 
     def _discovered(self, path: str, answer: Object) -> Object:
         """Return a document of the discovery that names all that kopf is to watch."""

@@ -2,6 +2,9 @@
 
 Each namespace is listed by itself: one that does not answer, since it was deleted or since the operator has no rights
 there, stops no other. Each key is queued as soon as its object is cached: no error after it can lose it.
+
+An object whose version is cached is not looked at. So a resync repairs no reconcile that was lost: each import that has
+not ended is queued again every RECHECK_S, all evenly spread.
 """
 
 from __future__ import annotations
@@ -11,30 +14,35 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from heapq import merge
+from itertools import cycle
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableError, named_wait_s
-from mediaimport_runtime.kubernetes.objects import unpack
+from mediaimport_runtime.kubernetes.objects import moment
 from mediaimport_runtime.time_slice import TimeSlice
 
-from mediaimport_operator.decide.limits import order
 from mediaimport_operator.observe.cache import Cache, check_identity, import_uid
 from mediaimport_operator.observe.job import owned_by, read_job
-from mediaimport_operator.observe.resource import Claim, read
+from mediaimport_operator.observe.resource import Due, read
 from mediaimport_operator.pods.import_job import selector
 from mediaimport_operator.reconcile import events
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.decide.limits import Order
     from mediaimport_operator.reconcile.context import Context
 
-    Listing = Callable[[], Awaitable[tuple[list[bytes], str]]]
+    Listing = Callable[[Callable[[Object], None]], Awaitable[str]]
 
 INTERVAL_S = 300.0
+_RECHECK_PARTS = 3
+RECHECK_S = _RECHECK_PARTS * INTERVAL_S
 _RETRY_S = 5.0
 _MAX_RETRY_S = 60.0
 _PATIENCE_S = 15.0
@@ -43,6 +51,8 @@ _UNHURRIED_TRIES = 3
 """Tries of the first resync before those that answer wait no longer for an API server that does not."""
 _LISTS = 4
 """Namespaces that are listed at once: each list holds two pages in memory."""
+_SORTED_AT_ONCE = 2000
+"""Imports that are sorted without a pause."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 log = logging.getLogger(__name__)
@@ -105,8 +115,9 @@ class Resync:
         log.info("caches synced", extra={"imports": len(cache.imports), "jobs": len(cache.jobs)})
 
     async def forever(self) -> None:
-        """Resync each namespace every INTERVAL_S, one that does not answer more often."""
+        """Resync each namespace every INTERVAL_S, one that does not answer more often; recheck imports."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recheck(), name="recheck of imports")
             for each in self._namespaces:
                 tasks.create_task(self._keep_synced(each), name=f"resync of {each.name}")
 
@@ -134,6 +145,17 @@ class Resync:
         while True:
             await asyncio.sleep(namespace.wait_s)
             await self._list(namespace)
+
+    async def _recheck(self) -> None:
+        """Queue each import that has not ended every RECHECK_S, in parts of INTERVAL_S, one after the other."""
+        for part in cycle(range(_RECHECK_PARTS)):
+            unfinished = self._context.cache.imports.due(Due.NOW)
+            keys = [each for each in unfinished if crc32(each.encode()) % _RECHECK_PARTS == part]
+            wait_s = INTERVAL_S / (len(keys) + 1)
+            for key in keys:
+                await asyncio.sleep(wait_s)
+                self._context.queue.add(key)
+            await asyncio.sleep(wait_s)
 
     # --- lists ---
 
@@ -181,30 +203,34 @@ class Resync:
         changed: set[str] = set()
         # Jobs and pods first: a reconcile must not see an import without what already runs for it.
         for kind, cached, listing in (
-            ("jobs", cache.jobs, lambda: cluster.jobs(namespace, labels)),
-            ("pods", cache.pods, lambda: cluster.pods(namespace, labels)),
-            ("mediaimports", cache.imports, lambda: cluster.imports(namespace)),
+            ("jobs", cache.jobs, partial(cluster.jobs, namespace, labels)),
+            ("pods", cache.pods, partial(cluster.pods, namespace, labels)),
+            ("mediaimports", cache.imports, partial(cluster.imports, namespace)),
         ):
             changed |= await self._sync(kind, cached, namespace, listing)
         return len(changed)
 
     async def _sync(self, kind: str, cache: Cache, namespace: str, listing: Listing) -> set[str]:
         """Bring a cache up to date, and queue each import in the moment in which its change is seen."""
-        packed, version = await listing()
-        changed, time_slice = set(), TimeSlice()
-        for key in cache.replace_stepwise(namespace, self._unpacked(kind, packed), version):
+        changed: set[str] = set()
+        listed: set[str] = set()
+
+        def queue(key: str | None) -> None:
             if key:
                 self._context.queue.add(key)
                 changed.add(key)
+
+        def take(item: Object) -> None:
+            with self._guarded(kind):
+                check_identity(item)
+                listed.add(item["metadata"]["uid"])
+                queue(cache.store_listed(item))
+
+        version, time_slice = await listing(take), TimeSlice()
+        for key in cache.remove_missing(namespace, listed, version):
+            queue(key)
             await time_slice.pause_when_over()
         return changed
-
-    def _unpacked(self, kind: str, packed: Iterable[bytes]) -> Iterator[Object]:
-        for each in packed:
-            with self._guarded(kind):
-                item = unpack(each)
-                check_identity(item)
-                yield item
 
     async def _failed(self, namespace: Namespace, error: KubernetesError) -> None:
         """Record that a namespace does not answer; report it once for each cause, as a log line and as an Event."""
@@ -248,16 +274,24 @@ class Resync:
             self._context.slots.occupy(resource.claim)
 
     async def _by_urgency(self) -> list[str]:
-        """Return all imports, those not completed first, in the order in which they get slots."""
-        ranks, time_slice = [], TimeSlice()
-        for item in self._context.cache.imports:
-            ranks.append(self._urgency(item))
+        """Return the imports to reconcile, those not completed first, in the order in which they get slots."""
+        imports, time_slice = self._context.cache.imports, TimeSlice()
+        ranks: list[Order] = []
+        for uid in imports.due(Due.NOW):
+            if (item := imports.get(uid)) is not None:
+                ranks.append(self._rank(item))
             await time_slice.pause_when_over()
-        return [order[2] for _, order in sorted(ranks)]
+        ordered: list[str] = []
+        parts = [sorted(ranks[start : start + _SORTED_AT_ONCE]) for start in range(0, len(ranks), _SORTED_AT_ONCE)]
+        for *_, uid in merge(*parts):
+            ordered.append(uid)
+            await time_slice.pause_when_over()
+        return [*ordered, *imports.due(Due.AFTER_TTL)]
 
-    def _urgency(self, item: Object) -> tuple[bool, Order]:
-        """Return the sort key of an import. One that cannot be read comes last: its reconcile reports the cause."""
+    def _rank(self, item: Object) -> Order:
+        """Return the import's `order`, without its whole spec. One that cannot be read comes last."""
+        meta = item["metadata"]
         with self._guarded("mediaimports"):
-            resource = read(item)
-            return resource.completed, order(resource.claim)
-        return True, order(Claim(key=item["metadata"]["uid"], user="", created_at=_NEVER))
+            expires_at = moment(((item.get("spec") or {}).get("source") or {}).get("expiresAt"))
+            return (expires_at or _NEVER, moment(meta.get("creationTimestamp")) or _NEVER, meta["uid"])
+        return (_NEVER, _NEVER, meta["uid"])

@@ -6,11 +6,11 @@ since one of them must not hold up the others.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast, get_args
 
 from mediaimport_runtime.kubernetes.errors import ExpiredError, UnavailableError
+from mediaimport_runtime.kubernetes.objects import parsed
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
@@ -71,7 +71,7 @@ class PageSize:
 def json_object(body: bytes, request: str) -> Object:
     """Return the JSON object in an answer to that request (`GET /api/v1/pods`)."""
     try:
-        answer = json.loads(body)
+        answer = parsed(body)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
@@ -110,7 +110,7 @@ def watch_event(line: bytes) -> Change | None:
     ExpiredError and UnavailableError for the server's own errors; ValueError for a line that is no event.
     """
     try:
-        event = json.loads(line)
+        event = parsed(line)
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict) or "object" not in event:

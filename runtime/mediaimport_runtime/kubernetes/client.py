@@ -32,7 +32,7 @@ from mediaimport_runtime.kubernetes.answers import (
 from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.kubernetes.config import api_client, configuration
 from mediaimport_runtime.kubernetes.errors import UnavailableError, error_of
-from mediaimport_runtime.kubernetes.objects import pack, strip_managed_fields
+from mediaimport_runtime.kubernetes.objects import strip_managed_fields
 from mediaimport_runtime.time_slice import TimeSlice
 
 if TYPE_CHECKING:
@@ -160,28 +160,26 @@ class Client:
             self._left_out(call.path, page.left_out)
         return page
 
-    async def list_packed(
-        self, path: str, selector: str = "", *, trim: Callable[[Object], Object] | None = None
-    ) -> tuple[list[bytes], str]:
-        """Return all items of a list, trimmed and packed page by page, and its resourceVersion; ExpiredError.
+    async def list_each(self, path: str, selector: str = "", *, take: Callable[[Object], object]) -> str:
+        """Give each item of a list to `take`, page by page; return the list's resourceVersion; ExpiredError.
 
-        The resourceVersion is `0`, the oldest, if items were left out: what is missing then may exist.
+        Other tasks run in between: no list holds up the loop. The resourceVersion is `0`, the oldest, if items were
+        left out: what is missing then may exist.
         """
-        items: list[bytes] = []
         page, left_out = await self.page(path, selector=selector), 0
         while page.next:
             ahead = None
             if page.size_bytes < PAGE_BYTES // 2:
-                # The next page is on its way while this one is packed.
+                # The next page is on its way while this one is taken.
                 ahead = asyncio.create_task(self.page(path, selector=selector, after=page.next))
                 await asyncio.sleep(0)
-            await _pack(page, items, trim)
+            await _take_each(page, take)
             left_out += page.left_out
             following = ahead or self.page(path, selector=selector, after=page.next)
             del page
             page = await following
-        await _pack(page, items, trim)
-        return items, "0" if left_out + page.left_out else page.version
+        await _take_each(page, take)
+        return "0" if left_out + page.left_out else page.version
 
     async def watch(self, path: str, version: str, *, selector: str = "") -> AsyncGenerator[Change, None]:
         """Yield what changes after that resourceVersion, until the server ends the watch; ExpiredError."""
@@ -347,11 +345,12 @@ async def read_body(response: aiohttp.ClientResponse, request: str, *, max_bytes
     return bytes(body)
 
 
-async def _pack(page: Page, items: list[bytes], trim: Callable[[Object], Object] | None) -> None:
+async def _take_each(page: Page, take: Callable[[Object], object]) -> None:
     time_slice = TimeSlice()
-    for item in page.items:
-        stripped = strip_managed_fields(item)
-        items.append(pack(stripped if trim is None else trim(stripped)))
+    page.items.reverse()
+    while page.items:
+        # Each object goes as soon as it is taken: in memory a page is many times as long.
+        take(strip_managed_fields(page.items.pop()))
         await time_slice.pause_when_over()
 
 

@@ -7,6 +7,7 @@ import zlib
 from datetime import datetime
 from typing import Any
 
+import orjson
 from mediaimport_api.model import MAX_YEAR, MIN_YEAR
 
 Object = dict[str, Any]
@@ -60,10 +61,22 @@ def pack(item: Object) -> bytes:
 
 def unpack(packed: bytes) -> Object:
     """Return the object again."""
-    item: Object = json.loads(zlib.decompress(packed))
+    item: Object = parsed(zlib.decompress(packed))
     return item
+
+
+def parsed(text: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Return the JSON value; ValueError or RecursionError if there is none."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        # The slow parser takes what the fast one refuses: 1,024 levels and more, for example.
+        return json.loads(text)
 
 
 def json_bytes(data: object) -> bytes:
     """Return the data as the API stores it: JSON without spaces."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return orjson.dumps(data)
+    except TypeError:
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()

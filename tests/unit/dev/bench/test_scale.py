@@ -9,8 +9,8 @@ from dev.bench.operator.scale import Run, growth
 
 
 def test_growth_is_told_from_each_count_to_the_next() -> None:
-    small = Run(finished=1000, wall_s=60, cpu_s=10, requests=5000, peak_mb=100)
-    large = Run(finished=10_000, wall_s=1200, cpu_s=150, requests=50_000, peak_mb=180)
+    small = Run(finished=1000, wall_s=60, cpu_s=10, requests=5000, peak_mb=100, longest_turn_ms=20)
+    large = Run(finished=10_000, wall_s=1200, cpu_s=150, requests=50_000, peak_mb=180, longest_turn_ms=30)
     rows = {each.figure: each.value for each in growth((1000, small), (10_000, large))}
     assert rows == {
         "1000 to 10000: growth of operator CPU per import": 1.5,
@@ -23,7 +23,7 @@ def test_growth_is_told_from_each_count_to_the_next() -> None:
 def test_memory_is_in_millions_of_bytes_and_a_crash_gives_nothing_back() -> None:
     command = [sys.executable, "-c", "import time; held = bytearray(50_000_000); print(flush=True); time.sleep(60)"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        operator = OperatorProcess(process, metrics_port=0, started_s=0)
+        operator = OperatorProcess(process, metrics_port=0, started_s=0, longest_turn=Path("none"))
         assert process.stdout is not None
         process.stdout.readline()
         status = Path(f"/proc/{process.pid}/status").read_text().splitlines()

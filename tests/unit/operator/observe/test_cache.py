@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mediaimport_operator.observe import resource
 from mediaimport_operator.observe.cache import Cache, ClusterCache, ImportCache, OwnedCache
+from mediaimport_operator.observe.resource import Due
 
 if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 def thing(uid: str, version: int, namespace: str = "media") -> Object:
     return {"metadata": {"uid": uid, "namespace": namespace, "resourceVersion": str(version), "managedFields": []}}
+
+
+def replaced(cache: Cache, listed: list[Object], version: str) -> list[str]:
+    """Store a whole list; return the imports that need a reconcile."""
+    changed = [cache.store_listed(each) for each in listed]
+    missing = cache.remove_missing("media", {each["metadata"]["uid"] for each in listed}, version)
+    return [each for each in (*changed, *missing) if each]
 
 
 def test_an_older_version_never_replaces_a_newer_one() -> None:
@@ -31,7 +39,7 @@ def test_list_that_began_before_a_deletion_does_not_restore_the_object() -> None
     cache.forget_deletions("media")
     listed = [thing("a", 1)]
     cache.remove(thing("a", 2))
-    assert list(cache.replace("media", listed, "1")) == []
+    assert replaced(cache, listed, "1") == []
     assert len(cache) == 0
 
 
@@ -39,20 +47,20 @@ def test_list_finds_deletions_that_no_watch_reported() -> None:
     cache = Cache()
     cache.update(thing("a", 1))
     cache.update(thing("b", 2))
-    assert list(cache.replace("media", [thing("b", 2)], "5")) == ["a"]
+    assert replaced(cache, [thing("b", 2)], "5") == ["a"]
 
 
 def test_list_keeps_objects_that_are_newer_than_it() -> None:
     cache = Cache()
     cache.update(thing("young", 9))
-    assert list(cache.replace("media", [], "5")) == []
+    assert replaced(cache, [], "5") == []
     assert cache.get("young") is not None
 
 
 def test_list_of_one_namespace_keeps_the_objects_of_others() -> None:
     cache = Cache()
     cache.update(thing("a", 1, namespace="other"))
-    assert list(cache.replace("media", [], "5")) == []
+    assert replaced(cache, [], "5") == []
 
 
 def test_managed_fields_are_not_kept() -> None:
@@ -104,6 +112,50 @@ def test_completed_import_is_packed_and_unpacked_unchanged(build: Build) -> None
     assert (cache.get(build.uid), len(cache)) == (again, 1)
     assert cache.remove(again)
     assert (cache.get(build.uid), len(cache)) == (None, 0)
+
+
+def finished(build: Build, *, ttl_s: int | None = None, **status: object) -> Object:
+    spec: dict[str, Any] = {} if ttl_s is None else {"ttlSecondsAfterFinished": ttl_s}
+    ended = {"completedAt": "2030-01-01T12:00:00Z", "phase": "Ready", "observedGeneration": 1}
+    return build.mediaimport(**spec) | {"status": ended | status}
+
+
+def test_completed_import_that_a_list_brings_first_needs_no_reconcile(build: Build) -> None:
+    cache = ImportCache()
+    assert cache.store_listed(finished(build)) is None
+    assert (cache.due(Due.NOW, Due.AFTER_TTL), len(cache)) == ([], 1)
+    again = finished(build) | {"metadata": finished(build)["metadata"] | {"resourceVersion": "99"}}
+    assert cache.store_listed(again) == build.uid, "it may hold a slot"
+    assert cache.store_listed(again) is None
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({}, Due.NEVER),
+        ({"ttl_s": 7200}, Due.AFTER_TTL),
+        ({"run": "before"}, Due.NOW),
+        ({"observedGeneration": 0}, Due.NOW),
+        ({"conditions": [{"type": "Reconciling", "status": "True"}]}, Due.NOW),
+        ({"conditions": 7}, Due.NOW),
+    ],
+    ids=str,
+)
+def test_completed_import_is_due_as_its_status_and_its_time_to_live_say(
+    build: Build, item: dict[str, Any], expected: Due
+) -> None:
+    cache = ImportCache()
+    cache.update(finished(build, **item))
+    assert cache.due(expected) == [build.uid]
+
+
+@pytest.mark.parametrize(
+    "change", [{"deletionTimestamp": "2030-01-01T12:00:00Z"}, {"finalizers": ["mediaimport.dev/stored-objects"]}]
+)
+def test_completed_import_with_a_deletion_or_a_finalizer_to_see_to_is_due(build: Build, change: dict[str, Any]) -> None:
+    cache, item = ImportCache(), finished(build)
+    cache.update(item | {"metadata": item["metadata"] | change})
+    assert cache.due(Due.NOW) == [build.uid]
 
 
 def test_metadata_that_are_too_long_are_not_kept(build: Build) -> None:

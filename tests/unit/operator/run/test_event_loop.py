@@ -14,17 +14,18 @@ import pytest
 from mediaimport_api import names
 from mediaimport_operator.cluster import Cluster
 from mediaimport_operator.decide.limits import Slots
+from mediaimport_operator.observe.cache import ImportCache
 from mediaimport_operator.observe.resource import read
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.run.resync import Resync
 from mediaimport_operator.settings.operator import Caps
-from mediaimport_runtime.kubernetes.objects import pack
+from mediaimport_runtime.kubernetes.objects import pack, unpack
 
 from tests.support.fake_api.server import FakeApi
 from tests.support.operator_fakes import as_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -81,8 +82,16 @@ def owned(build: Build, number: int) -> tuple[Object, Object]:
 @pytest.fixture
 def many(build: Build, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     pairs = [owned(build, number) for number in range(COUNT)]
-    lists = {"imports": [pack(item) for item, _ in pairs], "jobs": [pack(job) for _, job in pairs], "pods": []}
-    monkeypatch.setattr(cluster, "_list", lambda kind: (list(lists[kind]), "1000000"))
+    lists = {"imports": [pack(item) for item, _ in pairs], "jobs": [pack(job) for _, job in pairs]}
+
+    async def listed(kind: str, take: Callable[[Object], object]) -> str:
+        for each in lists[kind]:
+            take(unpack(each))
+            await asyncio.sleep(0)
+        return "1000000"
+
+    monkeypatch.setattr(cluster, "imports", lambda _, take: listed("imports", take))
+    monkeypatch.setattr(cluster, "jobs", lambda _, __, take: listed("jobs", take))
     return cluster
 
 
@@ -103,14 +112,15 @@ async def test_resync_without_a_change_lets_others_run(build: Build, many: FakeC
     assert turns.long_s == []
 
 
-async def test_long_list_of_the_api_server_is_packed_while_others_run(build: Build) -> None:
+async def test_long_list_of_the_api_server_is_read_while_others_run(build: Build) -> None:
     api = FakeApi()
     for number in range(1_000):
         api.put("mediaimports", owned(build, number)[0])
     async with api.serving(), api.client() as client:
         async with watched() as turns:
-            items, _ = await Cluster(client).imports("media")
-        assert (turns.long_s, len(items)) == ([], 1_000)
+            cache = ImportCache()
+            await Cluster(client).imports("media", cache.store_listed)
+        assert (turns.long_s, len(cache)) == ([], 1_000)
 
 
 @pytest.mark.parametrize("hosts", [1, COUNT])

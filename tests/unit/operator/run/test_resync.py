@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import TYPE_CHECKING
 
 import pytest
+from mediaimport_operator.decide.limits import order
+from mediaimport_operator.observe import resource
 from mediaimport_operator.reconcile.context import Context
 from mediaimport_operator.run import resync
 from mediaimport_operator.run.resync import Resync
 from mediaimport_runtime.kubernetes.errors import ForbiddenError, UnavailableError
-from mediaimport_runtime.kubernetes.objects import pack
 
 from tests.support.operator_fakes import FakeCluster, as_cluster
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mediaimport_runtime.kubernetes.objects import Object
 
     from tests.support.operator_fakes import Build
@@ -33,24 +37,26 @@ class Namespaces(FakeCluster):
         self.hanging: set[str] = set()
         self.failing_kind = ""
 
-    async def imports(self, namespace: str) -> tuple[list[bytes], str]:
-        return await self._listed("imports", namespace)
+    async def imports(self, namespace: str, take: Callable[[Object], object]) -> str:
+        return await self._listed("imports", namespace, take)
 
-    async def jobs(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+    async def jobs(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
         assert selector
-        return await self._listed("jobs", namespace)
+        return await self._listed("jobs", namespace, take)
 
-    async def pods(self, namespace: str, selector: str) -> tuple[list[bytes], str]:
+    async def pods(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
         assert selector
-        return await self._listed("pods", namespace)
+        return await self._listed("pods", namespace, take)
 
-    async def _listed(self, kind: str, namespace: str) -> tuple[list[bytes], str]:
+    async def _listed(self, kind: str, namespace: str, take: Callable[[Object], object]) -> str:
         if namespace in self.hanging:
             await asyncio.Event().wait()
         if namespace in self.failing and self.failing_kind in {"", kind}:
             raise self.failing[namespace]
-        items = [each for each in self.objects[kind].values() if each["metadata"].get("namespace") in {namespace, None}]
-        return [pack(each) for each in items], str(self.version)
+        for each in self.objects[kind].values():
+            if each["metadata"].get("namespace") in {namespace, None}:
+                take(copy.deepcopy(each))
+        return str(self.version)
 
 
 @pytest.fixture
@@ -78,6 +84,52 @@ def test_namespace_is_not_listed_again_before_the_time_that_the_api_server_names
     named = UnavailableError("slow down", status=429, retry_after_s=100)
     assert resync.Namespace("media", error=named, failures=1).wait_s == 100
     assert resync.Namespace("media", error=UnavailableError("away"), failures=1).wait_s == 5
+
+
+def finished(build: Build, number: int) -> Object:
+    meta = {"name": f"finished-{number}", "uid": f"finished-{number}"}
+    ended = {"completedAt": "2030-01-01T12:00:00Z", "phase": "Ready", "observedGeneration": 1}
+    return build.mediaimport(meta=meta) | {"status": ended}
+
+
+async def test_import_whose_reconcile_was_lost_is_queued_again_and_one_that_has_ended_is_not(
+    build: Build, cluster: Namespaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "INTERVAL_S", 0.02)
+    uid = put_import(build, cluster, "media")
+    for number in range(20):
+        cluster.put("imports", finished(build, number))
+    context = context_of(build, cluster, "media")
+    listing = Resync(context)
+    await listing.first()
+    assert (await context.queue.get(), len(context.queue)) == (uid, 0)
+    context.queue.done(uid)
+
+    forever = asyncio.create_task(listing.forever())
+    for _ in range(3):
+        assert await asyncio.wait_for(context.queue.get(), 60) == uid
+        context.queue.done(uid)
+    forever.cancel()
+
+
+async def test_imports_are_reconciled_in_the_order_in_which_they_get_slots(
+    build: Build, cluster: Namespaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "_SORTED_AT_ONCE", 2)
+    claims = []
+    for number, expiry in enumerate([None, "2030-01-02T00:00:00Z", "2030-01-03T00:00:00+01:00", None, "odd"]):
+        source = {} if expiry is None else {"expiresAt": expiry}
+        created = f"2030-01-01T11:00:{30 - number:02}Z"
+        meta = {"name": f"film-{number}", "uid": f"uid-{number}", "creationTimestamp": created}
+        item = cluster.put("imports", build.mediaimport(meta=meta, source=source))
+        claims.append(resource.read(item).claim)
+    last = cluster.put(
+        "imports", finished(build, 0) | {"spec": build.mediaimport(ttlSecondsAfterFinished=7200)["spec"]}
+    )
+    context = context_of(build, cluster, "media")
+    await Resync(context).first()
+    expected = [each.key for each in sorted(claims, key=order)]
+    assert [await context.queue.get() for _ in range(6)] == [*expected, last["metadata"]["uid"]]
 
 
 async def test_namespace_that_refuses_stops_no_other(build: Build, cluster: Namespaces) -> None:

@@ -102,6 +102,14 @@ async def test_kopf_gets_imports_that_have_changed_and_not_our_own_writes(
         assert read(watch.line(IMPORTS, line)) == json.loads(line)
 
 
+async def test_kopf_gets_of_a_list_what_nobody_takes(build: Build, context: Context, watch: AnswerGuard) -> None:
+    item, news = build.mediaimport(), build.mediaimport(meta={"uid": "news"})
+    context.cache.imports.update(build.mediaimport())
+    assert [each async for each in watch.left(IMPORTS, [item, news])] == [news]
+    assert [each async for each in watch.left(JOBS, [build.job()])] == []
+    assert (len(context.cache.jobs), len(context.queue)) == (1, 1)
+
+
 @pytest.mark.parametrize("path", [PODS, IMPORTS])
 async def test_lines_that_are_no_events_are_the_guards(path: str, watch: AnswerGuard) -> None:
     assert read(watch.line(path, json.dumps(bookmark(5)).encode())) == bookmark(5)

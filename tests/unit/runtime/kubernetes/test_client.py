@@ -21,10 +21,11 @@ from mediaimport_runtime.kubernetes.errors import (
     NotFoundError,
     UnavailableError,
 )
-from mediaimport_runtime.kubernetes.objects import unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from mediaimport_runtime.kubernetes.objects import Object
 
 pytestmark = pytest.mark.anyio
 
@@ -151,6 +152,13 @@ async def test_list_of_metadata_whose_items_are_null_is_empty(server: Server, ap
     assert (await api.page("/api/v1/pods", metadata_only=True)).items == []
 
 
+async def listed(api: Client, selector: str = "") -> tuple[list[str], str]:
+    """The names in a list, and its resourceVersion."""
+    items: list[Object] = []
+    version = await api.list_each("/api/v1/pods", selector, take=items.append)
+    return [each["metadata"]["name"] for each in items], version
+
+
 async def test_a_list_is_read_page_by_page(server: Server, api: Client) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         onward = {} if request.query.get("continue") else {"continue": "more"}
@@ -159,9 +167,7 @@ async def test_a_list_is_read_page_by_page(server: Server, api: Client) -> None:
         return web.json_response({"metadata": {"resourceVersion": "9", **onward}, "items": items})
 
     server.answer = answer
-    items, version = await api.list_packed("/api/v1/pods", "a=b")
-    assert [unpack(each)["metadata"]["name"] for each in items] == ["a1", "a2"]
-    assert version == "9"
+    assert await listed(api, "a=b") == (["a1", "a2"], "9")
     assert server.asked == [
         ("GET", "/api/v1/pods?limit=200&labelSelector=a%3Db"),
         ("GET", "/api/v1/pods?limit=200&labelSelector=a%3Db&continue=more"),
@@ -185,7 +191,7 @@ async def test_a_proxys_page_with_200_is_an_answer_that_may_come_right_later(ser
     with pytest.raises(UnavailableError, match="GET /api/v1/pods/a: the answer is not JSON of the Kubernetes API"):
         await api.get("/api/v1/pods/a")
     with pytest.raises(UnavailableError, match="not JSON"):
-        await api.list_packed("/api/v1/pods")
+        await listed(api)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +200,7 @@ async def test_a_proxys_page_with_200_is_an_answer_that_may_come_right_later(ser
 async def test_a_list_that_is_none_is_named(server: Server, api: Client, body: str) -> None:
     server.says(200, body)
     with pytest.raises(UnavailableError, match="GET /api/v1/pods: the answer is not"):
-        await api.list_packed("/api/v1/pods")
+        await listed(api)
 
 
 async def test_only_a_create_finds_its_name_taken(server: Server, api: Client) -> None:
@@ -217,7 +223,7 @@ async def test_a_list_whose_place_expires_in_the_middle_is_begun_again_by_the_ca
 
     server.answer = answer
     with pytest.raises(ExpiredError):
-        await api.list_packed("/api/v1/pods")
+        await listed(api)
 
 
 @pytest.mark.parametrize(
@@ -338,16 +344,15 @@ async def test_items_that_are_no_objects_are_left_out_and_counted(
     server: Server, api: Client, items: list[object]
 ) -> None:
     server.says(200, json.dumps({"metadata": {"resourceVersion": "9"}, "items": [*items, {"metadata": {"name": "a"}}]}))
-    listed, version = await api.list_packed("/api/v1/pods")
-    assert [unpack(each)["metadata"]["name"] for each in listed] == ["a"]
-    assert (server.left_out, version) == (len(items), "0")
+    assert await listed(api) == (["a"], "0")
+    assert server.left_out == len(items)
 
 
 @pytest.mark.parametrize("version", ["abc", 7, None, "-1", "²", ""])
 async def test_a_list_whose_version_is_no_number_is_none(server: Server, api: Client, version: object) -> None:
     server.says(200, json.dumps({"metadata": {"resourceVersion": version}, "items": []}))
     with pytest.raises(UnavailableError, match="not a list"):
-        await api.list_packed("/api/v1/pods")
+        await listed(api)
 
 
 class Objects:
@@ -370,8 +375,8 @@ class Objects:
 
 async def test_pages_of_large_objects_are_short_and_pages_of_small_ones_whole(server: Server, api: Client) -> None:
     server.answer = objects = Objects([PAGE_BYTES // 2] * 12 + [1000] * 400)
-    listed, _ = await api.list_packed("/api/v1/pods")
-    assert [unpack(each)["metadata"]["name"] for each in listed] == [f"a{number}" for number in range(412)]
+    names, _ = await listed(api)
+    assert names == [f"a{number}" for number in range(412)]
     assert objects.limits[:5] == [200, 50, 12, 3, 1]
     assert max(objects.limits[-2:]) > 50
     assert len(objects.limits) < 40
@@ -379,16 +384,10 @@ async def test_pages_of_large_objects_are_short_and_pages_of_small_ones_whole(se
 
 async def test_single_object_may_be_longer_than_a_page(server: Server, api: Client) -> None:
     server.answer = Objects([2 * PAGE_BYTES] * 3)
-    assert len((await api.list_packed("/api/v1/pods"))[0]) == 3
+    assert len((await listed(api))[0]) == 3
 
 
 async def test_answer_without_end_is_given_up(server: Server, api: Client) -> None:
     server.answer = Objects([MAX_ANSWER_BYTES])
     with pytest.raises(UnavailableError, match=f"the answer has more than {MAX_ANSWER_BYTES} bytes"):
-        await api.list_packed("/api/v1/pods")
-
-
-async def test_objects_are_trimmed_before_they_are_kept(server: Server, api: Client) -> None:
-    server.answer = Objects([10, 10])
-    listed, _ = await api.list_packed("/api/v1/pods", trim=lambda item: {"metadata": item["metadata"]})
-    assert [unpack(each) for each in listed] == [{"metadata": {"name": "a0"}}, {"metadata": {"name": "a1"}}]
+        await listed(api)
