@@ -96,24 +96,29 @@ def _ttl_expiry(o: Observed) -> datetime | None:
 
 
 def attempt_ended(o: Observed) -> Plan | None:
-    """Record the end of an attempt before anything follows from it.
-
-    The plan requeues at once, for old Jobs: no further event of Job or pod may come.
-    """
+    """Record the end of an attempt before anything follows from it."""
     ended = o.history.state
     if not isinstance(ended, Ended):
         return None
     past = history.with_end(o.history, ended, log_tail=o.log_tail, now=o.now)
     if ended.reason is Reason.IMPORTED and ended.result is not None:
-        return Plan(status=StatusBuilder(o, past).ready(ended.result), requeue_at=o.now)
+        return Plan(status=StatusBuilder(o, past).ready(ended.result), requeue_at=_cleanup_begins_at(o))
     match retry.retry_decision(ended, tally=past.tally, rules=o.retry_rules, now=o.now):
         case retry.GiveUp(reason, message):
             http_status = ended.result.http_status if ended.result else None
-            return Plan(status=StatusBuilder(o, past).failed(reason, message, http_status), requeue_at=o.now)
+            return Plan(
+                status=StatusBuilder(o, past).failed(reason, message, http_status), requeue_at=_cleanup_begins_at(o)
+            )
         case retry.RetryAt(at):  # pragma: no branch - mypy knows that these are all
             at = max(at, history.stopped_by(ended, now=o.now))
             builder = StatusBuilder(o, replace(past, next_attempt_at=at))
             return Plan(status=builder.suspended() if o.spec.suspend else builder.waiting(), requeue_at=at)
+
+
+def _cleanup_begins_at(o: Observed) -> datetime:
+    """Return when a completed import is looked at for old Jobs: now, unless the end of a Job is still to come."""
+    is_running = any(o.is_current(job) and not (job.finished or job.deleting) for job in o.jobs)
+    return o.now + _SIDECAR_GRACE if is_running and len(o.jobs) == 1 else o.now
 
 
 def suspend_requested(o: Observed) -> Plan | None:

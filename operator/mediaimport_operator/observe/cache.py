@@ -170,6 +170,11 @@ class ImportCache(Cache):
         """Return the uids of the imports that need their next reconcile then."""
         return [uid for uid, meta in self._meta.items() if meta.due in kinds]
 
+    def is_completed(self, uid: str) -> bool:
+        """Return whether an import is completed, and nothing but its time to live is due."""
+        meta = self._meta.get(uid)
+        return meta is not None and meta.due is not Due.NOW
+
     def _due(self, item: Object) -> Due:
         try:
             return due(item)
@@ -260,16 +265,24 @@ class ClusterCache:
     pods: OwnedCache = field(default_factory=OwnedCache)
     deleted_pods: dict[str, dict[str, Object]] = field(default_factory=dict)
 
+    def update_pod(self, item: Object) -> bool:
+        """Store a pod; return whether a reconcile is needed. Of a completed import, its pod changes nothing more."""
+        has_news = self.pods.update_with_news(item)
+        return has_news and not self.imports.is_completed(import_uid(item))
+
     def remove_pod(self, item: Object) -> bool:
-        """Remove a deleted pod; keep it in `deleted_pods` if a container of it has run.
+        """Remove a deleted pod; keep it in `deleted_pods` if a container of it has run, and its import goes on.
 
         Return whether a reconcile is needed: a list may have dropped the pod before its last state was seen.
         """
+        was_cached, key = self.pods.remove(item), import_uid(item)
+        if self.imports.is_completed(key):
+            return False
         statuses = (item.get("status") or {}).get("containerStatuses") or []
         has_run = any(_HAS_RUN & (each.get("state") or {}).keys() for each in statuses)
         if has_run:
-            self.deleted_pods.setdefault(import_uid(item), {})[_uid(item)] = item | {"spec": {}}
-        return self.pods.remove(item) or has_run
+            self.deleted_pods.setdefault(key, {})[_uid(item)] = item | {"spec": {}}
+        return was_cached or has_run
 
     def forget_deleted_of(self, key: str) -> None:
         """Forget the deleted Jobs and pods of an import whose attempts have all ended."""

@@ -137,7 +137,7 @@ def _feeds(context: Context) -> dict[str, _Feed]:
     return {
         names.PLURAL: _Feed(cache.imports.update, cache.imports.remove, _uid),
         "jobs": _Feed(cache.jobs.update_with_news, cache.jobs.remove, import_uid),
-        "pods": _Feed(cache.pods.update_with_news, cache.remove_pod, import_uid),
+        "pods": _Feed(cache.update_pod, cache.remove_pod, import_uid),
     }
 
 

@@ -158,6 +158,18 @@ def test_completed_import_with_a_deletion_or_a_finalizer_to_see_to_is_due(build:
     assert cache.due(Due.NOW) == [build.uid]
 
 
+def test_pods_of_a_completed_import_need_no_reconcile(build: Build) -> None:
+    cache = ClusterCache()
+    cache.imports.update(finished(build))
+    assert not cache.update_pod(with_version(build.running_pod(), 1))
+    assert len(cache.pods) == 1
+    assert not cache.update_pod(with_version(build.ended_pod(), 2))
+    assert not cache.remove_pod(build.ended_pod())
+    assert (len(cache.pods), cache.deleted_pods) == (0, {})
+    cache.imports.update(build.mediaimport(meta={"resourceVersion": "99"}, run="again"))
+    assert cache.update_pod(with_version(build.pod(2), 3))
+
+
 def test_metadata_that_are_too_long_are_not_kept(build: Build) -> None:
     cache = ImportCache()
     cache.update(build.mediaimport(metadata={"a": "x" * 9000}))

@@ -430,10 +430,19 @@ async def test_pod_that_is_deleted_after_its_end_is_recorded_is_not_kept(operato
     pod = operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
     await operator.resync.once()
     await operator.settle()
-    operator.cache.remove_pod(pod)
-    assert operator.cache.deleted_pods != {}
-    await operator.reconciler.reconcile(operator.build.uid)
+    assert not operator.cache.remove_pod(pod)
     assert operator.cache.deleted_pods == {}
+
+
+async def test_pod_that_is_deleted_before_its_end_is_recorded_is_kept_until_then(operator: Operator) -> None:
+    await begin(operator)
+    pod = operator.cluster.put("pods", operator.build.ended_pod(message=operator.build.imported().encode()))
+    assert operator.cache.remove_pod(pod)
+    assert operator.cache.deleted_pods != {}
+    operator.queue.add(operator.build.uid)
+    await operator.settle()
+    await operator.reconciler.reconcile(operator.build.uid)
+    assert (operator.status["phase"], operator.cache.deleted_pods) == ("Ready", {})
 
 
 async def test_a_failed_attempt_shows_the_end_of_its_log(operator: Operator) -> None:
