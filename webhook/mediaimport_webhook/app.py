@@ -199,6 +199,7 @@ def _routes(
         route("/api/v1/users/{user}/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),
         route("/api/v1/media/{id}/retry", POST=media_routes.retry),
         route("/api/v1/media/{id}/events", GET=event_routes.follow),
+        route("/api/v1/events", GET=event_routes.follow_all),
         *(route(generation.callback_path(each.provider), POST=each.receive) for each in callback_routes),
         route("/api/v1/replicate/predictions/{id}", GET=generation_routes.show),
         route("/api/v1/replicate/{alias}", POST=generation_routes.generate),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mediaimport_webhook.catalogue.changes import Changes
 from mediaimport_webhook.catalogue.entry import Entry, entry_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Catalogue:
         self._names_by_asset: defaultdict[str, set[str]] = defaultdict(set)
         self._orders: defaultdict[str | None, list[Order]] = defaultdict(list)
         self._seen_version = 0
+        self.changes = Changes()
         self.recovered = 0
         """Number of entries that recovery created."""
         self.broken = 0
@@ -67,13 +69,15 @@ class Catalogue:
 
     def replace(self, entries: Iterable[Entry], *, version: int) -> None:
         """Replace all entries by those of a list, except entries that are newer than the list."""
+        if not self._seen_version:
+            self.changes.begin(version)
         listed = set()
         for entry in entries:
             listed.add(entry.resource_name)
             self._put(entry)
         stale = [each for name, each in self._by_name.items() if name not in listed and each.version <= version]
         for each in stale:
-            self._forget(each)
+            self._forget(each, version=version)
         self.advance(version)
 
     def observe(self, resource: Resource) -> None:
@@ -87,7 +91,7 @@ class Catalogue:
         known = self._by_name.get(resource["metadata"]["name"])
         version = int(resource["metadata"]["resourceVersion"])
         if known is not None and known.version <= version:
-            self._forget(known)
+            self._forget(known, version=version)
         self.advance(version)
 
     def removed_outputs(self, job_id: str) -> int:
@@ -129,6 +133,10 @@ class Catalogue:
     def entries_of(self, user_id: str | None) -> Iterator[Entry]:
         """Return the entries of that user, or of all users for None, newest first."""
         return self._backwards(user_id)
+
+    def changed_since(self, version: int, user_id: str | None) -> list[Entry]:
+        """Return the entries of that user, or of all for None, that are newer than that version."""
+        return [each for each in self._backwards(user_id) if each.version > version]
 
     @contextmanager
     def subscribe(self, resource_name: str) -> Iterator[asyncio.Event]:
@@ -204,14 +212,16 @@ class Catalogue:
         if entry.deleted:
             self._note_removed(entry)
         self._on_changed(entry)
+        self.changes.put(entry, known)
         self._notify(entry.resource_name)
 
     def _notify(self, resource_name: str) -> None:
         for changed in self._subscribers.get(resource_name, ()):
             changed.set()
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: Entry, *, version: int) -> None:
         self._remove(entry)
+        self.changes.forgotten(entry, version=version)
         self._on_gone(entry)
         self._note_removed(entry)
 

@@ -235,6 +235,12 @@ OPERATIONS = (
         no_content="The asset is ready or failed, and Last-Event-ID names its last event: do not come again",
     ),
     Operation(
+        "GET", "/api/v1/events", "followAll",
+        "Follow all assets by Server-Sent Events, without an end: `asset` at each change, `gone` if one is deleted,"
+        " `reset` if the client is to list them. Of an admin, everybody's.",
+        schemas.AnyAssetEvent, problems=_AUTHENTICATED, parameters=(_LAST_EVENT_ID,), media_type="text/event-stream",
+    ),
+    Operation(
         "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",
         schemas.Stats, problems=_AUTHENTICATED,
     ),

@@ -252,6 +252,26 @@ class AssetEvent(TypedDict):
 
 
 @with_config(_CLOSED)
+class AnyAssetEvent(TypedDict):
+    """One event of the stream of all assets."""
+
+    event: Annotated[
+        Literal["asset", "gone", "reset"],
+        Field(
+            description="`gone` if an asset is deleted; `reset` if the client is to list its assets, as it does first"
+        ),
+    ]
+    id: NotRequired[Annotated[str, Field(description="for Last-Event-ID; absent where others of that moment follow")]]
+    data: Annotated[
+        str,
+        Field(
+            description="the asset as JSON; its `id` alone of `gone`, `{}` of `reset`",
+            json_schema_extra={"contentMediaType": "application/json"},
+        ),
+    ]
+
+
+@with_config(_CLOSED)
 class AcceptedImport(TypedDict):
     """Accepted import; nothing has been downloaded yet."""
 

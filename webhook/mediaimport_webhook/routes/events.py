@@ -1,4 +1,4 @@
-"""Server-Sent Events of one asset, until it is ready or failed.
+"""Server-Sent Events of one asset, until it is ready or failed, and of all assets of a user, without an end.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Entry, Presenter
+    from mediaimport_webhook.catalogue.changes import Follower, Gone
     from mediaimport_webhook.metrics import Metrics
 
 _HEARTBEAT_S = 15.0
+_MAX_MISSED = 500
+"""Events that a client which reconnects gets one by one; of more it is told to list its assets again."""
 _RETRY = b"retry: 3000\n\n"
 _MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -47,7 +51,7 @@ class EventStream(StreamingResponse):
 
 @dataclass(frozen=True)
 class EventRoutes:
-    """The route `media/{id}/events`."""
+    """The routes `media/{id}/events` and `events`."""
 
     authenticator: Authenticator
     catalogue: Catalogue
@@ -98,8 +102,64 @@ class EventRoutes:
         return entry if _is_finished(entry) else None
 
     async def _event(self, entry: Entry) -> bytes:
-        data = json.dumps(await self.presenter.present(entry), separators=(",", ":"))
-        return f"id: {entry.version}\nevent: asset\ndata: {data}\n\n".encode()
+        return _event("asset", await self.presenter.present(entry), version=entry.version)
+
+    async def follow_all(self, request: Request) -> Response:
+        """Send each asset of the caller whenever it changes, first those that have changed since Last-Event-ID."""
+        caller = await self.authenticator.caller(request)
+        if request.method == "HEAD":
+            return Response(media_type=_MEDIA_TYPE, headers=_HEADERS)
+        self.limiter.admit(caller.user_id)
+        events = self._stream_all(caller, request.headers.get("last-event-id"))
+        return EventStream(events, self.limiter, caller.user_id)
+
+    async def _stream_all(self, caller: Caller, last_event_id: str | None) -> AsyncIterator[bytes]:
+        yield _RETRY
+        with self.metrics.event_stream(), self.catalogue.changes.follow(caller.sees) as follower:
+            seen = self.catalogue.seen_version
+            missed = self._missed(last_event_id, caller.sees)
+            if missed is None:
+                yield _event("reset", {}, version=seen)
+            else:
+                async for each in self._batch(*missed, seen=seen):
+                    yield each
+            while not self.stopping.is_set():
+                if not await changed_or_stopping(follower.changed, self.stopping, timeout_s=self.heartbeat_s):
+                    yield b": still here\n\n"
+                seen = self.catalogue.seen_version
+                async for each in self._batch(*self._taken(follower), seen=seen):
+                    yield each
+
+    def _missed(self, last_event_id: str | None, user_id: str | None) -> tuple[list[Entry], list[Gone]] | None:
+        """Return what has changed since the client's last event; None if it has to list all: it is new, or late."""
+        if last_event_id is None or not last_event_id.isascii() or not last_event_id.isdigit():
+            return None
+        version = int(last_event_id[:20])
+        gone = self.catalogue.changes.gone_since(version, user_id)
+        changed = self.catalogue.changed_since(version, user_id)
+        if gone is None or version > self.catalogue.seen_version or len(changed) + len(gone) > _MAX_MISSED:
+            return None
+        return changed, gone
+
+    def _taken(self, follower: Follower) -> tuple[list[Entry], list[Gone]]:
+        names, gone = follower.take()
+        entries = (self.catalogue.get(each) for each in names)
+        return [each for each in entries if each is not None], gone
+
+    async def _batch(self, entries: list[Entry], gone: list[Gone], *, seen: int) -> AsyncIterator[bytes]:
+        """Yield what was there at one moment. Only the last event has an id: whoever has it has all before it."""
+        left = len(entries) + len(gone)
+        for each in sorted(entries, key=lambda entry: entry.version):
+            left -= 1
+            yield _event("asset", await self.presenter.present(each), version=None if left else seen)
+        for place, one in enumerate(gone, start=1):
+            yield _event("gone", {"id": one.asset_id}, version=seen if place == len(gone) else None)
+
+
+def _event(name: str, content: object, *, version: int | None) -> bytes:
+    data = json.dumps(content, separators=(",", ":"))
+    line = "" if version is None else f"id: {version}\n"
+    return f"{line}event: {name}\ndata: {data}\n\n".encode()
 
 
 def _is_finished(entry: Entry) -> bool:
