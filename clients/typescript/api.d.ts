@@ -140,6 +140,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/media/import-from-urls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Import media from up to 100 URLs; each has an answer of its own. */
+        post: operations["importFromUrls"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/media/uploads": {
         parameters: {
             query?: never;
@@ -463,6 +480,30 @@ export interface components {
             next: string | null;
         };
         /**
+         * BatchedImport
+         * @description Answer to one import of many: what import-from-url had answered.
+         */
+        BatchedImport: {
+            /**
+             * Status
+             * @description 202, or that of the problem
+             * @example 202
+             */
+            status: number;
+            /** @description null if there is no import */
+            accepted: components["schemas"]["AcceptedImport"] | null;
+            /** @description null if there is an import */
+            problem: components["schemas"]["ProblemDetails"] | null;
+        };
+        /**
+         * BatchedImports
+         * @description Answers to many imports, in the order of the request.
+         */
+        BatchedImports: {
+            /** Imports */
+            imports: components["schemas"]["BatchedImport"][];
+        };
+        /**
          * BegunUpload
          * @description Upload that waits for its file.
          */
@@ -626,6 +667,19 @@ export interface components {
              * @description true if something did not fit and was left out
              */
             truncated: boolean;
+        };
+        /**
+         * ImportBatch
+         * @description Imports of many URLs.
+         */
+        ImportBatch: {
+            /**
+             * Imports
+             * @description each as the body of import-from-url has it, and `idempotency_key` instead of the header
+             */
+            imports: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * ImportRequest
@@ -1772,6 +1826,125 @@ export interface operations {
             };
             /** @description Gone */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    importFromUrls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "imports": [
+                 *         {
+                 *           "url": "https://example.com/video.mp4",
+                 *           "name": "film.mp4",
+                 *           "type": "video",
+                 *           "metadata": {
+                 *             "shot": 7
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ImportBatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchedImports"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

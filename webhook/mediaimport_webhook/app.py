@@ -41,7 +41,7 @@ from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes import events, generation, health, media, uploads
+from mediaimport_webhook.routes import events, generation, health, imports, media, uploads
 from mediaimport_webhook.routes.waiting import WaitLimiter
 from mediaimport_webhook.store import IncomingStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
@@ -138,11 +138,10 @@ def _routes(
     lookup = AssetLookup(catalogue, cluster, sidecars, archive=archive)
     incoming = dependencies.incoming or Incoming(settings.store, upload_lifetime_s=settings.presign_seconds)
     waits = WaitLimiter(settings.event_streams_per_user)
-    imports, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
+    creation, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
     media_routes = media.MediaRoutes(
         authenticator=authenticator,
-        sources=settings.sources,
-        imports=imports,
+        imports=creation,
         deletions=Deletions(cluster, catalogue, sidecars, settings.namespace),
         catalogue=catalogue,
         listing=Listing(catalogue, archive),
@@ -153,6 +152,7 @@ def _routes(
         stopping=dependencies.stopping,
         waits=waits,
     )
+    import_routes = imports.ImportRoutes(authenticator, settings.sources, creation, metrics)
     event_routes = events.EventRoutes(
         authenticator=authenticator,
         catalogue=catalogue,
@@ -165,7 +165,7 @@ def _routes(
     replicate, records = Replicate(settings, dependencies.http), Records(cluster)
     intake = Intake(
         cluster=cluster,
-        imports=imports,
+        imports=creation,
         incoming=incoming,
         tokens=tokens,
         records=records,
@@ -188,10 +188,11 @@ def _routes(
     )
     health_routes = health.HealthRoutes(reflector, catalogue)
     upload_routes = uploads.UploadRoutes(
-        authenticator, Uploads(records, incoming, imports, lookup, settings.max_size_bytes), metrics
+        authenticator, Uploads(records, incoming, creation, lookup, settings.max_size_bytes), metrics
     )
     return [
-        route("/api/v1/media/import-from-url", POST=media_routes.import_from_url),
+        route("/api/v1/media/import-from-url", POST=import_routes.import_from_url),
+        route("/api/v1/media/import-from-urls", POST=import_routes.import_from_urls),
         route("/api/v1/media/uploads", POST=upload_routes.begin),
         route("/api/v1/media/uploads/{id}/complete", POST=upload_routes.complete),
         route("/api/v1/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),

@@ -94,6 +94,8 @@ class Callers:
         places = {"id": self.job if job else asset, "alias": "wan-video-t2v", "user": user_of(self._issuer, "alice")}
         path = operation.path.format(**places)
         body: Mapping[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
+        if operation.name == "importFromUrls":
+            body = {"imports": [{"url": self.url}]}
         query = QUERY if operation.name == "listMedia" else None
         headers = self._headers[caller]
         with self._webhook.stream(operation.method, path, headers=headers, json=body, params=query) as answer:

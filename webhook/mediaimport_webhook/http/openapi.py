@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from mediaimport_webhook.http import schemas
+from mediaimport_webhook.http.problem_types import ProblemDetails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,6 +190,11 @@ OPERATIONS = (
         schemas.ImportRequest, _URL, links=_asset_links("$response.body#/asset_id"),
     ),
     Operation(
+        "POST", "/api/v1/media/import-from-urls", "importFromUrls",
+        "Import media from up to 100 URLs; each has an answer of its own.",
+        schemas.BatchedImports, 200, (400, *_AUTHENTICATED, 413, 422), (), schemas.ImportBatch, {"imports": [_URL]},
+    ),
+    Operation(
         "POST", "/api/v1/media/uploads", "beginUpload",
         "Begin the upload of a file: PUT it to `url` with `headers`, then complete the upload.",
         schemas.BegunUpload, 201, (400, *_AUTHENTICATED, 413, 422), (),
@@ -268,7 +274,7 @@ def document() -> dict[str, Any]:
 
 def _schemas() -> tuple[dict[object, Schema], dict[str, Schema]]:
     """Return the schema of each type that an operation names, and the definitions that those refer to."""
-    shapes = [schemas.ProblemDetails, *(each.response for each in OPERATIONS), *(each.body for each in OPERATIONS)]
+    shapes = [ProblemDetails, *(each.response for each in OPERATIONS), *(each.body for each in OPERATIONS)]
     types: list[Any] = [each for each in dict.fromkeys(map(_type_of, shapes)) if each is not None]
     mode: Literal["serialization"] = "serialization"
     inputs = [(index, mode, TypeAdapter(each)) for index, each in enumerate(types)]
@@ -303,7 +309,7 @@ def _operation_object(operation: Operation, references: dict[object, Schema]) ->
 
 def _responses(operation: Operation, references: dict[object, Schema]) -> Schema:
     success = _success(operation, references)
-    problem = {"content": {_PROBLEM: {"schema": references[schemas.ProblemDetails]}}}
+    problem = {"content": {_PROBLEM: {"schema": references[ProblemDetails]}}}
     refusals = {
         str(status): {"description": HTTPStatus(status).phrase} | problem for status in sorted(operation.problems)
     }

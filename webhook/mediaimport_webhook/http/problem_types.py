@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 BASE_URL = "https://mediaimport.dev/problems/"
+_CLOSED = ConfigDict(extra="forbid")
+
+
+@with_config(_CLOSED)
+class FieldProblem(TypedDict):
+    """Error of one field."""
+
+    pointer: Annotated[str, Field(description="JSON Pointer into the body, or ?name for a query parameter")]
+    detail: str
+
+
+@with_config(_CLOSED)
+class ProblemDetails(TypedDict):
+    """RFC 9457 problem details."""
+
+    type: Annotated[
+        str, Field(json_schema_extra={"format": "uri"}, examples=["https://mediaimport.dev/problems/not-found"])
+    ]
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: Annotated[str, Field(description="what happened, and what to do")]
+    errors: NotRequired[list[FieldProblem]]
+    setting: NotRequired[Annotated[str, Field(description="the missing settings of this service")]]
+    request_id: NotRequired[Annotated[str, Field(description="as in X-Request-Id and in this service's log")]]
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.responses import Response
 
 from mediaimport_webhook.http import request_id
-from mediaimport_webhook.http.problem_types import BASE_URL
+from mediaimport_webhook.http.problem_types import BASE_URL, ProblemDetails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +43,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
     def response(self) -> Response:
         """Return the HTTP response."""
+        body = json.dumps(self.content()).encode()
+        return Response(body, int(self.status), dict(self.headers), media_type="application/problem+json")
+
+    def content(self) -> ProblemDetails:
+        """Return the problem's JSON."""
         content: dict[str, Any] = {
             "type": BASE_URL + self.slug,
             "title": self.status.phrase,
@@ -54,8 +59,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
             content["request_id"] = current
         if self.errors:
             content["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in self.errors]
-        body = json.dumps(content).encode()
-        return Response(body, int(self.status), dict(self.headers), media_type="application/problem+json")
+        return cast("ProblemDetails", content)
 
 
 def not_found(what: str) -> Problem:

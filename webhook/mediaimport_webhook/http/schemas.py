@@ -12,6 +12,8 @@ from mediaimport_api.status import Phase, Step  # noqa: TC002 - pydantic reads t
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator, with_config
 from typing_extensions import TypedDict
 
+from mediaimport_webhook.http.problem_types import ProblemDetails  # noqa: TC001 - pydantic reads the annotations at run time
+
 AssetStatus = Literal["uploading", "ready", "failed"]
 AssetKind = Literal["video", "image", "audio", "model3d", "document", "archive", "file"]
 JobStatus = Literal["generating", "uploading", "ready", "failed"]
@@ -110,6 +112,21 @@ class ImportRequest(BaseModel):
         ]
         | None
     ) = None
+
+
+class ImportBatch(BaseModel):
+    """Imports of many URLs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    imports: Annotated[
+        list[dict[str, Any]],
+        Field(
+            min_length=1,
+            max_length=100,
+            description="each as the body of import-from-url has it, and `idempotency_key` instead of the header",
+        ),
+    ]
 
 
 class UploadRequest(BaseModel):
@@ -281,6 +298,22 @@ class AcceptedImport(TypedDict):
 
 
 @with_config(_CLOSED)
+class BatchedImport(TypedDict):
+    """Answer to one import of many: what import-from-url had answered."""
+
+    status: Annotated[int, Field(ge=200, le=599, description="202, or that of the problem", examples=[202])]
+    accepted: Annotated[AcceptedImport | None, Field(description="null if there is no import")]
+    problem: Annotated[ProblemDetails | None, Field(description="null if there is an import")]
+
+
+@with_config(_CLOSED)
+class BatchedImports(TypedDict):
+    """Answers to many imports, in the order of the request."""
+
+    imports: list[BatchedImport]
+
+
+@with_config(_CLOSED)
 class BegunUpload(TypedDict):
     """Upload that waits for its file."""
 
@@ -377,24 +410,3 @@ class Ready(TypedDict):
     synced: bool
     last_event_age_s: float | None
     imports: Count
-
-
-@with_config(_CLOSED)
-class FieldProblem(TypedDict):
-    """Error of one field."""
-
-    pointer: Annotated[str, Field(description="JSON Pointer into the body, or ?name for a query parameter")]
-    detail: str
-
-
-@with_config(_CLOSED)
-class ProblemDetails(TypedDict):
-    """RFC 9457 problem details."""
-
-    type: Annotated[Url, Field(examples=["https://mediaimport.dev/problems/not-found"])]
-    title: str
-    status: Annotated[int, Field(ge=400, le=599)]
-    detail: Annotated[str, Field(description="what happened, and what to do")]
-    errors: NotRequired[list[FieldProblem]]
-    setting: NotRequired[Annotated[str, Field(description="the missing settings of this service")]]
-    request_id: NotRequired[Annotated[str, Field(description="as in X-Request-Id and in this service's log")]]

@@ -1,4 +1,4 @@
-"""Assets: import from a URL, list, show, retry, delete; statistics."""
+"""Assets: list, show, retry, delete; statistics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
@@ -25,22 +25,20 @@ from mediaimport_webhook.catalogue import (
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.conditional import is_conditional, tagged
 from mediaimport_webhook.http.middleware.access_log import mark_waited
-from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
-from mediaimport_webhook.imports.manifest import requested_manifest
-from mediaimport_webhook.routes.idempotency_key import idempotency_key
+from mediaimport_webhook.routes.imports import accepted
 from mediaimport_webhook.routes.waiting import WaitLimiter, changed_or_stopping
 from mediaimport_webhook.settings import user_id_refusal
 
 if TYPE_CHECKING:
     import asyncio
 
-    from mediaimport_api.source_policy import SourcePolicy
     from starlette.requests import Request
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.catalogue import Query
     from mediaimport_webhook.catalogue.index import EntryPage
+    from mediaimport_webhook.imports.create import Imports
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
 
@@ -54,7 +52,6 @@ class MediaRoutes:
     """The routes under `media`, and `stats`."""
 
     authenticator: Authenticator
-    sources: SourcePolicy
     imports: Imports
     deletions: Deletions
     catalogue: Catalogue
@@ -65,21 +62,6 @@ class MediaRoutes:
     metrics: Metrics
     stopping: asyncio.Event
     waits: WaitLimiter
-
-    async def import_from_url(self, request: Request) -> Response:
-        """Create an import for the caller: 202, before anything is downloaded."""
-        caller = await self.authenticator.caller(request)
-        key = idempotency_key(request)
-        body = await bodies.read_model(request, schemas.ImportRequest)
-        if body.source_headers_secret is not None and not caller.admin:
-            raise _admins_only("source_headers_secret")
-        refusal = self.sources.url_refusal(body.url)
-        if refusal is not None:
-            raise problems.invalid([problems.FieldError("/url", refusal)])
-        manifest = requested_manifest(body, user_id=caller.user_id, idempotency_key=key)
-        created = await self.imports.create(manifest, ask_store=key is not None)
-        self.metrics.requested_import("url", str(created.outcome))
-        return accepted(created)
 
     async def list_assets(self, request: Request) -> Response:
         """Return one page of the caller's assets."""
@@ -197,33 +179,6 @@ def _boolean_parameter(request: Request, name: str) -> bool:
     if value not in {"true", "false"}:
         raise problems.invalid([problems.FieldError(f"?{name}", "must be true or false")])
     return value == "true"
-
-
-def _admins_only(field: str) -> problems.Problem:
-    """Return 403: the headers of a Secret are those of the installation, not of a user."""
-    detail = f"{field} is for admins; leave it out, or ask an admin to import the URL."
-    return problems.Problem(HTTPStatus.FORBIDDEN, "admins-only", detail, [problems.FieldError(f"/{field}", detail)])
-
-
-def accepted(created: CreationResult) -> Response:
-    """Return 202 with the import; a Problem if there is none."""
-    if created.outcome is CreationOutcome.REFUSED:
-        raise problems.Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "import-refused", created.message)
-    if created.outcome is CreationOutcome.DELETED:
-        raise problems.deleted("asset")
-    if created.outcome is CreationOutcome.GONE:
-        detail = "The import's resource is gone; only the stored asset is left. Import it again."
-        raise problems.Problem(HTTPStatus.CONFLICT, "import-gone", detail)
-    if created.entry is None:
-        detail = "This Idempotency-Key was used for another import; use a new one."
-        raise problems.Problem(HTTPStatus.CONFLICT, "idempotency-key-reused", detail)
-    entry = created.entry
-    content: dict[str, Any] = {
-        "asset_id": entry.asset_id,
-        "import_job_id": entry.resource_name,
-        "status": entry.status,
-    }
-    return bodies.JsonResponse(content, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/media/{entry.asset_id}"})
 
 
 def _stats(entries: list[Entry]) -> schemas.Stats:

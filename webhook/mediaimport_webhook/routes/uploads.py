@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from mediaimport_webhook.http import bodies, schemas
-from mediaimport_webhook.routes.media import accepted
+from mediaimport_webhook.routes.imports import accepted
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.schemathesis_run import schemathesis_run
-from tests.support.webhook import MODELS, OWNER_KEY, migrated
+from tests.support.webhook import MODELS, OWNER_KEY
 from tests.support.webhook_process import TOKEN, WebhookProcess, running_webhook
 from tests.support.webhook_surroundings import Surroundings
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "30"))
 UPLOADS = "/media/uploads"
+BATCH = "/media/import-from-urls"
 VARIABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|pred[0-9]+|wan-video-t2v")
 
 
@@ -29,8 +29,6 @@ def process(tmp_path: Path) -> Iterator[WebhookProcess]:
     models = tmp_path / "models.json"
     models.write_text(json.dumps(MODELS))
     own = {"OWNER_TOKEN_KEYS": OWNER_KEY, "PUBLIC_BASE_URL": "https://media.test", "REPLICATE_MODELS_FILE": str(models)}
-    own["CATALOGUE_URL"] = f"sqlite:///{tmp_path / 'catalogue.db'}"
-    asyncio.run(migrated(own["CATALOGUE_URL"]))
     with Surroundings(tmp_path).running() as around, running_webhook(tmp_path, around.variables | own) as webhook:
         yield webhook
 
@@ -46,7 +44,7 @@ def answered(webhook: WebhookProcess) -> set[str]:
     ("only", "expected"),
     [
         (
-            ("--exclude-path-regex", UPLOADS),
+            ("--exclude-path-regex", f"{UPLOADS}|{BATCH}"),
             {
                 "POST /api/v1/media/import-from-url 202",
                 "GET /api/v1/media/{} 200",
@@ -57,8 +55,9 @@ def answered(webhook: WebhookProcess) -> set[str]:
             },
         ),
         (
-            ("--include-path-regex", rf"{UPLOADS}|/media/\{{id\}}"),
+            ("--include-path-regex", rf"{UPLOADS}|{BATCH}|/media/\{{id\}}"),
             {
+                "POST /api/v1/media/import-from-urls 200",
                 "POST /api/v1/media/uploads 201",
                 "POST /api/v1/media/uploads/{}/complete 202",
                 "GET /api/v1/media/{} 200",
