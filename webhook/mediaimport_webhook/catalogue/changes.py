@@ -31,7 +31,7 @@ class Gone:
 
 @dataclass(eq=False)
 class Follower:
-    """What has changed since it was taken last: resources by name, and assets that are gone."""
+    """Changes since they were taken last: resources by name, and assets that are gone."""
 
     names: dict[str, None] = field(default_factory=dict)
     gone: dict[str, Gone] = field(default_factory=dict)
