@@ -15,6 +15,7 @@ from uuid import UUID
 
 from mediaimport_api import json_depth, names
 from mediaimport_api.model import MAX_COUNT, SHA256_PATTERN
+from mediaimport_api.reasons import Reason
 from mediaimport_api.sidecar import Owner, source_fingerprint
 from mediaimport_api.source_policy import url_host
 from mediaimport_api.spec import DeletionPolicy, Spec
@@ -116,7 +117,7 @@ class Due(Enum):
     """The next reconcile that a MediaImport needs without a change of it, its Jobs or its pods."""
 
     NEVER = auto()
-    """It is completed."""
+    """It is completed, and nobody is still to be told of it."""
     AFTER_TTL = auto()
     """It is completed, and deleted one day."""
     NOW = auto()
@@ -132,7 +133,9 @@ def due(item: Object) -> Due:
     has_finalizer = names.STORED_OBJECTS_FINALIZER in (meta.get("finalizers") or ())
     if has_finalizer != (spec.get("deletionPolicy") == DeletionPolicy.DELETE):
         return Due.NOW
-    if objects.true_condition(item, ConditionType.RECONCILING) is not None:
+    untold = objects.condition(item, ConditionType.NOTIFIED, status="False") or {}
+    is_untold = untold.get("reason") == Reason.NOTIFICATION_PENDING
+    if is_untold or objects.true_condition(item, ConditionType.RECONCILING) is not None:
         return Due.NOW
     return Due.NEVER if spec.get("ttlSecondsAfterFinished") is None else Due.AFTER_TTL
 

@@ -196,6 +196,9 @@ async def test_operator_killed_between_post_and_patch_loses_nothing(cluster: Fak
 
     async with receiving(hold) as receiver:
         await import_all(Operator(cluster, (endpoint(receiver),), build), *films)
+        # Soon they are deleted: only the resources bring a new operator to the events.
+        cluster.objects["jobs"].clear()
+        cluster.objects["pods"].clear()
         for _ in range(20):
             operator = Operator(cluster, (endpoint(receiver),), build)
             await operator.resync.first()

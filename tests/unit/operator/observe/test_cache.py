@@ -137,6 +137,8 @@ def test_completed_import_that_a_list_brings_first_needs_no_reconcile(build: Bui
         ({"run": "before"}, Due.NOW),
         ({"observedGeneration": 0}, Due.NOW),
         ({"conditions": [{"type": "Reconciling", "status": "True"}]}, Due.NOW),
+        ({"conditions": [{"type": "Notified", "status": "False", "reason": "NotificationPending"}]}, Due.NOW),
+        ({"conditions": [{"type": "Notified", "status": "False", "reason": "NotificationGivenUp"}]}, Due.NEVER),
         ({"conditions": 7}, Due.NOW),
     ],
     ids=str,
