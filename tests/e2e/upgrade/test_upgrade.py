@@ -142,6 +142,32 @@ def assert_imported_once(world: World, name: str) -> None:
     assert len(world.jobs(name)) == 1
 
 
+@dataclass(frozen=True)
+class Begun:
+    """Names of imports that a version has begun: all that run at once, and one that waits for a place."""
+
+    in_flight: list[str]
+    queued: str
+
+
+def begin(world: World) -> Begun:
+    """Fill the places of imports, and queue one more."""
+    in_flight = slow(world)
+    queued = world.create("queued", {"source": {"url": world.file_url()}})
+    world.wait_for_phase(queued, "Queued")
+    return Begun(in_flight, queued)
+
+
+def assert_goes_on(release: Release, version: str, begun: Begun) -> None:
+    """Wait for a version: imports of the other one end as they began, and the queued one runs its image."""
+    world = release.world
+    world.wait_until(lambda: release.runs(version), f"operator and webhook of the {version} version")
+    for name in begun.in_flight:
+        assert_imported_once(world, name)
+    world.wait_for_phase(begun.queued, "Ready", timeout_s=180)
+    assert world.importer_pod(begun.queued)["spec"]["containers"][0]["image"] in release.images[version]
+
+
 def assert_served(release: Release, resource: Resource) -> None:
     """Read an asset by the API, and its bytes by the presigned URL."""
     asset = resource["status"]["asset"]
@@ -165,17 +191,11 @@ def test_upgrade_goes_on_with_all_that_the_last_release_has_begun(release: Relea
     deleted = imported(world, "deleted", {"source": {"url": url}} | DELETED)
     failed = world.wait_for_phase(world.create("failed", {"source": {"url": url}, "type": "audio"}), "Failed")
     suspended = world.create("suspended", {"source": {"url": url}, "suspend": True})
-    in_flight = slow(world)
-    queued = world.create("queued", {"source": {"url": url}})
-    world.wait_for_phase(queued, "Queued")
+    begun = begin(world)
 
     release.put_new()
 
-    world.wait_until(lambda: release.runs("new"), "operator and webhook of this checkout")
-    for name in in_flight:
-        assert_imported_once(world, name)
-    world.wait_for_phase(queued, "Ready", timeout_s=180)
-    assert world.importer_pod(queued)["spec"]["containers"][0]["image"] in release.images["new"]
+    assert_goes_on(release, "new", begun)
     for before in (film, picture, deleted, failed):
         assert world.get(name_of(before))["status"] == before["status"]
     assert_served(release, film)
@@ -210,17 +230,11 @@ def test_rollback_goes_on_with_all_that_this_version_has_begun(release: Release)
     release.put_new()
     world = release.world
     film = imported(world, "film", {"source": {"url": world.file_url()}})
-    in_flight = slow(world)
-    queued = world.create("queued", {"source": {"url": world.file_url()}})
-    world.wait_for_phase(queued, "Queued")
+    begun = begin(world)
 
     release.roll_back()
 
-    world.wait_until(lambda: release.runs("old"), "operator and webhook of the last release")
-    for name in in_flight:
-        assert_imported_once(world, name)
-    world.wait_for_phase(queued, "Ready", timeout_s=180)
-    assert world.importer_pod(queued)["spec"]["containers"][0]["image"] in release.images["old"]
+    assert_goes_on(release, "old", begun)
     assert world.get(name_of(film))["status"]["asset"] == film["status"]["asset"]
     assert_served(release, film)
     verify_again(world, film)
