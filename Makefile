@@ -71,11 +71,12 @@ env: $(VENV)/ready  ## print exports that point kubectl and helm at it: eval "$$
 	@$(PY) -m dev.cluster env
 
 .PHONY: demo
-ifeq ($(CLUSTER),kind)
+# A variable of that name in the shell is somebody else's.
+ifneq ($(and $(filter command,$(origin CLUSTER)),$(CLUSTER)),)
 demo: $(VENV)/ready
-	@$(PY) -m dev.kind
+	@$(PY) -m dev.kind '$(CLUSTER)'
 else
-demo: up  ## run one prediction from its callback to presigned URLs (CLUSTER=kind: on kind, with docker)
+demo: up  ## run one prediction from its callback to presigned URLs (CLUSTER=kind or k3d: on that, with docker)
 	@$(PY) -m dev.demo
 endif
 

@@ -28,17 +28,22 @@ from tests.support.replicate.manifest import StandIn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dev.kind.cluster import Tool
+
 RECORDER = """#!/bin/sh
 echo "${0##*/} $*" >> {calls}
 case "$*" in
   "image inspect"*) echo sha256:0123456789abcdef0123 ;;
   "get clusters") echo {clusters} ;;
+  "cluster list"*) echo '{k3d_clusters}' ;;
+  "kubeconfig get"*) echo of-k3d ;;
   *"--config -"*) cat > {folder}/kind.json ;;
   "apply -f -") cat > {folder}/applied.json ;;
   "build --tag {failing}"*) exit 7 ;;
 esac
 """
 TAG = "0123456789ab"
+KIND = cluster.tool_of("kind")
 
 
 class Recorded:
@@ -49,19 +54,26 @@ class Recorded:
         self.programs = folder / "programs"
         self.programs.mkdir()
         self.calls_file = folder / "calls"
-        texts = {"calls": self.calls_file, "clusters": clusters, "folder": folder, "failing": failing}
+        k3d_clusters = json.dumps([{"name": each} for each in clusters.split()])
+        texts = {
+            "k3d_clusters": k3d_clusters,
+            "calls": self.calls_file,
+            "clusters": clusters,
+            "folder": folder,
+            "failing": failing,
+        }
         script = RECORDER
         for name, text in texts.items():
             script = script.replace(f"{{{name}}}", str(text))
-        for name in cluster.PROGRAMS:
+        for name in ("kind", "k3d", *cluster.PROGRAMS):
             (self.programs / name).write_text(script)
             (self.programs / name).chmod(0o755)
         self.path = f"{self.programs}:/usr/bin:/bin"
         monkeypatch.setenv("PATH", self.path)
 
-    def run(self) -> dict[str, str]:
+    def run(self, tool: Tool = KIND) -> dict[str, str]:
         make = lambda environment: self.buckets.append(dict(environment))  # noqa: E731 - shorter than a function
-        return prepared(Output(StringIO()), self.path, self.folder / "kind", make=make)
+        return prepared(tool, Output(StringIO()), self.path, self.folder / "kind", make=make)
 
     @property
     def calls(self) -> list[str]:
@@ -116,6 +128,45 @@ def test_existing_cluster_is_used_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert created == [f"kind export kubeconfig --name mediaimport --kubeconfig {tmp_path}/kind/kubeconfig"]
 
 
+@pytest.mark.parametrize(("image", "options"), [("", ""), ("rancher/k3s:of-yours", " --image rancher/k3s:of-yours")])
+def test_k3d_differs_in_its_own_commands_alone(recorded: Recorded, image: str, options: str) -> None:
+    recorded.run()
+    by_kind = recorded.calls
+    recorded.calls_file.unlink()
+
+    recorded.run(cluster.tool_of("k3d", k3s_image=image))
+
+    kubeconfig = recorded.folder / "kind/kubeconfig"
+    ours = [each for each in recorded.calls if each.startswith("k3d ")]
+    assert [each for each in recorded.calls if each not in ours] == [
+        each for each in by_kind if not each.startswith("kind ")
+    ]
+    exposed = f"127.0.0.1:{store.NODE_PORT}:{store.NODE_PORT}@server:0"
+    created = f"--port {exposed} --kubeconfig-update-default=false --wait --timeout 180s"
+    loaded = next(each for each in by_kind if each.startswith("kind load")).partition("--name mediaimport ")[2]
+    assert ours == [
+        "k3d cluster list --output json",
+        f"k3d cluster create mediaimport {created}{options}",
+        "k3d kubeconfig get mediaimport",
+        f"k3d image import --cluster mediaimport {loaded}",
+    ]
+    assert kubeconfig.read_text() == "of-k3d\n"
+
+
+def test_existing_k3d_cluster_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(tmp_path, monkeypatch, clusters="other mediaimport")
+
+    recorded.run(cluster.tool_of("k3d"))
+
+    assert not any("cluster create" in each for each in recorded.calls)
+    assert (tmp_path / "kind/kubeconfig").read_text() == "of-k3d\n"
+
+
+def test_other_cluster_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(cluster.KindError, match="CLUSTER=k8s is unknown: it is kind or k3d"):
+        cluster.tool_of("k8s")
+
+
 def test_port_of_the_store_is_the_same_for_kind_service_and_presigned_urls(recorded: Recorded) -> None:
     environment = recorded.run()
 
@@ -133,13 +184,14 @@ def test_port_of_the_store_is_the_same_for_kind_service_and_presigned_urls(recor
     assert bucket["S3_BUCKET_NAME"] == environment["S3_BUCKET_NAME"]
 
 
-def test_make_starts_no_cluster_of_its_own_for_kind() -> None:
+@pytest.mark.parametrize("name", ["kind", "k3d"])
+def test_make_starts_no_cluster_of_its_own_for_another(name: str) -> None:
     planned = subprocess.run(
-        ["/usr/bin/env", "--unset=MAKEFLAGS", "make", "--no-print-directory", "--dry-run", "demo", "CLUSTER=kind"],
+        ["/usr/bin/env", "--unset=MAKEFLAGS", "make", "--no-print-directory", "--dry-run", "demo", f"CLUSTER={name}"],
         cwd=CHECKOUT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
 
-    assert planned.splitlines()[-1].endswith("-m dev.kind")
+    assert planned.splitlines()[-1].endswith(f"-m dev.kind '{name}'")
     assert "dev.cluster" not in planned
 
 
