@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from mediaimport_webhook.catalogue.database import migrate
+from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, migrate
+from mediaimport_webhook.catalogue.entry import entry_of
+from mediaimport_webhook.catalogue.query import Query
 from mediaimport_webhook.catalogue.words import searchable, searched
 from sqlalchemy import text
 
@@ -19,6 +21,7 @@ from tests.unit.webhook.catalogue.test_database import (
     finish,
     ready_status,
     remove,
+    resource,
     resource_of,
     rows,
     run_in,
@@ -348,3 +351,18 @@ def test_rows_of_the_first_version_are_searchable_after_the_migration(start: Sta
     assert rows(catalogue_url, "SELECT count(*) FROM media_assets") == [(1,)]
     for query in ("old", "tagged", "bern"):
         assert found(webhook, f"q={query}") == ["Old.mp4"], query
+
+
+@pytest.mark.parametrize("owner", ["it's", "back\\slash'", "a & b:*", "x" * 253, "", "@alice", "é😀"])
+def test_owner_of_any_name_finds_their_own_alone(catalogue_url: str, owner: str) -> None:
+    async def work(engine: AsyncEngine) -> list[list[str]]:
+        recorder, archive = Recorder(engine), DatabaseArchive(engine)
+        for name, user in (("own", owner), ("other", owner + "2"), ("alices", "alice")):
+            about = resource(name, version=10)
+            recorder.note(entry_of(about | {"spec": about["spec"] | {"userId": user, "name": "film.mp4"}}))
+        await recorder.flush()
+        query = Query(words=("film",))
+        pages = [await archive.page(query, user_id=each, limit=9, after=None) for each in (owner, "nobody")]
+        return [[each.resource_name for each in page] for page in pages]
+
+    assert run_in(catalogue_url, work) == [["own"], []]

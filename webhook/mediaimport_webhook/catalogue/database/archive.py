@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.rows import DELETED, entry_of_row
-from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, WORDS_VECTOR
+from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -58,7 +58,7 @@ class DatabaseArchive:
 
     def statement(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> Select[Any]:
         """Return the SELECT of a page."""
-        conditions = [_COLUMNS.status != DELETED, *self._filters(query)]
+        conditions = [_COLUMNS.status != DELETED, *self._filters(query, user_id)]
         if user_id is not None:
             conditions.append(_COLUMNS.user_id == user_id)
         columns = _SIZE_ORDER if query.sort.by_size else _ORDER
@@ -79,7 +79,7 @@ class DatabaseArchive:
         async with answering(self._engine) as connection:
             await connection.execute(statement)
 
-    def _filters(self, query: Query) -> list[ColumnElement[bool]]:
+    def _filters(self, query: Query, user_id: str | None) -> list[ColumnElement[bool]]:
         """Return the conditions; values are parameters, and no text that PostgreSQL cannot hold matches anything."""
         columns = {
             _COLUMNS.status: query.status,
@@ -96,7 +96,7 @@ class DatabaseArchive:
         if query.ids:
             conditions.append(_COLUMNS.id.in_(sorted({*query.ids, *(each.upper() for each in query.ids)})))
         if query.words:
-            conditions.append(self._has_words(query.words))
+            conditions.append(self._has_words(query.words, user_id))
         if query.job_id is not None:
             job_id = _parameter(query.job_id)
             conditions.append(or_(_COLUMNS.job_id == job_id, _COLUMNS.resource_name == job_id))
@@ -110,10 +110,11 @@ class DatabaseArchive:
         each = func.json_each(_COLUMNS.tags).table_valued("value")
         return select(each.c.value).where(type_coerce(each.c.value, Text) == tag).exists()
 
-    def _has_words(self, words: tuple[str, ...]) -> ColumnElement[bool]:
+    def _has_words(self, words: tuple[str, ...], user_id: str | None) -> ColumnElement[bool]:
         """Return whether each of the words is a word's beginning. They have no character that needs an escape."""
         if self._engine.dialect.name == "postgresql":
-            text = " & ".join(f"'{each}':*" for each in map(_parameter, words))
+            owner = [] if user_id is None else [_lexeme(OWNER_MARK + _parameter(user_id)[:OWNER_LENGTH])]
+            text = " & ".join([*owner, *(f"'{each}':*" for each in map(_parameter, words))])
             return WORDS_VECTOR.bool_op("@@")(cast(text, TSQUERY))
         spaced = " " + _COLUMNS.search_words
         return and_(*(spaced.like(f"% {_parameter(each)}%") for each in words))
@@ -133,6 +134,12 @@ async def answering(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         cause = getattr(error, "orig", None) or error
         raise DatabaseUnavailableError(type(cause).__name__) from error
+
+
+def _lexeme(text: str) -> str:
+    """Return a text as it is in a tsquery."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
 
 
 def _parameter(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -17,13 +17,13 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    func,
     literal_column,
+    text,
 )
 from sqlalchemy.dialects import postgresql
 
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect
+    from sqlalchemy import ColumnElement, Dialect
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,6 +46,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 JSON_DOCUMENT = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 ORDERED_TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Text in the order of its code points, which is that of the cache and of cursors."""
+
+OWNER_MARK = "@"
+OWNER_LENGTH = 200
+_WORDS = f"array_append(string_to_array(search_words, ' '), '{OWNER_MARK}' || left(user_id, {OWNER_LENGTH}))"
+WORDS_VECTOR: ColumnElement[Any] = literal_column(f"array_to_tsvector({_WORDS})")
+"""PostgreSQL's vector of an asset's words, as they are, and of its owner: one index then has one user's films.
+
+No word begins with the mark of an owner.
+"""
 
 METADATA = MetaData()
 MEDIA_ASSETS = Table(
@@ -75,6 +84,7 @@ MEDIA_ASSETS = Table(
     Column("resource_uid", Text, nullable=False),
     Column("resource_version", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
     PrimaryKeyConstraint("user_id", "id", "resource_name"),
+    Index("media_assets_by_word", text(f"array_to_tsvector({_WORDS})"), postgresql_using="gin").ddl_if("postgresql"),
 )
 Index("media_assets_of_user", *(MEDIA_ASSETS.c[name] for name in ("user_id", "created_at", "id", "resource_name")))
 Index("media_assets_by_time", *(MEDIA_ASSETS.c[name] for name in ("created_at", "id", "resource_name")))
@@ -89,13 +99,6 @@ for _name, _first in (
     ("media_assets_by_model", ("model",)),
 ):
     Index(_name, *(MEDIA_ASSETS.c[name] for name in (*_first, "created_at", "id", "resource_name")))
-
-WORDS_VECTOR = func.array_to_tsvector(func.string_to_array(MEDIA_ASSETS.c.search_words, literal_column("' '")))
-"""PostgreSQL's vector of an asset's words, as they are: no dictionary changes them."""
-for _index in (
-    Index(
-        "media_assets_by_tag", MEDIA_ASSETS.c.tags, postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}
-    ),
-    Index("media_assets_by_word", WORDS_VECTOR, postgresql_using="gin"),
-):
-    _index.ddl_if(dialect="postgresql")
+Index(
+    "media_assets_by_tag", MEDIA_ASSETS.c.tags, postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}
+).ddl_if(dialect="postgresql")
