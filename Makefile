@@ -205,6 +205,10 @@ coverage: tools  ## run the unit tests (or TESTS=tests/unit/operator) and print 
 bench-%: machine $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import, …): print a table, write build/bench/NAME.json
 	@$(TURN) sh -c '$(MAKE) up && $(PY) -m dev.bench $*'
 
+.PHONY: bench-catalogue
+bench-catalogue: tools  ## measure lists and searches of 1,000,000 assets in PostgreSQL (minutes; no cluster)
+	@$(TURN) $(PY) -m dev.bench catalogue
+
 .PHONY: record
 record: up  ## record `kubectl get mediaimports` during three predictions as docs/recording.svg
 	@$(PY) -m dev.record

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS = {
     "burst": "dev.bench.webhook.burst",
+    "catalogue": "dev.bench.webhook.catalogue",
     "idle": "dev.bench.operator.idle",
     "import": "dev.bench.importer.transfer",
     "install": "dev.bench.install",
