@@ -10,7 +10,6 @@ import io
 import json
 import time
 from collections.abc import Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,8 +19,8 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.sidecar import Owner, Provenance, Sidecar, Tombstone, source_fingerprint
 from mediaimport_api.status import Asset, Kind, Media, Thumbnail, VideoMedia
 from mediaimport_runtime.environment import Environment
-from mediaimport_webhook.app import Database, Dependencies, build
-from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, migrate, opened
+from mediaimport_webhook.app import Dependencies, build, open_database
+from mediaimport_webhook.catalogue.database import migrate, opened
 from mediaimport_webhook.settings import CatalogueUrl, Settings
 from mediaimport_webhook.store import SignedUpload, SignedUrl, StoreUnavailableError
 
@@ -29,7 +28,7 @@ from tests.support.openapi import breach
 from tests.support.webhook_cluster import FakeCluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping
 
     from mediaimport_webhook.store import Waiting
 
@@ -160,15 +159,6 @@ class FakeReplicate:
         return httpx.Response(201, json=prediction)
 
 
-@asynccontextmanager
-async def _database(source: CatalogueUrl | None) -> AsyncIterator[Database | None]:
-    if source is None:
-        yield None
-        return
-    async with opened(source) as engine:
-        yield Database(DatabaseArchive(engine), Recorder(engine))
-
-
 async def migrated(url: str) -> None:
     """Bring a catalogue's database to this release's schema."""
     async with opened(CatalogueUrl(url, None)) as engine:
@@ -190,7 +180,7 @@ class RunningWebhook:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.replicate))
         self.access_log = io.StringIO()
         settings = Settings.read(Environment(variables))
-        self._database = _database(settings.catalogue_url)
+        self._database = open_database(settings.catalogue_url)
         self.database = self.run(self._database.__aenter__())
         dependencies = Dependencies(
             self.cluster,

@@ -7,7 +7,6 @@ import asyncio
 import logging
 import os
 import sys
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_webhook.access.first_secrets import FirstSecrets, create_absent
-from mediaimport_webhook.app import Database, Dependencies, build
+from mediaimport_webhook.app import Dependencies, build, open_database
 from mediaimport_webhook.catalogue import Catalogue, DatabaseUnavailableError
 from mediaimport_webhook.cluster import COMPONENT, KubernetesCluster
 from mediaimport_webhook.generation.intake import Intake
@@ -38,7 +37,7 @@ from mediaimport_webhook.store.sidecars import Sidecars, open_fetch
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from types import FrameType
 
     from mediaimport_runtime.kubernetes.client import Client
@@ -113,19 +112,6 @@ async def recover_missed(settings: Settings) -> int:
     return 0
 
 
-@asynccontextmanager
-async def _database(source: CatalogueUrl | None) -> AsyncIterator[Database | None]:
-    """Open the catalogue's database, if there is one. It is not asked before it is needed."""
-    if source is None:
-        yield None
-        return
-    # SQLAlchemy takes 20 MB, so only a webhook with a database loads it.
-    from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, opened  # noqa: PLC0415 - see above
-
-    async with opened(source) as engine:
-        yield Database(DatabaseArchive(engine), Recorder(engine))
-
-
 async def migrate(source: CatalogueUrl) -> int:
     """Bring the schema of the catalogue's database to this release's version; return the exit code."""
     from mediaimport_webhook.catalogue import database  # noqa: PLC0415 - 20 MB that only a database needs
@@ -146,7 +132,7 @@ async def serve(settings: Settings) -> int:
         connect(COMPONENT, connections=_CONNECTIONS, timeout_s=_API_TIMEOUT_S) as api,
         http_client() as http,
         open_fetch(settings.store) as fetch,
-        _database(settings.catalogue_url) as database,
+        open_database(settings.catalogue_url) as database,
     ):
         cluster = _cluster(api, settings)
         signer = Presigner(settings.store, lifetime_s=settings.presign_seconds)

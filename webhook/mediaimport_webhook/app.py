@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue import Archive
     from mediaimport_webhook.catalogue.database import Recorder
     from mediaimport_webhook.cluster import Cluster
-    from mediaimport_webhook.settings import Settings
+    from mediaimport_webhook.settings import CatalogueUrl, Settings
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,19 @@ class Database:
 
     archive: Archive
     recorder: Recorder
+
+
+@asynccontextmanager
+async def open_database(source: CatalogueUrl | None) -> AsyncIterator[Database | None]:
+    """Open the catalogue's database, if there is one. It is not asked before it is needed; DatabaseUnavailableError."""
+    if source is None:
+        yield None
+        return
+    # SQLAlchemy takes 20 MB, so only a webhook with a database loads it.
+    from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, opened  # noqa: PLC0415 - see above
+
+    async with opened(source) as engine:
+        yield Database(DatabaseArchive(engine), Recorder(engine))
 
 
 @dataclass(frozen=True)

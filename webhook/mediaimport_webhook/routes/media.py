@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
@@ -31,13 +32,12 @@ from mediaimport_webhook.settings import user_id_refusal
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
 
     from starlette.requests import Request
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
-    from mediaimport_webhook.catalogue import Query
-    from mediaimport_webhook.catalogue.index import EntryPage
     from mediaimport_webhook.imports.create import Imports
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
@@ -69,24 +69,11 @@ class MediaRoutes:
         query = parse_query(request.query_params.multi_items(), caller=caller.user_id)
         user_id = query.user if caller.admin else caller.user_id
         self._require_synced()
-        page = await self._page(query, user_id)
+        with _database_answers():
+            page = await self.listing.page(query, user_id=user_id)
         assets = [await self.presenter.present(each) for each in page.entries]
         content = {"assets": assets, "next": query.cursor(page.last) if page.last else None}
         return tagged(request, content, self._age())
-
-    async def _page(self, query: Query, user_id: str | None) -> EntryPage:
-        try:
-            return await self.listing.page(query, user_id=user_id)
-        except DatabaseUnavailableError as error:
-            log.warning("the catalogue's database cannot be read", extra={"error": str(error)})
-            raise problems.unavailable("The catalogue's database") from None
-
-    async def _forget(self, entry: Entry) -> None:
-        try:
-            await self.listing.forget(entry)
-        except DatabaseUnavailableError as error:
-            log.warning("the catalogue's database cannot be written", extra={"error": str(error)})
-            raise problems.unavailable("The catalogue's database") from None
 
     async def show(self, request: Request) -> Response:
         """Return one asset of the caller; with `wait`, once its import has ended or differs from If-None-Match."""
@@ -138,7 +125,8 @@ class MediaRoutes:
             if problem.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
                 raise
             # Only its row is left: of a failed import, or of an asset that was deleted unseen.
-            await self._forget(entry)
+            with _database_answers():
+                await self.listing.forget(entry)
             if self.listing.archive is None or problem.status is HTTPStatus.GONE:
                 raise
         return Response(status_code=HTTPStatus.ACCEPTED)
@@ -164,6 +152,16 @@ class MediaRoutes:
         """Return the Age header while the API server does not answer."""
         stale_s = self.reflector.stale_s
         return {} if stale_s is None else {"Age": str(stale_s)}
+
+
+@contextmanager
+def _database_answers() -> Iterator[None]:
+    """Raise the 503 Problem if the catalogue's database does not."""
+    try:
+        yield
+    except DatabaseUnavailableError as error:
+        log.warning("the catalogue's database does not answer", extra={"error": str(error)})
+        raise problems.unavailable("The catalogue's database") from None
 
 
 def _wait_parameter(request: Request) -> int:

@@ -376,6 +376,29 @@ def test_password_that_rotates_is_read_again_and_the_webhook_needs_no_more_than_
     assert asyncio.run(scene()) == ["uploading"]
 
 
+def test_connection_that_the_server_has_ended_fails_no_read_and_no_write(postgresql: Postgres) -> None:
+    url = postgresql.create_database()
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    def end_sessions() -> None:
+        assert postgresql.query(f"SELECT count(pg_terminate_backend(pid)) {others}", url=url) == "1"
+
+    async def work(engine: AsyncEngine) -> list[str]:
+        await migrate(engine)
+        archive, recorder = DatabaseArchive(engine), Recorder(engine)
+        end_sessions()
+        recorder.note(entry_of(resource()))
+        await recorder.flush()
+        end_sessions()
+        found = await archive.find(ASSET_ID, user_id="alice")
+        assert found is not None
+        end_sessions()
+        await archive.remove(found)
+        return [each.status for each in await archive.page(Query(), user_id=None, limit=9, after=None)]
+
+    assert run_in(url, work) == []
+
+
 def test_wrong_row_holds_up_no_other(catalogue_url: str) -> None:
     async def work(engine: AsyncEngine) -> tuple[int, int, list[str]]:
         recorder = Recorder(engine)

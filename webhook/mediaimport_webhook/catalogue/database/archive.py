@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, tuple_, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
-from sqlalchemy.exc import SQLAlchemyError
 
-from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
+from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.rows import DELETED, entry_of_row
-from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR
+from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR, is_row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.query import Place, Query
 
-_TIMEOUT_S = 10
 _COLUMNS = MEDIA_ASSETS.c
 _ORDER = (_COLUMNS.created_at, _COLUMNS.id, _COLUMNS.resource_name)
 _OF_ANY = (
@@ -71,13 +67,14 @@ class DatabaseArchive:
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""
         statement = delete(MEDIA_ASSETS).where(
-            _COLUMNS.user_id == entry.user_id,
-            _COLUMNS.id == entry.asset_id,
-            _COLUMNS.resource_name == entry.resource_name,
+            is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name),
             _COLUMNS.resource_version <= entry.version,
         )
-        async with answering(self._engine) as connection:
+
+        async def work(connection: AsyncConnection) -> None:
             await connection.execute(statement)
+
+        await answered(self._engine, work)
 
     def _filters(self, query: Query, user_id: str | None) -> list[ColumnElement[bool]]:
         """Return the conditions; values are parameters, and no text that PostgreSQL cannot hold matches anything."""
@@ -120,20 +117,11 @@ class DatabaseArchive:
         return and_(*(spaced.like(f"% {_parameter(each)}%") for each in words))
 
     async def _entries(self, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Entry]:
-        async with answering(self._reads) as connection:
+        async def work(connection: AsyncConnection) -> list[Entry]:
             result = await connection.execute(statement, values)
             return [entry_of_row(dict(each._mapping)) for each in result]  # noqa: SLF001 - SQLAlchemy's public name
 
-
-@asynccontextmanager
-async def answering(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Open a transaction of bounded duration; DatabaseUnavailableError."""
-    try:
-        async with asyncio.timeout(_TIMEOUT_S), engine.begin() as connection:
-            yield connection
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise DatabaseUnavailableError(type(cause).__name__) from error
+        return await answered(self._reads, work)
 
 
 def _lexeme(text: str) -> str:

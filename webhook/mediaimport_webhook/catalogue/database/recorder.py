@@ -16,14 +16,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
-from mediaimport_webhook.catalogue.database.archive import answering
+from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.rows import row_of
-from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
+from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS, is_row
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.index import Catalogue
@@ -34,7 +34,6 @@ _BATCH = 200
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 30.0
 _SWEEP_S = 600.0
-_KEY = ("user_id", "id", "resource_name")
 
 
 class Recorder:
@@ -115,20 +114,20 @@ class Recorder:
     async def sweep(self, catalogue: Catalogue) -> int:
         """Remove rows of unfinished imports that the cache lacks; return their number. DatabaseUnavailableError."""
         seen = catalogue.seen_version
-        statement = select(*(_COLUMNS[name] for name in _KEY), _COLUMNS.resource_version).where(
+        statement = select(*(_COLUMNS[name] for name in KEY), _COLUMNS.resource_version).where(
             _COLUMNS.status == "uploading", _COLUMNS.resource_version <= seen
         )
-        async with answering(self._engine) as connection:
+
+        async def work(connection: AsyncConnection) -> int:
             found = (await connection.execute(statement)).all()
             lost = [each for each in found if not catalogue.holds(each.resource_name, asset_id=each.id)]
             for each in lost:
-                await connection.execute(
-                    delete(MEDIA_ASSETS).where(
-                        *(_COLUMNS[name] == getattr(each, name) for name in _KEY),
-                        _COLUMNS.resource_version == each.resource_version,
-                    )
-                )
-        return len(lost)
+                key = is_row(user_id=each.user_id, asset_id=each.id, resource_name=each.resource_name)
+                version = _COLUMNS.resource_version == each.resource_version
+                await connection.execute(delete(MEDIA_ASSETS).where(key, version))
+            return len(lost)
+
+        return await answered(self._engine, work)
 
     async def _write(self, changes: list[tuple[Entry, bool]]) -> None:
         """Write the changes in one transaction; each alone if the database refuses one of them."""
@@ -146,21 +145,26 @@ class Recorder:
                 await self._write([each])
 
     async def _write_together(self, changes: list[tuple[Entry, bool]]) -> None:
-        rows = [row_of(entry) for entry, gone in changes if entry.deleted or not gone or entry.status != "uploading"]
-        lost = [entry for entry, gone in changes if gone and entry.status == "uploading" and not entry.deleted]
-        async with answering(self._engine) as connection:
+        rows: list[dict[str, Any]] = []
+        lost: list[Entry] = []
+        for entry, gone in changes:
+            if gone and entry.status == "uploading" and not entry.deleted:
+                lost.append(entry)
+            else:
+                rows.append(row_of(entry))
+
+        async def work(connection: AsyncConnection) -> None:
             if rows:
                 await connection.execute(self._upsert(), rows)
             for entry in lost:
-                await connection.execute(
-                    delete(MEDIA_ASSETS).where(
-                        _COLUMNS.user_id == entry.user_id,
-                        _COLUMNS.id == entry.asset_id,
-                        _COLUMNS.resource_name == entry.resource_name,
-                        _COLUMNS.resource_uid == entry.resource_uid,
-                        _COLUMNS.status == "uploading",
-                    )
+                statement = delete(MEDIA_ASSETS).where(
+                    is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name),
+                    _COLUMNS.resource_uid == entry.resource_uid,
+                    _COLUMNS.status == "uploading",
                 )
+                await connection.execute(statement)
+
+        await answered(self._engine, work)
         self.written += len(rows)
 
     def _upsert(self) -> Any:  # noqa: ANN401 - one type for each dialect
@@ -171,8 +175,8 @@ class Recorder:
         # Versions of two resources of one name cannot be compared: the second may be of another cluster.
         is_successor = and_(_COLUMNS.resource_uid != new.resource_uid, _COLUMNS.created_at <= new.created_at)
         return statement.on_conflict_do_update(
-            index_elements=list(_KEY),
-            set_={each.name: new[each.name] for each in MEDIA_ASSETS.columns if each.name not in _KEY},
+            index_elements=list(KEY),
+            set_={each.name: new[each.name] for each in MEDIA_ASSETS.columns if each.name not in KEY},
             where=or_(is_later, is_successor),
         )
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
     literal_column,
     text,
 )
@@ -57,6 +58,8 @@ No word begins with the mark of an owner.
 """
 
 METADATA = MetaData()
+KEY = ("user_id", "id", "resource_name")
+"""Columns of the primary key."""
 MEDIA_ASSETS = Table(
     "media_assets",
     METADATA,
@@ -83,7 +86,7 @@ MEDIA_ASSETS = Table(
     Column("resource_name", ORDERED_TEXT, nullable=False),
     Column("resource_uid", Text, nullable=False),
     Column("resource_version", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
-    PrimaryKeyConstraint("user_id", "id", "resource_name"),
+    PrimaryKeyConstraint(*KEY),
     Index("media_assets_by_word", text(f"array_to_tsvector({_WORDS})"), postgresql_using="gin").ddl_if("postgresql"),
 )
 Index("media_assets_of_user", *(MEDIA_ASSETS.c[name] for name in ("user_id", "created_at", "id", "resource_name")))
@@ -102,3 +105,9 @@ for _name, _first in (
 Index(
     "media_assets_by_tag", MEDIA_ASSETS.c.tags, postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}
 ).ddl_if(dialect="postgresql")
+
+
+def is_row(*, user_id: str, asset_id: str, resource_name: str) -> ColumnElement[bool]:
+    """Return the condition that a row has that primary key."""
+    columns = MEDIA_ASSETS.c
+    return and_(columns.user_id == user_id, columns.id == asset_id, columns.resource_name == resource_name)
