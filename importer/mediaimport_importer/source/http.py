@@ -8,15 +8,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-import certifi
 import httpcore
 from mediaimport_api import __version__
 from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import DEFAULT_PORTS, SourcePolicy
+from mediaimport_runtime.tls import default_tls_context
 
 from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
 from mediaimport_importer.source.cookies import Cookies
@@ -219,15 +218,6 @@ class HttpSource:
     def _tls(self) -> ssl.SSLContext:
         self.tls = self.tls or default_tls_context()
         return self.tls
-
-
-def default_tls_context() -> ssl.SSLContext:
-    """Return a TLS context with the system's CA certificates (or SSL_CERT_FILE's), certifi's if there are none."""
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile is None and not (paths.capath and any(Path(paths.capath).iterdir())):
-        context.load_verify_locations(certifi.where())
-    return context
 
 
 def _parsed(response: httpcore.Response) -> ResponseHead:

@@ -9,11 +9,10 @@ import socket
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import certifi
 import httpcore
+from mediaimport_runtime.tls import default_tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -164,12 +163,3 @@ def _describe(error: Exception) -> str:
             return "the connection was refused"
         cause = cause.__cause__ or cause.__context__
     return f"the connection failed ({type(error).__name__})"
-
-
-def default_tls_context() -> ssl.SSLContext:
-    """Return a TLS context with the system's CA certificates (or SSL_CERT_FILE's), certifi's if there are none."""
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile is None and not (paths.capath and any(Path(paths.capath).iterdir())):
-        context.load_verify_locations(certifi.where())
-    return context

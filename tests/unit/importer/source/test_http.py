@@ -14,7 +14,8 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_importer.errors import AttemptError, RefusedError, UnavailableError
 from mediaimport_importer.source.guard import GuardedBackend, Pace
-from mediaimport_importer.source.http import HttpSource, default_tls_context
+from mediaimport_importer.source.http import HttpSource
+from mediaimport_runtime.tls import default_tls_context
 
 from tests.support.loopback.files import running_files
 
