@@ -85,7 +85,8 @@ class Postgres:
 def postgres() -> Iterator[Postgres]:
     """Run a server with an empty database."""
     programs = _programs()
-    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+    # The server runs as another user, to whom TMPDIR may be closed.
+    with tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as folder:
         home = Path(folder)
         if os.getuid() == 0:
             shutil.chown(home, "postgres")
