@@ -85,7 +85,7 @@ class Postgres:
 def postgres() -> Iterator[Postgres]:
     """Run a server with an empty database."""
     programs = _programs()
-    # The server runs as another user, to whom TMPDIR may be closed.
+    # The server runs as another user, and TMPDIR may be closed to that one.
     with tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as folder:
         home = Path(folder)
         if os.getuid() == 0:
