@@ -81,10 +81,16 @@ async def open_database(source: CatalogueUrl | None) -> AsyncIterator[Database |
         yield None
         return
     # SQLAlchemy takes 20 MB, so only a webhook with a database loads it.
-    from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, opened  # noqa: PLC0415 - see above
+    from mediaimport_webhook.catalogue.database import (  # noqa: PLC0415 - see above
+        CurrentArchive,
+        DatabaseArchive,
+        Recorder,
+        opened,
+    )
 
     async with opened(source) as engine:
-        yield Database(DatabaseArchive(engine), Recorder(engine))
+        recorder = Recorder(engine)
+        yield Database(CurrentArchive(DatabaseArchive(engine), recorder.pending), recorder)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.schemathesis_run import schemathesis_run
-from tests.support.webhook import MODELS, OWNER_KEY
+from tests.support.webhook import MODELS, OWNER_KEY, migrated
 from tests.support.webhook_process import TOKEN, WebhookProcess, running_webhook
 from tests.support.webhook_surroundings import Surroundings
 
@@ -29,6 +30,8 @@ def process(tmp_path: Path) -> Iterator[WebhookProcess]:
     models = tmp_path / "models.json"
     models.write_text(json.dumps(MODELS))
     own = {"OWNER_TOKEN_KEYS": OWNER_KEY, "PUBLIC_BASE_URL": "https://media.test", "REPLICATE_MODELS_FILE": str(models)}
+    own["CATALOGUE_URL"] = f"sqlite:///{tmp_path / 'catalogue.db'}"
+    asyncio.run(migrated(own["CATALOGUE_URL"]))
     with Surroundings(tmp_path).running() as around, running_webhook(tmp_path, around.variables | own) as webhook:
         yield webhook
 

@@ -6,7 +6,8 @@ It can be dropped: Kubernetes holds the work, the store the assets. Only a webho
 from __future__ import annotations
 
 from mediaimport_webhook.catalogue.database.archive import DatabaseArchive
+from mediaimport_webhook.catalogue.database.current import CurrentArchive
 from mediaimport_webhook.catalogue.database.engine import migrate, opened
 from mediaimport_webhook.catalogue.database.recorder import Recorder
 
-__all__ = ["DatabaseArchive", "Recorder", "migrate", "opened"]
+__all__ = ["CurrentArchive", "DatabaseArchive", "Recorder", "migrate", "opened"]

@@ -13,7 +13,7 @@ from mediaimport_webhook.catalogue.database.rows import DELETED, entry_of_row
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR, is_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -42,10 +42,16 @@ class DatabaseArchive:
         # One SELECT needs no transaction, whose two commands cost as much as itself.
         self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def find(self, asset_id: str, *, user_id: str | None) -> Entry | None:
-        """Return the asset, of that user or for None of any; one that is ready before others, then the oldest."""
+    async def find(self, asset_id: str, *, user_id: str | None, without: Collection[str] = ()) -> Entry | None:
+        """Return the asset, of that user or for None of any; one that is ready before others, then the oldest.
+
+        `without`: names of resources whose rows are left out.
+        """
         values = {"asset_id": asset_id, "upper_id": asset_id.upper(), "owner": user_id}
-        found = await self._entries(_OF_ANY if user_id is None else _OF_USER, values)
+        statement = _OF_ANY if user_id is None else _OF_USER
+        if without:
+            statement = statement.where(_COLUMNS.resource_name.not_in(without))
+        found = await self._entries(statement, values)
         return found[0] if found else None
 
     async def page(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> list[Entry]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
+from mediaimport_webhook.catalogue.database.pending import Change, Pending
 from mediaimport_webhook.catalogue.database.rows import row_of
 from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS, is_row
 
@@ -37,13 +38,12 @@ _SWEEP_S = 600.0
 
 
 class Recorder:
-    """Writer of rows. What is not written yet waits in memory, one entry for each resource."""
+    """Writer of rows. What is not written yet waits in memory, one change for each row."""
 
     def __init__(self, engine: AsyncEngine, *, sweep_s: float = _SWEEP_S) -> None:
         self._engine = engine
         self._sweep_s = sweep_s
-        self._pending: dict[str, tuple[Entry, bool]] = {}
-        """By resource, with whether the resource is gone."""
+        self.pending = Pending()
         self._recorded: dict[str, Hashable] = {}
         """By resource that exists, what was last noted of it: a change of progress alone is left out."""
         self._changed = asyncio.Event()
@@ -56,7 +56,7 @@ class Recorder:
     @property
     def unrecorded(self) -> int:
         """Return the number of changes that wait to be written."""
-        return len(self._pending)
+        return len(self.pending)
 
     def note(self, entry: Entry) -> None:
         """Take over a new version of a resource."""
@@ -64,13 +64,13 @@ class Recorder:
         if self._recorded.get(entry.resource_name) == recordable:
             return
         self._recorded[entry.resource_name] = recordable
-        self._pending[entry.resource_name] = entry, False
+        self.pending.put(Change(entry, is_gone=False))
         self._changed.set()
 
     def note_gone(self, entry: Entry) -> None:
         """Take over that a resource is gone: its row stays if the import had ended."""
         self._recorded.pop(entry.resource_name, None)
-        self._pending[entry.resource_name] = entry, True
+        self.pending.put(Change(entry, is_gone=True))
         self._changed.set()
 
     async def run(self) -> None:
@@ -88,17 +88,16 @@ class Recorder:
 
     async def flush(self) -> None:
         """Write all that waits; DatabaseUnavailableError, after which the rest still waits."""
-        while self._pending:
-            batch = dict(list(self._pending.items())[:_BATCH])
-            try:
-                await self._write(list(batch.values()))
-            except DatabaseUnavailableError:
-                self.is_failing = True
-                raise
-            self.is_failing = False
-            for name, written in batch.items():
-                if self._pending.get(name) is written:
-                    del self._pending[name]
+        while self.pending:
+            async with self.pending.writing:
+                batch = self.pending.first(_BATCH)
+                try:
+                    await self._write(batch)
+                except DatabaseUnavailableError:
+                    self.is_failing = True
+                    raise
+                self.is_failing = False
+                self.pending.written(batch)
         self._changed.clear()
 
     async def keep_swept(self, catalogue: Catalogue, synced: asyncio.Event) -> None:
@@ -129,7 +128,7 @@ class Recorder:
 
         return await answered(self._engine, work)
 
-    async def _write(self, changes: list[tuple[Entry, bool]]) -> None:
+    async def _write(self, changes: list[Change]) -> None:
         """Write the changes in one transaction; each alone if the database refuses one of them."""
         try:
             await self._write_together(changes)
@@ -138,20 +137,15 @@ class Recorder:
                 raise
             if len(changes) == 1:
                 self.refused += 1
-                about = {"resource": changes[0][0].resource_name, "error": type(error.__cause__ or error).__name__}
+                about = {"resource": changes[0].entry.resource_name, "error": type(error.__cause__ or error).__name__}
                 log.error("the catalogue's database refuses a row", extra=about)  # noqa: TRY400 - no data of users
                 return
             for each in changes:
                 await self._write([each])
 
-    async def _write_together(self, changes: list[tuple[Entry, bool]]) -> None:
-        rows: list[dict[str, Any]] = []
-        lost: list[Entry] = []
-        for entry, gone in changes:
-            if gone and entry.status == "uploading" and not entry.deleted:
-                lost.append(entry)
-            else:
-                rows.append(row_of(entry))
+    async def _write_together(self, changes: list[Change]) -> None:
+        rows = [row_of(each.entry) for each in changes if not each.is_lost]
+        lost = [each.entry for each in changes if each.is_lost]
 
         async def work(connection: AsyncConnection) -> None:
             if rows:
