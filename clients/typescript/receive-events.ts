@@ -2,14 +2,14 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 
-interface AssetEvent {
-  type: "asset.ready" | "asset.failed" | "asset.deleted";
+interface Event {
+  type: "asset.ready" | "asset.failed" | "asset.deleted" | "prediction.failed";
   timestamp: string;
   data: {
     id: string;
     user_id: string;
     status: "ready" | "failed" | "deleted";
-    import_job_id: string;
+    import_job_id?: string; // of an asset
     job_id?: string;
     name?: string;
     reason?: string;
@@ -45,7 +45,7 @@ const server = createServer(async (request, response) => {
   const id = String(request.headers["webhook-id"]);
   if (!seen.has(id)) {
     seen.add(id);
-    const event = JSON.parse(body.toString()) as AssetEvent;
+    const event = JSON.parse(body.toString()) as Event;
     console.log(event.type, event.data.id); // here your work is queued
   }
   // Answer before the work is done: ten seconds are all.

@@ -10,8 +10,9 @@ from mediaimport_runtime.kubernetes import client
 from mediaimport_runtime.kubernetes.client import Call, Client, OnLeftOut, OnRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    from mediaimport_runtime.kubernetes.answers import Change
     from mediaimport_runtime.kubernetes.clock import Clock
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -136,6 +137,22 @@ class Cluster:
         if "resourceVersion" not in meta:
             return await self._client.create(_leases(namespace), lease)
         return await self._client.replace(f"{_leases(namespace)}/{meta['name']}", lease)
+
+    # --- records of the webhook: Leases ---
+
+    async def records(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
+        """Give the Leases with those labels to `take`; return the list's resourceVersion."""
+        return await self._client.list_each(_leases(namespace), selector, take=take)
+
+    async def watch_records(self, namespace: str, version: str, selector: str) -> AsyncGenerator[Change, None]:
+        """Yield what changes of those Leases after that resourceVersion, until the server ends it; ExpiredError."""
+        async with aclosing(self._client.watch(_leases(namespace), version, selector=selector)) as changes:
+            async for change in changes:
+                yield change
+
+    async def patch_record(self, namespace: str, name: str, patch: Object) -> Object:
+        """Apply a merge patch to a Lease and return it."""
+        return await self._client.patch(f"{_leases(namespace)}/{name}", patch)
 
 
 def _imports(namespace: str) -> str:

@@ -19,10 +19,11 @@ from mediaimport_operator.observe.job import read_job, read_pod
 from mediaimport_operator.settings.operator import Settings
 from mediaimport_operator.settings.session import SessionSettings
 from mediaimport_runtime.environment import Environment
+from mediaimport_runtime.kubernetes.answers import Change
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.decide.actions import Plan
@@ -237,6 +238,8 @@ class FakeCluster:
         self.down = False
         self.refused_while_down = asyncio.Event()
         self.phase_shown = asyncio.Event()
+        self.lease_changes: list[Change] = []
+        self.leases_changed = asyncio.Event()
 
     def put(self, kind: str, item: Object) -> Object:
         self._check()
@@ -366,6 +369,42 @@ class FakeCluster:
     async def get_lease(self, namespace: str, name: str) -> Object:
         assert namespace == "media"
         return self._get("leases", name)
+
+    async def records(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
+        assert (namespace, selector.startswith("mediaimport.dev/record in (")) == ("media", True)
+        return self._list("leases", take)
+
+    async def watch_records(self, namespace: str, version: str, selector: str) -> AsyncGenerator[Change, None]:
+        """Yield the leases that are newer than that, and then each that is put or removed."""
+        assert (namespace, selector.startswith("mediaimport.dev/record in (")) == ("media", True)
+        seen = int(version)
+        while True:
+            self._check()
+            self.leases_changed.clear()
+            news = [each for each in self.lease_changes if int(each.resource["metadata"]["resourceVersion"]) > seen]
+            for each in news:
+                yield copy.deepcopy(each)
+            seen = max((int(each.resource["metadata"]["resourceVersion"]) for each in news), default=seen)
+            await self.leases_changed.wait()
+
+    async def patch_record(self, namespace: str, name: str, patch: Object) -> Object:
+        assert namespace == "media"
+        self.writes.append(f"patch {name}")
+        return self.put_record(merged(self._get("leases", name), patch))
+
+    def put_record(self, lease: Object) -> Object:
+        """Put a lease, and let watches see it."""
+        stored = self.put("leases", lease)
+        self.lease_changes.append(Change("MODIFIED", copy.deepcopy(stored)))
+        self.leases_changed.set()
+        return stored
+
+    def remove_record(self, name: str) -> None:
+        lease = self.objects["leases"].pop(name)
+        self.version += 1
+        lease["metadata"]["resourceVersion"] = str(self.version)
+        self.lease_changes.append(Change("DELETED", lease))
+        self.leases_changed.set()
 
     async def put_lease(self, namespace: str, lease: Object) -> Object:
         assert namespace == "media"

@@ -95,6 +95,7 @@ async def recover_missed(settings: Settings) -> int:
             records=records,
             default_user_id=settings.default_user_id,
             input_provenance=settings.input_provenance,
+            tells_failures=settings.tells_failures,
         )
         replicate = Replicate(settings, http)
         recovery = Recovery(replicate, intake, cluster, tokens, import_all=settings.recovery_import_all)

@@ -190,6 +190,7 @@ def _routes(
         records=records,
         default_user_id=settings.default_user_id,
         input_provenance=settings.input_provenance,
+        tells_failures=settings.tells_failures,
     )
     large = LargeCallbacks(limit_bytes=settings.large_callback_max_bytes)
     callback_routes = [

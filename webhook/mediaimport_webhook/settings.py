@@ -109,6 +109,8 @@ class Settings:
     """The first signs, all verify."""
     recovery_import_all: bool
     input_provenance: InputProvenance
+    tells_failures: bool
+    """Failed predictions are recorded, so that the operator tells endpoints of them."""
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     api_viewer_folder: Path
@@ -151,6 +153,7 @@ class Settings:
             owner_token_keys=_owner_token_keys(env),
             recovery_import_all=env.boolean("RECOVERY_IMPORT_ALL", default=False),
             input_provenance=cast("InputProvenance", _one_of(env, "PROVENANCE_INPUT", _PROVENANCES, default="full")),
+            tells_failures=env.boolean("TELL_FAILED_PREDICTIONS", default=False),
             public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
             cors_origins=env.words("CORS_ORIGINS"),
             api_viewer_folder=Path(env.optional("API_VIEWER_DIRECTORY") or Path(sys.prefix, "share/swagger-ui")),

@@ -37,7 +37,7 @@ def announced(
     status: Status, event: AssetEvent, *, events: EventSettings, user_id: str, builder: ConditionBuilder
 ) -> Status:
     """Return the status with the event, if an endpoint wants it."""
-    if not events.wanting(user_id, event):
+    if not events.wanting(user_id, event.type):
         return status
     return _summarised(
         status, Notification(event=event, at=builder.now), events=events, user_id=user_id, builder=builder
@@ -50,7 +50,7 @@ def pending(status: Status, *, events: EventSettings, user_id: str) -> tuple[str
     if told is None:
         return ()
     ended = {each.endpoint for each in told.deliveries}
-    return tuple(each.name for each in events.wanting(user_id, told.event) if each.name not in ended)
+    return tuple(each.name for each in events.wanting(user_id, told.event.type) if each.name not in ended)
 
 
 def with_deliveries(o: Observed, status: Status) -> Status:

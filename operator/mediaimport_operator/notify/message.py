@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from mediaimport_api.event_records import PREDICTION_FAILED
 from mediaimport_api.status import AssetEvent, ConditionType
 from standardwebhooks import Webhook
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mediaimport_api.event_records import FailedPrediction
     from mediaimport_api.status import Notification, Status
 
     from mediaimport_operator.observe.resource import Resource
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 _IDS = UUID("5e0a7c6b-8d3f-5b0e-9c39-0f3f6f2f1c54")
 """The namespace of our messages' ids."""
-Key = tuple[str, str, AssetEvent]
-"""Uid, run and event: what a message is about."""
+Key = tuple[str, str, str]
+"""Subject (an import's uid, or generator and prediction), run and event: what a message is about."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,13 @@ class Message:
 
     key: Key
     name: str
-    """The resource's, for the log."""
+    """Of the resource or the prediction, for the log."""
     at: datetime
     body: str
 
     def id(self, endpoint: str) -> str:
         """Return the id by which an endpoint knows a double."""
-        uid, run, event = self.key
-        return str(uuid5(_IDS, f"{uid}\0{run}\0{event.value}\0{endpoint}"))
+        return str(uuid5(_IDS, "\0".join((*self.key, endpoint))))
 
     def headers(self, endpoint: Endpoint, *, now: datetime) -> dict[str, str]:
         """Return the headers of a try at that time, with a signature for each key."""
@@ -52,18 +53,37 @@ class Message:
 
 def key_of(resource: Resource, status: Status, told: Notification) -> Key:
     """Return what the message of that event of that status is about."""
-    return resource.uid, status.run or "", told.event
+    return resource.uid, status.run or "", told.event.value
 
 
 def message(resource: Resource, status: Status, told: Notification) -> Message:
     """Return the message of that event."""
-    body = {
-        "type": told.event.type,
-        "timestamp": f"{told.at:%Y-%m-%dT%H:%M:%SZ}",
-        "data": _data(resource, status, told),
+    body = _body(told.event.type, told.at, _data(resource, status, told))
+    return Message(key_of(resource, status, told), resource.name, told.at, body)
+
+
+def key_of_prediction(failed: FailedPrediction) -> Key:
+    """Return what the message of that failed prediction is about."""
+    return f"{failed.provider}/{failed.prediction}", "", PREDICTION_FAILED
+
+
+def prediction_message(failed: FailedPrediction) -> Message:
+    """Return the message of a prediction of which no asset comes."""
+    data = {
+        "id": failed.prediction,
+        "user_id": failed.user,
+        "status": "failed",
+        "job_id": failed.prediction,
+        "provider": failed.provider,
+        "provider_status": failed.state,
+        "reason": failed.reason,
     }
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Message(key_of(resource, status, told), resource.name, told.at, text)
+    return Message(key_of_prediction(failed), failed.prediction, failed.at, _body(PREDICTION_FAILED, failed.at, data))
+
+
+def _body(event_type: str, at: datetime, data: dict[str, Any]) -> str:
+    body = {"type": event_type, "timestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}", "data": data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def _data(resource: Resource, status: Status, told: Notification) -> dict[str, Any]:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mediaimport_operator.notify.message import Message
-    from mediaimport_operator.notify.outbox import EndpointQueue, Outbox
+    from mediaimport_operator.notify.outbox import Outbox
     from mediaimport_operator.notify.poster import Poster
+    from mediaimport_operator.notify.queue import EndpointQueue
 
     OnTry = Callable[[str, str], None]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mediaimport_api.event_records import PREDICTION_FAILED
 from mediaimport_api.status import AssetEvent
 
 from mediaimport_operator.decide.notification import GIVEN_UP_AFTER, pending
 from mediaimport_operator.notify.message import key_of, message
+from mediaimport_operator.notify.queue import EndpointQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,80 +21,17 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.notify.message import Key, Message
     from mediaimport_operator.observe.resource import Resource
-    from mediaimport_operator.settings.events import Endpoint, EventSettings
-
-_MAX_PAUSE = timedelta(hours=1)
-"""The longest wait that an endpoint may ask for by Retry-After."""
+    from mediaimport_operator.settings.events import EventSettings
 
 
-@dataclass(frozen=True, order=True)
-class _Due:
-    at: datetime
-    number: int
+@dataclass(frozen=True)
+class Notice:
+    """An event, and the endpoints that are still to be told of it. The message is made only if it is needed."""
+
     key: Key
-
-
-class EndpointQueue:
-    """The messages for one endpoint, by the time of their next try."""
-
-    def __init__(self, endpoint: Endpoint, clock: Callable[[], datetime]) -> None:
-        self.endpoint = endpoint
-        self._clock = clock
-        self._messages: dict[Key, Message] = {}
-        self._heap: list[_Due] = []
-        self._number = 0
-        self._not_before: datetime | None = None
-        self._changed = asyncio.Event()
-
-    def oldest_age_s(self) -> float:
-        """Return the age of the oldest event that is still to be delivered; 0 without one."""
-        oldest = min((each.at for each in self._messages.values()), default=None)
-        return 0.0 if oldest is None else max((self._clock() - oldest).total_seconds(), 0.0)
-
-    def add(self, new: Message) -> None:
-        """Add a message; nothing changes if it is known. Its first try is due at once, also after a restart."""
-        if new.key not in self._messages:
-            self._messages[new.key] = new
-            self._push(new.key, self._clock())
-
-    def remove(self, key: Key) -> None:
-        """Remove a message, if it is known."""
-        self._messages.pop(key, None)
-
-    def again(self, key: Key, at: datetime) -> None:
-        """Try a message again at that time."""
-        if key in self._messages:
-            self._push(key, at)
-
-    def pause(self, wait_s: float) -> None:
-        """Send nothing for so long, an hour at most: the endpoint has asked for it."""
-        self._not_before = self._clock() + min(timedelta(seconds=wait_s), _MAX_PAUSE)
-
-    async def next(self) -> Message:
-        """Return the next message once it is due."""
-        while True:
-            while self._heap and self._heap[0].key not in self._messages:
-                heapq.heappop(self._heap)
-            wait_s = self._wait_s()
-            if wait_s is not None and wait_s <= 0:
-                return self._messages[heapq.heappop(self._heap).key]
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
-            except TimeoutError:
-                continue
-
-    def _wait_s(self) -> float | None:
-        if not self._heap:
-            return None
-        due = self._heap[0].at
-        due = due if self._not_before is None else max(due, self._not_before)
-        return (due - self._clock()).total_seconds()
-
-    def _push(self, key: Key, at: datetime) -> None:
-        self._number += 1
-        heapq.heappush(self._heap, _Due(at, self._number, key))
-        self._changed.set()
+    at: datetime
+    left: tuple[str, ...]
+    message: Callable[[], Message]
 
 
 class Outbox:
@@ -103,12 +40,16 @@ class Outbox:
     def __init__(
         self, events: EventSettings, *, clock: Callable[[], datetime], on_delivery: Callable[[str], None]
     ) -> None:
-        """Take what is called with an import's uid when a delivery has ended."""
+        """Take what is called with an import's uid when a delivery of its event has ended.
+
+        Events of predictions go to `ended_predictions` instead.
+        """
         self._events = events
         self._clock = clock
         self._on_delivery = on_delivery
         self._deliveries: dict[str, tuple[Key, dict[str, Delivery]]] = {}
         self._keys: dict[str, Key] = {}
+        self.ended_predictions: asyncio.Queue[Key] = asyncio.Queue()
         self.queues = {each.name: EndpointQueue(each, clock) for each in events.endpoints}
 
     def note(self, resource: Resource, status: Status) -> None:
@@ -116,18 +57,26 @@ class Outbox:
         if not self.queues:
             return
         told = status.notification
-        left = pending(status, events=self._events, user_id=resource.user_id)
-        if told is None or not left or self._clock() >= told.at + GIVEN_UP_AFTER:
+        if told is None:
             self.forget(resource.uid)
             return
+        left = pending(status, events=self._events, user_id=resource.user_id)
         key = key_of(resource, status, told)
-        if self._keys.get(resource.uid, key) != key:
-            self.forget(resource.uid)
-        self._keys[resource.uid] = key
-        ended = self._ended(key)
-        waiting = [self.queues[each] for each in left if each not in ended]
-        if any(key not in each._messages for each in waiting):  # noqa: SLF001 - saves the building of known messages
-            new = message(resource, status, told)
+        self.tell(Notice(key, told.at, left, lambda: message(resource, status, told)))
+
+    def tell(self, notice: Notice) -> None:
+        """Take in which endpoints are still to be told of an event; one of more than a day ago is forgotten."""
+        key = notice.key
+        if not notice.left or self._clock() >= notice.at + GIVEN_UP_AFTER:
+            self.forget(key[0])
+            return
+        if self._keys.get(key[0], key) != key:
+            self.forget(key[0])
+        self._keys[key[0]] = key
+        ended = self.ended_of(key)
+        waiting = [self.queues[each] for each in notice.left if each not in ended]
+        if any(key not in each for each in waiting):
+            new = notice.message()
             for queue in waiting:
                 queue.add(new)
 
@@ -140,25 +89,29 @@ class Outbox:
         if key is None:
             return ()
         if resource.deleting:
-            shown = key[2] is AssetEvent.DELETED
+            shown = key[2] == AssetEvent.DELETED
         else:
             shown = told is not None and key == key_of(resource, resource.status, told)
-        return tuple(self._ended(key).values()) if shown else ()
+        return tuple(self.ended_of(key).values()) if shown else ()
 
-    def _ended(self, key: Key) -> dict[str, Delivery]:
+    def ended_of(self, key: Key) -> dict[str, Delivery]:
+        """Return the deliveries of an event that have ended, by endpoint, as long as it is known."""
         known, ended = self._deliveries.get(key[0], (None, {}))
         return ended if known == key else {}
 
     def ended(self, key: Key, delivery: Delivery) -> None:
-        """Record a delivery that has ended, for the next reconcile."""
+        """Record a delivery that has ended, for who writes it down."""
         uid = key[0]
         if self._keys.get(uid) != key:
             return
         self._deliveries.setdefault(uid, (key, {}))[1][delivery.endpoint] = delivery
-        self._on_delivery(uid)
+        if key[2] == PREDICTION_FAILED:
+            self.ended_predictions.put_nowait(key)
+        else:
+            self._on_delivery(uid)
 
     def forget(self, uid: str) -> None:
-        """Forget an import of which there is nothing to tell."""
+        """Forget an import, or a prediction, of which there is nothing to tell."""
         key = self._keys.pop(uid, None)
         self._deliveries.pop(uid, None)
         if key is not None:

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import kopf
+from mediaimport_api.event_records import FAILED_PREDICTION
 from mediaimport_runtime.kubernetes.client import TIMEOUT_S
 from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_operator.cluster import Cluster
+from mediaimport_operator.notify.failed_predictions import FailedPredictions
 from mediaimport_operator.notify.notifier import Notifier
 from mediaimport_operator.notify.poster import Poster
+from mediaimport_operator.notify.records import RecordWatch
 from mediaimport_operator.progress.log_follower import LOG_TIMEOUT_S, MAX_POLLS, MAX_STREAMS
 from mediaimport_operator.reconcile import sts
 from mediaimport_operator.reconcile.context import Context
@@ -140,11 +143,21 @@ class Operator:
     async def _notify(self) -> None:
         """Tell endpoints whenever this operator leads."""
         context = self.context
-        poster = Poster(context.settings.events.policy)
-        notifier = Notifier(context.outbox, poster, clock=context.clock, on_try=context.metrics.notification)
+        settings, outbox = context.settings, context.outbox
+        notifier = Notifier(
+            outbox, Poster(settings.events.policy), clock=context.clock, on_try=context.metrics.notification
+        )
+        predictions = FailedPredictions(context.cluster, settings.operator_namespace, outbox, settings.events)
+        records = RecordWatch(context.cluster, settings.operator_namespace, {FAILED_PREDICTION: predictions})
+
+        async def work() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for each in (notifier, predictions, records):
+                    tasks.create_task(each.run())
+
         while True:
             await self._lease.held.wait()
-            await run_until(notifier.run(), self._lease.lapsed)
+            await run_until(work(), self._lease.lapsed)
 
     async def stop(self) -> None:
         """Finish the running reconciles, then release the Lease. A second call does nothing more."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mediaimport_api.event_records import EVENT_TYPES
 from mediaimport_api.source_policy import DEFAULT_PORTS, SourcePolicy
-from mediaimport_api.status import MAX_ENDPOINTS, AssetEvent
+from mediaimport_api.status import MAX_ENDPOINTS
 from mediaimport_runtime.environment import BadSettingError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ VARIABLE = "EVENTS_ENDPOINTS"
 _DIRECTORY = "EVENTS_KEYS_DIRECTORY"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 _FIELDS = frozenset({"name", "url", "users", "types"})
-_TYPES = {each.type: each for each in AssetEvent}
 _KEY_FILES = ("current", "previous")
 _MIN_KEY_BYTES = 24
 """The least that Standard Webhooks allows."""
@@ -36,11 +36,11 @@ class Endpoint:
     keys: tuple[str, ...] = field(repr=False)
     users: frozenset[str] = frozenset()
     """Empty: all."""
-    events: frozenset[AssetEvent] = frozenset(AssetEvent)
+    types: frozenset[str] = frozenset(EVENT_TYPES)
 
-    def wants(self, user_id: str, event: AssetEvent) -> bool:
-        """Return whether it is told of that event of that user's asset."""
-        return event in self.events and (not self.users or user_id in self.users)
+    def wants(self, user_id: str, event_type: str) -> bool:
+        """Return whether it is told of that type of event (`asset.ready`) of that user."""
+        return event_type in self.types and (not self.users or user_id in self.users)
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class EventSettings:
             raise BadSettingError(f"{VARIABLE} has two endpoints of one name; give each its own")
         return cls(endpoints, policy)
 
-    def wanting(self, user_id: str, event: AssetEvent) -> tuple[Endpoint, ...]:
-        """Return the endpoints that are told of that event of that user's asset."""
-        return tuple(each for each in self.endpoints if each.wants(user_id, event))
+    def wanting(self, user_id: str, event_type: str) -> tuple[Endpoint, ...]:
+        """Return the endpoints that are told of that type of event (`asset.ready`) of that user."""
+        return tuple(each for each in self.endpoints if each.wants(user_id, event_type))
 
 
 def _listed(text: str) -> list[dict[str, Any]]:
@@ -89,10 +89,11 @@ def _endpoint(given: dict[str, Any], folder: Path, policy: SourcePolicy) -> Endp
             f"{VARIABLE}: the URL of {name} is refused: {refusal if isinstance(url, str) else 'none'}"
         )
     types = _words(given, "types")
-    if unknown_types := types - _TYPES.keys():
-        raise BadSettingError(f"{VARIABLE}: {name} has the type {min(unknown_types)}, which is none of {list(_TYPES)}")
-    events = frozenset(_TYPES[each] for each in types) or frozenset(AssetEvent)
-    return Endpoint(name, url, _keys(name, folder), _words(given, "users"), events)
+    if unknown_types := types - set(EVENT_TYPES):
+        raise BadSettingError(
+            f"{VARIABLE}: {name} has the type {min(unknown_types)}, which is none of {list(EVENT_TYPES)}"
+        )
+    return Endpoint(name, url, _keys(name, folder), _words(given, "users"), types or frozenset(EVENT_TYPES))
 
 
 def _url_refusal(url: str, policy: SourcePolicy) -> str | None:

@@ -690,3 +690,18 @@ def test_endpoints_keys_are_mounted_and_their_ports_opened(chart: Chart) -> None
     internet, private = opened[len(closed) :]
     assert internet["ports"] == [{"protocol": "TCP", "port": 8443}]
     assert private == {"to": [{"ipBlock": {"cidr": "10.96.0.0/16"}}]}
+
+
+def test_failed_predictions_are_recorded_and_read_only_for_endpoints(chart: Chart) -> None:
+    def rights(objects: list[Object]) -> tuple[list[str], bool]:
+        """Return the operator's rights to Leases, and whether the webhook records failures."""
+        (role,) = [each for each in objects if each["kind"] == "Role" and each["metadata"]["name"].endswith("-own")]
+        (webhook,) = [
+            each for each in objects if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-webhook")
+        ]
+        variables = webhook["spec"]["template"]["spec"]["containers"][0]["env"]
+        leases = next(each["verbs"] for each in role["rules"] if each["resources"] == ["leases"])
+        return leases, {"name": "TELL_FAILED_PREDICTIONS", "value": "true"} in variables
+
+    assert rights(chart.objects()) == (["get", "create", "update"], False)
+    assert rights(chart.objects(*ENDPOINT)) == (["get", "create", "update", "list", "watch", "patch"], True)

@@ -14,6 +14,7 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableEr
 from pydantic import ValidationError
 
 from mediaimport_webhook.generation.ends import WHOLE_LIFETIME, Ends
+from mediaimport_webhook.generation.failures import Failures
 from mediaimport_webhook.generation.idempotency import Claims
 from mediaimport_webhook.generation.inline import InlineFile, is_too_large
 from mediaimport_webhook.generation.outputs import Output, announce_outputs, generated_manifest, media_outputs
@@ -39,6 +40,8 @@ _MAX_WAIT_S = 8.0
 _RETRY_AFTER_S = 5
 _MAX_OUTPUTS = 500
 _EVENT_TIMEOUT_S = 2.0
+_NOT_SUCCEEDED, _NO_MEDIA, _REFUSED = "PredictionNotSucceeded", "NoMediaOutput", "OutputRefused"
+"""Reasons for which no asset comes of a prediction."""
 _NOT_ACCEPTED = frozenset({CreationOutcome.REFUSED, CreationOutcome.TAKEN})
 _NOT_IMPORTED = _NOT_ACCEPTED | {CreationOutcome.DELETED}
 
@@ -119,6 +122,7 @@ class Intake:
         records: Records,
         default_user_id: str,
         input_provenance: InputProvenance = "full",
+        tells_failures: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
@@ -126,6 +130,7 @@ class Intake:
         self._incoming = incoming
         self._tokens = tokens
         self._ends = Ends(records)
+        self._failures = Failures(records, clock=clock) if tells_failures else None
         self._claims = Claims(records)
         self._default_owner = Owner(default_user_id)
         self._input_provenance = input_provenance
@@ -163,11 +168,11 @@ class Intake:
             return IntakeResult("ignored", reason=f"its state is {prediction.state}")
         if prediction.outcome is PredictionOutcome.FAILED:
             await self.record_end(prediction, token)
-            return await self._ignore(prediction, "PredictionNotSucceeded", f"its state is {prediction.state}")
+            return await self._ignore(prediction, _NOT_SUCCEEDED, f"its state is {prediction.state}")
         outputs = media_outputs(prediction.output)
         if not outputs:
             await self.record_end(prediction, token)
-            return await self._ignore(prediction, "NoMediaOutput", "its output has no URL of a file")
+            return await self._ignore(prediction, _NO_MEDIA, "its output has no URL of a file")
         if len(outputs) > _MAX_OUTPUTS:
             detail = f"of {len(outputs)} outputs the first {_MAX_OUTPUTS} are imported"
             await self._report(prediction, "TooManyOutputs", detail)
@@ -180,13 +185,22 @@ class Intake:
         return IntakeResult("imported", outputs=results)
 
     async def record_end(self, prediction: Prediction, token: OwnerToken | None) -> None:
-        """Record the end of a prediction without assets that has an owner, once; UnavailableError."""
+        """Record the end of a prediction without assets, once; UnavailableError.
+
+        Endpoints are told of it; a user who asks, only if the prediction has an owner.
+        """
+        if self._failures is not None:
+            reason = _NOT_SUCCEEDED if prediction.outcome is PredictionOutcome.FAILED else _NO_MEDIA
+            owner = self._default_owner if token is None else token.owner
+            await self._failures.record(prediction, owner, reason)
         if token is not None:
             await self._ends.record(prediction, token.owner)
 
     async def _record_imported(self, prediction: Prediction, owner: Owner, results: tuple[OutputResult, ...]) -> None:
         """Record an end that the assets may not tell: a single asset that was accepted tells it by itself."""
         accepted = sum(each.created.outcome not in _NOT_ACCEPTED for each in results)
+        if not accepted and self._failures is not None:
+            await self._failures.record(prediction, owner, _REFUSED)
         if accepted < len(results):
             await self._ends.record(prediction, owner, accepted=accepted)
         elif accepted > 1:
@@ -218,7 +232,7 @@ class Intake:
             async with self._creations:
                 created = await self._created(prediction, output, made.manifest, made.inline)
         if created.outcome in _NOT_ACCEPTED:
-            await self._report(prediction, "OutputRefused", f"output {output.pointer or '/'}: {created.message}")
+            await self._report(prediction, _REFUSED, f"output {output.pointer or '/'}: {created.message}")
         return OutputResult(output, created)
 
     async def _created(

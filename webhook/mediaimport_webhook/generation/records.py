@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Cluster, Resource
 
 log = logging.getLogger(__name__)
-_LABEL_RECORD = f"{names.GROUP}/record"
 _LABEL_EXPIRES = f"{names.GROUP}/expires"
-_ANNOTATION_DATA = f"{names.GROUP}/record"
 _CLEANUP_INTERVAL = timedelta(hours=1)
 _CHECK_INTERVAL_S = 600
 MAX_LIFETIME = timedelta(days=7)
@@ -58,7 +56,7 @@ class Records:
 
     async def count(self, kind: str, user_id: str) -> int:
         """Return the number of a user's records of a kind, some hundred at most; UnavailableError."""
-        return len(await self._cluster.lease_names(f"{_LABEL_RECORD}={kind},{names.LABEL_USER}={user_id}"))
+        return len(await self._cluster.lease_names(f"{names.LABEL_RECORD}={kind},{names.LABEL_USER}={user_id}"))
 
     async def get(self, name: str) -> Record | None:
         """Return the record, None if there is none; UnavailableError."""
@@ -67,8 +65,9 @@ class Records:
 
     async def replace(self, record: Record, data: Mapping[str, str], *, kind: str | None = None) -> Record | None:
         """Replace the data of a record, None if somebody else has changed or deleted it; UnavailableError."""
-        labels = {} if kind is None else {"labels": {_LABEL_RECORD: kind}}
-        about = {"resourceVersion": record.version, "annotations": {_ANNOTATION_DATA: json.dumps(dict(data))}} | labels
+        labels = {} if kind is None else {"labels": {names.LABEL_RECORD: kind}}
+        annotations = {names.ANNOTATION_RECORD: json.dumps(dict(data))}
+        about = {"resourceVersion": record.version, "annotations": annotations} | labels
         try:
             lease = await self._cluster.patch_lease(record.name, {"metadata": about})
         except ConflictError:
@@ -92,7 +91,7 @@ class Records:
             return
         self._cleaned_at = now
         kept_days = ",".join(_day(now + timedelta(days=days)) for days in range(MAX_LIFETIME.days + 1))
-        selector = f"{_LABEL_RECORD},{_LABEL_EXPIRES},{_LABEL_EXPIRES} notin ({kept_days})"
+        selector = f"{names.LABEL_RECORD},{_LABEL_EXPIRES},{_LABEL_EXPIRES} notin ({kept_days})"
         deleted: set[str] = set()
         try:
             # What somebody's finalizer holds stays on the page.
@@ -106,7 +105,7 @@ class Records:
 
 def _record(lease: Resource) -> Record:
     about = lease["metadata"]
-    data = json.loads(about.get("annotations", {}).get(_ANNOTATION_DATA, "{}"))
+    data = json.loads(about.get("annotations", {}).get(names.ANNOTATION_RECORD, "{}"))
     return Record(about["name"], about["resourceVersion"], data)
 
 
@@ -122,10 +121,10 @@ def _manifest(name: str, data: Mapping[str, str], kind: str, lifetime: timedelta
             "name": name,
             "labels": {
                 names.MANAGED_BY: "mediaimport-webhook",
-                _LABEL_RECORD: kind,
+                names.LABEL_RECORD: kind,
                 _LABEL_EXPIRES: _day(now + lifetime),
             },
-            "annotations": {_ANNOTATION_DATA: json.dumps(dict(data))},
+            "annotations": {names.ANNOTATION_RECORD: json.dumps(dict(data))},
         },
         "spec": {
             "acquireTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),

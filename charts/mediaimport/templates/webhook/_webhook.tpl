@@ -72,6 +72,10 @@ env:
   value: {{ int64 .Values.importer.maxSizeBytes | quote }}
 - name: PROVENANCE_INPUT
   value: {{ .Values.provenance.input | quote }}
+{{- if .Values.events.endpoints }}
+- name: TELL_FAILED_PREDICTIONS
+  value: "true"
+{{- end }}
 {{- with .Values.webhook }}
 - name: PUBLIC_BASE_URL
   value: {{ .publicUrl | quote }}

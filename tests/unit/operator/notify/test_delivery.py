@@ -14,7 +14,6 @@ from uuid import UUID
 import pytest
 from mediaimport_api.names import STORED_OBJECTS_FINALIZER
 from mediaimport_api.source_policy import SourcePolicy
-from mediaimport_api.status import AssetEvent
 from mediaimport_operator.notify.notifier import Notifier
 from mediaimport_operator.notify.poster import Poster
 from mediaimport_operator.reconcile.context import Context
@@ -293,7 +292,8 @@ async def test_what_was_imported_before_there_were_endpoints_is_not_told(cluster
 
 
 @pytest.mark.parametrize(
-    "changes", [{"users": frozenset({"grace"})}, {"events": frozenset({AssetEvent.FAILED, AssetEvent.DELETED})}]
+    "changes",
+    [{"users": frozenset({"grace"})}, {"types": frozenset({"asset.failed", "asset.deleted", "prediction.failed"})}],
 )
 async def test_endpoint_is_told_of_its_users_and_types_only(
     cluster: FakeCluster, build: Build, changes: dict[str, Any]

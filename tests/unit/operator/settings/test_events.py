@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mediaimport_api.status import AssetEvent
+from mediaimport_api.event_records import EVENT_TYPES
 from mediaimport_operator.settings.events import EventSettings
 from mediaimport_runtime.environment import BadSettingError, Environment
 
@@ -34,11 +34,11 @@ def test_without_variables_nobody_is_told() -> None:
 
 def test_endpoint_is_told_of_all_unless_users_or_types_are_named(keys: Path) -> None:
     (crm,) = read(keys, CRM).endpoints
-    assert all(crm.wants("anyone", each) for each in AssetEvent)
+    assert all(crm.wants("anyone", each) for each in EVENT_TYPES)
     (limited,) = read(keys, CRM | {"users": ["ada"], "types": ["asset.failed"]}).endpoints
-    assert limited.wants("ada", AssetEvent.FAILED)
-    assert not limited.wants("ada", AssetEvent.READY)
-    assert not limited.wants("grace", AssetEvent.FAILED)
+    assert limited.wants("ada", "asset.failed")
+    assert not limited.wants("ada", "asset.ready")
+    assert not limited.wants("grace", "asset.failed")
 
 
 def test_current_key_comes_first_and_neither_is_shown(keys: Path) -> None:

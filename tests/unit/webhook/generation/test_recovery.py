@@ -45,6 +45,7 @@ class World:
         self.whole: dict[str, httpx.Response] = {}
         """Answers to requests for a prediction alone."""
         self.input_provenance: InputProvenance = "full"
+        self.tells_failures = False
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(str(request.url))
@@ -66,6 +67,7 @@ class World:
             records=Records(cluster),
             default_user_id="default",
             input_provenance=self.input_provenance,
+            tells_failures=self.tells_failures,
         )
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._answer)) as http:
             replicate = Replicate(Settings.read(Environment(least)), http)
@@ -194,6 +196,16 @@ def test_failure_whose_callback_never_came_is_recorded(webhook: RunningWebhook, 
     assert found is not None
     assert (found.prediction.error, found.owner) == ("out of rabbits", Owner("alice", ("fun",)))
     assert len(webhook.cluster.leases) == 1
+
+
+def test_failure_whose_callback_never_came_is_recorded_for_endpoints_once(
+    webhook: RunningWebhook, prediction: Make
+) -> None:
+    world = World(webhook, [prediction(status="failed", output=None, **completed(5))])
+    world.tells_failures = True
+    assert (world.recover(), world.recover()) == (Recovered(1, 0),) * 2
+    kinds = [each["metadata"]["labels"]["mediaimport.dev/record"] for each in webhook.cluster.leases.values()]
+    assert sorted(kinds) == ["failed-prediction", "prediction-end"]
 
 
 def test_success_without_media_whose_callback_never_came_is_recorded(webhook: RunningWebhook, prediction: Make) -> None:
