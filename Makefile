@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := crds runtime operator importer prober webhook checks dev tests examples
+SOURCES := crds runtime operator importer prober webhook checks dev tests examples clients/python
 # The one folder outside the checkout: pip and uv, too, keep there what they have downloaded.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mediaimport
 export PIP_CACHE_DIR ?= $(CACHE)/pip

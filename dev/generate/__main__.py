@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mediaimport_api import crd
 from mediaimport_webhook.http import openapi
 
-from dev.generate import environment, problems, reasons, resource, sidecar, values
+from dev.generate import client_types, environment, problems, reasons, resource, sidecar, values
 from dev.release import licences, version
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "charts/mediaimport/files/mediaimports.yaml": crd.render,
     "charts/mediaimport/README.md": values.page,
     "docs/openapi.json": openapi.render,
+    "clients/python/mediaimport_client/types.py": client_types.page,
     "docs/sidecar.schema.json": sidecar.page,
     "docs/reference/resource.md": resource.page,
     "docs/reference/reasons.md": reasons.page,

@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACES = {
     "Dockerfile": (r'image\.version="', 2),
     "charts/mediaimport/Chart.yaml": (r"^(?:version|appVersion): |image: mediaimport(?:-ffmpeg)?:", 4),
+    "clients/python/pyproject.toml": (r'^version = "', 1),
+    "clients/typescript/package.json": (r'"version": "', 1),
+    "clients/typescript/package-lock.json": (r'"name": "mediaimport-client",\n +"version": "', 2),
     "README.md": (r"YOUR/mediaimport-ffmpeg:", 1),
     "docs/install.md": (r"YOUR/mediaimport(?:-ffmpeg)?:", 4),
     "docs/gitops.md": (r"(?:targetRevision: |tag: )v", 2),

@@ -36,7 +36,19 @@ def test_end_to_end_tests_can_be_imported() -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    ["checks", "crds", "dev", "importer", "operator", "prober", "runtime", "tests/e2e", "tests/support", "webhook"],
+    [
+        "checks",
+        "clients",
+        "crds",
+        "dev",
+        "importer",
+        "operator",
+        "prober",
+        "runtime",
+        "tests/e2e",
+        "tests/support",
+        "webhook",
+    ],
 )
 def test_every_ignored_rule_has_a_reason(folder: str) -> None:
     """The form is `# noqa: CODE - reason`."""

@@ -1,4 +1,4 @@
-"""The receiver of docs/events.md in Python, run as it is. The one in TypeScript is compiled in tests/e2e/docs."""
+"""The receiver of docs/events.md in Python, run as it is. The one in TypeScript is compiled in tests/e2e/clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_receiver_takes_each_event_once_and_no_forged_one(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("language", "file"),
-    [("python", "examples/receive_events.py"), ("ts", "clients/typescript/receive-events.ts")],
+    [("python", "examples/receive_events.py"), ("ts", "clients/typescript/examples/receive-events.ts")],
 )
 def test_page_shows_the_receiver_as_it_is(language: str, file: str) -> None:
     assert f"```{language}\n{(ROOT / file).read_text()}```\n" in (ROOT / "docs/events.md").read_text()

@@ -1,6 +1,6 @@
 // Requests to the API. The token lives in sessionStorage: it is in no URL, no cookie, and ends with the tab.
 
-/** @typedef {import("../../../clients/typescript/api.js").components} components */
+/** @typedef {import("../../../clients/typescript/src/api.js").components} components */
 /** @typedef {components["schemas"]["Asset"]} Asset */
 /** @typedef {components["schemas"]["AssetList"]} AssetList */
 /** @typedef {components["schemas"]["BegunUpload"]} BegunUpload */

@@ -5,7 +5,7 @@ from mediaimport_api.reasons import Reason
 from mediaimport_operator.settings.operator import Settings
 from mediaimport_runtime.environment import Environment
 
-from dev.generate import environment, markdown, reasons, resource, values
+from dev.generate import client_types, environment, markdown, reasons, resource, values
 
 VALUES = """\
 # What is kept.
@@ -66,3 +66,13 @@ def test_required_is_what_a_program_does_not_start_without(name: str) -> None:
 
 def test_bar_in_a_cell_does_not_end_it() -> None:
     assert markdown.table(["a"], [["x|y"]]) == "| a |\n| --- |\n| x\\|y |\n"
+
+
+def test_type_of_the_client_is_what_a_schema_allows() -> None:
+    page = client_types.page()
+    assert "    progress: Progress | None\n" in page
+    assert '    type: Literal["video", "image", "audio", "model3d", "document", "archive", "file"] | None\n' in page
+    assert "    generation: NotRequired[Generation]\n" in page
+    assert client_types.type_of({"type": "object", "additionalProperties": {"type": "integer"}}) == "dict[str, int]"
+    assert client_types.type_of({"type": "array", "items": {"const": 1}}) == "list[Literal[1]]"
+    assert client_types.type_of({}) == "Any"

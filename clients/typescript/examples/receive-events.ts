@@ -1,4 +1,4 @@
-// A receiver of MediaImport's events, without a dependency: `SIGNING_KEY=whsec_… PORT=8000 node build/receive-events.js`
+// A receiver of MediaImport's events, without a dependency: `SIGNING_KEY=whsec_… PORT=8000 node build/examples/receive-events.js`
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 

@@ -1,8 +1,4 @@
-import type { components } from "./api.js";
-
-type Asset = components["schemas"]["Asset"];
-type Accepted = components["schemas"]["AcceptedImport"];
-type Problem = components["schemas"]["ProblemDetails"];
+import type { AcceptedImport, Asset, Problem } from "mediaimport-client";
 
 const base = process.env["MEDIAIMPORT_URL"] ?? "http://127.0.0.1:8080";
 const headers = {
@@ -39,7 +35,7 @@ async function ready(id: string, onProgress: (percent: number) => void): Promise
 
 const url = process.argv[2] ?? "";
 const body = JSON.stringify({ url, name: "film.mp4", type: "video" });
-const { asset_id } = await ask<Accepted>("/api/v1/media/import-from-url", { method: "POST", body });
+const { asset_id } = await ask<AcceptedImport>("/api/v1/media/import-from-url", { method: "POST", body });
 const { metadata, ...asset } = await ready(asset_id, (percent) => console.error(`${percent} %`));
 console.log(`${asset.name}: ${metadata.width}x${metadata.height}, ${metadata.duration} s, ${metadata.codec}`);
 console.log(asset.url);

@@ -1,0 +1,207 @@
+"""The client for programs with an event loop of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import asynccontextmanager
+from typing import IO, TYPE_CHECKING, Any, Self, cast
+
+import httpx
+
+from mediaimport_client import calls
+from mediaimport_client.errors import ProblemError
+from mediaimport_client.stream import StreamEvent, StreamParser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from mediaimport_client import types
+    from mediaimport_client.calls import Call
+
+_PIECE_BYTES = 256 * 1024
+
+
+class AsyncMediaImport:
+    """One installation of MediaImport, as one user. Use it in an `async with`, or `aclose` it."""
+
+    def __init__(
+        self, url: str, token: str | Callable[[], str], *, retries: int = 3, http: httpx.AsyncClient | None = None
+    ) -> None:
+        """Return a client. A token that is a function is asked before each request, so that it may renew it.
+
+        `retries` counts further tries of a request that is repeatable. `http` sends the requests, also to the store.
+        """
+        self._url, self._token, self._retries = url, token, retries
+        self._http = http or httpx.AsyncClient()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def import_url(
+        self,
+        url: str,
+        *,
+        idempotency_key: str | None = None,
+        **fields: Any,  # noqa: ANN401 - see ImportRequest
+    ) -> types.AcceptedImport:
+        """Import a URL; `fields` are those of ImportRequest. A request that is sent again makes no second import."""
+        return cast("types.AcceptedImport", await self._json(calls.import_url({"url": url, **fields}, idempotency_key)))
+
+    async def import_many(self, requests: Sequence[Mapping[str, Any]]) -> list[types.BatchedImport]:
+        """Import up to 100 URLs; the answers are in the order of the requests, each accepted or a problem."""
+        return cast("types.BatchedImports", await self._json(calls.import_many(requests)))["imports"]
+
+    async def upload(
+        self,
+        file: IO[bytes],
+        *,
+        size_bytes: int,
+        **fields: Any,  # noqa: ANN401 - see UploadRequest
+    ) -> types.AcceptedImport:
+        """Upload a file of that size to the store, and import it; `fields` are those of UploadRequest."""
+        begun = cast("types.BegunUpload", await self._json(calls.begin_upload(size_bytes, fields)))
+        length = {"Content-Length": str(size_bytes)}
+        stored = await self._http.put(begun["url"], headers={**length, **begun["headers"]}, content=_pieces(file))
+        if not stored.is_success:
+            raise calls.problem_of(stored)
+        return cast("types.AcceptedImport", await self._json(calls.complete_upload(begun["id"])))
+
+    async def generate(
+        self,
+        alias: str,
+        given: Mapping[str, Any],
+        *,
+        tags: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> types.StartedPrediction:
+        """Start a prediction of a model by its alias; `wait_for_job` has its assets."""
+        return cast("types.StartedPrediction", await self._json(calls.generate(alias, given, tags, idempotency_key)))
+
+    async def job(self, job_id: str) -> types.Job:
+        """Return a prediction with its assets, as they are now."""
+        return cast("types.Job", await self._json(calls.job(job_id)))
+
+    async def wait_for_job(self, job_id: str, *, timeout_s: float = math.inf) -> types.Job:
+        """Return a prediction once all its assets are stored; GenerationFailedError, WaitTimeoutError."""
+        end, pause_s = time.monotonic() + timeout_s, calls.FIRST_POLL_S
+        while not calls.done(job := await self.job(job_id)):
+            left_s = end - time.monotonic()
+            calls.check_time(left_s, f"the prediction {job_id} is not ready")
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(1.5 * pause_s, calls.LONGEST_POLL_S)
+        return job
+
+    async def get(self, asset_id: str, *, download: bool = False) -> types.Asset:
+        """Return an asset as it is now. With `download`, its URL makes a browser save the file."""
+        query = {"download": download or None}
+        return cast("types.Asset", await self._json(calls.Call("GET", calls.media(asset_id), query)))
+
+    async def wait(
+        self,
+        asset_id: str,
+        *,
+        timeout_s: float = math.inf,
+        on_progress: Callable[[types.Asset], None] = lambda _: None,
+    ) -> types.Asset:
+        """Return an asset once it is stored; AssetFailedError, WaitTimeoutError. `on_progress` gets earlier states."""
+        end, etag = time.monotonic() + timeout_s, None
+        while True:
+            response = await self._send(calls.waiting(asset_id, etag, end - time.monotonic()))
+            if response.is_success:
+                asset, etag = cast("types.Asset", response.json()), response.headers.get("etag")
+                if calls.ready(asset):
+                    return asset
+                on_progress(asset)
+            calls.check_time(end - time.monotonic(), f"the asset {asset_id} is not stored")
+
+    async def page(self, *, cursor: str | None = None, **filters: Any) -> types.AssetList:  # noqa: ANN401 - those of the list
+        """Return one page of the assets that pass the filters."""
+        return cast("types.AssetList", await self._json(calls.page(filters, cursor)))
+
+    async def list(self, **filters: Any) -> AsyncIterator[types.Asset]:  # noqa: ANN401 - those of the list
+        """Yield all assets that pass the filters, page by page as they are asked for."""
+        cursor = None
+        while True:
+            page = await self.page(cursor=cursor, **filters)
+            for each in page["assets"]:
+                yield each
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    async def retry(self, asset_id: str) -> types.AcceptedImport:
+        """Run the import of an asset again that has ended."""
+        call = calls.Call("POST", f"{calls.media(asset_id)}/retry", repeatable=False)
+        return cast("types.AcceptedImport", await self._json(call))
+
+    async def delete(self, asset_id: str) -> None:
+        """Delete an asset and its stored files."""
+        await self._send(calls.Call("DELETE", calls.media(asset_id)))
+
+    async def stats(self) -> types.Stats:
+        """Return counts, bytes and the newest failures."""
+        return cast("types.Stats", await self._json(calls.Call("GET", "/api/v1/stats")))
+
+    async def events(self, *, last_event_id: str | None = None) -> AsyncIterator[StreamEvent]:
+        """Yield each asset whenever it changes, over reconnections; ProblemError if the server refuses.
+
+        The first event is Reset: list the assets then, and apply what comes. With the `last_event_id` of an earlier
+        stream, what was missed comes instead.
+        """
+        retry_s = StreamParser().retry_s
+        while True:
+            error: Exception | None = None
+            try:
+                async with self._opened(calls.follow(last_event_id)) as response:
+                    parser = StreamParser(retry_s)
+                    async for piece in response.aiter_bytes():
+                        for event in parser.feed(piece):
+                            last_event_id = event.last_event_id or last_event_id
+                            yield event
+                        retry_s = parser.retry_s
+            except (httpx.TransportError, ProblemError) as failed:
+                error = failed
+            await asyncio.sleep(calls.reconnect_s(error, retry_s))
+
+    async def _json(self, call: Call) -> object:
+        return (await self._send(call)).json()
+
+    async def _send(self, call: Call) -> httpx.Response:
+        """Return the answer, its body read; ProblemError after the tries that make sense."""
+        attempt = 0
+        while True:
+            try:
+                async with self._opened(call) as response:
+                    await response.aread()
+                    return response
+            except (httpx.TransportError, ProblemError) as error:
+                await asyncio.sleep(calls.pause_s(call, error, attempt, self._retries))
+            attempt += 1
+
+    @asynccontextmanager
+    async def _opened(self, call: Call) -> AsyncIterator[httpx.Response]:
+        token = self._token if isinstance(self._token, str) else self._token()
+        request = self._http.build_request(**call.arguments(self._url, token))
+        response = await self._http.send(request, stream=True)
+        try:
+            if not calls.is_success(response):
+                await response.aread()
+                raise calls.problem_of(response)
+            yield response
+        finally:
+            await response.aclose()
+
+
+async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+    """Yield the file, read outside the event loop."""
+    while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+        yield piece

@@ -1,0 +1,336 @@
+"""Bodies of the API, as typed dicts. Written by `make generate` from the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+MediaType = Literal["auto", "video", "image", "audio", "model3d", "document", "archive", "file"]
+"""The kind of file that the author expects; `auto` and `file` accept every kind."""
+
+Phase = Literal["Pending", "Queued", "Importing", "Waiting", "Ready", "Failed", "Suspended"]
+"""The state in one word, for people; derived from conditions."""
+
+Step = Literal["connect", "download", "probe", "thumbnail", "commit"]
+"""The steps of an import, in order."""
+
+ThumbnailFrame = Literal["first", "skipBlack"]
+"""The frame that becomes the thumbnail."""
+
+Undescribed = Literal["Keep", "Refuse"]
+"""The fate of a file that cannot be described: no media, or media that ffprobe cannot read."""
+
+
+class AcceptedImport(TypedDict):
+    """Accepted import; nothing has been downloaded yet."""
+
+    asset_id: str
+    import_job_id: str
+    status: Literal["uploading", "ready", "failed"]
+
+
+class Alive(TypedDict):
+    """Liveness."""
+
+    status: Literal["ok"]
+
+
+class AnyAssetEvent(TypedDict):
+    """One event of the stream of all assets."""
+
+    event: Literal["asset", "gone", "reset"]
+    """`gone` if an asset is deleted; `reset` if the client is to list its assets, as it does first."""
+    id: NotRequired[str]
+    """For Last-Event-ID; absent where others of that moment follow."""
+    data: str
+    """The asset as JSON; its `id` alone of `gone`, `{}` of `reset`."""
+
+
+class Asset(TypedDict):
+    """One asset, from the request on."""
+
+    id: str
+    name: str
+    status: Literal["uploading", "ready", "failed"]
+    url: str | None
+    """Presigned, until expires_at; null unless stored."""
+    thumbnail_url: str | None
+    """Presigned JPEG; null where there is none."""
+    type: Literal["video", "image", "audio", "model3d", "document", "archive", "file"] | None
+    metadata: Metadata
+    progress: Progress | None
+    phase: Phase
+    reason: str | None
+    """Reason of the Ready condition, one word."""
+    tags: list[str]
+    job_id: str | None
+    """The prediction that generated it."""
+    import_job_id: str
+    """The MediaImport's name."""
+    created_at: str
+    expires_at: str | None
+    """When the URLs stop working; ask again for new ones."""
+    broken: str | None
+    """What of the resource cannot be shown, and why; null if all is."""
+    generation: NotRequired[Generation]
+    """Only where one asset is shown, and a generator made it."""
+
+
+class AssetEvent(TypedDict):
+    """One event of a stream of Server-Sent Events."""
+
+    event: Literal["asset", "gone"]
+    """`gone` if the asset goes; it is the last event."""
+    id: NotRequired[str]
+    """The asset's version, for Last-Event-ID."""
+    data: str
+    """The asset as JSON; `{}` of `gone`."""
+
+
+class AssetList(TypedDict):
+    """One page, newest first unless `sort` says otherwise."""
+
+    assets: list[Asset]
+    next: str | None
+    """The next page's cursor; null on the last."""
+
+
+class BatchedImport(TypedDict):
+    """Answer to one import of many: what import-from-url had answered."""
+
+    status: int
+    """202, or that of the problem."""
+    accepted: AcceptedImport | None
+    """Null if there is no import."""
+    problem: ProblemDetails | None
+    """Null if there is an import."""
+
+
+class BatchedImports(TypedDict):
+    """Answers to many imports, in the order of the request."""
+
+    imports: list[BatchedImport]
+
+
+class BegunUpload(TypedDict):
+    """Upload that waits for its file."""
+
+    id: str
+    """Of the upload, and of the asset that it becomes."""
+    method: Literal["PUT"]
+    url: str
+    """Presigned, until expires_at; for size_bytes bytes and no others."""
+    headers: dict[str, str]
+    """Headers that the PUT has to have, with these values."""
+    expires_at: str
+    """When the URL stops working; begin another upload then."""
+
+
+class CallbackResult(TypedDict):
+    """Result of a callback; all of it is persisted."""
+
+    status: Literal["imported", "ignored"]
+    assets: list[OutputResult]
+    reason: NotRequired[str]
+
+
+class ExpectedMedia(TypedDict):
+    """Properties of the media that the caller knows; other media fails the import."""
+
+    sha256: NotRequired[str | None]
+    size_bytes: NotRequired[int | None]
+
+
+class FailedImport(TypedDict):
+    """Failed import."""
+
+    id: str
+    name: str
+    reason: str | None
+    error: str | None
+    created_at: str
+
+
+class FieldProblem(TypedDict):
+    """Error of one field."""
+
+    pointer: str
+    """JSON Pointer into the body, or ?name for a query parameter."""
+    detail: str
+
+
+class Generation(TypedDict):
+    """Recipe of a generated asset: what its generator said of the making."""
+
+    provider: str
+    id: str
+    """Id of the prediction."""
+    pointer: str
+    """JSON Pointer into the prediction's output."""
+    model: str | None
+    version: str | None
+    input: dict[str, Any] | None
+    """Input of the model, as the service records it; a long text or data: URI is {sha256, bytes}; null if nothing
+    is recorded."""
+    metrics: dict[str, Any] | None
+    seed: int | str | None
+    """A text beyond 2^53 - 1, which not every reader keeps exactly."""
+    created_at: str | None
+    started_at: str | None
+    completed_at: str | None
+    truncated: bool
+    """True if something did not fit and was left out."""
+
+
+class ImportBatch(TypedDict):
+    """Imports of many URLs."""
+
+    imports: list[dict[str, Any]]
+    """Each as the body of import-from-url has it, and `idempotency_key` instead of the header."""
+
+
+class ImportRequest(TypedDict):
+    """Import of a URL. A caller sets neither owner nor provider."""
+
+    url: str
+    name: NotRequired[str | None]
+    type: NotRequired[MediaType]
+    metadata: NotRequired[dict[str, Any] | None]
+    tags: NotRequired[list[str] | None]
+    expected: NotRequired[ExpectedMedia | None]
+    thumbnail: NotRequired[ThumbnailRequest | None]
+    undescribed: NotRequired[Undescribed]
+    """Refuse fails the import of what is no media that can be described."""
+    source_headers_secret: NotRequired[str | None]
+
+
+class Job(TypedDict):
+    """Prediction and its assets."""
+
+    job_id: str
+    status: Literal["generating", "uploading", "ready", "failed"]
+    provider_status: str | None
+    """The generator's own word; null where it is unknown."""
+    outputs_expected: int | None
+    """Number of assets that the prediction makes; null until it has succeeded."""
+    error: str | None
+    tags: list[str]
+    assets: list[Asset]
+
+
+class Metadata(TypedDict):
+    """Measured values, merged over the caller's own metadata: measured keys win."""
+
+    duration: float | None
+    """Seconds."""
+    width: int | None
+    """As a viewer sees it, after rotation."""
+    height: int | None
+    codec: str | None
+    bitrate: int | None
+    """Bits per second."""
+    frame_rate: float | None
+    """Frames per second."""
+    format: str | None
+    """Ffprobe's name of the container; the extension of a file that it cannot read."""
+    aspect_ratio: str | None
+    animated: bool | None
+    """True for an image that moves; its `duration` says how long."""
+    size_bytes: int | None
+    content_type: str | None
+    sha256: str | None
+    error: str | None
+    """Why it failed, for people; null unless status is failed."""
+
+
+class OutputResult(TypedDict):
+    """Result for one media URL of the output."""
+
+    pointer: str
+    """JSON Pointer into the output."""
+    asset_id: str | None
+    outcome: Literal["created", "duplicate", "taken", "refused", "deleted", "gone"]
+
+
+class ProblemDetails(TypedDict):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    """What happened, and what to do."""
+    errors: NotRequired[list[FieldProblem]]
+    setting: NotRequired[str]
+    """The missing settings of this service."""
+    request_id: NotRequired[str]
+    """As in X-Request-Id and in this service's log."""
+
+
+class Progress(TypedDict):
+    """Progress of the running attempt."""
+
+    step: Step
+    percent: int | None
+    bytes_done: int | None
+    bytes_total: int | None
+    message: str | None
+    """What the importer waits for; null while it works."""
+    updated_at: str | None
+
+
+class Ready(TypedDict):
+    """Readiness: the state of the read cache."""
+
+    synced: bool
+    last_event_age_s: float | None
+    imports: int
+
+
+class StartedPrediction(TypedDict):
+    """Prediction that was started."""
+
+    job_id: str
+    status: str
+    """The generator's own word."""
+
+
+class Stats(TypedDict):
+    """Counts and bytes of all assets that the caller sees."""
+
+    total: int
+    by_status: StatusCounts
+    by_type: dict[str, int]
+    stored_bytes: int
+    recent_failures: list[FailedImport]
+
+
+class StatusCounts(TypedDict):
+    """Assets by status."""
+
+    uploading: int
+    ready: int
+    failed: int
+
+
+class ThumbnailRequest(TypedDict):
+    """Size and frame of the thumbnail."""
+
+    width_pixels: NotRequired[int]
+    """Maximum; a smaller picture is not enlarged."""
+    frame: NotRequired[ThumbnailFrame]
+
+
+class UploadRequest(TypedDict):
+    """Upload that a caller begins. The store takes a file of this size, type and checksum alone."""
+
+    size_bytes: int
+    sha256: NotRequired[str | None]
+    content_type: NotRequired[str]
+    """Header of the PUT; the type of the asset is told by the bytes."""
+    name: NotRequired[str | None]
+    type: NotRequired[MediaType]
+    metadata: NotRequired[dict[str, Any] | None]
+    tags: NotRequired[list[str] | None]
+    thumbnail: NotRequired[ThumbnailRequest | None]
+    undescribed: NotRequired[Undescribed]
+    """Refuse fails the import of what is no media that can be described."""

@@ -1,0 +1,20 @@
+// The API's types under short names; `api.ts` is generated from the OpenAPI document.
+
+import type { components } from "./api.js";
+
+type Schemas = components["schemas"];
+
+/** A body as a caller sends it: what has a default may be left out. */
+type Sent<Body, Required extends keyof Body> = Pick<Body, Required> & Partial<Omit<Body, Required>>;
+
+export type AcceptedImport = Schemas["AcceptedImport"];
+export type Asset = Schemas["Asset"];
+export type AssetList = Schemas["AssetList"];
+export type BatchedImport = Schemas["BatchedImport"];
+export type ImportRequest = Sent<Schemas["ImportRequest"], "url">;
+export type Job = Schemas["Job"];
+export type Problem = Schemas["ProblemDetails"];
+export type StartedPrediction = Schemas["StartedPrediction"];
+export type Stats = Schemas["Stats"];
+export type UploadRequest = Sent<Schemas["UploadRequest"], "size_bytes">;
+export type BegunUpload = Schemas["BegunUpload"];

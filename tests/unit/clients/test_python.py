@@ -1,0 +1,334 @@
+"""The client in Python, with and without an event loop, against a running webhook and against one that is ill."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import io
+import itertools
+import json
+import time
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import standardwebhooks
+from mediaimport_client import (
+    AssetChanged,
+    AssetFailedError,
+    AssetGone,
+    AsyncMediaImport,
+    MediaImport,
+    ProblemError,
+    Reset,
+    WaitTimeoutError,
+    WebhookVerificationError,
+    verify_webhook,
+)
+from mediaimport_client.stream import StreamParser
+
+from tests.support.loopback_webhook import loopback_webhook
+from tests.support.webhook_process import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mediaimport_client.types import Asset
+
+ROOT = Path(__file__).parents[3]
+FILM = "https://example.com/film.mp4"
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER_KEY = "whsec_" + base64.b64encode(b"another key, of 32 bytes in all.").decode()
+
+
+class Driver:
+    """Calls either client from a synchronous test."""
+
+    def __init__(self, kind: type[MediaImport | AsyncMediaImport]) -> None:
+        self._kind = kind
+        self._runner = asyncio.Runner()
+        self._open: list[AsyncGenerator[Any, None]] = []
+        self.client: Any = None
+
+    def open(
+        self, url: str, token: str | Callable[[], str] = TOKEN, answer: Callable[[httpx.Request], Any] | None = None
+    ) -> Driver:
+        transport = None if answer is None else httpx.MockTransport(answer)
+        http = httpx.Client if self._kind is MediaImport else httpx.AsyncClient
+        self.client = self._kind(url, token, retries=2, http=http(transport=transport))  # type: ignore[arg-type]
+        return self
+
+    def __call__(self, name: str, /, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - either client's
+        result = getattr(self.client, name)(*arguments, **options)
+        return self._runner.run(result) if inspect.iscoroutine(result) else result
+
+    def iterate(self, name: str, **options: Any) -> Iterator[Any]:  # noqa: ANN401 - either client's
+        items = getattr(self.client, name)(**options)
+        if not isinstance(items, AsyncGenerator):
+            yield from items
+            return
+        self._open.append(items)
+        while True:
+            try:
+                yield self._runner.run(anext(items))
+            except StopAsyncIteration:
+                return
+
+    def close(self) -> None:
+        if isinstance(self.client, MediaImport):
+            self.client.close()
+        elif self.client is not None:
+            for each in self._open:
+                self._runner.run(each.aclose())
+            self._runner.run(self.client.aclose())
+        self._runner.close()
+
+    def imported(self, status: str) -> Asset:
+        """Return an asset that ended so: the stand-in for the operator lets one of four fail."""
+        while True:
+            accepted = self("import_url", FILM, name="film.mp4")
+            asset: Asset
+            try:
+                asset = self("wait", accepted["asset_id"], timeout_s=60)
+            except AssetFailedError as error:
+                asset = error.asset
+            if asset["status"] == status:
+                return asset
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with loopback_webhook(tmp_path_factory.mktemp("webhook")) as webhook:
+        yield webhook.url
+
+
+@pytest.fixture(params=[MediaImport, AsyncMediaImport])
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    made = Driver(request.param)
+    yield made
+    made.close()
+
+
+def test_import_is_waited_for_shown_listed_run_again_and_deleted(driver: Driver, url: str) -> None:
+    driver.open(url + "/", lambda: TOKEN)
+    asset = driver.imported("ready")
+    assert asset["metadata"]["codec"] == "h264"
+    assert driver("get", asset["id"], download=True)["url"] != asset["url"]
+    listed = [each["id"] for each in driver.iterate("list", status="ready", limit=1)]
+    assert asset["id"] in listed
+    assert len(listed) == len(set(listed))
+    assert [each["id"] for each in driver("page", ids=[asset["id"]])["assets"]] == [asset["id"]]
+    assert driver("retry", asset["id"])["asset_id"] == asset["id"]
+    driver("wait", asset["id"], timeout_s=60)
+    driver("delete", asset["id"])
+    with pytest.raises(ProblemError) as gone:
+        driver("get", asset["id"])
+    assert gone.value.slug == "deleted"
+    assert driver("stats")["total"] >= 0
+
+
+def test_failed_import_raises_its_reason(driver: Driver, url: str) -> None:
+    asset = driver.open(url).imported("failed")
+    with pytest.raises(AssetFailedError, match="The source is gone"):
+        driver("wait", asset["id"])
+
+
+def test_one_key_makes_one_import(driver: Driver, url: str) -> None:
+    driver.open(url)
+    first, second = (driver("import_url", FILM, idempotency_key="only-once") for _ in range(2))
+    assert first["asset_id"] == second["asset_id"]
+
+
+def test_many_imports_are_answered_in_their_order(driver: Driver, url: str) -> None:
+    answers = driver.open(url)("import_many", [{"url": FILM}, {"url": "file:///etc/passwd"}])
+    assert [each["status"] for each in answers] == [202, 422]
+
+
+def test_wrong_fields_are_named(driver: Driver, url: str) -> None:
+    with pytest.raises(ProblemError, match="/url") as refused:
+        driver.open(url)("import_url", "nothing")
+    assert (refused.value.status, refused.value.slug) == (422, "invalid-field")
+
+
+def test_prediction_starts_and_a_wait_for_it_ends_in_time(driver: Driver, url: str) -> None:
+    started = driver.open(url)("generate", "wan-video-t2v", {"prompt": "a rabbit"}, tags=["rabbit"])
+    assert driver("job", started["job_id"])["assets"] == []
+    with pytest.raises(WaitTimeoutError):
+        driver("wait_for_job", started["job_id"], timeout_s=0.01)
+
+
+def test_stream_tells_of_an_import_of_its_deletion_and_of_what_was_missed(driver: Driver, url: str) -> None:
+    events = driver.open(url).iterate("events")
+    assert isinstance(next(events), Reset)
+    asset_id = driver("import_url", FILM)["asset_id"]
+    of_it = (each for each in events if isinstance(each, AssetChanged) and each.asset["id"] == asset_id)
+    assert next(each for each in of_it if each.asset["status"] != "uploading")
+    driver("delete", asset_id)
+    gone = next(each for each in events if isinstance(each, AssetGone) and each.id == asset_id)
+    assert gone.last_event_id is not None
+    missed = driver("import_url", FILM)["asset_id"]
+    again = driver.iterate("events", last_event_id=gone.last_event_id)
+    seen = list(itertools.takewhile(lambda each: getattr(each, "asset", {}).get("id") != missed, again))
+    assert [each for each in seen if isinstance(each, Reset)] == []
+
+
+def test_refused_stream_is_an_error(driver: Driver, url: str) -> None:
+    with pytest.raises(ProblemError) as refused:
+        next(driver.open(url, "nobody's").iterate("events"))
+    assert refused.value.status == 401
+
+
+class Ill:
+    """A server that answers what a test says, in turn; an exception is a connection that broke."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.requests: list[httpx.Request] = []
+        self._answers = itertools.chain(answers, itertools.repeat(httpx.Response(503)))
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_request_is_sent_again_with_the_same_key(driver: Driver) -> None:
+    accepted = httpx.Response(202, json={"asset_id": "a"})
+    ill = Ill(httpx.Response(503, headers={"Retry-After": "0"}), httpx.ReadError("cut"), accepted)
+    assert driver.open("https://media.test/prefix/", answer=ill)("import_url", FILM) == {"asset_id": "a"}
+    assert {str(each.url) for each in ill.requests} == {"https://media.test/prefix/api/v1/media/import-from-url"}
+    assert len({each.headers["idempotency-key"] for each in ill.requests}) == 1
+
+
+def test_request_that_is_not_repeatable_is_sent_once_and_others_are_given_up(driver: Driver) -> None:
+    ill = Ill()
+    driver.open("https://media.test", answer=ill)
+    with pytest.raises(ProblemError) as refused:
+        driver("retry", "a")
+    assert (refused.value.status, refused.value.slug, len(ill.requests)) == (503, "", 1)
+    with pytest.raises(ProblemError):
+        driver("get", "a")
+    assert len(ill.requests) == 1 + 3
+
+
+def test_long_pause_is_left_to_the_caller(driver: Driver) -> None:
+    ill = Ill(httpx.Response(429, headers={"Retry-After": "3600"}))
+    with pytest.raises(ProblemError) as busy:
+        driver.open("https://media.test", answer=ill)("get", "a")
+    assert busy.value.retry_after_s == 3600
+
+
+def test_stream_comes_again_with_what_it_has_seen(driver: Driver) -> None:
+    def told(number: int) -> httpx.Response:
+        return httpx.Response(200, content=f'retry: 1\n\nid: {number}\nevent: gone\ndata: {{"id": "a"}}\n\n'.encode())
+
+    ill = Ill(told(1), httpx.ConnectError("away"), told(2), told(3))
+    events = driver.open("https://media.test", answer=ill).iterate("events")
+    assert [each.last_event_id for each in itertools.islice(events, 3)] == ["1", "2", "3"]
+    assert [each.headers.get("last-event-id") for each in ill.requests] == [None, "1", "1", "2"]
+
+
+def test_file_is_put_into_the_store_without_the_token(driver: Driver) -> None:
+    seen: list[tuple[str, str, str, bytes]] = []
+
+    def note(request: httpx.Request, body: bytes) -> httpx.Response:
+        seen.append((request.method, request.url.path, request.headers.get("authorization", ""), body))
+        put = {"id": "u1", "method": "PUT", "url": "https://store.test/o", "headers": {"Content-Type": "text/plain"}}
+        return httpx.Response(200, json=put | {"asset_id": "u1"})
+
+    async def async_answer(request: httpx.Request) -> httpx.Response:
+        return note(request, await request.aread())
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return note(request, request.read())
+
+    chosen = answer if driver._kind is MediaImport else async_answer
+    driver.open("https://media.test", "t", answer=chosen)
+    driver("upload", io.BytesIO(b"hello"), size_bytes=5, name="a.txt")
+    assert [each[:3] for each in seen] == [
+        ("POST", "/api/v1/media/uploads", "Bearer t"),
+        ("PUT", "/o", ""),
+        ("POST", "/api/v1/media/uploads/u1/complete", "Bearer t"),
+    ]
+    assert json.loads(seen[0][3]) == {"name": "a.txt", "size_bytes": 5}
+    assert seen[1][3] == b"hello"
+
+
+def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
+    def methods(kind: type) -> dict[str, list[str]]:
+        named = {name: each for name, each in vars(kind).items() if inspect.isfunction(each) and name[0] != "_"}
+        return {name.removeprefix("a"): list(inspect.signature(each).parameters) for name, each in named.items()}
+
+    assert methods(MediaImport) == methods(AsyncMediaImport)
+
+
+STREAM = (
+    "retry: 1500\n\n: still here\n\nid: 7\nevent: reset\ndata: {}\n\nevent: later\ndata: {}\n\n"
+    'event: asset\ndata: {"id":\ndata: "ü\u2028"}\n\nid: 9\r\nevent: gone\r\ndata: {"id": "b"}\r\n\r\nevent: gone\n'
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_events_come_whole_however_the_network_cuts_them(size: int) -> None:
+    parser, content = StreamParser(), STREAM.encode()
+    pieces = (content[start : start + size] for start in range(0, len(content), size))
+    found = [event for piece in pieces for event in parser.feed(piece)]
+    assert found == [Reset("7"), AssetChanged({"id": "ü\u2028"}, None), AssetGone("b", "9")]  # type: ignore[typeddict-item]
+    assert parser.retry_s == 1.5
+
+
+BODY = '{"type": "asset.ready", "data": {"name": "Füße 🦶.mp4"}}'
+
+
+def signed(body: str = BODY, *, key: str = KEY, at: float | None = None) -> dict[str, str]:
+    moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+    signature = standardwebhooks.Webhook(key).sign("msg_1", moment, body)
+    return {
+        "Webhook-Id": "msg_1",
+        "Webhook-Timestamp": str(int(moment.timestamp())),
+        "Webhook-Signature": signature,
+    }
+
+
+def test_signed_event_is_returned_while_keys_rotate_too() -> None:
+    event = verify_webhook(BODY.encode(), signed(), KEY)
+    assert event["type"] == "asset.ready"
+    assert event["data"]["name"] == "Füße 🦶.mp4"
+    assert verify_webhook(BODY.encode(), signed(), OTHER_KEY, KEY)["type"] == "asset.ready"
+    two = signed()
+    two["Webhook-Signature"] = f"{signed(key=OTHER_KEY)['Webhook-Signature']} {two['Webhook-Signature']}"
+    assert verify_webhook(BODY.encode(), two, KEY)["type"] == "asset.ready"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (BODY.replace("ready", "failed"), signed()),
+        (BODY, signed(key=OTHER_KEY)),
+        (BODY, signed(at=time.time() - 301)),
+        (BODY, signed() | {"Webhook-Id": "msg_2"}),
+        (BODY, signed() | {"Webhook-Signature": "v1"}),
+        (BODY, signed() | {"Webhook-Signature": "v1,not-base64!"}),
+        (BODY, {}),
+    ],
+)
+def test_event_that_is_forged_old_or_not_signed_is_refused(body: str, headers: dict[str, str]) -> None:
+    with pytest.raises(WebhookVerificationError):
+        verify_webhook(body.encode(), headers, KEY)
+    with pytest.raises(WebhookVerificationError):
+        verify_webhook(b"\xff", headers, KEY)
+
+
+def test_verification_without_a_key_is_an_error_of_the_program() -> None:
+    with pytest.raises(TypeError):
+        verify_webhook(b"{}", signed())
+
+
+def test_example_in_the_readme_is_the_program() -> None:
+    folder = ROOT / "clients/python"
+    assert f"```python\n{(folder / 'examples/import_film.py').read_text()}```\n" in (folder / "README.md").read_text()
