@@ -317,6 +317,39 @@ def test_image_without_a_registry_is_refused_with_what_to_do(chart: Chart, path:
 
 
 @pytest.mark.parametrize(
+    ("repository", "remedy"),
+    [
+        ("mediaimport", r"\(docker\.io/library/mediaimport for an image that is on the nodes\)"),
+        ("ours/name", r"\(docker\.io/ours/name for Docker Hub and for an image that is on the nodes\)"),
+    ],
+)
+def test_remedy_of_a_missing_registry_is_the_name_that_the_nodes_use(
+    chart: Chart, repository: str, remedy: str
+) -> None:
+    with pytest.raises(KubeError, match=remedy):
+        chart.text(f"image.repository={repository}")
+
+
+@pytest.mark.parametrize("path", ["image", "proberImage"])
+@pytest.mark.parametrize("end", [":0.1.0", f"@sha256:{'a' * 64}", f":0.1.0@sha256:{'a' * 64}"])
+def test_repository_with_a_tag_or_a_digest_is_refused_with_the_value_for_it(chart: Chart, path: str, end: str) -> None:
+    with pytest.raises(KubeError, match=rf"{path}\.repository is .* and has a tag or a digest; set {path}\.tag or"):
+        chart.text(f"{path}.repository=registry.example.com:5000/ours/name{end}")
+
+
+def test_no_network_policy_has_an_empty_list_that_the_api_server_drops(chart: Chart) -> None:
+    """A server-side apply would change such a policy each time, without a difference."""
+    policies = chart.of("NetworkPolicy", "replicate.apiToken=t", "catalogue.urlSecretRef.name=catalogue")
+    assert {"mi-mediaimport-cleanup", "mi-mediaimport-migration"} <= {each["metadata"]["name"] for each in policies}
+    empty = [
+        each["metadata"]["name"]
+        for each in policies
+        if any(each["spec"].get(direction) == [] for direction in ("ingress", "egress"))
+    ]
+    assert empty == []
+
+
+@pytest.mark.parametrize(
     ("repository", "registry", "expected"),
     [
         ("mediaimport", "harbor.example.com", "harbor.example.com/mediaimport"),
