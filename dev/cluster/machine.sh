@@ -16,3 +16,10 @@ way='or start kind, k3d or any other cluster and set KUBECONFIG to it.'
 [ "$(id -u)" = 0 ] || refuse "The cluster needs root, and you are not root: run make as root, $way"
 command -v go >/dev/null ||
   refuse "Go is not on PATH, and the cluster's programs are compiled with it: install Go 1.21 or later, $way"
+# Debian 12 has 1.19. From 1.21 on, Go downloads the version that a go.mod names.
+found=$(go version 2>&1)
+case "$found " in
+*' go1.'[0-9][.\ ]* | *' go1.1'[0-9][.\ ]* | *' go1.20'[.\ ]*)
+  refuse "Go is too old ($found): install Go 1.21 or later (https://go.dev/dl), $way"
+  ;;
+esac

@@ -52,6 +52,9 @@ def test_machine_that_can_run_it_is_passed_in_silence(machine: Path) -> None:
         ("id", "echo 1000", "you are not root"),
         ("uname", "echo Darwin", "this is Darwin"),
         ("go", None, "Go is not on PATH"),
+        ("go", "echo go version go1.19.8 linux/amd64", "Go is too old (go version go1.19.8 linux/amd64)"),
+        ("go", "echo go version go1.20 linux/amd64", "Go is too old"),
+        ("go", "echo go version go1.9.7 linux/amd64", "Go is too old"),
     ],
 )
 def test_machine_that_cannot_is_refused_in_one_sentence_with_the_way_out(
@@ -66,6 +69,12 @@ def test_machine_that_cannot_is_refused_in_one_sentence_with_the_way_out(
     assert sentence in done.stderr
     assert "KUBECONFIG" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("version", ["go1.21.0", "go1.26", "go1.100.2", "go2.0", "devel go1.28-3b2a"])
+def test_go_that_downloads_newer_versions_is_passed(machine: Path, version: str) -> None:
+    answer(machine, "go", f"echo go version {version} linux/amd64")
+    assert check(machine).returncode == 0
 
 
 def test_python_without_venv_is_refused_with_the_package_to_install(machine: Path) -> None:
