@@ -26,7 +26,7 @@ def docker_line() -> tuple[list[str], list[str]]:
     """Return Docker's own options and image, and the arguments of the entry point."""
     (line,) = re.findall(r"^docker run (?:.*\\\n)*.*", README.read_text(), re.MULTILINE)
     words = shlex.split(line.replace("\\\n", " "))
-    image = next(number for number, word in enumerate(words) if word.startswith("YOUR/"))
+    image = next(number for number, word in enumerate(words) if word.startswith("registry.example.com/"))
     return words[: image + 1], words[image + 1 :]
 
 
