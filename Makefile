@@ -110,7 +110,7 @@ workflows: $(VENV)/ready  ## check the workflows of GitHub by actionlint, compil
 	@"$$($(PY) -m dev.cluster build actionlint)"
 
 .PHONY: tools
-tools: $(VENV)/ready  ## install what tests need besides a cluster: ffmpeg, node, PostgreSQL, an S3 server, Swagger UI
+tools: $(VENV)/ready  ## install what tests need besides a cluster: ffmpeg, node, PostgreSQL, jq, an S3 server, Swagger UI
 	@$(PY) -m dev.cluster tools
 	@$(PY) -m tests.support.downloads
 

@@ -17,7 +17,14 @@ from dev.cluster.run import interruption, turn
 from dev.cluster.up import up
 
 # Programs that tests run without a cluster, and the Debian package of each.
-TOOLS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "npm": "npm", "pg_createcluster": "postgresql"}
+TOOLS = {
+    "ffmpeg": "ffmpeg",
+    "ffprobe": "ffmpeg",
+    "node": "nodejs",
+    "npm": "npm",
+    "pg_createcluster": "postgresql",
+    "jq": "jq",
+}
 BROWSER = {"chromium": "chromium"}
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], None]
