@@ -100,6 +100,29 @@ def test_rows_become_imports_that_keep_id_and_user() -> None:
     assert "userId" not in second["spec"]
 
 
+def test_id_that_is_no_uuid_is_kept_in_the_metadata() -> None:
+    (found,) = converted([{"id": "Film_12", "url": "https://example.com/1"}])
+
+    check_import(found)
+    assert found["metadata"]["name"] == "row-film-12"
+    assert found["spec"]["metadata"] == {"id": "Film_12"}
+    assert "assetId" not in found["spec"]
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "second"),
+    [("user_id", "alice@example.com", "Alice.example.com"), ("id", "film_1", "film-1")],
+)
+def test_rows_that_would_become_one_are_refused_by_name(column: str, first: str, second: str) -> None:
+    rows = [ROWS[0] | {column: first}, ROWS[1] | {"id": "another", column: second}]
+
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        converted(rows)
+
+    assert refusal.value.stdout == ""
+    assert f"{column}: {', '.join(sorted((first, second)))} would become one" in refusal.value.stderr
+
+
 def test_every_user_id_of_the_rows_is_one_that_the_resource_takes() -> None:
     specification = importlib.util.spec_from_file_location("rows_to_imports", EXAMPLES / "rows_to_imports.py")
     assert specification is not None
