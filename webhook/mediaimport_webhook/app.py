@@ -20,6 +20,7 @@ from mediaimport_webhook.access.authenticator import authenticator_of, has_valid
 from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Listing, Presenter, Reflector
 from mediaimport_webhook.gallery.routes import Gallery
+from mediaimport_webhook.gallery.sign_in import SignIn
 from mediaimport_webhook.generation.ends import Ends, RemovalRecorder
 from mediaimport_webhook.generation.idempotency import IdempotencyKeys
 from mediaimport_webhook.generation.intake import Intake
@@ -229,7 +230,7 @@ def _routes(
         route("/readyz", GET=health_routes.ready),
         route("/openapi.json", GET=openapi.OpenApiRoute().show),
         *Viewer(settings.api_viewer_folder).routes(),
-        *Gallery(dependencies.signer).routes(),
+        *Gallery(dependencies.signer, SignIn.of(settings.oidc, dependencies.http)).routes(),
     ]
 
 

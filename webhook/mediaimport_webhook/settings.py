@@ -40,6 +40,10 @@ class Oidc:
     jwks_url: str | None
     groups_claim: str
     admin_group: str | None
+    client_id: str | None = None
+    """The public client that the gallery is; None: its users paste a token."""
+    scopes: tuple[str, ...] = ("openid",)
+    """Of the gallery's tokens."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,8 @@ def _oidc(env: Environment) -> Oidc | None:
         jwks_url=_base_url(env, "OIDC_JWKS_URL"),
         groups_claim=env.text("OIDC_GROUPS_CLAIM", "groups"),
         admin_group=env.optional("OIDC_ADMIN_GROUP"),
+        client_id=env.optional("OIDC_CLIENT_ID"),
+        scopes=env.words("OIDC_SCOPES") or ("openid",),
     )
 
 

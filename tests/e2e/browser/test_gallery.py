@@ -7,35 +7,24 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="run `make e2e-browser`")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+from tests.support.gallery_page import accessibility, new_page, picture, violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from dev.cluster.kubectl import Kube
     from tests.support.installation.world import World
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = "/usr/bin/chromium"
-ROOT = Path(__file__).resolve().parents[3]
-WAIT_MS = 90_000
 HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
-REPORTS = """
-window.reports = [];
-document.addEventListener("securitypolicyviolation", (event) =>
-  window.reports.push(event.violatedDirective + " " + event.blockedURI));
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,46 +43,28 @@ def address(world: World) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def signed_in(world: World, address: str) -> Iterator[Page]:
+def signed_in(world: World, address: str, browser: Browser) -> Iterator[Page]:
     """The gallery of the chart's first token."""
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        # The store's certificate is the cluster's own.
-        context = browser.new_context(ignore_https_errors=True, viewport={"width": 1200, "height": 800})
-        context.add_init_script(REPORTS)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.goto(f"{address}/gallery")
-        page.get_by_label("Token").fill("not-a-token")
-        page.get_by_role("button", name="Sign in").click()
-        page.locator("#sign-in-error").filter(has_text=re.compile(".")).wait_for()
-        page.get_by_label("Token").fill(world.installation.first_token())
-        page.get_by_role("button", name="Sign in").click()
-        page.locator("#sign-in").wait_for(state="hidden")
-        yield page
-        browser.close()
+    page = new_page(browser)
+    page.goto(f"{address}/gallery")
+    page.get_by_label("Token").fill("not-a-token")
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#sign-in-error").filter(has_text=re.compile(".")).wait_for()
+    page.get_by_label("Token").fill(world.installation.first_token())
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#sign-in").wait_for(state="hidden")
+    yield page
+    page.context.close()
 
 
 @pytest.fixture
 def page(signed_in: Page) -> Iterator[Page]:
     """The gallery without an open dialog; nothing that it did was against its policy."""
     yield signed_in
-    assert signed_in.evaluate("window.reports") == []
+    assert violations(signed_in) == []
     assert signed_in.evaluate("window.hacked") is None
     while signed_in.locator("dialog[open]").count():
         signed_in.keyboard.press("Escape")
-
-
-def picture(page: Page, name: str) -> None:
-    if folder := os.environ.get("PICTURES"):
-        page.screenshot(path=ROOT / folder / f"gallery-{name}.jpg", type="jpeg", quality=80)
-
-
-def accessibility(page: Page) -> list[str]:
-    """Return what axe finds."""
-    checker: Axe = axe.Axe()
-    found = checker.run(page).response["violations"]
-    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
 
 def import_by_form(page: Page, url: str, name: str) -> None:

@@ -11,6 +11,7 @@ import jwt
 from jwt.exceptions import ExpiredSignatureError, InvalidAudienceError, InvalidIssuerError, PyJWTError
 
 from mediaimport_webhook.access import Caller, unauthorized
+from mediaimport_webhook.access.discovery import document
 from mediaimport_webhook.access.jwks import KeySet
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ class Issuer:
         async def locate() -> str:
             if settings.jwks_url is not None:
                 return settings.jwks_url
-            answer = await http.get(f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration", timeout=5.0)
-            content = answer.raise_for_status().json()
-            return str(content["jwks_uri"]) if isinstance(content, dict) and "jwks_uri" in content else ""
+            return str((await document(http, settings.issuer, timeout_s=5.0)).get("jwks_uri", ""))
 
         return cls(settings, KeySet(http, locate, publisher="the token's issuer"))
 

@@ -1,12 +1,12 @@
-// Requests to the API. The token lives in sessionStorage: it is in no URL, no cookie, and ends with the tab.
+// Requests to the API.
+
+import { token } from "./session.js";
 
 /** @typedef {import("../../../clients/typescript/src/api.js").components} components */
 /** @typedef {components["schemas"]["Asset"]} Asset */
 /** @typedef {components["schemas"]["AssetList"]} AssetList */
 /** @typedef {components["schemas"]["BegunUpload"]} BegunUpload */
 /** @typedef {components["schemas"]["AcceptedImport"]} AcceptedImport */
-
-const KEY = "mediaimport-token";
 
 /** A refused request: the sentence of its problem, and the status. */
 export class ApiError extends Error {
@@ -20,17 +20,6 @@ export class ApiError extends Error {
   }
 }
 
-/** @returns {string} the token; empty before signing in */
-export function token() {
-  return sessionStorage.getItem(KEY) ?? "";
-}
-
-/** @param {string} value empty to sign out */
-export function setToken(value) {
-  if (value) sessionStorage.setItem(KEY, value);
-  else sessionStorage.removeItem(KEY);
-}
-
 /**
  * Return the answer's JSON; ApiError. Paths are relative to the page, so a path prefix in front of it works.
  *
@@ -41,7 +30,7 @@ export function setToken(value) {
  */
 export async function ask(path, { method = "GET", body } = {}) {
   /** @type {Record<string, string>} */
-  const headers = { Authorization: `Bearer ${token()}` };
+  const headers = { Authorization: `Bearer ${await token()}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {

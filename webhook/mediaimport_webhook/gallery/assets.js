@@ -25,6 +25,7 @@ export class Assets {
     this.next = null;
     this.complete = false;
     this.loading = false;
+    this.running = false;
     this.generation = 0;
     /** Deleted here: an answer that was on its way may still have them. @type {Set<string>} */
     this.removed = new Set();
@@ -37,26 +38,34 @@ export class Assets {
    * @param {Record<string, string>} filters
    */
   async begin(filters) {
-    this.stop();
+    this.clear();
     this.filters = filters;
+    this.running = true;
+    const generation = this.generation;
+    await this.more();
+    if (generation === this.generation) this.plan();
+  }
+
+  /** Show nothing, and ask for nothing. */
+  clear() {
+    this.stop();
     this.items = [];
     this.next = null;
     this.complete = false;
-    this.loading = false;
     this.onChange();
-    await this.more();
-    this.plan();
   }
 
-  /** Forget everything that was asked for. */
+  /** Ask for nothing more, and forget what was asked for. */
   stop() {
     this.generation += 1;
+    this.running = false;
+    this.loading = false;
     clearTimeout(this.timer);
   }
 
   /** Load the next page, unless one is on its way or all are there. */
   async more() {
-    if (this.loading || this.complete) return;
+    if (!this.running || this.loading || this.complete) return;
     this.loading = true;
     const generation = this.generation;
     try {

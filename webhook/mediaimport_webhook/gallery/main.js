@@ -6,15 +6,15 @@ import { Assets } from "./assets.js";
 import { Detail } from "./detail.js";
 import { byId } from "./dom.js";
 import { Grid } from "./grid.js";
+import { returned } from "./oidc.js";
+import { isSignedIn, keep } from "./session.js";
+import { Signing } from "./signing.js";
 
 /** Time for which a message stays. */
 const MESSAGE_MS = 10_000;
 
 const message = byId("message", HTMLElement);
 const filters = byId("filters", HTMLFormElement);
-const signIn = byId("sign-in", HTMLDialogElement);
-const signInForm = byId("sign-in-form", HTMLFormElement);
-const signInError = byId("sign-in-error", HTMLElement);
 const empty = byId("empty", HTMLElement);
 
 /** @type {Detail | undefined} */
@@ -30,7 +30,7 @@ const assets = new Assets(
     if (failing && !assets.loading) say("");
   },
   (error) => {
-    if (error instanceof api.ApiError && error.status === 401) askForToken(api.token() ? error.message : "");
+    if (error instanceof api.ApiError && error.status === 401) askForToken(isSignedIn() ? error.message : "");
     else {
       say(error instanceof Error ? error.message : String(error));
       failing = true;
@@ -55,8 +55,7 @@ function say(text) {
 /** @param {string} why empty the first time */
 function askForToken(why) {
   assets.stop();
-  signInError.textContent = why;
-  if (!signIn.open) signIn.showModal();
+  signing.ask(why);
 }
 
 function begin() {
@@ -71,19 +70,14 @@ filters.addEventListener("input", () => {
   typing = setTimeout(begin, 300);
 });
 filters.addEventListener("submit", (event) => event.preventDefault());
-// Without a token nothing can be shown behind it.
-signIn.addEventListener("cancel", (event) => event.preventDefault());
-signInForm.addEventListener("submit", (event) => {
-  event.preventDefault();
-  api.setToken(String(new FormData(signInForm).get("token")).trim());
-  signInForm.reset();
-  signIn.close();
-  begin();
-});
+const signing = new Signing(begin);
 byId("sign-out", HTMLButtonElement).addEventListener("click", () => {
-  api.setToken("");
-  assets.begin({});
+  keep(undefined);
+  assets.clear();
+  askForToken("");
 });
 
-if (api.token()) begin();
+const query = returned();
+if (query !== undefined) signing.arrive(query);
+else if (isSignedIn()) begin();
 else askForToken("");

@@ -52,6 +52,12 @@ env:
   value: {{ .groupsClaim | quote }}
 - name: OIDC_ADMIN_GROUP
   value: {{ .adminGroup | quote }}
+{{- if .clientId }}
+- name: OIDC_CLIENT_ID
+  value: {{ .clientId | quote }}
+- name: OIDC_SCOPES
+  value: {{ join "," .scopes | quote }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if .Values.catalogue.urlSecretRef.name }}

@@ -62,7 +62,7 @@ def test_no_script_makes_markup_of_text_or_puts_the_token_into_a_url() -> None:
     for script in FOLDER.glob("*.js"):
         source = script.read_text()
         assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|localStorage", source) == []
-    assert [each.name for each in FOLDER.glob("*.js") if "token()" in each.read_text()] == ["api.js", "main.js"]
+    assert [each.name for each in FOLDER.glob("*.js") if "token()" in each.read_text()] == ["api.js", "session.js"]
 
 
 def test_no_other_file_of_the_folder_is_served(webhook: RunningWebhook) -> None:
