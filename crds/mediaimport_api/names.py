@@ -49,6 +49,8 @@ ANNOTATION_RECORD = f"{GROUP}/record"
 """The content of a record, as JSON; set by the webhook."""
 ANNOTATION_DELIVERIES = f"{GROUP}/deliveries"
 """The endpoints that were told of a record, as JSON; set by the operator."""
+ANNOTATION_OVERLAY = f"{GROUP}/overlay"
+"""The overlay of the resource's asset as JSON, for whoever watches the resource; set by the webhook."""
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """The finalizer of resources with deletionPolicy Delete, until their stored objects are deleted."""
 
@@ -113,6 +115,11 @@ class AssetKeys:
     def sidecar(self) -> str:
         """Return the sidecar's key."""
         return f"{self.prefix}asset.json"
+
+    @property
+    def overlay(self) -> str:
+        """Return the key of the overlay, which exists once the asset is edited."""
+        return f"{self.prefix}overlay.json"
 
     def original(self, *, kind: str, extension: str) -> str:
         """Return the original's key, from kind (`video`) and extension (`mp4`), never from the source's name."""

@@ -2,7 +2,8 @@
 
 It deletes one asset, described by MEDIAIMPORT_DELETION, and puts a tombstone in the place of its sidecar. It asks for
 every name that an import may write, since an attempt that was killed leaves objects without a sidecar; the owner's mark
-says whose they are. It can be interrupted at any point, and repeated: the tombstone is last.
+says whose they are. The webhook's overlay goes with them. It can be interrupted at any point, and repeated: the
+tombstone is last.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -115,6 +116,9 @@ def delete_asset(bucket: Bucket, deletion: Deletion, *, now: datetime) -> Delete
     foreign_record = body is not None and not owned and not isinstance(record, Tombstone)
     found = _find(bucket, location, record if isinstance(record, Sidecar) else None, owned=owned)
     may_write = not found.foreign and not foreign_record
+    if (owned or may_write) and bucket.head(keys.overlay) is not None:
+        # It has no mark of its owner: it belongs to the asset, whose sidecar or tombstone says whose that is.
+        found = replace(found, own=(keys.overlay, *found.own))
     aborted, unlisted = _abort_uploads(bucket, keys.prefix) if may_write else (0, False)
     _delete_all(bucket, location, found.own)
     if owned:

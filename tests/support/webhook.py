@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from mediaimport_api.names import AssetKeys
+from mediaimport_api.overlay import Overlay, read_overlay
 from mediaimport_api.sidecar import Owner, Provenance, Sidecar, Tombstone, source_fingerprint
 from mediaimport_api.status import Asset, Kind, Media, Thumbnail, VideoMedia
 from mediaimport_runtime.environment import Environment
 from mediaimport_webhook.app import Dependencies, build, open_database
 from mediaimport_webhook.catalogue.database import migrate, opened
 from mediaimport_webhook.settings import CatalogueUrl, Settings
-from mediaimport_webhook.store import SignedUpload, SignedUrl, StoreUnavailableError
+from mediaimport_webhook.store import OverlayChangedError, SignedUpload, SignedUrl, StoredOverlay, StoreUnavailableError
 
 from tests.support.openapi import breach
 from tests.support.webhook_cluster import FakeCluster
@@ -63,12 +64,47 @@ class FakeSigner:
 
 
 @dataclass
+class FakeOverlays:
+    """Overlays by key, with their ETags."""
+
+    held: dict[str, StoredOverlay] = field(default_factory=dict)
+    writes: int = 0
+    down: bool = False
+    before_write: Callable[[], None] = lambda: None
+
+    async def read(self, keys: AssetKeys) -> StoredOverlay:
+        if self.down:
+            raise StoreUnavailableError
+        return self.held.get(keys.overlay, StoredOverlay(None, ""))
+
+    async def write(self, keys: AssetKeys, overlay: Overlay, *, replaces: StoredOverlay) -> None:
+        self.before_write()
+        if await self.read(keys) != replaces:
+            raise OverlayChangedError
+        self.put(keys, overlay)
+
+    async def clear(self, keys: AssetKeys) -> None:
+        self.put(keys, None)
+
+    def put(self, keys: AssetKeys, overlay: Overlay | None) -> None:
+        """Store it, as somebody else would."""
+        self.writes += 1
+        # As the store would have it: JSON in UTF-8.
+        body = None if overlay is None else json.dumps(overlay.to_wire(), ensure_ascii=False).encode()
+        self.held[keys.overlay] = StoredOverlay(None if body is None else read_overlay(body), f'"{self.writes}"')
+
+
+@dataclass
 class FakeSidecars:
     """Sidecars by key."""
 
     held: dict[str, Sidecar | Tombstone] = field(default_factory=dict)
     down: bool = False
     reads: list[str] = field(default_factory=list)
+    overlays: FakeOverlays = field(default_factory=FakeOverlays)
+
+    async def overlay(self, keys: AssetKeys) -> Overlay | None:
+        return (await self.overlays.read(keys)).overlay
 
     async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
         self.reads.append(keys.sidecar)
@@ -189,6 +225,7 @@ class RunningWebhook:
             http,
             access_log=self.access_log,
             incoming=self.incoming,
+            overlays=self.sidecars.overlays,
             database=self.database,
         )
         self.metrics = dependencies.metrics

@@ -106,10 +106,12 @@ class FakeCluster:
             != resource["metadata"]["resourceVersion"]
         ):
             raise ConflictError
-        if self.delete_refusal is not None and patch["spec"].get("deletionPolicy") == "Delete":
+        spec = patch.get("spec", {})
+        if self.delete_refusal is not None and spec.get("deletionPolicy") == "Delete":
             raise InvalidError(self.delete_refusal)
-        resource["metadata"] |= about
-        resource["spec"] |= patch["spec"]
+        annotations = resource["metadata"].get("annotations", {}) | about.get("annotations", {})
+        resource["metadata"] |= about | ({"annotations": annotations} if annotations else {})
+        resource["spec"] |= spec
         return await self.write(resource)
 
     async def delete_import(self, name: str, *, version: str) -> Resource | None:

@@ -41,11 +41,13 @@ from mediaimport_webhook.http.middleware.request_id import RequestId
 from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
+from mediaimport_webhook.imports.edit import Edits
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes import events, generation, health, imports, media, uploads
+from mediaimport_webhook.routes import edits, events, generation, health, imports, media, uploads
 from mediaimport_webhook.routes.waiting import WaitLimiter
-from mediaimport_webhook.store import IncomingStore, SidecarReader, StoreUnavailableError, UrlSigner
+from mediaimport_webhook.store import IncomingStore, OverlayStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
+from mediaimport_webhook.store.overlays import Overlays
 from mediaimport_webhook.uploads import Uploads
 from mediaimport_webhook.viewer.routes import Viewer
 
@@ -108,6 +110,8 @@ class Dependencies:
     """Set when the server begins to drain; event streams then end."""
     limits: Limits = field(default_factory=Limits)
     incoming: IncomingStore | None = None
+    """None: the store of the settings."""
+    overlays: OverlayStore | None = None
     """None: the store of the settings."""
     database: Database | None = None
     """Of the catalogue; None for none."""
@@ -172,6 +176,10 @@ def _routes(
         stopping=dependencies.stopping,
         waits=waits,
     )
+    overlays = dependencies.overlays or Overlays(settings.store)
+    edit_routes = edits.EditRoutes(
+        authenticator, lookup, Edits(cluster, catalogue, sidecars, overlays, archive), presenter
+    )
     import_routes = imports.ImportRoutes(authenticator, settings.sources, creation, metrics)
     event_routes = events.EventRoutes(
         authenticator=authenticator,
@@ -216,9 +224,14 @@ def _routes(
         route("/api/v1/media/import-from-urls", POST=import_routes.import_from_urls),
         route("/api/v1/media/uploads", POST=upload_routes.begin),
         route("/api/v1/media/uploads/{id}/complete", POST=upload_routes.complete),
-        route("/api/v1/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),
+        route("/api/v1/media/{id}", GET=media_routes.show, PATCH=edit_routes.edit, DELETE=media_routes.delete),
         route("/api/v1/media/", GET=media_routes.list_assets),
-        route("/api/v1/users/{user}/media/{id}", GET=media_routes.show, DELETE=media_routes.delete),
+        route(
+            "/api/v1/users/{user}/media/{id}",
+            GET=media_routes.show,
+            PATCH=edit_routes.edit,
+            DELETE=media_routes.delete,
+        ),
         route("/api/v1/media/{id}/retry", POST=media_routes.retry),
         route("/api/v1/media/{id}/events", GET=event_routes.follow),
         route("/api/v1/events", GET=event_routes.follow_all),
@@ -281,12 +294,13 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
             Middleware(
                 Cors,
                 allow_origins=list(settings.cors_origins),
-                allow_methods=["GET", "POST", "DELETE"],
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 expose_headers=["Age", "ETag", "Location", "Retry-After", request_id.HEADER],
                 allow_headers=[
                     "Authorization",
                     "Content-Type",
                     "Idempotency-Key",
+                    "If-Match",
                     "If-None-Match",
                     "Last-Event-ID",
                     request_id.HEADER,

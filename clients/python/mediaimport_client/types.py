@@ -75,6 +75,16 @@ class Asset(TypedDict):
     """Only where one asset is shown, and a generator made it."""
 
 
+class AssetChanges(TypedDict):
+    """Changes of a stored asset: a field that is left out stays."""
+
+    name: NotRequired[str]
+    tags: NotRequired[list[str] | None]
+    """All of them; null for none."""
+    metadata: NotRequired[dict[str, Any] | None]
+    """Fields to change; null removes one, or all (RFC 7396). Measured fields stay."""
+
+
 class AssetEvent(TypedDict):
     """One event of a stream of Server-Sent Events."""
 

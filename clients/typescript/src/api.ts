@@ -223,7 +223,8 @@ export interface paths {
         delete: operations["deleteMedia"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change name, tags or metadata of a stored asset. */
+        patch: operations["editMedia"];
         trace?: never;
     };
     "/api/v1/users/{user}/media/{id}": {
@@ -241,7 +242,8 @@ export interface paths {
         delete: operations["deleteMediaOfUser"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change name, tags or metadata of a user's stored asset; for admins, also after its MediaImport was removed. */
+        patch: operations["editMediaOfUser"];
         trace?: never;
     };
     "/api/v1/media/{id}/retry": {
@@ -443,6 +445,31 @@ export interface components {
             broken: string | null;
             /** @description only where one asset is shown, and a generator made it */
             generation?: components["schemas"]["Generation"];
+        };
+        /**
+         * AssetChanges
+         * @description Changes of a stored asset: a field that is left out stays.
+         */
+        AssetChanges: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Tags
+             * @description all of them; null for none
+             * @default null
+             */
+            tags: string[] | null;
+            /**
+             * Metadata
+             * @description fields to change; null removes one, or all (RFC 7396). Measured fields stay
+             * @default null
+             */
+            metadata: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * AssetEvent
@@ -2273,7 +2300,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
-                    /** @description for If-None-Match */
+                    /** @description for If-None-Match, and of one asset for If-Match */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -2385,7 +2412,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
-                    /** @description for If-None-Match */
+                    /** @description for If-None-Match, and of one asset for If-Match */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -2594,6 +2621,166 @@ export interface operations {
             };
         };
     };
+    editMedia: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the asset to edit: one that was edited since is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The asset's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "final.mp4",
+                 *       "tags": [
+                 *         "final"
+                 *       ],
+                 *       "metadata": {
+                 *         "shot": 8
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AssetChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description for If-None-Match, and of one asset for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     showMediaOfUser: {
         parameters: {
             query?: {
@@ -2619,7 +2806,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
-                    /** @description for If-None-Match */
+                    /** @description for If-None-Match, and of one asset for If-Match */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -2812,6 +2999,168 @@ export interface operations {
             };
             /** @description Not Implemented */
             501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    editMediaOfUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the asset to edit: one that was edited since is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The asset's user. */
+                user: string;
+                /** @description The asset's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "final.mp4",
+                 *       "tags": [
+                 *         "final"
+                 *       ],
+                 *       "metadata": {
+                 *         "shot": 8
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AssetChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description for If-None-Match, and of one asset for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from mediaimport_api.names import ANNOTATION_OVERLAY
 from mediaimport_webhook.access.oidc import user_of
 from mediaimport_webhook.http.openapi import OPERATIONS, Operation
 
@@ -33,6 +34,8 @@ HEAD = ("route", "without a token", "who owns it", "another user", "an admin")
 OPEN = {"alive", "ready", "openapi"}
 SIGNED = {"replicateWebhook", "falWebhook"}
 COMPLETE = "completeUpload"
+FAILED, STORED = {"retryMedia", "followMedia"}, {"editMedia", "editMediaOfUser"}
+"""Operations whose assets are of an import that has failed, or that has ended well."""
 TAG = "access-table"
 QUERY: Mapping[str, str | int] = {"tag": TAG, "limit": 200}
 TOO_MUCH = {"text": "x" * 9000}
@@ -81,8 +84,8 @@ class Callers:
         items.append(self._manifest(self.bobs, "", user="bob"))
         self._world.kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         for (operation, _), asset in self.assets.items():
-            if operation in {"retryMedia", "followMedia"}:
-                self._world.wait_for_phase(f"access-{asset}", "Failed")
+            if operation in FAILED | STORED:
+                self._world.wait_for_phase(f"access-{asset}", "Failed" if operation in FAILED else "Ready")
         self._world.wait_until(
             lambda: self.listed("admin") >= {*self.assets.values(), self.bobs}, "all assets in the webhook"
         )
@@ -134,9 +137,10 @@ class Callers:
         return str(upload["id"])
 
     def _manifest(self, asset: str, operation: str, *, user: str = "alice") -> dict[str, Any]:
-        over = operation in {"retryMedia", "followMedia"}
-        about = {"source": {"url": "https://example.com/never.mp4"}, "metadata": TOO_MUCH if over else {}}
-        spec = {"assetId": asset, "userId": user_of(self._issuer, user), "tags": [TAG], "suspend": not over}
+        url = self.url if operation in STORED else "https://example.com/never.mp4"
+        about = {"source": {"url": url}, "metadata": TOO_MUCH if operation in FAILED else {}}
+        runs = operation in FAILED | STORED
+        spec = {"assetId": asset, "userId": user_of(self._issuer, user), "tags": [TAG], "suspend": not runs}
         return self._world.manifest(f"access-{asset}", about | spec)
 
 
@@ -192,7 +196,7 @@ def test_request_without_a_token_is_refused_where_one_is_required(rows: list[Row
 
 def test_another_user_gets_not_found(rows: list[Row]) -> None:
     others = {each.operation.name: each.cells[2] for each in rows if "{id}" in each.operation.path}
-    assert len(others) == 8
+    assert len(others) == 10
     assert set(others.values()) == {"404"}
 
 
@@ -207,4 +211,5 @@ def test_requests_of_other_callers_change_nothing(answers: tuple[Callers, list[R
         if caller in {"nobody", "another"}:
             assert not is_deleted(left[asset]), operation
             assert left[asset]["spec"].get("run", "") == "", operation
+            assert ANNOTATION_OVERLAY not in left[asset]["metadata"].get("annotations", {}), operation
     assert {caller for caller, upload in callers.uploads.items() if upload in left} == {"owner"}

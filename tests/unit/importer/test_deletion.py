@@ -102,6 +102,24 @@ def test_deletion_before_the_import_prevents_it(imports: Imports, sources: Sourc
     assert imports.run(task).reason is Reason.ASSET_DELETED
 
 
+def test_overlay_goes_with_its_asset_and_one_that_came_late_goes_with_the_next_deletion(
+    imports: Imports, stored: Task, bucket: Bucket, s3: S3Client
+) -> None:
+    for outcome in (Outcome.DELETED, Outcome.ALREADY_DELETED):
+        s3.put_object(Bucket=BUCKET, Key=names_of(stored).overlay, Body=b"{}")
+        deleted = delete_asset(bucket, deletion(stored), now=NOW)
+        assert deleted.outcome is outcome
+        assert "overlay.json" in deleted.names
+        assert set(imports.stored(stored)) == {"asset.json"}
+
+
+def test_overlay_of_another_resources_asset_stays(imports: Imports, stored: Task, bucket: Bucket, s3: S3Client) -> None:
+    s3.put_object(Bucket=BUCKET, Key=names_of(stored).overlay, Body=b"{}")
+    other = stored.owner.model_copy(update={"name": "another"})
+    assert delete_asset(bucket, deletion(stored, owner=other), now=NOW).outcome is Outcome.NOT_OWNED
+    assert set(imports.stored(stored)) == {"video.mp4", "thumbnail.jpg", "asset.json", "overlay.json"}
+
+
 def names_of(task: Task) -> AssetKeys:
     return AssetKeys(user_id=task.spec.user_id, asset_id=task.asset_id)
 

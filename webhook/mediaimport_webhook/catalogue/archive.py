@@ -22,5 +22,8 @@ class Archive(Protocol):
     async def page(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> list[Entry]:
         """Return at most `limit` assets that match and come after that place, in the query's order."""
 
+    async def edit(self, entry: Entry) -> None:
+        """Take over name, tags and metadata of an entry into its row, unless the row has a later edit."""
+
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""

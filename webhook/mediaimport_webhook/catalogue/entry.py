@@ -15,11 +15,13 @@ from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, ConditionType, Kind, Media, Phase, Status
 from pydantic import ValidationError
 
+from mediaimport_webhook.catalogue.overlay import annotated_entry, overlaid
 from mediaimport_webhook.catalogue.recipe import packed_recipe, unpacked_recipe
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mediaimport_api.overlay import Overlay
     from mediaimport_api.sidecar import Sidecar
 
     from mediaimport_webhook.cluster import Resource
@@ -63,6 +65,8 @@ class Entry:
     """The resource is being deleted, and its stored objects with it; or its importer found the asset deleted."""
     json: schemas.Asset
     packed_recipe: bytes | None = None
+    overlay_revision: int = 0
+    """Number of the newest edit of name, tags or metadata; 0 for none."""
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -73,7 +77,7 @@ class Entry:
 def entry_of(resource: Resource) -> Entry:
     """Return the entry of a MediaImport. One that cannot be shown says so in `broken`, and fails no list."""
     try:
-        return _entry_of(resource)
+        return annotated_entry(_entry_of(resource), resource["metadata"])
     except Exception as error:
         log.exception("a resource cannot be shown", extra={"resource": resource["metadata"]["name"]})
         return _broken_entry(resource, f"the resource cannot be shown ({type(error).__name__}); kubectl shows it")
@@ -183,7 +187,7 @@ def _is_being_deleted(resource: Resource) -> bool:
     return "deletionTimestamp" in resource["metadata"] and resource["spec"].get("deletionPolicy") == "Delete"
 
 
-def entry_of_sidecar(sidecar: Sidecar) -> Entry:
+def entry_of_sidecar(sidecar: Sidecar, overlay: Overlay | None = None) -> Entry:
     """Return the entry of an asset whose resource is gone, equal to the one that the resource had."""
     provenance = sidecar.provenance
     status = Status(phase=Phase.READY, asset=sidecar.asset, media=sidecar.media, thumbnail=sidecar.thumbnail)
@@ -197,7 +201,7 @@ def entry_of_sidecar(sidecar: Sidecar) -> Entry:
         "resourceVersion": "0",
         "creationTimestamp": sidecar.imported_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    return entry_of({"metadata": about, "spec": spec, "status": status.to_wire()})
+    return overlaid(entry_of({"metadata": about, "spec": spec, "status": status.to_wire()}), overlay)
 
 
 def _status(resource: Resource) -> Status:

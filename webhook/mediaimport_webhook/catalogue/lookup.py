@@ -111,7 +111,7 @@ class AssetLookup:
         record = await self._sidecars.read(keys)
         if isinstance(record, Tombstone):
             raise problems.deleted("asset")
-        return None if record is None else entry_of_sidecar(record)
+        return None if record is None else entry_of_sidecar(record, await self._sidecars.overlay(keys))
 
     def _is_known_absent(self, keys: AssetKeys) -> bool:
         since = self._absent_since.get(keys)

@@ -1,4 +1,8 @@
-"""Conditional requests: an ETag on each answer, and 304 for one that the caller has. RFC 9110, section 13."""
+"""Conditional requests: an ETag on each answer, and 304 for one that the caller has. RFC 9110, section 13.
+
+The tag of one asset has two parts: what If-Match looks at, which only an edit changes, and all else, such as presigned
+URLs and progress. Two replicas sign two URLs, and still agree on the first part.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,45 @@ _CACHE_CONTROL = "private, no-cache"
 """A browser asks each time whether its copy is current; a shared cache keeps none."""
 
 
-def tagged(request: Request, content: object, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a response of any JSON value; 304 without it if If-None-Match names it."""
-    body = to_json(content)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    own = {**(headers or {}), "ETag": tag, "Cache-Control": _CACHE_CONTROL}
-    if _names(request.headers.getlist("if-none-match"), tag):
+def tagged(
+    request: Request, content: object, headers: Mapping[str, str] | None = None, *, state: str | None = None
+) -> Response:
+    """Return a response of any JSON value; 304 without it if If-None-Match names it.
+
+    `state` is what If-Match looks at.
+    """
+    response = with_tag(content, headers, state=state)
+    if _names(request.headers.getlist("if-none-match"), response.headers["ETag"]):
+        own = {name: each for name, each in response.headers.items() if name not in _OF_CONTENT}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=own)
+    return response
+
+
+_OF_CONTENT = frozenset({"content-length", "content-type"})
+
+
+def with_tag(content: object, headers: Mapping[str, str] | None = None, *, state: str | None = None) -> Response:
+    """Return a response of any JSON value with its ETag."""
+    body = to_json(content)
+    tag = _digest(body) if state is None else f"{_digest(state.encode())}.{_digest(body)}"
+    own = {**(headers or {}), "ETag": f'"{tag}"', "Cache-Control": _CACHE_CONTROL}
     return Response(body, headers=own, media_type="application/json")
 
 
 def is_conditional(request: Request) -> bool:
     """Return whether the caller has a copy."""
     return "if-none-match" in request.headers
+
+
+def is_match(request: Request, state: str) -> bool:
+    """Return whether If-Match names that state, or is absent. A weak tag names none (RFC 9110, section 13.1.1)."""
+    conditions = request.headers.getlist("if-match")
+    tags = {each.strip() for line in conditions for each in line.split(",")}
+    return not conditions or "*" in tags or any(each.startswith(f'"{_digest(state.encode())}.') for each in tags)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
 def _names(conditions: list[str], tag: str) -> bool:

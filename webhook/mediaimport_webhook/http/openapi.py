@@ -72,8 +72,10 @@ class Operation:
     links: tuple[Link, ...] = ()
     no_content: str | None = None
     """Meaning of a 204."""
+    tagged: bool = False
+    """True if answers have an ETag."""
     conditional: bool = False
-    """True if answers have an ETag, and one that the caller has is 304."""
+    """True if, besides, an answer that the caller has is 304."""
 
     @property
     def tag(self) -> str:
@@ -126,6 +128,7 @@ _WAIT = Parameter(
     {"type": "integer", "minimum": 0, "maximum": 60, "default": 0},
 )
 _IF_NONE_MATCH = Parameter("If-None-Match", "header", "ETag of the answer that the client has.")
+_IF_MATCH = Parameter("If-Match", "header", "ETag of the asset to edit: one that was edited since is 412.")
 _ALIAS = Parameter("alias", "path", "A model, by its configured name.", example="wan-video-t2v")
 _MODEL = Parameter(
     "model",
@@ -141,7 +144,7 @@ _GENERATION: Schema = {
     "additionalProperties": True,
 }
 _SHOW = (_DOWNLOAD, _WAIT, _IF_NONE_MATCH)
-_OF_ASSET = ("showMedia", "followMedia", "retryMedia", "deleteMedia")
+_OF_ASSET = ("showMedia", "editMedia", "followMedia", "retryMedia", "deleteMedia")
 
 
 def _asset_links(expression: str) -> tuple[Link, ...]:
@@ -152,6 +155,7 @@ _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
 _UPLOAD_ID = Parameter("id", "path", "The upload's id.", {"type": "string", "format": "uuid"})
 _UPLOAD = {"name": "film.mp4", "content_type": "video/mp4", "size_bytes": 31457280, "tags": ["draft"]}
 _URL = {"url": "https://example.com/video.mp4", "name": "film.mp4", "type": "video", "metadata": {"shot": 7}}
+_CHANGES = {"name": "final.mp4", "tags": ["final"], "metadata": {"shot": 8}}
 _ALWAYS = (405, 408, 429, 500, 503)
 _PUBLIC, _AUTHENTICATED = _ALWAYS, (401, *_ALWAYS)
 _CALLBACK_PROBLEMS = (400, 401, 403, *_ALWAYS, 413, 502)
@@ -215,6 +219,11 @@ OPERATIONS = (
         schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_ID, *_SHOW), conditional=True,
     ),
     Operation(
+        "PATCH", "/api/v1/media/{id}", "editMedia", "Change name, tags or metadata of a stored asset.",
+        schemas.Asset, 200, (400, *_AUTHENTICATED, 404, 409, 410, 412, 413, 422), (_ID, _IF_MATCH),
+        schemas.AssetChanges, _CHANGES, links=_asset_links("$request.path.id"), tagged=True,
+    ),
+    Operation(
         "DELETE", "/api/v1/media/{id}", "deleteMedia", "Delete an asset and its stored objects.",
         None, 202, (*_AUTHENTICATED, 404, 409, 410, 501), (_ID,), links=_asset_links("$request.path.id"),
     ),
@@ -222,6 +231,12 @@ OPERATIONS = (
         "GET", "/api/v1/users/{user}/media/{id}", "showMediaOfUser",
         "Show one asset of a user; for admins, also after its MediaImport was removed.",
         schemas.Asset, problems=(*_AUTHENTICATED, 404, 410, 422), parameters=(_USER, _ID, *_SHOW), conditional=True,
+    ),
+    Operation(
+        "PATCH", "/api/v1/users/{user}/media/{id}", "editMediaOfUser",
+        "Change name, tags or metadata of a user's stored asset; for admins, also after its MediaImport was removed.",
+        schemas.Asset, 200, (400, *_AUTHENTICATED, 404, 409, 410, 412, 413, 422), (_USER, _ID, _IF_MATCH),
+        schemas.AssetChanges, _CHANGES, tagged=True,
     ),
     Operation(
         "DELETE", "/api/v1/users/{user}/media/{id}", "deleteMediaOfUser",
@@ -316,10 +331,11 @@ def _responses(operation: Operation, references: dict[object, Schema]) -> Schema
     # An unready service answers with the body of a ready one.
     unready = {"503": success | {"description": "Not ready"}} if operation.name == "ready" else {}
     empty = {} if operation.no_content is None else {"204": {"description": operation.no_content}}
+    if operation.tagged or operation.conditional:
+        tag = {"ETag": {"description": "for If-None-Match, and of one asset for If-Match", "schema": _TEXT}}
+        success |= {"headers": tag}
     if operation.conditional:
-        tag = {"ETag": {"description": "for If-None-Match", "schema": _TEXT}}
-        success, unchanged = success | {"headers": tag}, {"description": "If-None-Match names the current answer"}
-        empty["304"] = unchanged
+        empty["304"] = {"description": "If-None-Match names the current answer"}
     return {str(operation.status): success} | empty | refusals | unready
 
 

@@ -141,12 +141,20 @@ PROBLEM_TYPES = (
         "Check the id and the token: the answer is the same for both reasons.",
     ),
     ProblemType(
+        "not-stored", 409, "Only a stored asset can be edited, and the import of this one runs, or has failed.",
+        "Wait for the import's end. A failed import can be retried.",
+    ),
+    ProblemType(
         "overloaded", 503, "The service, or an address, has as many connections, requests or bytes as it can hold.",
         "Wait as long as Retry-After says, then try again. More replicas hold more.",
     ),
     ProblemType(
         "owner-token-refused", 403, "A signed callback's URL has an owner token that this service did not make.",
         "Check `OWNER_TOKEN_KEYS`: it lists the former keys, too, as long as predictions of them run.",
+    ),
+    ProblemType(
+        "precondition-failed", 412, "The asset is not the one that If-Match names: somebody has edited it.",
+        "Get the asset again, and edit it as it is now.",
     ),
     ProblemType(
         "provider-answer-unreadable", 502,

@@ -154,6 +154,19 @@ class UploadRequest(BaseModel):
     ] = Undescribed.KEEP
 
 
+class AssetChanges(BaseModel):
+    """Changes of a stored asset: a field that is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=_MAX_NAME)] = ""
+    tags: Annotated[Tags | None, Field(description="all of them; null for none")] = None
+    metadata: Annotated[
+        Annotated[dict[str, Any], Field(max_length=256), AfterValidator(storable)] | None,
+        Field(description="fields to change; null removes one, or all (RFC 7396). Measured fields stay"),
+    ] = None
+
+
 class GenerationTags(BaseModel):
     """The tags in a generation's body; the other fields are the model's."""
 

@@ -23,6 +23,7 @@ from mediaimport_webhook.catalogue import (
     Reflector,
     parse_query,
 )
+from mediaimport_webhook.catalogue.overlay import editable
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.conditional import is_conditional, tagged
 from mediaimport_webhook.http.middleware.access_log import mark_waited
@@ -69,7 +70,7 @@ class MediaRoutes:
         query = parse_query(request.query_params.multi_items(), caller=caller.user_id)
         user_id = query.user if caller.admin else caller.user_id
         self._require_synced()
-        with _database_answers():
+        with database_answers():
             page = await self.listing.page(query, user_id=user_id)
         assets = [await self.presenter.present(each) for each in page.entries]
         content = {"assets": assets, "next": query.cursor(page.last) if page.last else None}
@@ -90,7 +91,8 @@ class MediaRoutes:
 
     async def _shown(self, request: Request, entry: Entry) -> Response:
         download = _boolean_parameter(request, "download")
-        return tagged(request, await self.presenter.present_whole(entry, download=download), self._age())
+        content = await self.presenter.present_whole(entry, download=download)
+        return tagged(request, content, self._age(), state=editable(entry))
 
     async def _awaited(self, request: Request, caller: Caller, entry: Entry, *, end: float) -> Response:
         """Return the asset at its import's end, the caller's next version, that time or the server's end."""
@@ -125,7 +127,7 @@ class MediaRoutes:
             if problem.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
                 raise
             # Only its row is left: of a failed import, or of an asset that was deleted unseen.
-            with _database_answers():
+            with database_answers():
                 await self.listing.forget(entry)
             if self.listing.archive is None or problem.status is HTTPStatus.GONE:
                 raise
@@ -138,10 +140,7 @@ class MediaRoutes:
         return bodies.JsonResponse(_stats(list(self.catalogue.entries_of(caller.sees))))
 
     async def _find(self, request: Request, caller: Caller) -> Entry:
-        user = request.path_params.get("user")
-        if user is not None and user_id_refusal(user) is not None:
-            raise problems.not_found("asset")
-        return await self.lookup.find(request.path_params["id"], caller, user=user)
+        return await find_asset(request, caller, self.lookup)
 
     def _require_synced(self) -> None:
         """Raise the 503 Problem while the first list is incomplete."""
@@ -154,8 +153,16 @@ class MediaRoutes:
         return {} if stale_s is None else {"Age": str(stale_s)}
 
 
+async def find_asset(request: Request, caller: Caller, lookup: AssetLookup) -> Entry:
+    """Return the asset that the path names; a 404 or 410 Problem."""
+    user = request.path_params.get("user")
+    if user is not None and user_id_refusal(user) is not None:
+        raise problems.not_found("asset")
+    return await lookup.find(request.path_params["id"], caller, user=user)
+
+
 @contextmanager
-def _database_answers() -> Iterator[None]:
+def database_answers() -> Iterator[None]:
     """Raise the 503 Problem if the catalogue's database does not."""
     try:
         yield

@@ -1,6 +1,6 @@
-"""The webhook's side of the store: presigned URLs, sidecars of assets without a resource, and `incoming/`.
+"""The webhook's side of the store: presigned URLs, sidecars of assets without a resource, overlays, and `incoming/`.
 
-It writes nothing but objects below `incoming/`, which wait there for their import.
+It writes nothing but objects below `incoming/`, which wait there for their import, and the overlays of edited assets.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mediaimport_api.names import AssetKeys
+    from mediaimport_api.overlay import Overlay
     from mediaimport_api.sidecar import Sidecar, Tombstone
 
 
@@ -46,6 +47,34 @@ class SidecarReader(Protocol):
 
     async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
         """Return the record of that user's asset, None if there is none; StoreUnavailableError."""
+
+    async def overlay(self, keys: AssetKeys) -> Overlay | None:
+        """Return the overlay of that user's asset, None if there is none; StoreUnavailableError."""
+
+
+class OverlayChangedError(Exception):
+    """Somebody else has written the overlay since it was read."""
+
+
+@dataclass(frozen=True)
+class StoredOverlay:
+    """Content of an overlay's key: no overlay if it cannot be read, and no `etag` if there is no object."""
+
+    overlay: Overlay | None
+    etag: str
+
+
+class OverlayStore(Protocol):
+    """Overlays, for those who edit them."""
+
+    async def read(self, keys: AssetKeys) -> StoredOverlay:
+        """Return what is stored; StoreUnavailableError."""
+
+    async def write(self, keys: AssetKeys, overlay: Overlay, *, replaces: StoredOverlay) -> None:
+        """Store an overlay in the place of what was read; StoreUnavailableError, OverlayChangedError."""
+
+    async def clear(self, keys: AssetKeys) -> None:
+        """Store an empty object over the overlay; StoreUnavailableError."""
 
 
 class Waiting(Protocol):

@@ -1,4 +1,4 @@
-"""Sidecars and tombstones: `asset.json` of an asset whose resource is gone."""
+"""Sidecars, tombstones and overlays of assets whose resource is gone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from pydantic import ValidationError
 from yarl import URL
 
 from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.store.overlays import parsed_overlay
 from mediaimport_webhook.store.presign import Presigner
+from mediaimport_webhook.store.requests import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from mediaimport_api.overlay import Overlay
     from mediaimport_runtime.store_settings import StoreSettings
 
 MAX_SIDECAR_BYTES = 4 * 1024 * 1024
@@ -33,7 +36,7 @@ Fetch: TypeAlias = "Callable[[str], Awaitable[tuple[int, bytes]]]"
 
 
 class Sidecars:
-    """Reads `asset.json` by a presigned URL: boto3 blocks, and a read of its own costs several times the CPU."""
+    """Reads records by presigned URLs: boto3 blocks, and a read of its own costs several times the CPU."""
 
     def __init__(self, settings: StoreSettings, fetch: Fetch, *, max_concurrency: int = 16) -> None:
         self._signer = Presigner(settings, lifetime_s=_URL_LIFETIME_S, public=False)
@@ -42,11 +45,20 @@ class Sidecars:
 
     async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
         """Return the record of that user's asset, None if there is none; StoreUnavailableError."""
+        body = await self._body(keys.sidecar)
+        return None if body is None else _parse(body, keys)
+
+    async def overlay(self, keys: AssetKeys) -> Overlay | None:
+        """Return the overlay of that user's asset, None if there is none; StoreUnavailableError."""
+        body = await self._body(keys.overlay)
+        return None if body is None else parsed_overlay(body)
+
+    async def _body(self, key: str) -> bytes | None:
         async with self._slots:
-            signed = await self._signer.url(keys.sidecar)
+            signed = await self._signer.url(key)
             status, body = await self._fetch(signed.url)
         if status == HTTPStatus.OK and len(body) <= MAX_SIDECAR_BYTES:
-            return _parse(body, keys)
+            return body
         if s3_errors.code_in_body(body) in _ABSENT:
             return None
         raise StoreUnavailableError(f"{status} {s3_errors.code_in_body(body)}")
@@ -67,21 +79,11 @@ async def open_fetch(settings: StoreSettings) -> AsyncIterator[Fetch]:
         async def fetch(url: str) -> tuple[int, bytes]:
             try:
                 async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
-                    return response.status, await _read_bounded(response.content)
+                    return response.status, await read_bounded(response.content, limit_bytes=MAX_SIDECAR_BYTES)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise StoreUnavailableError(type(error).__name__) from error
 
         yield fetch
-
-
-async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
-    """Return the body, and of a too long one a little more than the limit."""
-    body = bytearray()
-    async for chunk in content.iter_any():
-        body += chunk
-        if len(body) > MAX_SIDECAR_BYTES:
-            break
-    return bytes(body)
 
 
 def _parse(text: bytes, keys: AssetKeys) -> Sidecar | Tombstone | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/api/v1/media/0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01", "GET, DELETE, HEAD"),
+        ("PUT", "/api/v1/media/0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01", "GET, PATCH, DELETE, HEAD"),
         ("GET", "/api/v1/media/import-from-url", "POST"),
         ("GET", "/api/v1/replicate/webhook", "POST"),
         ("OPTIONS", "/api/v1/stats", "GET, HEAD"),

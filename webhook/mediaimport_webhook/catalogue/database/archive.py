@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, tuple_, type_coerce
+from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
 
 from mediaimport_webhook.catalogue.database.engine import answered
-from mediaimport_webhook.catalogue.database.rows import DELETED, entry_of_row
+from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, entry_of_row, row_of
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR, is_row
 
 if TYPE_CHECKING:
@@ -69,6 +69,23 @@ class DatabaseArchive:
             conditions.append(here < place if query.sort.descending else here > place)
         order = (each.desc() if query.sort.descending else each.asc() for each in columns)
         return select(MEDIA_ASSETS).where(*conditions).order_by(*order).limit(limit)
+
+    async def edit(self, entry: Entry) -> None:
+        """Take over name, tags and metadata of an entry into its row, unless the row has a later edit."""
+        values = row_of(entry)
+        statement = (
+            update(MEDIA_ASSETS)
+            .where(
+                is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name),
+                _COLUMNS.overlay_revision < entry.overlay_revision,
+            )
+            .values({name: values[name] for name in EDITABLE})
+        )
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await answered(self._engine, work)
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""

@@ -52,6 +52,12 @@ class CurrentArchive:
         found += [each.entry for each in changes if _is_listed(each, query, after)]
         return sorted(found, key=query.place, reverse=query.sort.descending)[:limit]
 
+    async def edit(self, entry: Entry) -> None:
+        """Take over name, tags and metadata of an entry into its row, and into what waits to be written."""
+        async with self._pending.writing:
+            await self._rows.edit(entry)
+            self._pending.edit(entry)
+
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects; what waits to be written, too."""
         async with self._pending.writing:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from mediaimport_webhook.catalogue.overlay import edited_like
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -72,6 +74,12 @@ class Pending:
         for each in changes:
             if self._changes.get(each.key) is each:
                 self.discard(each.entry)
+
+    def edit(self, entry: Entry) -> None:
+        """Take over name, tags and metadata of an entry, unless the change has a later edit."""
+        known = self._changes.get(key_of(entry))
+        if known is not None and known.entry.overlay_revision < entry.overlay_revision:
+            self.put(Change(edited_like(known.entry, entry), is_gone=known.is_gone))
 
     def discard(self, entry: Entry) -> None:
         """Drop the change of that row."""

@@ -11,14 +11,14 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, case, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import Change, Pending
-from mediaimport_webhook.catalogue.database.rows import row_of
+from mediaimport_webhook.catalogue.database.rows import EDITABLE, row_of
 from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS, is_row
 
 if TYPE_CHECKING:
@@ -170,15 +170,25 @@ class Recorder:
         is_successor = and_(_COLUMNS.resource_uid != new.resource_uid, _COLUMNS.created_at <= new.created_at)
         return statement.on_conflict_do_update(
             index_elements=list(KEY),
-            set_={each.name: new[each.name] for each in MEDIA_ASSETS.columns if each.name not in KEY},
+            set_=_replaced(new),
             where=or_(is_later, is_successor),
         )
+
+
+def _replaced(new: Any) -> dict[str, Any]:  # noqa: ANN401 - the dialect's `excluded`
+    """Return the new values. An edit that the row has and the new version does not know of stays."""
+    columns = [each.name for each in MEDIA_ASSETS.columns if each.name not in KEY]
+    is_older = _COLUMNS.overlay_revision > new.overlay_revision
+    return {
+        name: case((is_older, _COLUMNS[name]), else_=new[name]) if name in EDITABLE else new[name] for name in columns
+    }
 
 
 def _recordable(entry: Entry) -> Hashable:
     """Return what a row shows and a change of progress leaves as it is."""
     asset = entry.json
-    return entry.resource_uid, entry.status, asset["reason"], entry.original_key, entry.deleted, asset["broken"]
+    edit = entry.overlay_revision
+    return entry.resource_uid, entry.status, asset["reason"], entry.original_key, entry.deleted, asset["broken"], edit
 
 
 def _is_refusal(cause: BaseException | None) -> bool:

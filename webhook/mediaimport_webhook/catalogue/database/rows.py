@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DELETED = "deleted"
 """The status of a row whose stored objects were deleted: its asset answers 410."""
+EDITABLE = ("name", "tags", "file_metadata", "search_words", "overlay_revision")
+"""Columns that an edit changes."""
 _PHASES = {"ready": Phase.READY, "failed": Phase.FAILED}
 
 
@@ -48,6 +50,7 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "s3_key": entry.original_key,
         "broken": asset["broken"],
         "search_words": searchable(asset["name"], asset["tags"], asset["metadata"], prompt),
+        "overlay_revision": entry.overlay_revision,
         "resource_name": entry.resource_name,
         "resource_uid": entry.resource_uid,
         "resource_version": entry.version,
@@ -102,6 +105,7 @@ def entry_of_row(row: Mapping[str, Any]) -> Entry:
         deleted=row["status"] == DELETED,
         json=asset,
         packed_recipe=_packed(row["generation"]),
+        overlay_revision=row["overlay_revision"],
     )
 
 

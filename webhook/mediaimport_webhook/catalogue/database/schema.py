@@ -83,6 +83,9 @@ MEDIA_ASSETS = Table(
     Column("s3_key", Text),
     Column("broken", Text, comment="why the asset cannot be shown whole"),
     Column("search_words", Text, nullable=False, server_default="", comment="words of name, tags, prompt and metadata"),
+    Column(
+        "overlay_revision", Integer, nullable=False, server_default="0", comment="number of the newest edit, 0 for none"
+    ),
     Column("resource_name", ORDERED_TEXT, nullable=False),
     Column("resource_uid", Text, nullable=False),
     Column("resource_version", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
