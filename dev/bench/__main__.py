@@ -22,6 +22,7 @@ BENCHMARKS = {
     "install": "dev.bench.install",
     "pace": "dev.bench.operator.pace",
     "probe": "dev.bench.importer.probe",
+    "rate": "dev.bench.operator.rate",
     "reads": "dev.bench.webhook.reads",
     "scale": "dev.bench.operator.scale",
     "soak": "dev.bench.webhook.soak",

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from dev.bench.operator import load
+from dev.bench.operator.rate import Rate, cpu_s, film
+
+
+def test_rate_is_of_the_imports_that_are_ready() -> None:
+    assert Rate(ready=200, wall_s=100.0, cpu_s=2.0).per_minute == 120
+
+
+def test_cpu_time_is_that_of_the_process_alone() -> None:
+    metrics = "# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total 1.5\n# TYPE up gauge\nup 1.0\n"
+    assert cpu_s(metrics) == 1.5
+
+
+def test_films_differ_by_their_names_alone() -> None:
+    first, second = film(0, "http://replicate/film.mp4"), film(1, "http://replicate/film.mp4")
+    assert first["metadata"] == {"name": load.film(0)} != second["metadata"]
+    assert first["spec"]["source"] == second["spec"]["source"] == {"url": "http://replicate/film.mp4"}
