@@ -159,6 +159,7 @@ def _routes(
     cluster, sidecars, metrics = dependencies.cluster, dependencies.sidecars, dependencies.metrics
     presenter = Presenter(dependencies.signer)
     archive = None if dependencies.database is None else dependencies.database.archive
+    listing = Listing(catalogue, archive)
     lookup = AssetLookup(catalogue, cluster, sidecars, archive=archive)
     incoming = dependencies.incoming or Incoming(settings.store, upload_lifetime_s=settings.presign_seconds)
     waits = WaitLimiter(settings.event_streams_per_user)
@@ -168,7 +169,7 @@ def _routes(
         imports=creation,
         deletions=Deletions(cluster, catalogue, sidecars, settings.namespace),
         catalogue=catalogue,
-        listing=Listing(catalogue, archive),
+        listing=listing,
         lookup=lookup,
         presenter=presenter,
         reflector=reflector,
@@ -212,7 +213,7 @@ def _routes(
         public_base_url=settings.public_base_url,
         tokens=tokens,
         keys=IdempotencyKeys(records, replicate, tokens),
-        jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, Ends(records), catalogue),
+        jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, Ends(records), listing),
         presenter=presenter,
     )
     health_routes = health.HealthRoutes(reflector, catalogue)

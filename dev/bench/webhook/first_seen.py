@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from kubernetes import watch
+from kubernetes import client, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +41,15 @@ class Sightings:
             return self.seen[name]
 
     def _run(self) -> None:
+        while True:
+            try:
+                self._follow()
+            except client.ApiException as error:
+                if error.status != HTTPStatus.GONE:
+                    raise
+
+    def _follow(self) -> None:
+        """Follow until the API server has forgotten the version from which the watch would go on."""
         stream: Callable[..., Iterator[dict[str, Object]]] = watch.Watch().stream  # type: ignore[no-untyped-call]
         for event in stream(self.list_function, **self.arguments):
             now = time.monotonic()

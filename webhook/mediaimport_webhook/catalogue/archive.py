@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.query import Place, Query
+    from mediaimport_webhook.catalogue.totals import Total
 
 
 class DatabaseUnavailableError(Exception):
@@ -24,6 +25,9 @@ class Archive(Protocol):
 
     async def edit(self, entry: Entry) -> None:
         """Take over name, tags and metadata of an entry into its row, unless the row has a later edit."""
+
+    async def totals(self, user_id: str | None) -> list[Total]:
+        """Return the totals of that user's assets, or of all for None, as the database has them by now."""
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""

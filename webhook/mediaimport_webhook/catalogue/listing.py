@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_webhook.catalogue.index import EntryPage
+from mediaimport_webhook.catalogue.totals import Total, totals_of
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
@@ -50,6 +51,15 @@ class Listing:
         ]
         entries = [each for each in current if each is not None]
         return EntryPage(entries, query.place(page[-1]) if len(rows) > query.limit else None)
+
+    async def totals(self, *, user_id: str | None) -> list[Total]:
+        """Return the totals of that user's assets, or of all for None; DatabaseUnavailableError.
+
+        With a database they are its own, which lag a moment behind the cache.
+        """
+        if self.archive is None:
+            return totals_of(self.catalogue.entries_of(user_id))
+        return await self.archive.totals(user_id)
 
     async def forget(self, entry: Entry) -> None:
         """Remove the row of an asset without resource and stored objects; DatabaseUnavailableError."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 
-from mediaimport_webhook.catalogue import Catalogue, Entry, Query
+from mediaimport_webhook.catalogue import Entry, Query
+from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.generation.ends import OUTPUTS_WITHIN, End, Ends
 from mediaimport_webhook.generation.outputs import generated_tags
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
@@ -17,9 +19,11 @@ from mediaimport_webhook.http import problems, schemas
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mediaimport_webhook.catalogue.listing import Listing
     from mediaimport_webhook.generation.owner import Owner, OwnerTokens
     from mediaimport_webhook.generation.states import PredictionStates
 
+log = logging.getLogger(__name__)
 _MAX_ASSETS = 500
 """Of a job; intake imports no more."""
 _NO_ASSETS = "The prediction succeeded, but no asset of it is there: its output has no media that can be imported."
@@ -51,25 +55,32 @@ class Jobs:
     states: PredictionStates
     tokens: OwnerTokens
     ends: Ends
-    catalogue: Catalogue
+    listing: Listing
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def get(self, prediction_id: str, *, user_id: str | None) -> Job:
         """Return the job of that user, for None of any; a 404 Problem without one, others while nobody can tell."""
-        entries = self._entries(prediction_id, user_id)
+        entries = await self._entries(prediction_id, user_id)
         # The assets say all that matters, and outlive the prediction at the generator.
         if entries:
             return await self._of_assets(prediction_id, entries)
         return await self._without_assets(prediction_id, user_id)
 
-    def _entries(self, prediction_id: str, user_id: str | None) -> list[Entry]:
-        page = self.catalogue.page(Query(job_id=prediction_id, limit=_MAX_ASSETS), user_id=user_id)
+    async def _entries(self, prediction_id: str, user_id: str | None) -> list[Entry]:
+        """Return the assets, those without a resource, too: a database that does not answer holds up no job."""
+        query = Query(job_id=prediction_id, limit=_MAX_ASSETS)
+        page = self.listing.catalogue.page(query, user_id=user_id)
+        if len(page.entries) < max((each.outputs_expected for each in page.entries), default=1):
+            try:
+                page = await self.listing.page(query, user_id=user_id)
+            except DatabaseUnavailableError as error:
+                log.warning("the catalogue's database cannot be read", extra={"error": str(error)})
         return [each for each in page.entries if each.job_id == prediction_id]
 
     async def _of_assets(self, prediction_id: str, entries: list[Entry]) -> Job:
         """Return a job with assets. Those that are missing may still come, unless the prediction's end is recorded."""
         expected = max(each.outputs_expected for each in entries)
-        is_incomplete = len(entries) + self.catalogue.removed_outputs(prediction_id) < expected
+        is_incomplete = len(entries) + self.listing.catalogue.removed_outputs(prediction_id) < expected
         end = await self._end_if_known(prediction_id) if is_incomplete else None
         if end is not None:
             expected = min(expected, max(end.accepted, len(entries)))
@@ -107,7 +118,7 @@ class Jobs:
     async def _of_prediction(self, prediction: Prediction, owner: Owner) -> Job:
         if prediction.outcome is not PredictionOutcome.SUCCEEDED:
             return _job(prediction, owner, _STATUS[prediction.outcome])
-        if self.catalogue.removed_outputs(prediction.id):
+        if self.listing.catalogue.removed_outputs(prediction.id):
             return _job(prediction, owner, "ready")
         end = await self._end_if_known(prediction.id)
         if end is not None:
@@ -118,7 +129,7 @@ class Jobs:
 
     def _ended(self, end: End) -> Job:
         """Return a job whose end is recorded. Assets that were accepted, and are not there, were deleted."""
-        is_ready = end.accepted or self.catalogue.removed_outputs(end.prediction.id)
+        is_ready = end.accepted or self.listing.catalogue.removed_outputs(end.prediction.id)
         return _job(end.prediction, end.owner, "ready" if is_ready else "failed")
 
     async def _end(self, prediction_id: str) -> End | None:

@@ -8,7 +8,6 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -20,6 +19,7 @@ from mediaimport_webhook.catalogue import (
     Entry,
     Listing,
     Presenter,
+    Query,
     Reflector,
     parse_query,
 )
@@ -39,12 +39,13 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
+    from mediaimport_webhook.catalogue.totals import Total
     from mediaimport_webhook.imports.create import Imports
     from mediaimport_webhook.imports.delete import Deletions
     from mediaimport_webhook.metrics import Metrics
 
 log = logging.getLogger(__name__)
-_MAX_FAILURES = 10
+_FAILURES = Query(status="failed", limit=10)
 _MAX_WAIT_S = 60
 
 
@@ -137,7 +138,10 @@ class MediaRoutes:
         """Return counts, bytes and the newest failures of the caller's assets."""
         caller = await self.authenticator.caller(request)
         self._require_synced()
-        return bodies.JsonResponse(_stats(list(self.catalogue.entries_of(caller.sees))))
+        with _database_answers():
+            totals = await self.listing.totals(user_id=caller.sees)
+            failures = await self.listing.page(_FAILURES, user_id=caller.sees)
+        return bodies.JsonResponse(_stats(totals, failures.entries))
 
     async def _find(self, request: Request, caller: Caller) -> Entry:
         return await find_asset(request, caller, self.lookup)
@@ -186,14 +190,16 @@ def _boolean_parameter(request: Request, name: str) -> bool:
     return value == "true"
 
 
-def _stats(entries: list[Entry]) -> schemas.Stats:
-    statuses = Counter[str](each.status for each in entries)
-    failed = (each for each in entries if each.status == "failed")
+def _stats(totals: list[Total], failures: list[Entry]) -> schemas.Stats:
+    statuses, types = Counter[str](), Counter[str]()
+    for each in totals:
+        statuses[each.status] += each.count
+        types[each.file_type or "unknown"] += each.count
     return {
-        "total": len(entries),
+        "total": statuses.total(),
         "by_status": {"uploading": statuses["uploading"], "ready": statuses["ready"], "failed": statuses["failed"]},
-        "by_type": dict(Counter(each.json["type"] or "unknown" for each in entries)),
-        "stored_bytes": sum(each.size_bytes for each in entries if each.status == "ready"),
+        "by_type": dict(types),
+        "stored_bytes": sum(each.size_bytes for each in totals if each.status == "ready"),
         "recent_failures": [
             {
                 "id": each.asset_id,
@@ -202,6 +208,6 @@ def _stats(entries: list[Entry]) -> schemas.Stats:
                 "error": each.json["metadata"]["error"],
                 "created_at": each.created_at,
             }
-            for each in islice(failed, _MAX_FAILURES)
+            for each in failures
         ],
     }

@@ -5,12 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, and_, bindparam, cast, delete, func, or_, select, tuple_, type_coerce, update
+from sqlalchemy import (
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
 
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, entry_of_row, row_of
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR, is_row
+from mediaimport_webhook.catalogue.totals import Total
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -86,6 +100,24 @@ class DatabaseArchive:
             await connection.execute(statement)
 
         await answered(self._engine, work)
+
+    async def totals(self, user_id: str | None) -> list[Total]:
+        """Return the totals of that user's assets, or of all for None."""
+        kind = (self._month(), _COLUMNS.status, _COLUMNS.file_type)
+        statement = select(*kind, func.count(), func.sum(_COLUMNS.size_bytes)).where(_COLUMNS.status != DELETED)
+        if user_id is not None:
+            statement = statement.where(_COLUMNS.user_id == user_id)
+
+        async def work(connection: AsyncConnection) -> list[Total]:
+            rows = await connection.execute(statement.group_by(*kind))
+            return [Total(month, status, type_, count, int(size)) for month, status, type_, count, size in rows]
+
+        return await answered(self._reads, work)
+
+    def _month(self) -> ColumnElement[str]:
+        if self._engine.dialect.name == "postgresql":
+            return func.to_char(func.timezone("UTC", _COLUMNS.created_at), literal_column("'YYYY-MM'"))
+        return func.strftime(literal_column("'%Y-%m'"), _COLUMNS.created_at)
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""

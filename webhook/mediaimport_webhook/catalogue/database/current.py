@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.database.pending import Change, Pending
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.query import Place, Query
+    from mediaimport_webhook.catalogue.totals import Total
 
 
 class CurrentArchive:
@@ -57,6 +58,10 @@ class CurrentArchive:
         async with self._pending.writing:
             await self._rows.edit(entry)
             self._pending.edit(entry)
+
+    async def totals(self, user_id: str | None) -> list[Total]:
+        """Return the totals of that user's assets, or of all for None; a change of the last moment may be missing."""
+        return await self._rows.totals(user_id)
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects; what waits to be written, too."""
