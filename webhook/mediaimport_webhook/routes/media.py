@@ -138,7 +138,7 @@ class MediaRoutes:
         """Return counts, bytes and the newest failures of the caller's assets."""
         caller = await self.authenticator.caller(request)
         self._require_synced()
-        with _database_answers():
+        with database_answers():
             totals = await self.listing.totals(user_id=caller.sees)
             failures = await self.listing.page(_FAILURES, user_id=caller.sees)
         return bodies.JsonResponse(_stats(totals, failures.entries))
