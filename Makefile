@@ -13,7 +13,7 @@ export UV_CACHE_DIR ?= $(CACHE)/uv
 
 .PHONY: help
 help:  ## print this list
-	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9%-]+):[^#]*## ?/\1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9%-]+):[^#]*## ?/\1\t/; s/[$$][$$]/$$/g' | expand -t 16
 
 # --- set-up ------------------------------------------------------------------
 

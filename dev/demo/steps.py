@@ -153,12 +153,13 @@ def next_commands(installation: Installation, name: str, *, shell: str) -> str:
         f"{kubectl} get mediaimports -o wide --watch",
         "",
         "# the gallery, with the token that the second command prints: http://127.0.0.1:8080/gallery",
+        "# it shows pictures in a browser that trusts the certificate of the store's authority",
         f"{kubectl} port-forward {installation.webhook} 8080:80",
-        f"{kubectl} get secret {installation.release}-first-token -o jsonpath='{{.data.token}}' | base64 -d",
+        f"{kubectl} get secret {installation.release}-first-token -o jsonpath='{{.data.token}}' | base64 -d; echo",
     ])  # fmt: skip
 
 
 def _readable(shown: dict[str, Any]) -> str:
     """Return the JSON with the signatures of URLs cut off."""
     urls = {key: value.partition("?")[0] + "?…" for key, value in shown.items() if key in {"url", "thumbnail_url"}}
-    return json.dumps(shown | urls, indent=2)
+    return json.dumps(shown | urls, indent=2, ensure_ascii=False)

@@ -10,7 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mediaimport_api.spec import Source
 from mediaimport_prober import landlock
+from pydantic import ValidationError
 
 from dev.demo.output import Output
 from dev.trial import attempt, evidence, media
@@ -32,6 +34,7 @@ memory limit of its own; a NetworkPolicy restricts the pod, and the prober's con
 def main(arguments: Sequence[str]) -> int:
     """Run the trial; return the exit status."""
     options = _parser().parse_args(arguments)
+    _check(options.url)
     output = Output(sys.stdout)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="mediaimport-try-") as folder:
@@ -51,6 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for the thumbnail and the JSON (%(default)s)")
     return parser
+
+
+def _check(url: str | None) -> None:
+    """Raise TrialError for a URL that no import takes, before anything is started."""
+    if url is not None:
+        try:
+            Source(url=url)
+        except ValidationError:
+            raise TrialError("the URL has to begin with http://, https:// or data:, and to have no space") from None
 
 
 def _imported(url: str | None, temporary: Path, results: Path, output: Output) -> Evidence:

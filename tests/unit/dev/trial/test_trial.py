@@ -40,6 +40,14 @@ def processes_that_name(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("url", ["ftp://example.com/film.mp4", "film.mp4", "https://example.com/a film.mp4"])
+def test_url_that_no_import_takes_is_refused_in_one_sentence_before_anything_starts(tmp_path: Path, url: str) -> None:
+    ran = run(tmp_path / "try", "--url", url)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "✗ the URL has to begin with http://, https:// or data:, and to have no space\n"
+
+
 def test_film_is_imported_and_every_claim_holds(tmp_path: Path) -> None:
     ran = run(tmp_path / "try")
 
