@@ -239,6 +239,7 @@ def _routes(
         *(route(generation.callback_path(each.provider), POST=each.receive) for each in callback_routes),
         route("/api/v1/replicate/predictions/{id}", GET=generation_routes.show),
         route("/api/v1/replicate/{alias}", POST=generation_routes.generate),
+        route("/api/v1/models", GET=generation_routes.models),
         route("/api/v1/stats", GET=media_routes.stats),
         route("/healthz", GET=health_routes.alive),
         route("/readyz", GET=health_routes.ready),

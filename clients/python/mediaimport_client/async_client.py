@@ -86,6 +86,10 @@ class AsyncMediaImport:
         """Start a prediction of a model by its alias; `wait_for_job` has its assets."""
         return cast("types.StartedPrediction", await self._json(calls.generate(alias, given, tags, idempotency_key)))
 
+    async def models(self) -> list[types.Model]:
+        """Return the models that can be started, each with the JSON Schema of its input."""
+        return cast("types.ModelList", await self._json(calls.Call("GET", "/api/v1/models")))["models"]
+
     async def job(self, job_id: str) -> types.Job:
         """Return a prediction with its assets, as they are now."""
         return cast("types.Job", await self._json(calls.job(job_id)))

@@ -83,6 +83,10 @@ class MediaImport:
         """Start a prediction of a model by its alias; `wait_for_job` has its assets."""
         return cast("types.StartedPrediction", self._json(calls.generate(alias, given, tags, idempotency_key)))
 
+    def models(self) -> list[types.Model]:
+        """Return the models that can be started, each with the JSON Schema of its input."""
+        return cast("types.ModelList", self._json(calls.Call("GET", "/api/v1/models")))["models"]
+
     def job(self, job_id: str) -> types.Job:
         """Return a prediction with its assets, as they are now."""
         return cast("types.Job", self._json(calls.job(job_id)))

@@ -252,6 +252,25 @@ class Metadata(TypedDict):
     """Why it failed, for people; null unless status is failed."""
 
 
+class Model(TypedDict):
+    """Model that a caller can start."""
+
+    alias: str
+    provider: str
+    model: str
+    """The generator's name of it."""
+    path: str
+    """POST the input there."""
+    input: dict[str, Any]
+    """JSON Schema of the input, without the assets' `tags`."""
+
+
+class ModelList(TypedDict):
+    """Models, by alias; none where generation is not configured."""
+
+    models: list[Model]
+
+
 class OutputResult(TypedDict):
     """Result for one media URL of the output."""
 

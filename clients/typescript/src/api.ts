@@ -123,6 +123,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the models that can be started, with the JSON Schema of each one's input. */
+        get: operations["listModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/media/import-from-url": {
         parameters: {
             query?: never;
@@ -855,6 +872,49 @@ export interface components {
             error: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * Model
+         * @description Model that a caller can start.
+         */
+        Model: {
+            /**
+             * Alias
+             * @example wan-video-t2v
+             */
+            alias: string;
+            /**
+             * Provider
+             * @example replicate
+             */
+            provider: string;
+            /**
+             * Model
+             * @description the generator's name of it
+             * @example wan-video/wan-2.5-t2v
+             */
+            model: string;
+            /**
+             * Path
+             * @description POST the input there
+             * @example /api/v1/replicate/wan-video-t2v
+             */
+            path: string;
+            /**
+             * Input
+             * @description JSON Schema of the input, without the assets' `tags`
+             */
+            input: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * ModelList
+         * @description Models, by alias; none where generation is not configured.
+         */
+        ModelList: {
+            /** Models */
+            models: components["schemas"]["Model"][];
         };
         /**
          * OutputResult
@@ -1744,6 +1804,80 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -99,6 +99,11 @@ export class MediaImport {
     return this.keyed(`/api/v1/replicate/${encodeURIComponent(alias)}`, body, idempotencyKey, signal);
   }
 
+  /** Return the models that can be started, each with the JSON Schema of its input. */
+  async models(): Promise<types.Model[]> {
+    return (await this.transport.json<{ models: types.Model[] }>("/api/v1/models")).models;
+  }
+
   /** Return a prediction with its assets, as they are now. */
   job(id: string): Promise<types.Job> {
     return this.transport.json(`/api/v1/replicate/predictions/${encodeURIComponent(id)}`);

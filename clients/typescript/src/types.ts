@@ -12,6 +12,7 @@ export type Asset = Schemas["Asset"];
 export type AssetList = Schemas["AssetList"];
 export type BatchedImport = Schemas["BatchedImport"];
 export type ImportRequest = Sent<Schemas["ImportRequest"], "url">;
+export type Model = Schemas["Model"];
 export type Job = Schemas["Job"];
 export type Problem = Schemas["ProblemDetails"];
 export type StartedPrediction = Schemas["StartedPrediction"];

@@ -78,6 +78,7 @@ test("wrong fields are named", async () => {
 });
 
 test("a prediction starts, and a wait for it ends in time", async () => {
+  assert.deepEqual((await client.models()).map((each) => each.alias), ["wan-video-t2v"]);
   const { job_id } = await client.generate("wan-video-t2v", { prompt: "a rabbit" }, { tags: ["rabbit"] });
   assert.ok((await client.job(job_id)).status);
   await assert.rejects(client.waitForJob(job_id, { timeoutMs: 10 }), TimeoutError);

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.gallery_page import new_page, violations
+from tests.support.loopback_webhook import loopback_webhook
+from tests.support.webhook_process import TOKEN
+
 playwright = pytest.importorskip("playwright.sync_api", reason="run `make e2e-browser`")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
+
+    from tests.support.webhook_process import WebhookProcess
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -22,3 +28,23 @@ def browser() -> Iterator[Browser]:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookProcess]:
+    """A webhook without a cluster, whose imports end at once."""
+    with loopback_webhook(tmp_path_factory.mktemp("webhook")) as webhook:
+        yield webhook
+
+
+@pytest.fixture
+def local_page(browser: Browser, loopback: WebhookProcess) -> Iterator[Page]:
+    """The gallery of that webhook's user, in a tab of its own; nothing that it did was against its policy."""
+    page = new_page(browser)
+    page.goto(f"{loopback.url}/gallery")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.locator("#sign-in").wait_for(state="hidden")
+    yield page
+    assert violations(page) == []
+    page.context.close()

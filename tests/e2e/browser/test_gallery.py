@@ -125,6 +125,20 @@ def test_failure_has_its_reason_and_can_be_run_again(page: Page) -> None:
     page.locator("#message").get_by_text("Running again").wait_for()
 
 
+def test_generation_comes_in(page: Page) -> None:
+    page.get_by_role("button", name="Generate…").click()
+    form = page.locator("#generating")
+    form.get_by_label("prompt *").fill("a rabbit")
+    form.get_by_label("Tags").fill("by-form")
+    form.get_by_role("button", name="Start").click()
+    form.locator("#generations li").filter(has_text="ready").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_label("Tag", exact=True).fill("by-form")
+    page.locator("#grid .card.ready").wait_for()
+    page.get_by_label("Tag", exact=True).fill("")
+    page.locator("#grid .card.failed").first.wait_for()
+
+
 def test_name_with_markup_is_text(world: World, page: Page) -> None:
     import_by_form(page, world.file_url(), HOSTILE)
     page.locator("#grid .card.ready .name", has_text="onerror").wait_for()

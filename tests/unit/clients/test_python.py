@@ -155,7 +155,8 @@ def test_wrong_fields_are_named(driver: Driver, url: str) -> None:
 
 
 def test_prediction_starts_and_a_wait_for_it_ends_in_time(driver: Driver, url: str) -> None:
-    started = driver.open(url)("generate", "wan-video-t2v", {"prompt": "a rabbit"}, tags=["rabbit"])
+    assert [each["alias"] for each in driver.open(url)("models")] == ["wan-video-t2v"]
+    started = driver("generate", "wan-video-t2v", {"prompt": "a rabbit"}, tags=["rabbit"])
     assert driver("job", started["job_id"])["assets"] == []
     with pytest.raises(WaitTimeoutError):
         driver("wait_for_job", started["job_id"], timeout_s=0.01)

@@ -7,6 +7,9 @@ import { token } from "./session.js";
 /** @typedef {components["schemas"]["AssetList"]} AssetList */
 /** @typedef {components["schemas"]["BegunUpload"]} BegunUpload */
 /** @typedef {components["schemas"]["AcceptedImport"]} AcceptedImport */
+/** @typedef {components["schemas"]["Job"]} Job */
+/** @typedef {components["schemas"]["Model"]} Model */
+/** @typedef {components["schemas"]["StartedPrediction"]} StartedPrediction */
 
 /** A refused request: the sentence of its problem, and the status. */
 export class ApiError extends Error {
@@ -25,13 +28,14 @@ export class ApiError extends Error {
  *
  * @template Answer
  * @param {string} path
- * @param {{method?: string, body?: unknown}} [options]
+ * @param {{method?: string, body?: unknown, key?: string}} [options] `key` makes a POST repeatable
  * @returns {Promise<Answer>}
  */
-export async function ask(path, { method = "GET", body } = {}) {
+export async function ask(path, { method = "GET", body, key } = {}) {
   /** @type {Record<string, string>} */
   const headers = { Authorization: `Bearer ${await token()}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (key !== undefined) headers["Idempotency-Key"] = key;
   let answer;
   try {
     answer = await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
@@ -94,6 +98,32 @@ export function remove(id) {
  */
 export function importFromUrl(wanted) {
   return ask("api/v1/media/import-from-url", { method: "POST", body: wanted });
+}
+
+/** @returns {Promise<Model[]>} */
+export async function models() {
+  return (/** @type {{models: Model[]}} */ (await ask("api/v1/models"))).models;
+}
+
+/**
+ * Start a prediction.
+ *
+ * @param {string} path of the model
+ * @param {Record<string, unknown>} body
+ * @param {string} key with which a second request starts no other
+ * @returns {Promise<StartedPrediction>}
+ */
+export function generate(path, body, key) {
+  // Relative, as a path prefix may be in front of it.
+  return ask(path.replace(/^\//, ""), { method: "POST", body, key });
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<Job>}
+ */
+export function job(id) {
+  return ask(`api/v1/replicate/predictions/${encodeURIComponent(id)}`);
 }
 
 /**

@@ -5,6 +5,7 @@ import { Adding } from "./add.js";
 import { Assets } from "./assets.js";
 import { Detail } from "./detail.js";
 import { byId } from "./dom.js";
+import { Generating } from "./generate.js";
 import { Grid } from "./grid.js";
 import { returned } from "./oidc.js";
 import { isSignedIn, keep } from "./session.js";
@@ -40,6 +41,7 @@ const assets = new Assets(
 const grid = new Grid(byId("grid", HTMLElement), assets, (asset) => detail?.open(asset));
 detail = new Detail(assets, say);
 new Adding(() => assets.poll());
+const generating = new Generating(() => assets.poll());
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let fading;
@@ -70,14 +72,22 @@ filters.addEventListener("input", () => {
   typing = setTimeout(begin, 300);
 });
 filters.addEventListener("submit", (event) => event.preventDefault());
-const signing = new Signing(begin);
+const signing = new Signing(enter);
+
+/** Begin with the assets and models of the caller who has signed in. */
+function enter() {
+  begin();
+  generating.load();
+}
+
 byId("sign-out", HTMLButtonElement).addEventListener("click", () => {
   keep(undefined);
   assets.clear();
+  generating.clear();
   askForToken("");
 });
 
 const query = returned();
 if (query !== undefined) signing.arrive(query);
-else if (isSignedIn()) begin();
+else if (isSignedIn()) enter();
 else askForToken("");

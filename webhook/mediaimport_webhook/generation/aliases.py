@@ -48,6 +48,34 @@ class InputField(BaseModel):
             case "seconds":
                 return self._bounded(self._seconds(value))
 
+    def json_schema(self) -> dict[str, JsonValue]:
+        """Return the JSON Schema of a caller's value."""
+        bounds: dict[str, JsonValue] = {"minimum": self.minimum, "maximum": self.maximum}
+        rule: dict[str, JsonValue]
+        match self.type:
+            case "string" if self.values is not None:
+                rule = {"enum": list(self.values)}
+            case "string":
+                rule = {"maxLength": self.max_length, "minLength": 1 if self.required else None}
+            case "boolean":
+                rule = {}
+            case "integer" | "number":
+                rule = bounds
+            case "seconds":
+                # The bounds are of the number, which a schema of a text cannot say.
+                words = " ".join(f"{word} {bound:g}" for word, bound in self._limits())
+                rule = {
+                    "pattern": f"^{_SECONDS.pattern}$",
+                    "description": f'seconds, such as "5s"{words and ", "}{words}',
+                }
+        kind = "string" if self.type == "seconds" else self.type
+        whole = {"type": kind, "default": self.default, **rule}
+        return {name: value for name, value in whole.items() if value is not None}
+
+    def _limits(self) -> list[tuple[str, float]]:
+        given = (("at least", self.minimum), ("at most", self.maximum))
+        return [(word, bound) for word, bound in given if bound is not None]
+
     def _text(self, value: object) -> JsonValue:
         if self.values is not None:
             if not isinstance(value, str) or value not in self.values:
@@ -90,6 +118,18 @@ class ModelAlias(BaseModel):
     version: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     input: dict[str, InputField]
     fixed: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def input_schema(self) -> dict[str, JsonValue]:
+        """Return the JSON Schema of a caller's body, without the assets' tags."""
+        required: list[JsonValue] = [
+            name for name, rule in self.input.items() if rule.required and rule.default is None
+        ]
+        return {
+            "type": "object",
+            "properties": {name: rule.json_schema() for name, rule in self.input.items()},
+            "required": required,
+            "additionalProperties": False,
+        }
 
     def model_input(self, body: Mapping[str, object]) -> dict[str, JsonValue]:
         """Return the model's own input; a 422 Problem names every wrong field."""

@@ -31,7 +31,14 @@ _DESCRIPTION = (
     " 429 and 503 say in Retry-After when to try again."
 )
 _TEXT: Schema = {"type": "string"}
-_TAGS = {"media": "media", "users": "media", "stats": "media", "replicate": "generators", "fal": "generators"}
+_TAGS = {
+    "media": "media",
+    "users": "media",
+    "stats": "media",
+    "models": "generators",
+    "replicate": "generators",
+    "fal": "generators",
+}
 
 
 @dataclass(frozen=True)
@@ -187,6 +194,11 @@ OPERATIONS = (
     Operation(
         "GET", "/api/v1/replicate/predictions/{id}", "showJob", "Show a prediction's state and its assets.",
         schemas.Job, problems=(*_AUTHENTICATED, 404, 422, 502), parameters=(_JOB,),
+    ),
+    Operation(
+        "GET", "/api/v1/models", "listModels",
+        "List the models that can be started, with the JSON Schema of each one's input.",
+        schemas.ModelList, problems=_AUTHENTICATED,
     ),
     Operation(
         "POST", "/api/v1/media/import-from-url", "importFromUrl", "Import media from a URL.",

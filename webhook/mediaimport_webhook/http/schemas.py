@@ -346,6 +346,24 @@ class StartedPrediction(TypedDict):
 
 
 @with_config(_CLOSED)
+class Model(TypedDict):
+    """Model that a caller can start."""
+
+    alias: Annotated[str, Field(examples=["wan-video-t2v"])]
+    provider: Annotated[str, Field(examples=["replicate"])]
+    model: Annotated[str, Field(description="the generator's name of it", examples=["wan-video/wan-2.5-t2v"])]
+    path: Annotated[str, Field(description="POST the input there", examples=["/api/v1/replicate/wan-video-t2v"])]
+    input: Annotated[dict[str, Any], Field(description="JSON Schema of the input, without the assets' `tags`")]
+
+
+@with_config(_CLOSED)
+class ModelList(TypedDict):
+    """Models, by alias; none where generation is not configured."""
+
+    models: list[Model]
+
+
+@with_config(_CLOSED)
 class Job(TypedDict):
     """Prediction and its assets."""
 

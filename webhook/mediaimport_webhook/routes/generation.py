@@ -135,7 +135,7 @@ def _output_json(result: OutputResult) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class GenerationRoutes:
-    """The routes `{generator}/{alias}` and `{generator}/predictions/{id}`."""
+    """The routes `{generator}/{alias}`, `{generator}/predictions/{id}` and `models`."""
 
     generator: Generator
     authenticator: Authenticator
@@ -187,11 +187,31 @@ class GenerationRoutes:
         }
         return bodies.JsonResponse(content)
 
+    async def models(self, request: Request) -> Response:
+        """Return the models that the caller can start, by alias; none while a setting for them is missing."""
+        await self.authenticator.caller(request)
+        can_start = not self._missing_settings()
+        models = [
+            {
+                "alias": alias,
+                "provider": self.generator.name,
+                "model": each.model,
+                "path": f"/api/v1/{self.generator.name}/{alias}",
+                "input": each.input_schema(),
+            }
+            for alias, each in sorted(self.generator.models.items() if can_start else ())
+        ]
+        return bodies.JsonResponse({"models": models})
+
     def _models_and_callback_url(self) -> tuple[Mapping[str, ModelAlias], str]:
-        missing = [*self.generator.missing_settings(), *([] if self.tokens.can_sign else [SETTING])]
+        missing = self._missing_settings()
         if self.public_base_url is None or missing:
-            raise problems.setting_missing(*missing, *(["PUBLIC_BASE_URL"] if self.public_base_url is None else []))
+            raise problems.setting_missing(*missing)
         return self.generator.models, self.public_base_url + callback_path(self.generator)
+
+    def _missing_settings(self) -> list[str]:
+        own = {SETTING: self.tokens.can_sign, "PUBLIC_BASE_URL": self.public_base_url is not None}
+        return [*self.generator.missing_settings(), *(name for name, is_set in own.items() if not is_set)]
 
 
 def _fingerprint(alias: str, body: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from jsonschema import Draft202012Validator
 from mediaimport_runtime.environment import BadSettingError
 from mediaimport_webhook.generation.aliases import InputField, ModelAlias, read_models_file
 from mediaimport_webhook.http.problems import Problem
@@ -91,3 +92,50 @@ def test_models_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "models.json"
     path.write_text(json.dumps({"a": {"model": "o/n", "input": {}}}))
     assert read_models_file(path)["a"].model == "o/n"
+
+
+def test_schema_of_the_input_accepts_what_the_alias_accepts() -> None:
+    model = ModelAlias.model_validate(
+        {
+            "model": "a/b",
+            "input": {
+                "prompt": {"type": "string", "required": True, "maxLength": 20},
+                "size": {"type": "string", "values": {"small": 1, "large": 2}, "default": "small"},
+                "steps": {"type": "integer", "minimum": 1, "maximum": 50},
+                "strength": {"type": "number", "maximum": 1.5},
+                "loop": {"type": "boolean"},
+                "duration": {"type": "seconds", "minimum": 5, "required": True, "default": "5s"},
+            },
+        }
+    )
+    schema = model.input_schema()
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    good: dict[str, object] = {
+        "prompt": "a rabbit",
+        "size": "large",
+        "steps": 4,
+        "strength": 1.5,
+        "loop": True,
+        "duration": "10s",
+    }
+    bad: list[dict[str, object]] = [
+        {"prompt": ""},
+        {"prompt": "x" * 21},
+        {"size": "huge"},
+        {"steps": 0},
+        {"steps": 1.5},
+        {"strength": 2},
+        {"loop": 1},
+        {"duration": "soon"},
+        {"seed": 1},
+    ]
+    assert schema["required"] == ["prompt"]
+    for body in (good, {"prompt": "a rabbit"}):
+        assert validator.is_valid(body)
+        model.model_input(body)
+    for change in bad:
+        assert not validator.is_valid(good | change)
+        with pytest.raises(Problem):
+            model.model_input(good | change)
+    assert 'seconds, such as "5s", at least 5' in json.dumps(schema, ensure_ascii=False).replace('\\"', '"')

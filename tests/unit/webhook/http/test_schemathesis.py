@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "30"))
 UPLOADS = "/media/uploads"
 BATCH = "/media/import-from-urls"
+MODELS_LIST = "/api/v1/models"
+"""It has no links, and would only take examples from those that do."""
 VARIABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|pred[0-9]+|wan-video-t2v")
 
 
@@ -47,7 +49,7 @@ def answered(webhook: WebhookProcess) -> set[str]:
     ("only", "expected"),
     [
         (
-            ("--exclude-path-regex", f"{UPLOADS}|{BATCH}"),
+            ("--exclude-path-regex", f"{UPLOADS}|{BATCH}|{MODELS_LIST}"),
             {
                 "POST /api/v1/media/import-from-url 202",
                 "GET /api/v1/media/{} 200",

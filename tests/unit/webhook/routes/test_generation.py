@@ -418,3 +418,24 @@ def test_record_is_written_only_where_the_outputs_do_not_tell_the_end(
 ) -> None:
     called_back(job, prediction(output=outputs))
     assert job.cluster.calls.count("create_lease") == records
+
+
+def test_models_are_listed_with_the_schema_of_their_input(webhook: RunningWebhook) -> None:
+    (model,) = webhook.call("GET", "/api/v1/models").json()["models"]
+    assert model.pop("input")["properties"]["size"] == {"type": "string", "default": "720p", "enum": ["480p", "720p"]}
+    assert model == {
+        "alias": "wan-video-t2v",
+        "provider": "replicate",
+        "model": "wan-video/wan-2.5-t2v",
+        "path": GENERATE,
+    }
+
+
+def test_no_model_is_listed_that_cannot_be_started(start: Start) -> None:
+    for name in ("PUBLIC_BASE_URL", "OWNER_TOKEN_KEYS", "REPLICATE_MODELS_FILE", "REPLICATE_API_TOKEN"):
+        webhook = start(**{name: None})
+        assert (name, webhook.call("GET", "/api/v1/models").json()) == (name, {"models": []})
+
+
+def test_models_are_told_to_callers_alone(webhook: RunningWebhook) -> None:
+    assert webhook.call("GET", "/api/v1/models", token=None).status_code == 401
