@@ -68,6 +68,7 @@ def cache(environment: dict[str, str]) -> Cache:
 def store(cache: Cache) -> Iterator[Disturbed]:
     """Store of these tests."""
     keys, folder = S3Keys.read(cache), cache.node / "disturbed-s3"
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     folder.mkdir()
     gateway = go.built("versitygw") / "versitygw"
     tls = ("--cert", f"{cache.pki}/s3.crt", "--key", f"{cache.pki}/s3.key")
