@@ -46,17 +46,6 @@ class RecordWatch:
         """The kind of each record, by name."""
         self._backoff_s = _FIRST_BACKOFF_S
 
-    async def first(self) -> None:
-        """Read the list once; tries go on while the API server is away, and end if it refuses."""
-        while self._version is None:
-            try:
-                self._version = await self._list()
-            except UnavailableError as error:
-                await self._back_off(error)
-            except KubernetesError as error:
-                log.error("records cannot be read", extra={"error": str(error)})  # noqa: TRY400 - no bug: no traceback
-                return
-
     async def run(self) -> NoReturn:
         """Follow the records for ever; what fails is tried again, and an expired watch lists again."""
         while True:
