@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 from contextlib import suppress
@@ -15,7 +14,7 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError
 
 from mediaimport_webhook.generation.owner import Owner
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
-from mediaimport_webhook.generation.records import MAX_LIFETIME
+from mediaimport_webhook.generation.records import MAX_LIFETIME, name_of_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,5 +108,4 @@ class RemovalRecorder:
 
 
 def _name(provider: str, prediction: str) -> str:
-    digest = hashlib.sha256(f"{provider}\0{prediction}".encode()).hexdigest()
-    return f"mediaimport-failed-{digest[:32]}"
+    return name_of_prediction("mediaimport-failed-", provider=provider, prediction=prediction)

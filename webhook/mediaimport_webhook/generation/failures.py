@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.event_records import FAILED_PREDICTION, FailedPrediction
+
+from mediaimport_webhook.generation.records import name_of_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +37,7 @@ class Failures:
             reason=reason,
             at=self._clock(),
         )
+        name = name_of_prediction("mediaimport-event-", provider=prediction.provider, prediction=prediction.id)
         await self._records.create(
-            _name(prediction), failed.to_wire(), kind=FAILED_PREDICTION, lifetime=_LIFETIME, user_id=owner.user_id
+            name, failed.to_wire(), kind=FAILED_PREDICTION, lifetime=_LIFETIME, user_id=owner.user_id
         )
-
-
-def _name(prediction: Prediction) -> str:
-    digest = hashlib.sha256(f"{prediction.provider}\0{prediction.id}".encode()).hexdigest()[:32]
-    return f"mediaimport-event-{digest}"

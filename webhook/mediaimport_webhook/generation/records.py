@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import random
@@ -101,6 +102,12 @@ class Records:
                 deleted |= found
         except KubernetesError as error:
             log.warning("expired records could not be deleted", extra={"error": str(error)})
+
+
+def name_of_prediction(prefix: str, *, provider: str, prediction: str) -> str:
+    """Return the name of a prediction's record: the prefix of its kind, and a digest of what names the prediction."""
+    digest = hashlib.sha256(f"{provider}\0{prediction}".encode()).hexdigest()
+    return f"{prefix}{digest[:32]}"
 
 
 def _record(lease: Resource) -> Record:

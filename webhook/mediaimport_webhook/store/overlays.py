@@ -11,7 +11,7 @@ from mediaimport_runtime import s3_errors
 from pydantic import ValidationError
 
 from mediaimport_webhook.store import OverlayChangedError, StoredOverlay, StoreUnavailableError
-from mediaimport_webhook.store.requests import StoreRequests, headers_of, read_bounded, refusal
+from mediaimport_webhook.store.requests import ABSENT, StoreRequests, headers_of, read_bounded, refusal
 
 if TYPE_CHECKING:
     from mediaimport_api.names import AssetKeys
@@ -32,17 +32,14 @@ class Overlays:
         self._requests = StoreRequests(settings)
 
     async def read(self, keys: AssetKeys) -> StoredOverlay:
-        """Return what is stored; without an overlay if there is none, or none that can be read. StoreUnavailableError.
-
-        Without s3:ListBucket S3 answers 403 for a missing key.
-        """
+        """Return what is stored; without an overlay if there is none that can be read. StoreUnavailableError."""
         url = await self._requests.signed("get_object", keys.overlay, {})
         async with self._requests.sent("GET", url) as answer:
             body = await read_bounded(answer.content, limit_bytes=_MAX_BYTES)
             if answer.status == HTTPStatus.OK:
                 return StoredOverlay(parsed_overlay(body), answer.headers.get("ETag", ""))
             code = s3_errors.code_in_body(body)
-            if code not in {"NoSuchKey", "AccessDenied"}:
+            if code not in ABSENT:
                 raise StoreUnavailableError(f"{answer.status} {code}")
         return StoredOverlay(None, "")
 

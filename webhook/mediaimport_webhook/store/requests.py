@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mediaimport_runtime.store_settings import StoreSettings
 
 LIFETIME_S = 600
+ABSENT = frozenset({"NoSuchKey", "AccessDenied"})
+"""Codes of a missing key: without s3:ListBucket S3 answers 403 for one."""
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=3, sock_read=20)
 _MAX_ERROR_BYTES = 64 * 1024
 _HEADERS = {

@@ -18,7 +18,7 @@ from yarl import URL
 from mediaimport_webhook.store import StoreUnavailableError
 from mediaimport_webhook.store.overlays import parsed_overlay
 from mediaimport_webhook.store.presign import Presigner
-from mediaimport_webhook.store.requests import read_bounded
+from mediaimport_webhook.store.requests import ABSENT, read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 MAX_SIDECAR_BYTES = 4 * 1024 * 1024
 _URL_LIFETIME_S = 600
-_ABSENT = frozenset({"NoSuchKey", "AccessDenied"})
-"""Without s3:ListBucket S3 answers 403 for a missing key."""
 
 Fetch: TypeAlias = "Callable[[str], Awaitable[tuple[int, bytes]]]"
 """Returns the status and the body of a GET; StoreUnavailableError."""
@@ -59,7 +57,7 @@ class Sidecars:
             status, body = await self._fetch(signed.url)
         if status == HTTPStatus.OK and len(body) <= MAX_SIDECAR_BYTES:
             return body
-        if s3_errors.code_in_body(body) in _ABSENT:
+        if s3_errors.code_in_body(body) in ABSENT:
             return None
         raise StoreUnavailableError(f"{status} {s3_errors.code_in_body(body)}")
 
