@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from kubernetes import client, config
 from mediaimport_api import names
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,9 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 import dev.cluster
 from dev.bench.figures import Bar, Figure, Sheet, percentile, report
 from dev.bench.operator import load
+from dev.bench.reach import reached
 from dev.bench.webhook import latency
 from dev.bench.webhook.first_seen import Sightings
-from dev.bench.webhook.latency import ready_name
 from dev.cluster.kubectl import Kube
 from tests.support.installation.helm import Installation, install
 from tests.support.replicate.callbacks import finished_prediction, signed
@@ -32,6 +31,8 @@ from tests.support.replicate.settings import API_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import httpx
 
 NAMESPACE = "mediaimport-bench-pace"
 _TIMEOUT_S = 120.0
@@ -176,19 +177,12 @@ def set_up(stack: ExitStack) -> Bench:
     install(installation, environment, replicate=stand_in, values={"operator": {"successfulJobSeconds": _JOB_S}})
     kube.wait_for_rollout(NAME, namespace=stand_in.namespace)
     config.load_kube_config(environment["KUBECONFIG"])  # type: ignore[no-untyped-call]
-    imports = {"group": names.GROUP, "version": names.VERSION, "namespace": NAMESPACE, "plural": names.PLURAL}
-    ready = Sightings(client.CustomObjectsApi().list_namespaced_custom_object, imports, ready_name)
-    ready.follow()
-
-    def reached(target: str, port: int, namespace: str, **headers: str) -> httpx.Client:
-        url = stack.enter_context(kube.forward(target, port, namespace=namespace))
-        return stack.enter_context(httpx.Client(base_url=url, timeout=30, headers=headers))
-
+    ready, token = latency.ready_imports(NAMESPACE), f"Bearer {API_TOKEN}"
     return Bench(
         environment["MEDIAIMPORT_IMAGE"],
-        reached(installation.webhook, 80, NAMESPACE),
-        reached(stand_in.target, 80, stand_in.namespace, authorization=f"Bearer {API_TOKEN}"),
-        reached("service/pace-operator-metrics", 9090, NAMESPACE),
+        reached(stack, kube, installation.webhook, 80, namespace=NAMESPACE),
+        reached(stack, kube, stand_in.target, 80, namespace=stand_in.namespace, authorization=token),
+        reached(stack, kube, "service/pace-operator-metrics", 9090, namespace=NAMESPACE),
         ready,
         _followed(client.CoreV1Api().list_namespaced_pod, ended_pod),
     )

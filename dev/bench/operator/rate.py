@@ -12,18 +12,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
-from kubernetes import client, config
-from mediaimport_api import names
+from kubernetes import config
 from mediaimport_runtime.kubernetes.client import Call
-from prometheus_client.parser import text_string_to_metric_families
 
 import dev.cluster
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.operator import load
+from dev.bench.operator.pace import Usage
+from dev.bench.reach import reached
 from dev.bench.webhook import latency
-from dev.bench.webhook.first_seen import Sightings
-from dev.bench.webhook.latency import ready_name
 from dev.cluster.kubectl import Kube
 from dev.release.last import LastRelease
 from tests.support.installation.helm import CHART, Installation, install
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 
 NAMESPACE = "mediaimport-bench-rate"
 STAND_IN_NAMESPACE = f"{NAMESPACE}-replicate"
-CPU_METRIC = "process_cpu_seconds_total"
 _TIMEOUT_S = 120.0
 _IMPORT_TIMEOUT_S = 5.0
 """The longest that an import may take on average before the run is given up."""
@@ -74,12 +70,6 @@ class Version:
         return cls(old.chart, {**environment, **images})
 
 
-def cpu_s(metrics: str) -> float:
-    """Return the CPU seconds in the text of a process's metrics."""
-    samples = (sample for family in text_string_to_metric_families(metrics) for sample in family.samples)
-    return sum(each.value for each in samples if each.name == CPU_METRIC)
-
-
 def film(number: int, url: str) -> dict[str, Any]:
     """Return one of the imports."""
     return {**load.mediaimport(number), "spec": {"source": {"url": url}, "userId": f"user-{number % 7}"}}
@@ -92,27 +82,21 @@ def measured(kube: Kube, version: Version, stand_in: StandIn, *, count: int, cap
         stack.callback(load.remove_namespace, kube, NAMESPACE)
         values = {"operator": {"maxInFlight": cap}}
         install(installation, version.environment, replicate=stand_in, values=values, chart=version.chart)
-
-        def reached(target: str, port: int, namespace: str, **headers: str) -> httpx.Client:
-            url = stack.enter_context(kube.forward(target, port, namespace=namespace))
-            return stack.enter_context(httpx.Client(base_url=url, timeout=30, headers=headers))
-
-        metrics = reached("service/rate-operator-metrics", 9090, NAMESPACE)
-        replicate = reached(stand_in.target, 80, stand_in.namespace, authorization=f"Bearer {API_TOKEN}")
+        metrics = reached(stack, kube, "service/rate-operator-metrics", 9090, namespace=NAMESPACE)
+        token = f"Bearer {API_TOKEN}"
+        replicate = reached(stack, kube, stand_in.target, 80, namespace=stand_in.namespace, authorization=token)
         url = latency.file_url(replicate, size_bytes=0)
-        imports = {"group": names.GROUP, "version": names.VERSION, "namespace": NAMESPACE, "plural": names.PLURAL}
-        ready = Sightings(client.CustomObjectsApi().list_namespaced_custom_object, imports, ready_name)
-        ready.follow()
+        ready = latency.ready_imports(NAMESPACE)
         _create(count, count + 1, url)  # the first pulls images and fills caches
         ready.await_name(load.film(count), timeout_s=_TIMEOUT_S)
 
-        def used_s() -> float:
-            return cpu_s(metrics.get("/metrics").raise_for_status().text)
+        def usage() -> Usage:
+            return Usage.of(metrics.get("/metrics").raise_for_status().text, time.monotonic())
 
-        before_s, begun_s = used_s(), time.monotonic()
+        before = usage()
         _create(0, count, url)
         last_s = max(ready.await_name(load.film(each), timeout_s=count * _IMPORT_TIMEOUT_S) for each in range(count))
-        return Rate(count, last_s - begun_s, used_s() - before_s)
+        return Rate(count, last_s - before.at_s, usage().cpu_s - before.cpu_s)
 
 
 def _create(first: int, end: int, url: str) -> None:

@@ -6,14 +6,14 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from kubernetes import client, config
 from mediaimport_api import names
 
 import dev.cluster
 from dev.bench.figures import Bar, Figure, Sheet, percentile, report
+from dev.bench.reach import reached
 from dev.bench.webhook.first_seen import Sightings
 from dev.cluster.kubectl import Kube
 from tests.support.installation.helm import Installation, install
@@ -21,6 +21,9 @@ from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.replicate.manifest import NAME, StandIn, deploy
 from tests.support.replicate.prediction import new_id
 from tests.support.replicate.settings import API_TOKEN
+
+if TYPE_CHECKING:
+    import httpx
 
 NAMESPACE = "mediaimport-bench"
 ROUNDS = 50
@@ -86,14 +89,19 @@ def ready_name(resource: dict[str, Any]) -> str | None:
     return str(resource["metadata"]["name"]) if ready else None
 
 
+def ready_imports(namespace: str) -> Sightings:
+    """Follow the imports of a namespace that become Ready."""
+    kind = {"group": names.GROUP, "version": names.VERSION, "namespace": namespace, "plural": names.PLURAL}
+    ready = Sightings(client.CustomObjectsApi().list_namespaced_custom_object, kind, ready_name)
+    ready.follow()
+    return ready
+
+
 def sightings() -> tuple[Sightings, Sightings]:
     """Follow the Jobs and the MediaImports of the namespace."""
-    kind = {"group": names.GROUP, "version": names.VERSION, "namespace": NAMESPACE, "plural": names.PLURAL}
     jobs = Sightings(client.BatchV1Api().list_namespaced_job, {"namespace": NAMESPACE}, owner_name)
-    ready = Sightings(client.CustomObjectsApi().list_namespaced_custom_object, kind, ready_name)
     jobs.follow()
-    ready.follow()
-    return jobs, ready
+    return jobs, ready_imports(NAMESPACE)
 
 
 def set_up(stack: ExitStack) -> Bench:
@@ -106,13 +114,10 @@ def set_up(stack: ExitStack) -> Bench:
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
     config.load_kube_config(environment["KUBECONFIG"])  # type: ignore[no-untyped-call]
     jobs, ready = sightings()
-    webhook_url = stack.enter_context(kube.forward(installation.webhook, 80, namespace=NAMESPACE))
-    replicate_url = stack.enter_context(kube.forward(replicate.target, 80, namespace=replicate.namespace))
+    token = f"Bearer {API_TOKEN}"
     return Bench(
-        stack.enter_context(httpx.Client(base_url=webhook_url, timeout=30)),
-        stack.enter_context(
-            httpx.Client(base_url=replicate_url, timeout=30, headers={"authorization": f"Bearer {API_TOKEN}"})
-        ),
+        reached(stack, kube, installation.webhook, 80, namespace=NAMESPACE),
+        reached(stack, kube, replicate.target, 80, namespace=replicate.namespace, authorization=token),
         jobs,
         ready,
     )

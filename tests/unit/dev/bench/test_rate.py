@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from dev.bench.operator import load
-from dev.bench.operator.rate import Rate, cpu_s, film
+from dev.bench.operator.pace import Usage
+from dev.bench.operator.rate import Rate, film
 
 
 def test_rate_is_of_the_imports_that_are_ready() -> None:
@@ -10,7 +11,7 @@ def test_rate_is_of_the_imports_that_are_ready() -> None:
 
 def test_cpu_time_is_that_of_the_process_alone() -> None:
     metrics = "# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total 1.5\n# TYPE up gauge\nup 1.0\n"
-    assert cpu_s(metrics) == 1.5
+    assert Usage.of(metrics, at_s=0).cpu_s == 1.5
 
 
 def test_films_differ_by_their_names_alone() -> None:
