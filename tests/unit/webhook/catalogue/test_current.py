@@ -12,7 +12,15 @@ from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.query import Query, Sort
 from mediaimport_webhook.settings import CatalogueUrl
 
-from tests.support.webhook import ASSET_ID, stored
+from tests.support.webhook import ASSET_ID
+from tests.unit.webhook.catalogue.test_database import (
+    LIST,
+    URL,
+    failed_status,
+    ready_status,
+    resource_of,
+    start_import,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -20,31 +28,6 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.entry import Entry
 
     from tests.support.webhook import RunningWebhook, Start
-
-LIST = "/api/v1/media/"
-URL = "https://example.com/video.mp4"
-
-
-def start_import(webhook: RunningWebhook, **body: object) -> str:
-    answer = webhook.call("POST", "/api/v1/media/import-from-url", json={"url": URL} | body)
-    asset_id: str = answer.json()["asset_id"]
-    return asset_id
-
-
-def resource_of(webhook: RunningWebhook, asset_id: str) -> dict[str, Any]:
-    (found,) = [each for each in webhook.cluster.imports.values() if each["spec"]["assetId"] == asset_id]
-    return found
-
-
-def ready(asset_id: str) -> dict[str, Any]:
-    parts = {name: part.to_wire() for name, part in stored("alice").items()}
-    parts["asset"] |= {"id": asset_id, "key": f"media/alice/{asset_id}/video.mp4"}
-    parts["thumbnail"]["key"] = f"media/alice/{asset_id}/thumbnail.jpg"
-    return {"phase": "Ready", "run": "", "completedAt": "2026-01-01T00:02:00Z"} | parts
-
-
-def failed() -> dict[str, Any]:
-    return {"phase": "Failed", "error": {"reason": "SourceNotFound", "message": "HTTP 404", "retryable": False}}
 
 
 class Held:
@@ -89,7 +72,7 @@ def held(start: Start, catalogue_url: str) -> Iterator[Held]:
 
 def test_deleted_asset_is_gone_before_its_row_is_written(held: Held) -> None:
     asset_id = start_import(held.webhook, name="red car")
-    held.write(asset_id, ready(asset_id))
+    held.write(asset_id, ready_status(asset_id))
     held.settle()
     held.hold()
     assert held.webhook.call("DELETE", f"{LIST}{asset_id}").status_code == 202
@@ -104,7 +87,7 @@ def test_ended_import_is_shown_and_found_before_its_row_is_written(held: Held) -
     asset_id = start_import(held.webhook, name="red car")
     held.settle()
     held.hold()
-    held.write(asset_id, failed())
+    held.write(asset_id, failed_status("HTTP 404"))
     before = held.webhook.call("GET", f"{LIST}{asset_id}").json()
     held.remove(asset_id)
     assert held.webhook.call("GET", f"{LIST}{asset_id}").json() == before
