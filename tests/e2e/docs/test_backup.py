@@ -40,12 +40,13 @@ class Shell:
 
     def run(self, commands: str) -> subprocess.CompletedProcess[str]:
         """Run commands with this release's namespace and bucket: other tests have imports on the cluster, too."""
-        for documented, here in {
+        here = {
             "--all-namespaces": f"--namespace {self.release.namespace}",
             "namespace mediaimport": f"namespace {self.release.namespace}",
             "YOUR-BUCKET": self.release.bucket,
-        }.items():
-            commands = commands.replace(documented, here)
+        }
+        # At once: a namespace of the tests may begin with the documented one.
+        commands = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], commands)
         return subprocess.run(
             ["/bin/bash", "-euo", "pipefail", "-c", commands],
             cwd=self.folder, env=os.environ | self.variables, capture_output=True, text=True, timeout=240, check=False,
