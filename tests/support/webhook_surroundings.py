@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,11 +27,35 @@ _KEPT_EVENTS = 10_000
 _NO_SUCH_KEY = "<Error><Code>NoSuchKey</Code></Error>"
 
 
-async def _store(request: web.Request) -> web.Response:
-    """Answer as a bucket without assets, to which every upload came."""
-    if request.method == "HEAD" and "/incoming/" in request.path:
-        return web.Response()
-    return web.Response(status=404, text=_NO_SUCH_KEY, content_type="application/xml")
+@dataclass
+class _Store:
+    """Bucket without assets, to which every upload came; it keeps what is written."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        path = request.path
+        if request.method == "PUT":
+            if not self._is_expected(request):
+                return web.Response(status=412)
+            self.objects[path] = await request.read()
+            return web.Response(headers=self._headers(path))
+        if path in self.objects:
+            return web.Response(body=self.objects[path], headers=self._headers(path))
+        if request.method == "HEAD" and "/incoming/" in path:
+            return web.Response()
+        return web.Response(status=404, text=_NO_SUCH_KEY, content_type="application/xml")
+
+    def _is_expected(self, request: web.Request) -> bool:
+        """Whether the conditions of a PUT hold."""
+        path = request.path
+        if request.headers.get("If-None-Match") == "*":
+            return path not in self.objects
+        expected = request.headers.get("If-Match")
+        return expected is None or (path in self.objects and self._headers(path)["ETag"] == expected)
+
+    def _headers(self, path: str) -> dict[str, str]:
+        return {"ETag": f'"{hashlib.md5(self.objects[path], usedforsecurity=False).hexdigest()}"'}
 
 
 @dataclass
@@ -64,7 +89,7 @@ class Surroundings:
         async with AsyncExitStack() as stack:
             api = await stack.enter_async_context(FakeApi().serving())
             client = await stack.enter_async_context(api.client())
-            store = await _serve(stack, _store)
+            store = await _serve(stack, _Store().answer)
             generator = await _serve(stack, _Generator().answer)
             self.variables |= {
                 "KUBECONFIG": str(api.kubeconfig(self.folder)),
