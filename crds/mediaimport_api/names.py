@@ -54,6 +54,8 @@ ANNOTATION_OVERLAY = f"{GROUP}/overlay"
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """The finalizer of resources with deletionPolicy Delete, until their stored objects are deleted."""
 
+ASSETS_PREFIX = "media/"
+"""The part of the bucket for assets."""
 INCOMING_PREFIX = "incoming/"
 """The part of the bucket for objects that wait for their import."""
 _ASSET_NAMESPACE = UUID("6f0e6b58-2d0c-5a58-9d1c-5d0b8f6e2a41")
@@ -104,7 +106,7 @@ class AssetKeys:
     @property
     def prefix(self) -> str:
         """Return `media/{user_id}/{asset_id}/`."""
-        return f"media/{self.user_id}/{self.asset_id}/"
+        return f"{ASSETS_PREFIX}{self.user_id}/{self.asset_id}/"
 
     @property
     def thumbnail(self) -> str:

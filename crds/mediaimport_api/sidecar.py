@@ -50,6 +50,8 @@ class Sidecar(Lenient):
     version: Literal[1] = 1
     owner: Owner
     source_fingerprint: Sha256
+    created_at: Timestamp | None = None
+    """The creation of the MediaImport; None in the sidecar of an older importer."""
     imported_at: Timestamp
     importer_version: Annotated[str, Field(max_length=64)] | None = None
     provenance: Provenance

@@ -96,6 +96,7 @@ class Record:
         return Sidecar(
             owner=self.task.owner,
             source_fingerprint=source_fingerprint(self.task.spec.source.location),
+            created_at=self.task.created_at,
             imported_at=self.imported_at,
             importer_version=__version__,
             provenance=_provenance(self.task),

@@ -1,4 +1,7 @@
-"""Command of the webhook: `python -m mediaimport_webhook [serve | recover | migrate | create-secrets]`."""
+"""Command of the webhook: `python -m mediaimport_webhook [serve | recover | create-secrets]`.
+
+The catalogue's database has three more: `migrate`, `rebuild` and `verify-catalogue`.
+"""
 
 from __future__ import annotations
 
@@ -176,12 +179,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 _CREATE_SECRETS, _MIGRATE = "create-secrets", "migrate"
+_REBUILD, _VERIFY = "rebuild", "verify-catalogue"
 _COMMANDS = {"serve": serve, "recover": recover_missed}
 _ALIASES = {"sweep": "recover"}
 """Former names."""
 
 
-def _command(name: str, env: Environment) -> Coroutine[Any, Any, int]:
+def _command(name: str, env: Environment, *, after: str = "") -> Coroutine[Any, Any, int]:
     """Return the command with its settings read; BadSettingError."""
     if name == _CREATE_SECRETS:
         first = FirstSecrets.read(env)
@@ -193,6 +197,12 @@ def _command(name: str, env: Environment) -> Coroutine[Any, Any, int]:
             raise BadSettingError("CATALOGUE_URL is not set; set it, or CATALOGUE_URL_FILE, to migrate the database")
         logs.configure(env.text("LOG_LEVEL", "info"))
         return migrate(source)
+    if name in {_REBUILD, _VERIFY}:
+        from mediaimport_webhook.catalogue.database import commands  # noqa: PLC0415 - 20 MB that only a database needs
+
+        walk = commands.WalkSettings.read(env)
+        logs.configure(walk.log_level)
+        return commands.verify(walk) if name == _VERIFY else commands.rebuild(walk, after=after)
     settings = Settings.read(env)
     logs.configure(settings.log_level)
     return _COMMANDS[_ALIASES.get(name, name)](settings)
@@ -202,10 +212,15 @@ def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="mediaimport_webhook", description=__doc__)
     parser.add_argument(
-        "command", nargs="?", choices=[*_COMMANDS, *_ALIASES, _CREATE_SECRETS, _MIGRATE], default="serve"
+        "command",
+        nargs="?",
+        choices=[*_COMMANDS, *_ALIASES, _CREATE_SECRETS, _MIGRATE, _REBUILD, _VERIFY],
+        default="serve",
     )
+    parser.add_argument("--after", default="", metavar="PREFIX", help="rebuild: begin behind that asset's prefix")
+    given = parser.parse_args()
     try:
-        command = _command(parser.parse_args().command, Environment(os.environ))
+        command = _command(given.command, Environment(os.environ), after=given.after)
         allow_deep_json()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(command)

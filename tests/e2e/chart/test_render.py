@@ -690,7 +690,31 @@ def test_database_of_the_catalogue_is_migrated_before_the_webhook_starts(chart: 
         assert volume["secret"] == {"secretName": "db", "items": [{"key": "url", "path": "url"}]}
     opened = {"ports": [{"protocol": "TCP", "port": 6432}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}
     policies = [each for each in made if each["kind"] == "NetworkPolicy" and opened in each["spec"].get("egress", [])]
-    assert sorted(each["metadata"]["name"].rpartition("-")[2] for each in policies) == ["migration", "webhook"]
+    assert sorted(each["metadata"]["name"].rpartition("-")[2] for each in policies) == [
+        "catalogue",
+        "migration",
+        "webhook",
+    ]
+
+
+@pytest.mark.parametrize("command", ["rebuild", "verify-catalogue"])
+def test_jobs_that_walk_the_bucket_have_keys_of_their_own_and_no_token(chart: Chart, command: str) -> None:
+    """They start by hand alone; what ended with a report does not run again."""
+    assert [each for each in chart.of("CronJob") if each["metadata"]["name"].endswith(f"-{command}")] == []
+    own = ("catalogue.rebuild.s3ExistingSecret=lister", "catalogue.rebuild.serviceAccountName=lister")
+    for settings, account in (((), "mediaimport-webhook"), (own, "lister")):
+        jobs = chart.of("CronJob", "catalogue.urlSecretRef.name=db", *settings)
+        (cron,) = [each for each in jobs if each["metadata"]["name"].endswith(f"-{command}")]
+        job = cron["spec"]["jobTemplate"]["spec"]
+        pod = job["template"]["spec"]
+        (container,) = pod["containers"]
+        assert (cron["spec"]["suspend"], pod["automountServiceAccountToken"]) == (True, False)
+        assert container["command"][-1] == command
+        (rule,) = job["podFailurePolicy"]["rules"]
+        assert rule["onExitCodes"] == {"containerName": command, "operator": "In", "values": [1, 2]}
+        assert pod["serviceAccountName"].endswith(account)
+        secrets = [each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each]
+        assert (secrets == ["lister"]) is bool(settings)
 
 
 ENDPOINT = (

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from mediaimport_api.json_depth import storable
 from mediaimport_api.names import ANNOTATION_OUTPUTS, ANNOTATION_PREDICTION_STATUS, LABEL_RECOVERED, AssetKeys
@@ -85,7 +86,7 @@ def entry_of(resource: Resource) -> Entry:
 
 def _entry_of(resource: Resource) -> Entry:
     about, spec, status = resource["metadata"], resource["spec"], _status(resource)
-    keys = AssetKeys(_text(spec.get("userId", "default")), _text(spec.get("assetId") or about["uid"]))
+    keys = AssetKeys(_text(spec.get("userId", "default")), _canonical(_text(spec.get("assetId") or about["uid"])))
     provider = spec["source"].get("provider") or {}
     job_id = provider.get("id")
     phase = _phase(status, run=spec.get("run", ""))
@@ -158,6 +159,14 @@ def _text(value: object) -> str:
     return value
 
 
+def _canonical(asset_id: str) -> str:
+    """Return the id as it is in keys of the store: a resource may have it in upper case, or without hyphens."""
+    try:
+        return str(UUID(asset_id))
+    except ValueError:
+        return asset_id
+
+
 def _readable_owner(resource: Resource) -> str:
     """Return the user; "", whose assets only an admin sees, if there is no telling."""
     spec = resource.get("spec")
@@ -199,7 +208,7 @@ def entry_of_sidecar(sidecar: Sidecar, overlay: Overlay | None = None) -> Entry:
         "name": sidecar.owner.name,
         "uid": sidecar.owner.uid,
         "resourceVersion": "0",
-        "creationTimestamp": sidecar.imported_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "creationTimestamp": (sidecar.created_at or sidecar.imported_at).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     return overlaid(entry_of({"metadata": about, "spec": spec, "status": status.to_wire()}), overlay)
 

@@ -118,3 +118,18 @@ def test_asset_stays_ready_though_a_newer_release_says_more_of_it() -> None:
         status = {"phase": "Ready", "run": "", "asset": asset | {"kind": kind}, "media": media}
         entry = entry_of(resource() | {"status": status})
         assert (entry.status, entry.original_key, entry.type) == ("ready", key, kind)
+
+
+def test_asset_id_in_any_spelling_is_that_of_the_stores_keys() -> None:
+    asset = {
+        "id": ID,
+        "sha256": "0" * 64,
+        "sizeBytes": 1,
+        "contentType": "video/mp4",
+        "kind": "video",
+        "bucket": "media",
+    }
+    status = {"phase": "Ready", "asset": asset | {"key": f"media/alice/{ID}/video.mp4"}}
+    for spelling in (ID, ID.upper(), ID.replace("-", "")):
+        entry = entry_of(resource(asset_id=spelling) | {"status": status})
+        assert (entry.asset_id, entry.original_key) == (ID, f"media/alice/{ID}/video.mp4")

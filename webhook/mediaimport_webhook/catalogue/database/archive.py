@@ -29,7 +29,7 @@ from mediaimport_webhook.catalogue.totals import Total
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, Select, Update
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from mediaimport_webhook.catalogue.entry import Entry
@@ -84,20 +84,13 @@ class DatabaseArchive:
         order = (each.desc() if query.sort.descending else each.asc() for each in columns)
         return select(MEDIA_ASSETS).where(*conditions).order_by(*order).limit(limit)
 
-    async def edit(self, entry: Entry) -> None:
-        """Take over name, tags and metadata of an entry into its row, unless the row has a later edit."""
-        values = row_of(entry)
-        statement = (
-            update(MEDIA_ASSETS)
-            .where(
-                is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name),
-                _COLUMNS.overlay_revision < entry.overlay_revision,
-            )
-            .values({name: values[name] for name in EDITABLE})
-        )
+    async def edit(self, *entries: Entry) -> None:
+        """Take over name, tags and metadata of entries into their rows; not where the row has a later edit."""
+        statements = [_edit(each) for each in entries]
 
         async def work(connection: AsyncConnection) -> None:
-            await connection.execute(statement)
+            for each in statements:
+                await connection.execute(each)
 
         await answered(self._engine, work)
 
@@ -177,6 +170,14 @@ class DatabaseArchive:
             return [entry_of_row(dict(each._mapping)) for each in result]  # noqa: SLF001 - SQLAlchemy's public name
 
         return await answered(self._reads, work)
+
+
+def _edit(entry: Entry) -> Update:
+    """Return the statement of an edit. A deleted asset has none."""
+    values = row_of(entry)
+    of_entry = is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name)
+    is_older = and_(_COLUMNS.overlay_revision < entry.overlay_revision, _COLUMNS.status != DELETED)
+    return update(MEDIA_ASSETS).where(of_entry, is_older).values({name: values[name] for name in EDITABLE})
 
 
 def _lexeme(text: str) -> str:

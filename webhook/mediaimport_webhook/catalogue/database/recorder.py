@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import Change, Pending
-from mediaimport_webhook.catalogue.database.rows import EDITABLE, row_of
+from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, row_of
 from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS, is_row
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Recorder:
             async with self.pending.writing:
                 batch = self.pending.first(_BATCH)
                 try:
-                    await self._write(batch)
+                    await self.write(batch)
                 except DatabaseUnavailableError:
                     self.is_failing = True
                     raise
@@ -128,8 +128,8 @@ class Recorder:
 
         return await answered(self._engine, work)
 
-    async def _write(self, changes: list[Change]) -> None:
-        """Write the changes in one transaction; each alone if the database refuses one of them."""
+    async def write(self, changes: list[Change]) -> None:
+        """Write changes in one transaction, each alone if the database refuses one; DatabaseUnavailableError."""
         try:
             await self._write_together(changes)
         except Exception as error:
@@ -141,7 +141,7 @@ class Recorder:
                 log.error("the catalogue's database refuses a row", extra=about)  # noqa: TRY400 - no data of users
                 return
             for each in changes:
-                await self._write([each])
+                await self.write([each])
 
     async def _write_together(self, changes: list[Change]) -> None:
         rows = [row_of(each.entry) for each in changes if not each.is_lost]
@@ -176,9 +176,9 @@ class Recorder:
 
 
 def _replaced(new: Any) -> dict[str, Any]:  # noqa: ANN401 - the dialect's `excluded`
-    """Return the new values. An edit that the row has and the new version does not know of stays."""
+    """Return the new values. An edit that the row has and the new version does not know of stays until a deletion."""
     columns = [each.name for each in MEDIA_ASSETS.columns if each.name not in KEY]
-    is_older = _COLUMNS.overlay_revision > new.overlay_revision
+    is_older = and_(_COLUMNS.overlay_revision > new.overlay_revision, new.status != DELETED)
     return {
         name: case((is_older, _COLUMNS[name]), else_=new[name]) if name in EDITABLE else new[name] for name in columns
     }

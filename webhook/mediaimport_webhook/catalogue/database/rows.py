@@ -33,7 +33,7 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "id": entry.asset_id,
         "user_id": entry.user_id,
         "name": asset["name"],
-        "status": DELETED if entry.deleted else entry.status,
+        "status": entry.status,
         "reason": asset["reason"],
         "file_type": entry.type,
         "tags": list(entry.tags),
@@ -55,7 +55,32 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "resource_uid": entry.resource_uid,
         "resource_version": entry.version,
     }
+    if entry.deleted:
+        values |= _DELETED
     return cast("dict[str, Any]", _storable(values))
+
+
+_DELETED: dict[str, Any] = {
+    "name": "",
+    "status": DELETED,
+    "reason": None,
+    "file_type": None,
+    "tags": [],
+    "job_id": None,
+    "provider": None,
+    "model": None,
+    "size_bytes": 0,
+    "sha256": None,
+    "completed_at": None,
+    "file_metadata": {},
+    "generation": None,
+    "thumbnail_s3_key": None,
+    "s3_key": None,
+    "broken": None,
+    "search_words": "",
+    "overlay_revision": 0,
+}
+"""A deleted asset leaves its ids, and nothing that its owner wrote: its tombstone has no more."""
 
 
 def entry_of_row(row: Mapping[str, Any]) -> Entry:
@@ -117,10 +142,22 @@ def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return the value as PostgreSQL can keep it: U+FFFD replaces U+0000 and halves of surrogate pairs."""
     match value:
         case str():
-            return value.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            return value if _is_storable(value) else _replaced(value)
         case dict():
             return {_storable(name): _storable(each) for name, each in value.items()}
         case list():
             return [_storable(each) for each in value]
         case _:
             return value
+
+
+def _is_storable(text: str) -> bool:
+    """Return whether it can stay: a quick look, since nearly all texts can."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _replaced(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
