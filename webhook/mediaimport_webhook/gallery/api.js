@@ -33,18 +33,42 @@ export class ApiError extends Error {
  */
 export async function ask(path, { method = "GET", body, key } = {}) {
   /** @type {Record<string, string>} */
-  const headers = { Authorization: `Bearer ${await token()}` };
+  const headers = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key !== undefined) headers["Idempotency-Key"] = key;
+  const answer = await send(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+  return JSON.parse((await answer.text()) || "null");
+}
+
+/**
+ * Return the answer to a request with the caller's token; ApiError.
+ *
+ * @param {string} path
+ * @param {RequestInit & {headers: Record<string, string>}} request
+ * @returns {Promise<Response>}
+ */
+async function send(path, request) {
+  const headers = { ...request.headers, Authorization: `Bearer ${await token()}` };
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+    answer = await fetch(path, { ...request, headers });
   } catch {
     throw new ApiError(0, "The server does not answer. Check the connection; this page tries again.");
   }
-  const text = await answer.text();
-  if (!answer.ok) throw new ApiError(answer.status, sentence(answer.status, text));
-  return JSON.parse(text || "null");
+  if (!answer.ok) throw new ApiError(answer.status, sentence(answer.status, await answer.text()));
+  return answer;
+}
+
+/**
+ * Open the stream of the caller's assets.
+ *
+ * @param {string} lastEventId after which it begins; empty for now
+ * @param {AbortSignal} signal
+ * @returns {Promise<Response>}
+ */
+export function events(lastEventId, signal) {
+  const headers = { Accept: "text/event-stream", ...(lastEventId ? { "Last-Event-ID": lastEventId } : {}) };
+  return send("api/v1/events", { headers, signal, cache: "no-store" });
 }
 
 /**

@@ -5,7 +5,11 @@ import * as api from "./api.js";
 /** @typedef {api.Asset} Asset */
 
 const POLL_MS = 3000;
-/** Assets under way beyond the first page that one poll asks for. */
+/** While the stream tells of changes: it knows nothing of assets that have no resource any more. */
+const LIVE_POLL_MS = 60_000;
+/** A change that only the server can place in the list waits for others so long. */
+const GATHER_MS = 500;
+/** Assets under way beyond the first page that are asked for at once, and by one poll. */
 const MOST_ASKED = 20;
 
 /** A list of the API with filters; `onChange` hears of every change, `onError` of every failed request. */
@@ -26,11 +30,19 @@ export class Assets {
     this.complete = false;
     this.loading = false;
     this.running = false;
+    /** Whether changes arrive by the stream. */
+    this.live = false;
+    this.polled = 0;
     this.generation = 0;
+    this.asking = 0;
+    /** What the stream has told since a request began: its answer may be older. @type {Map<string, Asset>} */
+    this.heard = new Map();
     /** Deleted here: an answer that was on its way may still have them. @type {Set<string>} */
     this.removed = new Set();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.gathering = undefined;
   }
 
   /** Begin again with other filters.
@@ -60,7 +72,10 @@ export class Assets {
     this.generation += 1;
     this.running = false;
     this.loading = false;
+    this.heard.clear();
     clearTimeout(this.timer);
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
   }
 
   /** Load the next page, unless one is on its way or all are there. */
@@ -69,12 +84,13 @@ export class Assets {
     this.loading = true;
     const generation = this.generation;
     try {
-      const page = await api.list(this.filters, this.next);
+      const page = await this.ask(api.list(this.filters, this.next));
       if (generation !== this.generation) return;
       const known = new Set([...this.items.map((each) => each.id), ...this.removed]);
       this.items.push(...page.assets.filter((each) => !known.has(each.id)));
       this.next = page.next;
       this.complete = page.next === null;
+      this.hearAgain();
     } catch (error) {
       if (generation !== this.generation) return;
       this.onError(error);
@@ -84,25 +100,98 @@ export class Assets {
     this.onChange();
   }
 
+  /**
+   * Wait for an answer, during which the stream may tell newer things.
+   *
+   * @template Answer
+   * @param {Promise<Answer>} answer
+   * @returns {Promise<Answer>}
+   */
+  async ask(answer) {
+    if (this.asking === 0) this.heard.clear();
+    this.asking += 1;
+    try {
+      return await answer;
+    } finally {
+      this.asking -= 1;
+    }
+  }
+
+  hearAgain() {
+    for (const each of this.heard.values()) this.place(each);
+  }
+
   plan() {
     const generation = this.generation;
     this.timer = setTimeout(async () => {
+      const due = !this.live || Date.now() - this.polled > LIVE_POLL_MS;
       // Nobody looks at a hidden tab.
-      if (!document.hidden) await this.poll();
+      if (due && !document.hidden) await this.poll();
       if (generation === this.generation) this.plan();
     }, POLL_MS);
   }
 
-  /** Ask for the newest page, and for the assets under way below it. */
-  async poll() {
+  /**
+   * Take over what the stream tells.
+   *
+   * @param {import("./stream.js").Change} change
+   */
+  take(change) {
+    if (!this.running) return;
+    if (change.type === "reset") this.poll(Infinity);
+    else if (change.type === "gone") this.drop(change.id);
+    else if (!this.removed.has(change.asset.id)) {
+      this.heard.set(change.asset.id, change.asset);
+      if (!this.place(change.asset)) this.pollSoon();
+      this.onChange();
+    }
+  }
+
+  pollSoon() {
+    this.gathering ??= setTimeout(() => {
+      this.gathering = undefined;
+      this.poll();
+    }, GATHER_MS);
+  }
+
+  /**
+   * Put an asset where it belongs in the list.
+   *
+   * @param {Asset} asset
+   * @returns {boolean} false if only the server knows where that is
+   */
+  place(asset) {
+    const place = this.items.findIndex((each) => each.id === asset.id);
+    const { status, type, ...others } = this.filters;
+    const matches = (!status || asset.status === status) && (!type || asset.type === type);
+    if (place >= 0) this.items.splice(place, 1, ...(matches ? [asset] : []));
+    else if (matches && Object.keys(others).length) return false;
+    else if (matches) {
+      const after = this.items.findIndex((each) => isNewer(asset, each));
+      if (after >= 0) this.items.splice(after, 0, asset);
+      // An older one comes with its page.
+      else if (this.complete) this.items.push(asset);
+    }
+    return true;
+  }
+
+  /**
+   * Ask for the newest page, and for the assets under way below it.
+   *
+   * @param {number} [most] of these
+   */
+  async poll(most = MOST_ASKED) {
     const generation = this.generation;
+    this.polled = Date.now();
     try {
-      const page = await api.list(this.filters, null);
+      const page = await this.ask(api.list(this.filters, null));
       if (generation !== this.generation) return;
       this.merge(page.assets.filter((each) => !this.removed.has(each.id)), page.next === null);
       const listed = new Set(page.assets.map((each) => each.id));
-      const open = this.items.filter((each) => each.status === "uploading" && !listed.has(each.id)).slice(0, MOST_ASKED);
-      await Promise.all(open.map((each) => this.refresh(each.id)));
+      const open = this.items.filter((each) => each.status === "uploading" && !listed.has(each.id)).slice(0, most);
+      while (open.length && generation === this.generation) {
+        await Promise.all(open.splice(0, MOST_ASKED).map((each) => this.refresh(each.id)));
+      }
     } catch (error) {
       if (generation === this.generation) this.onError(error);
     }
@@ -123,6 +212,7 @@ export class Assets {
     if (whole) this.complete = true;
     if (this.next === null && !this.complete) this.complete = whole;
     if (changed(this.items, merged)) this.items = merged;
+    this.hearAgain();
     this.onChange();
   }
 
@@ -134,8 +224,9 @@ export class Assets {
    */
   async refresh(id) {
     try {
-      const asset = await api.show(id);
+      const asset = await this.ask(api.show(id));
       this.put(asset);
+      this.hearAgain();
       return asset;
     } catch (error) {
       if (!(error instanceof api.ApiError) || ![404, 410].includes(error.status)) throw error;
@@ -155,9 +246,19 @@ export class Assets {
   /** @param {string} id of an asset that is gone */
   drop(id) {
     this.removed.add(id);
+    this.heard.delete(id);
     this.items = this.items.filter((each) => each.id !== id);
     this.onChange();
   }
+}
+
+/**
+ * @param {Asset} one
+ * @param {Asset} other
+ * @returns {boolean} whether it comes before the other in the list, as the server orders it
+ */
+function isNewer(one, other) {
+  return one.created_at === other.created_at ? one.id > other.id : one.created_at > other.created_at;
 }
 
 /**

@@ -10,6 +10,7 @@ import { Grid } from "./grid.js";
 import { returned } from "./oidc.js";
 import { isSignedIn, keep } from "./session.js";
 import { Signing } from "./signing.js";
+import { Stream } from "./stream.js";
 
 /** Time for which a message stays. */
 const MESSAGE_MS = 10_000;
@@ -30,14 +31,9 @@ const assets = new Assets(
     empty.hidden = assets.items.length > 0 || !assets.complete;
     if (failing && !assets.loading) say("");
   },
-  (error) => {
-    if (error instanceof api.ApiError && error.status === 401) askForToken(isSignedIn() ? error.message : "");
-    else {
-      say(error instanceof Error ? error.message : String(error));
-      failing = true;
-    }
-  },
+  refused,
 );
+const stream = new Stream((change) => assets.take(change), (live) => (assets.live = live), refused);
 const grid = new Grid(byId("grid", HTMLElement), assets, (asset) => detail?.open(asset));
 detail = new Detail(assets, say);
 new Adding(() => assets.poll());
@@ -54,8 +50,18 @@ function say(text) {
   if (message.textContent !== text) message.textContent = text;
 }
 
+/** @param {unknown} error of a request */
+function refused(error) {
+  if (error instanceof api.ApiError && error.status === 401) askForToken(isSignedIn() ? error.message : "");
+  else {
+    say(error instanceof Error ? error.message : String(error));
+    failing = true;
+  }
+}
+
 /** @param {string} why empty the first time */
 function askForToken(why) {
+  stream.stop();
   assets.stop();
   signing.ask(why);
 }
@@ -77,6 +83,7 @@ const signing = new Signing(enter);
 /** Begin with the assets and models of the caller who has signed in. */
 function enter() {
   begin();
+  stream.start();
   generating.load();
 }
 
