@@ -47,7 +47,7 @@ class _Store:
         return web.Response(status=404, text=_NO_SUCH_KEY, content_type="application/xml")
 
     def _is_expected(self, request: web.Request) -> bool:
-        """Whether the conditions of a PUT hold."""
+        """Return whether the conditions of a PUT hold."""
         path = request.path
         if request.headers.get("If-None-Match") == "*":
             return path not in self.objects
