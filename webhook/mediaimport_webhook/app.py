@@ -43,7 +43,7 @@ from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.imports.edit import Edits
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes import edits, events, generation, health, imports, media, uploads
+from mediaimport_webhook.routes import edits, events, generation, health, imports, media, uploads, usage
 from mediaimport_webhook.routes.waiting import WaitLimiter
 from mediaimport_webhook.store import IncomingStore, OverlayStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
@@ -216,6 +216,7 @@ def _routes(
         jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, Ends(records), listing),
         presenter=presenter,
     )
+    usage_routes = usage.UsageRoutes(authenticator, listing, reflector)
     health_routes = health.HealthRoutes(reflector, catalogue)
     upload_routes = uploads.UploadRoutes(
         authenticator, Uploads(records, incoming, creation, lookup, settings.max_size_bytes), metrics
@@ -240,6 +241,7 @@ def _routes(
         route("/api/v1/replicate/predictions/{id}", GET=generation_routes.show),
         route("/api/v1/replicate/{alias}", POST=generation_routes.generate),
         route("/api/v1/models", GET=generation_routes.models),
+        route("/api/v1/usage", GET=usage_routes.show),
         route("/api/v1/stats", GET=media_routes.stats),
         route("/healthz", GET=health_routes.alive),
         route("/readyz", GET=health_routes.ready),

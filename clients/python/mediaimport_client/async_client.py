@@ -155,6 +155,10 @@ class AsyncMediaImport:
         """Return counts, bytes and the newest failures."""
         return cast("types.Stats", await self._json(calls.Call("GET", "/api/v1/stats")))
 
+    async def usage(self, *, user: str | None = None) -> types.Usage:
+        """Return stored assets and bytes by month, and what is there twice; for an admin of all, or of that user."""
+        return cast("types.Usage", await self._json(calls.Call("GET", "/api/v1/usage", {"user": user})))
+
     async def events(self, *, last_event_id: str | None = None) -> AsyncIterator[StreamEvent]:
         """Yield each asset whenever it changes, over reconnections; ProblemError if the server refuses.
 

@@ -151,6 +151,10 @@ class MediaImport:
         """Return counts, bytes and the newest failures."""
         return cast("types.Stats", self._json(calls.Call("GET", "/api/v1/stats")))
 
+    def usage(self, *, user: str | None = None) -> types.Usage:
+        """Return stored assets and bytes by month, and what is there twice; for an admin of all, or of that user."""
+        return cast("types.Usage", self._json(calls.Call("GET", "/api/v1/usage", {"user": user})))
+
     def events(self, *, last_event_id: str | None = None) -> Iterator[StreamEvent]:
         """Yield each asset whenever it changes, over reconnections; ProblemError if the server refuses.
 

@@ -271,6 +271,14 @@ class ModelList(TypedDict):
     models: list[Model]
 
 
+class MonthlyUsage(TypedDict):
+    """Stored assets of one month, by their creation in UTC."""
+
+    month: str
+    assets: int
+    bytes: int
+
+
 class OutputResult(TypedDict):
     """Result for one media URL of the output."""
 
@@ -363,3 +371,22 @@ class UploadRequest(TypedDict):
     thumbnail: NotRequired[ThumbnailRequest | None]
     undescribed: NotRequired[Undescribed]
     """Refuse fails the import of what is no media that can be described."""
+
+
+class Usage(TypedDict):
+    """Stored assets, without thumbnails and sidecars."""
+
+    user: str | None
+    """Null for everybody."""
+    total: UsageAmount
+    months: list[MonthlyUsage]
+    """The oldest first; months without assets are left out."""
+    duplicates: UsageAmount
+    """Assets whose bytes another one has, too: one copy is none."""
+
+
+class UsageAmount(TypedDict):
+    """A number of stored assets and their bytes."""
+
+    assets: int
+    bytes: int

@@ -314,6 +314,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show stored assets and bytes by month, and what is there twice. */
+        get: operations["usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -917,6 +934,21 @@ export interface components {
             models: components["schemas"]["Model"][];
         };
         /**
+         * MonthlyUsage
+         * @description Stored assets of one month, by their creation in UTC.
+         */
+        MonthlyUsage: {
+            /**
+             * Month
+             * @example 2026-01
+             */
+            month: string;
+            /** Assets */
+            assets: number;
+            /** Bytes */
+            bytes: number;
+        };
+        /**
          * OutputResult
          * @description Result for one media URL of the output.
          */
@@ -1128,6 +1160,35 @@ export interface components {
              * @default Keep
              */
             undescribed: components["schemas"]["Undescribed"];
+        };
+        /**
+         * Usage
+         * @description Stored assets, without thumbnails and sidecars.
+         */
+        Usage: {
+            /**
+             * User
+             * @description null for everybody
+             */
+            user: string | null;
+            total: components["schemas"]["UsageAmount"];
+            /**
+             * Months
+             * @description the oldest first; months without assets are left out
+             */
+            months: components["schemas"]["MonthlyUsage"][];
+            /** @description assets whose bytes another one has, too: one copy is none */
+            duplicates: components["schemas"]["UsageAmount"];
+        };
+        /**
+         * UsageAmount
+         * @description A number of stored assets and their bytes.
+         */
+        UsageAmount: {
+            /** Assets */
+            assets: number;
+            /** Bytes */
+            bytes: number;
         };
     };
     responses: never;
@@ -3572,6 +3633,92 @@ export interface operations {
             };
             /** @description Request Timeout */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    usage: {
+        parameters: {
+            query?: {
+                /** @description Only of this user; for admins. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

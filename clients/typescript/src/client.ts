@@ -179,6 +179,11 @@ export class MediaImport {
     return this.transport.json("/api/v1/stats");
   }
 
+  /** Return stored assets and bytes by month, and what is there twice; for an admin of all, or of that user. */
+  usage({ user }: { user?: string } = {}): Promise<types.Usage> {
+    return this.transport.json("/api/v1/usage", { query: { user } });
+  }
+
   /**
    * Yield each asset whenever it changes, until the signal is aborted, over reconnections. The first event is `reset`: list the
    * assets then, and apply what comes. With `lastEventId` of an earlier stream, what was missed comes instead.

@@ -17,5 +17,6 @@ export type Job = Schemas["Job"];
 export type Problem = Schemas["ProblemDetails"];
 export type StartedPrediction = Schemas["StartedPrediction"];
 export type Stats = Schemas["Stats"];
+export type Usage = Schemas["Usage"];
 export type UploadRequest = Sent<Schemas["UploadRequest"], "size_bytes">;
 export type BegunUpload = Schemas["BegunUpload"];

@@ -34,6 +34,7 @@ HEAD = ("route", "without a token", "who owns it", "another user", "an admin")
 OPEN = {"alive", "ready", "openapi"}
 SIGNED = {"replicateWebhook", "falWebhook"}
 COMPLETE = "completeUpload"
+USERS = {"owner": "alice", "another": "bob", "admin": "root"}
 FAILED, STORED = {"retryMedia", "followMedia"}, {"editMedia", "editMediaOfUser"}
 """Operations whose assets are of an import that has failed, or that has ended well."""
 TAG = "access-table"
@@ -119,12 +120,16 @@ class Callers:
             seen = {each["id"] for each in content["assets"]}
             whose = {"owner"} if seen & set(self.assets.values()) else set()
             return _owners(whose | ({"another"} if self.bobs in seen else set()), caller)
+        if operation.name == "usage":
+            own = {each: user_of(self._issuer, name) for each, name in USERS.items()}
+            whose = {"owner", "another"} if content["user"] is None else {caller}
+            return _owners(whose if content["user"] in {None, own[caller]} else set(), caller)
         if operation.name == "stats":
             users = [each["spec"].get("userId") for each in self._world.resources() if not is_deleted(each)]
             if content["total"] == len(users):
                 return _owners({"owner", "another"}, caller)
-            own = {"owner": "alice", "another": "bob", "admin": "root"}[caller]
-            return _owners({caller} if content["total"] == users.count(user_of(self._issuer, own)) else set(), caller)
+            count = users.count(user_of(self._issuer, USERS[caller]))
+            return _owners({caller} if content["total"] == count else set(), caller)
         return ""
 
     def _uploaded(self) -> str:

@@ -129,6 +129,9 @@ def test_import_is_waited_for_shown_listed_run_again_and_deleted(driver: Driver,
         driver("get", asset["id"])
     assert gone.value.slug == "deleted"
     assert driver("stats")["total"] >= 0
+    usage = driver("usage", user="somebody-else")
+    assert usage["user"] != "somebody-else"
+    assert usage["total"]["bytes"] >= usage["duplicates"]["bytes"]
 
 
 def test_failed_import_raises_its_reason(driver: Driver, url: str) -> None:

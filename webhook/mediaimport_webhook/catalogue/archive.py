@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.query import Place, Query
-    from mediaimport_webhook.catalogue.totals import Total
+    from mediaimport_webhook.catalogue.totals import Duplicates, Total
 
 
 class DatabaseUnavailableError(Exception):
@@ -28,6 +28,9 @@ class Archive(Protocol):
 
     async def totals(self, user_id: str | None) -> list[Total]:
         """Return the totals of that user's assets, or of all for None, as the database has them by now."""
+
+    async def duplicates(self, user_id: str | None) -> Duplicates:
+        """Return the duplicates among that user's assets, or among all for None, as the database has them by now."""
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects."""

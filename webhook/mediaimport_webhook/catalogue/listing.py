@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_webhook.catalogue.index import EntryPage
-from mediaimport_webhook.catalogue.totals import Total, totals_of
+from mediaimport_webhook.catalogue.totals import Duplicates, Total, duplicates_of, totals_of
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ class Listing:
         if self.archive is None:
             return totals_of(self.catalogue.entries_of(user_id))
         return await self.archive.totals(user_id)
+
+    async def duplicates(self, *, user_id: str | None) -> Duplicates:
+        """Return the duplicates among that user's assets, or among all for None, as `totals` does."""
+        if self.archive is None:
+            return duplicates_of(self.catalogue.entries_of(user_id))
+        return await self.archive.duplicates(user_id)
 
     async def forget(self, entry: Entry) -> None:
         """Remove the row of an asset without resource and stored objects; DatabaseUnavailableError."""

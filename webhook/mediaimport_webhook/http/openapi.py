@@ -36,6 +36,7 @@ _TAGS = {
     "users": "media",
     "stats": "media",
     "models": "generators",
+    "usage": "media",
     "replicate": "generators",
     "fal": "generators",
 }
@@ -93,6 +94,7 @@ class Operation:
 # --- the table of operations -------------------------------------------------------------------------------------
 
 _ID = Parameter("id", "path", "The asset's id.", {"type": "string", "format": "uuid"})
+_OF_USER = Parameter("user", "query", "Only of this user; for admins.")
 _LIST = (
     Parameter("limit", "query", "Assets on a page.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
     Parameter("cursor", "query", "`next` of the page before."),
@@ -115,7 +117,7 @@ _LIST = (
         "sort", "query", "Order: by time of creation, or by size and then time.",
         {"type": "string", "enum": ["newest", "oldest", "largest", "smallest"], "default": "newest"},
     ),
-    Parameter("user", "query", "Only of this user; for admins."),
+    _OF_USER,
 )  # fmt: skip
 _IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
@@ -272,6 +274,10 @@ OPERATIONS = (
         "Follow all assets by Server-Sent Events, without an end: `asset` at each change, `gone` if one is deleted,"
         " `reset` if the client is to list them. Of an admin, everybody's.",
         schemas.AnyAssetEvent, problems=_AUTHENTICATED, parameters=(_LAST_EVENT_ID,), media_type="text/event-stream",
+    ),
+    Operation(
+        "GET", "/api/v1/usage", "usage", "Show stored assets and bytes by month, and what is there twice.",
+        schemas.Usage, problems=(*_AUTHENTICATED, 422), parameters=(_OF_USER,),
     ),
     Operation(
         "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",

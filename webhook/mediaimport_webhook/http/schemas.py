@@ -428,6 +428,33 @@ class Stats(TypedDict):
 
 
 @with_config(_CLOSED)
+class UsageAmount(TypedDict):
+    """A number of stored assets and their bytes."""
+
+    assets: Count
+    bytes: Count
+
+
+@with_config(_CLOSED)
+class MonthlyUsage(TypedDict):
+    """Stored assets of one month, by their creation in UTC."""
+
+    month: Annotated[str, Field(examples=["2026-01"])]
+    assets: Count
+    bytes: Count
+
+
+@with_config(_CLOSED)
+class Usage(TypedDict):
+    """Stored assets, without thumbnails and sidecars."""
+
+    user: Annotated[str | None, Field(description="null for everybody")]
+    total: UsageAmount
+    months: Annotated[list[MonthlyUsage], Field(description="the oldest first; months without assets are left out")]
+    duplicates: Annotated[UsageAmount, Field(description="assets whose bytes another one has, too: one copy is none")]
+
+
+@with_config(_CLOSED)
 class Alive(TypedDict):
     """Liveness."""
 

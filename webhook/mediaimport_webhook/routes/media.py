@@ -70,7 +70,7 @@ class MediaRoutes:
         caller = await self.authenticator.caller(request)
         query = parse_query(request.query_params.multi_items(), caller=caller.user_id)
         user_id = query.user if caller.admin else caller.user_id
-        self._require_synced()
+        require_synced(self.reflector)
         with database_answers():
             page = await self.listing.page(query, user_id=user_id)
         assets = [await self.presenter.present(each) for each in page.entries]
@@ -137,7 +137,7 @@ class MediaRoutes:
     async def stats(self, request: Request) -> Response:
         """Return counts, bytes and the newest failures of the caller's assets."""
         caller = await self.authenticator.caller(request)
-        self._require_synced()
+        require_synced(self.reflector)
         with database_answers():
             totals = await self.listing.totals(user_id=caller.sees)
             failures = await self.listing.page(_FAILURES, user_id=caller.sees)
@@ -145,11 +145,6 @@ class MediaRoutes:
 
     async def _find(self, request: Request, caller: Caller) -> Entry:
         return await find_asset(request, caller, self.lookup)
-
-    def _require_synced(self) -> None:
-        """Raise the 503 Problem while the first list is incomplete."""
-        if not self.reflector.synced.is_set():
-            raise problems.unavailable("The API server")
 
     def _age(self) -> dict[str, str]:
         """Return the Age header while the API server does not answer."""
@@ -163,6 +158,12 @@ async def find_asset(request: Request, caller: Caller, lookup: AssetLookup) -> E
     if user is not None and user_id_refusal(user) is not None:
         raise problems.not_found("asset")
     return await lookup.find(request.path_params["id"], caller, user=user)
+
+
+def require_synced(reflector: Reflector) -> None:
+    """Raise the 503 Problem while the first list is incomplete."""
+    if not reflector.synced.is_set():
+        raise problems.unavailable("The API server")
 
 
 @contextmanager

@@ -125,6 +125,7 @@ def test_database_that_is_away_holds_up_the_statistics_and_no_job(
     postgresql.stop()
     try:
         assert webhook.call("GET", STATS).status_code == 503
+        assert webhook.call("GET", "/api/v1/usage").status_code == 503
         assert len(webhook.call("GET", JOB).json()["assets"]) == len(OUTPUTS) - 1
     finally:
         postgresql.start()

@@ -83,7 +83,12 @@ def test_answers_along_the_links_from_creation_to_deletion_are_as_documented(
 
 def test_answers_of_all_other_operations_are_as_documented(process: WebhookProcess, tmp_path: Path) -> None:
     check(process, tmp_path, "--exclude-path-regex", "|".join(CHAINS.values()), "--phases", "examples,coverage,fuzzing")
-    assert {"GET /api/v1/media/ 200", "GET /api/v1/models 200", "GET /api/v1/stats 200"} <= answered(process)
+    assert {
+        "GET /api/v1/media/ 200",
+        "GET /api/v1/models 200",
+        "GET /api/v1/stats 200",
+        "GET /api/v1/usage 200",
+    } <= answered(process)
 
 
 def check(process: WebhookProcess, folder: Path, *options: str) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, entry_of_row, row_of
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR, is_row
-from mediaimport_webhook.catalogue.totals import Total
+from mediaimport_webhook.catalogue.totals import Duplicates, Total
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -98,12 +98,25 @@ class DatabaseArchive:
         """Return the totals of that user's assets, or of all for None."""
         kind = (self._month(), _COLUMNS.status, _COLUMNS.file_type)
         statement = select(*kind, func.count(), func.sum(_COLUMNS.size_bytes)).where(_COLUMNS.status != DELETED)
-        if user_id is not None:
-            statement = statement.where(_COLUMNS.user_id == user_id)
+        statement = _of_user(statement, user_id).group_by(*kind)
 
         async def work(connection: AsyncConnection) -> list[Total]:
-            rows = await connection.execute(statement.group_by(*kind))
+            rows = await connection.execute(statement)
             return [Total(month, status, type_, count, int(size)) for month, status, type_, count, size in rows]
+
+        return await answered(self._reads, work)
+
+    async def duplicates(self, user_id: str | None) -> Duplicates:
+        """Return the duplicates among that user's assets, or among all for None."""
+        surplus = (func.count() - 1).label("surplus")
+        stored = select(surplus, _COLUMNS.size_bytes).where(_COLUMNS.status == "ready", _COLUMNS.sha256.is_not(None))
+        copies = _of_user(stored, user_id).group_by(_COLUMNS.sha256, _COLUMNS.size_bytes).having(func.count() > 1)
+        found = copies.subquery().c
+        statement = select(func.sum(found.surplus), func.sum(found.surplus * found.size_bytes))
+
+        async def work(connection: AsyncConnection) -> Duplicates:
+            count, size_bytes = (await connection.execute(statement)).one()
+            return Duplicates(int(count or 0), int(size_bytes or 0))
 
         return await answered(self._reads, work)
 
@@ -178,6 +191,10 @@ def _edit(entry: Entry) -> Update:
     of_entry = is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name)
     is_older = and_(_COLUMNS.overlay_revision < entry.overlay_revision, _COLUMNS.status != DELETED)
     return update(MEDIA_ASSETS).where(of_entry, is_older).values({name: values[name] for name in EDITABLE})
+
+
+def _of_user(statement: Select[Any], user_id: str | None) -> Select[Any]:
+    return statement if user_id is None else statement.where(_COLUMNS.user_id == _parameter(user_id))
 
 
 def _lexeme(text: str) -> str:

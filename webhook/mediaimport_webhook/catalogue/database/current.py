@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.database.pending import Change, Pending
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.query import Place, Query
-    from mediaimport_webhook.catalogue.totals import Total
+    from mediaimport_webhook.catalogue.totals import Duplicates, Total
 
 
 class CurrentArchive:
@@ -62,6 +62,10 @@ class CurrentArchive:
     async def totals(self, user_id: str | None) -> list[Total]:
         """Return the totals of that user's assets, or of all for None; a change of the last moment may be missing."""
         return await self._rows.totals(user_id)
+
+    async def duplicates(self, user_id: str | None) -> Duplicates:
+        """Return the duplicates among that user's assets, or among all for None, as `totals` does."""
+        return await self._rows.duplicates(user_id)
 
     async def remove(self, entry: Entry) -> None:
         """Remove the row of an asset that has no resource and no stored objects; what waits to be written, too."""
