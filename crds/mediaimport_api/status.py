@@ -18,7 +18,9 @@ from mediaimport_api.reasons import MAX_MESSAGE, Reason
 MAX_STATUS_BYTES = 8 * 1024
 MAX_ATTEMPTS_SHOWN = 5
 MAX_LOG_TAIL = 1024
-MAX_ENDPOINTS = 8
+MAX_INSTALLED_ENDPOINTS, MAX_USER_ENDPOINTS = 8, 5
+"""Endpoints that the installer can configure, and that one user can make."""
+MAX_ENDPOINTS = MAX_INSTALLED_ENDPOINTS + MAX_USER_ENDPOINTS
 """Endpoints that can be told of one event."""
 
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]

@@ -49,6 +49,7 @@ def values(issuer: Issuer) -> Values:
     """Values of the release besides those for store and stand-in."""
     values = {
         "operator": {"retryWaitSeconds": 1},
+        "events": {"userEndpoints": {"enabled": True}},
         "webhook": {
             "rateLimitPerSecond": 0,
             "unauthenticatedRateLimitPerSecond": 0,

@@ -371,21 +371,26 @@ class FakeCluster:
         return self._get("leases", name)
 
     async def records(self, namespace: str, selector: str, take: Callable[[Object], object]) -> str:
-        assert (namespace, selector.startswith("mediaimport.dev/record in (")) == ("media", True)
-        return self._list("leases", take)
+        assert namespace == "media"
+        self._check()
+        for each in self.objects["leases"].values():
+            if _is_selected(each, selector):
+                take(copy.deepcopy(each))
+        return str(self.version)
 
     async def watch_records(self, namespace: str, version: str, selector: str) -> AsyncGenerator[Change, None]:
         """Yield the leases that are newer than that, and then each that is put or removed."""
-        assert (namespace, selector.startswith("mediaimport.dev/record in (")) == ("media", True)
+        assert namespace == "media"
         seen = int(version)
         while True:
             self._check()
-            self.leases_changed.clear()
+            changed = self.leases_changed
             news = [each for each in self.lease_changes if int(each.resource["metadata"]["resourceVersion"]) > seen]
             for each in news:
-                yield copy.deepcopy(each)
+                if _is_selected(each.resource, selector):
+                    yield copy.deepcopy(each)
             seen = max((int(each.resource["metadata"]["resourceVersion"]) for each in news), default=seen)
-            await self.leases_changed.wait()
+            await changed.wait()
 
     async def patch_record(self, namespace: str, name: str, patch: Object) -> Object:
         assert namespace == "media"
@@ -395,16 +400,19 @@ class FakeCluster:
     def put_record(self, lease: Object) -> Object:
         """Put a lease, and let watches see it."""
         stored = self.put("leases", lease)
-        self.lease_changes.append(Change("MODIFIED", copy.deepcopy(stored)))
-        self.leases_changed.set()
+        self._change_lease(Change("MODIFIED", copy.deepcopy(stored)))
         return stored
 
     def remove_record(self, name: str) -> None:
         lease = self.objects["leases"].pop(name)
         self.version += 1
         lease["metadata"]["resourceVersion"] = str(self.version)
-        self.lease_changes.append(Change("DELETED", lease))
+        self._change_lease(Change("DELETED", lease))
+
+    def _change_lease(self, change: Change) -> None:
+        self.lease_changes.append(change)
         self.leases_changed.set()
+        self.leases_changed = asyncio.Event()
 
     async def put_lease(self, namespace: str, lease: Object) -> Object:
         assert namespace == "media"
@@ -412,6 +420,12 @@ class FakeCluster:
         if before is not None and before["metadata"]["resourceVersion"] != lease["metadata"].get("resourceVersion"):
             raise ConflictError("409: the lease has been modified")
         return self.put("leases", copy.deepcopy(lease))
+
+
+def _is_selected(lease: Object, selector: str) -> bool:
+    """Tell whether a selector of one `key=value` selects a lease."""
+    key, _, value = selector.partition("=")
+    return bool((lease["metadata"].get("labels") or {}).get(key) == value)
 
 
 def merged(before: Object, patch: Object) -> Object:

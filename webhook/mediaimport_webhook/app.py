@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from mediaimport_webhook.access.authenticator import authenticator_of, has_valid_token
 from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Listing, Presenter, Reflector
+from mediaimport_webhook.endpoints import Endpoints
 from mediaimport_webhook.gallery.routes import Gallery
 from mediaimport_webhook.gallery.sign_in import SignIn
 from mediaimport_webhook.generation.ends import Ends, RemovalRecorder
@@ -43,7 +44,7 @@ from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.imports.edit import Edits
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes import edits, events, generation, health, imports, media, uploads, usage
+from mediaimport_webhook.routes import edits, events, generation, health, imports, media, uploads, usage, webhooks
 from mediaimport_webhook.routes.waiting import WaitLimiter
 from mediaimport_webhook.store import IncomingStore, OverlayStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
@@ -221,6 +222,9 @@ def _routes(
     upload_routes = uploads.UploadRoutes(
         authenticator, Uploads(records, incoming, creation, lookup, settings.max_size_bytes), metrics
     )
+    webhook_routes = webhooks.WebhookRoutes(
+        authenticator, Endpoints(records, settings.endpoint_keys, settings.endpoint_policy)
+    )
     return [
         route("/api/v1/media/import-from-url", POST=import_routes.import_from_url),
         route("/api/v1/media/import-from-urls", POST=import_routes.import_from_urls),
@@ -242,6 +246,9 @@ def _routes(
         route("/api/v1/replicate/{alias}", POST=generation_routes.generate),
         route("/api/v1/models", GET=generation_routes.models),
         route("/api/v1/usage", GET=usage_routes.show),
+        route("/api/v1/webhooks", GET=webhook_routes.list_all, POST=webhook_routes.create),
+        route("/api/v1/webhooks/{id}", GET=webhook_routes.show, DELETE=webhook_routes.delete),
+        route("/api/v1/webhooks/{id}/rotate-key", POST=webhook_routes.rotate_key),
         route("/api/v1/stats", GET=media_routes.stats),
         route("/healthz", GET=health_routes.alive),
         route("/readyz", GET=health_routes.ready),

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.spec import Spec
 from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.master_keys import MasterKeys
 from mediaimport_runtime.store_settings import StoreSettings
 from pydantic import ValidationError
 
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from mediaimport_api.source_policy import Network, SourcePolicy
+    from mediaimport_api.source_policy import Network
     from mediaimport_runtime.environment import Environment
 
 AuthMode = Literal["tokens", "none"]
@@ -115,6 +117,10 @@ class Settings:
     input_provenance: InputProvenance
     tells_failures: bool
     """Failed predictions are recorded, so that the operator tells endpoints of them."""
+    endpoint_keys: MasterKeys | None
+    """None: users make no endpoints of their own."""
+    endpoint_policy: SourcePolicy
+    """Addresses on which such endpoints may be."""
     public_base_url: str | None
     cors_origins: tuple[str, ...]
     api_viewer_folder: Path
@@ -158,6 +164,8 @@ class Settings:
             recovery_import_all=env.boolean("RECOVERY_IMPORT_ALL", default=False),
             input_provenance=cast("InputProvenance", _one_of(env, "PROVENANCE_INPUT", _PROVENANCES, default="full")),
             tells_failures=env.boolean("TELL_FAILED_PREDICTIONS", default=False),
+            endpoint_keys=MasterKeys.read(env),
+            endpoint_policy=SourcePolicy(allowed_networks=env.networks("USER_ENDPOINTS_ALLOWED_NETWORKS")),
             public_base_url=_base_url(env, "PUBLIC_BASE_URL"),
             cors_origins=env.words("CORS_ORIGINS"),
             api_viewer_folder=Path(env.optional("API_VIEWER_DIRECTORY") or Path(sys.prefix, "share/swagger-ui")),

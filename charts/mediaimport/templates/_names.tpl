@@ -162,6 +162,43 @@ metadata:
 {{- default (printf "%s-owner-keys" (include "mediaimport.fullname" .)) .Values.webhook.ownerKeysExistingSecret -}}
 {{- end -}}
 
+{{/* The Secret with the master keys of users' endpoints. */}}
+{{- define "mediaimport.endpointKeysSecret" -}}
+{{- default (printf "%s-endpoint-keys" (include "mediaimport.fullname" .)) .Values.events.userEndpoints.keysExistingSecret -}}
+{{- end -}}
+
+{{/* Not empty if anybody may be told of events. */}}
+{{- define "mediaimport.events" -}}
+{{- if or .Values.events.endpoints .Values.events.userEndpoints.enabled }}true{{ end -}}
+{{- end -}}
+
+{{/* Variables, mount and volume of users' endpoints, of operator and webhook. */}}
+{{- define "mediaimport.userEndpointVariables" -}}
+{{- with .Values.events.userEndpoints }}
+{{- if .enabled }}
+- name: USER_ENDPOINTS_KEYS_DIRECTORY
+  value: /etc/mediaimport/endpoint-keys
+{{- with .allowedNetworks }}
+- name: USER_ENDPOINTS_ALLOWED_NETWORKS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "mediaimport.userEndpointMount" -}}
+{{- if .Values.events.userEndpoints.enabled -}}
+- {name: endpoint-keys, mountPath: /etc/mediaimport/endpoint-keys, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "mediaimport.userEndpointVolume" -}}
+{{- if .Values.events.userEndpoints.enabled -}}
+- name: endpoint-keys
+  secret: {secretName: {{ include "mediaimport.endpointKeysSecret" . }}}
+{{- end -}}
+{{- end -}}
+
 {{/* The ServiceAccount of a program. Call with (list $ "program" .Values.program.serviceAccount). */}}
 {{- define "mediaimport.serviceAccount" -}}
 {{- $account := index . 2 -}}

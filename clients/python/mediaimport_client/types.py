@@ -227,6 +227,18 @@ class Job(TypedDict):
     assets: list[Asset]
 
 
+class KeyedWebhook(TypedDict):
+    """Endpoint with its signing key, which no other answer shows."""
+
+    id: str
+    url: str
+    types: list[Literal["asset.ready", "asset.failed", "asset.deleted", "prediction.failed"]]
+    """Empty: all."""
+    created_at: str
+    signing_key: str
+    """Of Standard Webhooks: `whsec_` and base64."""
+
+
 class Metadata(TypedDict):
     """Measured values, merged over the caller's own metadata: measured keys win."""
 
@@ -390,3 +402,28 @@ class UsageAmount(TypedDict):
 
     assets: int
     bytes: int
+
+
+class Webhook(TypedDict):
+    """Endpoint of a user."""
+
+    id: str
+    url: str
+    types: list[Literal["asset.ready", "asset.failed", "asset.deleted", "prediction.failed"]]
+    """Empty: all."""
+    created_at: str
+
+
+class WebhookList(TypedDict):
+    """All endpoints of a user, in the order in which they were made."""
+
+    webhooks: list[Webhook]
+
+
+class WebhookRequest(TypedDict):
+    """Webhook that a caller makes."""
+
+    url: str
+    """Public, on port 80 or 443; whoever may read Leases sees it."""
+    types: NotRequired[list[Literal["asset.ready", "asset.failed", "asset.deleted", "prediction.failed"]]]
+    """Of the events that it is told of; absent or empty: all."""

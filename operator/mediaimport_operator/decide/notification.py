@@ -37,7 +37,7 @@ def announced(
     status: Status, event: AssetEvent, *, events: EventSettings, user_id: str, builder: ConditionBuilder
 ) -> Status:
     """Return the status with the event, if an endpoint wants it."""
-    if not events.wanting(user_id, event.type):
+    if not events.wanting(user_id, event.type, at=builder.now):
         return status
     return _summarised(
         status, Notification(event=event, at=builder.now), events=events, user_id=user_id, builder=builder
@@ -50,13 +50,14 @@ def pending(status: Status, *, events: EventSettings, user_id: str) -> tuple[str
     if told is None:
         return ()
     ended = {each.endpoint for each in told.deliveries}
-    return tuple(each.name for each in events.wanting(user_id, told.event.type) if each.name not in ended)
+    wanting = events.wanting(user_id, told.event.type, at=told.at)
+    return tuple(each.name for each in wanting if each.name not in ended)
 
 
 def with_deliveries(o: Observed, status: Status) -> Status:
     """Return the status with the deliveries that have ended since, and those that are given up by now."""
     told, events = status.notification, o.settings.events
-    if told is None or not events.endpoints:
+    if told is None or not events.enabled:
         return status
     open_names = pending(status, events=events, user_id=o.resource.user_id)
     ended = [each for each in o.deliveries if each.endpoint in open_names]

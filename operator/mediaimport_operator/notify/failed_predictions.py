@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.cluster import Cluster
+    from mediaimport_operator.notify.endpoints import Endpoints
     from mediaimport_operator.notify.message import Key
     from mediaimport_operator.notify.outbox import Outbox
-    from mediaimport_operator.settings.events import EventSettings
 
 _FIRST_BACKOFF_S = 1.0
 _MAX_BACKOFF_S = 60.0
@@ -44,12 +44,13 @@ class _Record:
 class FailedPredictions:
     """The failed predictions of which an endpoint is still to be told."""
 
-    def __init__(self, cluster: Cluster, namespace: str, outbox: Outbox, events: EventSettings) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, outbox: Outbox, endpoints: Endpoints) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._outbox = outbox
-        self._events = events
+        self._endpoints = endpoints
         self._records: dict[Key, _Record] = {}
+        endpoints.on_change.append(self._changed)
 
     def put(self, lease: Object) -> None:
         """Take a record; ValueError for one that is none."""
@@ -78,14 +79,20 @@ class FailedPredictions:
 
     def _tell(self, record: _Record) -> None:
         ended = {each.endpoint for each in record.recorded.deliveries}
-        wanting = self._events.wanting(record.failed.user, PREDICTION_FAILED)
+        user_id, at = record.failed.user, record.failed.at
+        wanting = self._endpoints.of(user_id).wanting(user_id, PREDICTION_FAILED, at=at)
         left = tuple(each.name for each in wanting if each.name not in ended)
         key = key_of_prediction(record.failed)
         if left:
             self._records[key] = record
         else:
             self._records.pop(key, None)
-        self._outbox.tell(Notice(key, record.failed.at, left, lambda: prediction_message(record.failed)))
+        notice = Notice(key, user_id, at, left, lambda: prediction_message(record.failed))
+        self._outbox.tell(notice)
+
+    def _changed(self, user_id: str) -> None:
+        for each in [each for each in self._records.values() if each.failed.user == user_id]:
+            self._tell(each)
 
     async def _write(self, key: Key) -> None:
         """Add the ended deliveries to the record, however long the API server is away."""

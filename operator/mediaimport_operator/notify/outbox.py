@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from mediaimport_api.status import Delivery, Status
 
+    from mediaimport_operator.notify.endpoints import Endpoints
     from mediaimport_operator.notify.message import Key, Message
     from mediaimport_operator.observe.resource import Resource
-    from mediaimport_operator.settings.events import EventSettings
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Notice:
     """An event, and the endpoints that are still to be told of it. The message is made only if it is needed."""
 
     key: Key
+    user_id: str
     at: datetime
     left: tuple[str, ...]
     message: Callable[[], Message]
@@ -38,31 +39,37 @@ class Outbox:
     """All endpoints' queues, and the deliveries that have ended: a reconcile writes them to the status."""
 
     def __init__(
-        self, events: EventSettings, *, clock: Callable[[], datetime], on_delivery: Callable[[str], None]
+        self, endpoints: Endpoints, *, clock: Callable[[], datetime], on_delivery: Callable[[str], None]
     ) -> None:
-        """Take what is called with an import's uid when a delivery of its event has ended.
+        """Take what is called with an import's uid when a delivery of its event has ended, or its endpoints change.
 
         Events of predictions go to `ended_predictions` instead.
         """
-        self._events = events
+        self._endpoints = endpoints
         self._clock = clock
         self._on_delivery = on_delivery
         self._deliveries: dict[str, tuple[Key, dict[str, Delivery]]] = {}
         self._keys: dict[str, Key] = {}
+        self._subjects: dict[str, set[str]] = {}
+        """Subjects of which something is still to be told, by user."""
+        self._users: dict[str, str] = {}
         self.ended_predictions: asyncio.Queue[Key] = asyncio.Queue()
-        self.queues = {each.name: EndpointQueue(each, clock) for each in events.endpoints}
+        self.queues = {name: EndpointQueue(each, clock) for name, each in endpoints.installed.items()}
+        self.opened = asyncio.Event()
+        """Set when an endpoint of a user gets a queue."""
+        self._owned: dict[str, set[str]] = {}
+        """The names of queues of users' own endpoints, by user."""
+        endpoints.on_change.append(self._changed)
 
     def note(self, resource: Resource, status: Status) -> None:
         """Take in which endpoints the status still wants to tell; what is no longer to be told is forgotten."""
-        if not self.queues:
-            return
         told = status.notification
         if told is None:
             self.forget(resource.uid)
             return
-        left = pending(status, events=self._events, user_id=resource.user_id)
+        left = pending(status, events=self._endpoints.of(resource.user_id), user_id=resource.user_id)
         key = key_of(resource, status, told)
-        self.tell(Notice(key, told.at, left, lambda: message(resource, status, told)))
+        self.tell(Notice(key, resource.user_id, told.at, left, lambda: message(resource, status, told)))
 
     def tell(self, notice: Notice) -> None:
         """Take in which endpoints are still to be told of an event; one of more than a day ago is forgotten."""
@@ -72,9 +79,10 @@ class Outbox:
             return
         if self._keys.get(key[0], key) != key:
             self.forget(key[0])
-        self._keys[key[0]] = key
+        self._keys[key[0]], self._users[key[0]] = key, notice.user_id
+        self._subjects.setdefault(notice.user_id, set()).add(key[0])
         ended = self.ended_of(key)
-        waiting = [self.queues[each] for each in notice.left if each not in ended]
+        waiting = [self._queue(each, notice.user_id) for each in notice.left if each not in ended]
         if any(key not in each for each in waiting):
             new = notice.message()
             for queue in waiting:
@@ -110,10 +118,56 @@ class Outbox:
         else:
             self._on_delivery(uid)
 
-    def forget(self, uid: str) -> None:
+    def forget(self, subject: str) -> None:
         """Forget an import, or a prediction, of which there is nothing to tell."""
-        key = self._keys.pop(uid, None)
-        self._deliveries.pop(uid, None)
-        if key is not None:
-            for queue in self.queues.values():
+        key, user_id = self._keys.pop(subject, None), self._users.pop(subject, "")
+        self._deliveries.pop(subject, None)
+        if key is None:
+            return
+        subjects = self._subjects[user_id]
+        subjects.discard(subject)
+        if not subjects:
+            del self._subjects[user_id]
+        for queue in [*map(self.queues.get, self._endpoints.installed), *map(self.queues.get, self._own(user_id))]:
+            if queue is not None:
                 queue.remove(key)
+                self._close_if_idle(queue)
+
+    def oldest_age_of_users_s(self) -> float:
+        """Return the age of the oldest event that is still to be delivered to a user's own endpoint; 0 without one."""
+        return max((each.oldest_age_s() for each in self.queues.values() if each.endpoint.owner), default=0.0)
+
+    def _queue(self, name: str, user_id: str) -> EndpointQueue:
+        if (queue := self.queues.get(name)) is None:
+            queue = self.queues[name] = EndpointQueue(self._endpoints.own(user_id)[name], self._clock)
+            self._owned.setdefault(user_id, set()).add(name)
+            self.opened.set()
+        return queue
+
+    def _own(self, user_id: str) -> list[str]:
+        return sorted(self._owned.get(user_id, ()))
+
+    def _close_if_idle(self, queue: EndpointQueue) -> None:
+        """Close the queue of a user's endpoint that has nothing left: there may be thousands."""
+        if queue.endpoint.owner and queue.is_empty:
+            self._close(queue)
+
+    def _close(self, queue: EndpointQueue) -> None:
+        name, user_id = queue.endpoint.name, queue.endpoint.owner
+        queue.close()
+        del self.queues[name]
+        self._owned[user_id].discard(name)
+        if not self._owned[user_id]:
+            del self._owned[user_id]
+
+    def _changed(self, user_id: str) -> None:
+        """Take in that a user has made or deleted endpoints; what they are still to be told is decided anew."""
+        own = self._endpoints.own(user_id)
+        for name in self._own(user_id):
+            if name in own:
+                self.queues[name].endpoint = own[name]
+            else:
+                self._close(self.queues[name])
+        for subject in self._subjects.get(user_id, ()):
+            if self._keys[subject][2] != PREDICTION_FAILED:
+                self._on_delivery(subject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _MAX_PAUSE = timedelta(hours=1)
 """The longest wait that an endpoint may ask for by Retry-After."""
+_MAX_BACKOFF_S = 300.0
+"""The longest pause after tries in vain, one after the other."""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,10 +40,17 @@ class EndpointQueue:
         self._number = 0
         self._not_before: datetime | None = None
         self._changed = asyncio.Event()
+        self._failures = 0
+        self._closed = False
 
     def __contains__(self, key: Key) -> bool:
         """Return whether a message of that event is still to be delivered."""
         return key in self._messages
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no message is left."""
+        return not self._messages
 
     def oldest_age_s(self) -> float:
         """Return the age of the oldest event that is still to be delivered; 0 without one."""
@@ -64,21 +74,36 @@ class EndpointQueue:
 
     def pause(self, wait_s: float) -> None:
         """Send nothing for so long, an hour at most: the endpoint has asked for it."""
-        self._not_before = self._clock() + min(timedelta(seconds=wait_s), _MAX_PAUSE)
+        until = self._clock() + min(timedelta(seconds=wait_s), _MAX_PAUSE)
+        self._not_before = until if self._not_before is None else max(self._not_before, until)
 
-    async def next(self) -> Message:
-        """Return the next message once it is due."""
-        while True:
+    def failed(self) -> None:
+        """Pause, longer each time: an endpoint that is away must not take the place of those that are not."""
+        self._failures += 1
+        self.pause(min(2.0 ** min(self._failures, 16), _MAX_BACKOFF_S))
+
+    def succeeded(self) -> None:
+        """Take note that the endpoint is there again."""
+        self._failures = 0
+
+    def close(self) -> None:
+        """Drop all messages; who waits for the next gets none."""
+        self._messages.clear()
+        self._closed = True
+        self._changed.set()
+
+    async def next(self) -> Message | None:
+        """Return the next message once it is due; None once the queue is closed."""
+        while not self._closed:
             while self._heap and self._heap[0].key not in self._messages:
                 heapq.heappop(self._heap)
             wait_s = self._wait_s()
             if wait_s is not None and wait_s <= 0:
                 return self._messages[heapq.heappop(self._heap).key]
             self._changed.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), wait_s)
-            except TimeoutError:
-                continue
+        return None
 
     def _wait_s(self) -> float | None:
         if not self._heap:

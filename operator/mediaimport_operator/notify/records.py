@@ -11,8 +11,6 @@ from mediaimport_api.names import LABEL_RECORD
 from mediaimport_runtime.kubernetes.errors import ExpiredError, KubernetesError, UnavailableError, named_wait_s
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.cluster import Cluster
@@ -34,17 +32,27 @@ class Taker(Protocol):
 
 
 class RecordWatch:
-    """Gives records to their takers, by their kind."""
+    """Gives the records of one kind to their taker."""
 
-    def __init__(self, cluster: Cluster, namespace: str, takers: Mapping[str, Taker]) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, kind: str, taker: Taker) -> None:
         self._cluster = cluster
         self._namespace = namespace
-        self._takers = takers
-        self._selector = f"{LABEL_RECORD} in ({','.join(sorted(takers))})"
+        self._taker = taker
+        self._selector = f"{LABEL_RECORD}={kind}"
         self._version: str | None = None
-        self._kinds: dict[str, str] = {}
-        """The kind of each record, by name."""
+        self._names: set[str] = set()
         self._backoff_s = _FIRST_BACKOFF_S
+
+    async def first(self) -> None:
+        """Read the list once; tries go on while the API server is away, and end if it refuses."""
+        while self._version is None:
+            try:
+                self._version = await self._list()
+            except UnavailableError as error:
+                await self._back_off(error)
+            except KubernetesError as error:
+                log.error("records cannot be read", extra={"error": str(error)})  # noqa: TRY400 - no bug: no traceback
+                return
 
     async def run(self) -> NoReturn:
         """Follow the records for ever; what fails is tried again, and an expired watch lists again."""
@@ -67,7 +75,7 @@ class RecordWatch:
             self._put(lease)
 
         version = await self._cluster.records(self._namespace, self._selector, take)
-        for name in self._kinds.keys() - listed:
+        for name in self._names - listed:
             self._remove(name)
         self._backoff_s = _FIRST_BACKOFF_S
         return version
@@ -87,20 +95,16 @@ class RecordWatch:
             await self._back_off(UnavailableError("the watch brought nothing"))
 
     def _put(self, lease: Object) -> None:
-        meta = lease["metadata"]
-        kind = (meta.get("labels") or {}).get(LABEL_RECORD, "")
-        if kind not in self._takers:
-            return
-        self._kinds[meta["name"]] = kind
+        name = lease["metadata"]["name"]
+        self._names.add(name)
         try:
-            self._takers[kind].put(lease)
+            self._taker.put(lease)
         except Exception as error:  # noqa: BLE001 - an annotation may hold anything; the next record is another's
-            log.error("record cannot be read", extra={"record": meta["name"], "error": type(error).__name__})  # noqa: TRY400 - the message may quote it
+            log.error("record cannot be read", extra={"record": name, "error": type(error).__name__})  # noqa: TRY400 - the message may quote it
 
     def _remove(self, name: str) -> None:
-        kind = self._kinds.pop(name, None)
-        if kind is not None:
-            self._takers[kind].remove(name)
+        self._names.discard(name)
+        self._taker.remove(name)
 
     async def _back_off(self, error: KubernetesError) -> None:
         log.info("records not read", extra={"error": str(error)})

@@ -143,7 +143,7 @@ class Applier:
         """Return the status with the event for endpoints; the reconcile that follows has it delivered."""
         user = str((item.get("spec") or {}).get("userId") or Spec.model_fields["user_id"].default)
         builder = ConditionBuilder(before=status, now=now, generation=item["metadata"].get("generation"))
-        events = self._settings.events
+        events = self._context.endpoints.of(user)
         return announced(status, AssetEvent.FAILED, events=events, user_id=user, builder=builder)
 
     def _update_slot_and_follower(self, observed: Observed, plan: Plan) -> None:

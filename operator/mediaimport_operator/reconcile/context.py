@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mediaimport_runtime.kubernetes.objects import true_condition
 
 from mediaimport_operator.decide.limits import Slots
+from mediaimport_operator.notify.endpoints import Endpoints
 from mediaimport_operator.notify.outbox import Outbox
 from mediaimport_operator.observe.cache import ClusterCache
 from mediaimport_operator.observe.job import owned_by
@@ -48,6 +49,7 @@ class Context:
     refusals: dict[str, Refusal]
     sts: Sts | None
     sessions: dict[str, str]
+    endpoints: Endpoints
     outbox: Outbox
 
     @classmethod
@@ -64,6 +66,7 @@ class Context:
     ) -> Context:
         """Return the state of an operator that has seen nothing yet; `logs` is the API client for logs, if another."""
         metrics, queue = metrics or Metrics(), WorkQueue(debounce_s=debounce_s)
+        endpoints = Endpoints(settings.events)
         return cls(
             settings=settings,
             cluster=cluster,
@@ -76,7 +79,8 @@ class Context:
             refusals={},
             sts=sts,
             sessions={},
-            outbox=Outbox(settings.events, clock=clock, on_delivery=queue.add),
+            endpoints=endpoints,
+            outbox=Outbox(endpoints, clock=clock, on_delivery=queue.add),
         )
 
     def unreadable(self, kind: str, error: Exception) -> None:

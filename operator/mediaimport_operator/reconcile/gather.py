@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from mediaimport_operator.observe.job import Pod
     from mediaimport_operator.reconcile.context import Context
+    from mediaimport_operator.settings.operator import Settings
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Gatherer:
         others = {each["metadata"]["uid"] for each in self._cache.jobs.of_import(key)}
         return Observed(
             now=self._context.clock(),
-            settings=self._context.settings,
+            settings=self._settings_for(resource.user_id),
             resource=resource,
             jobs=jobs,
             pods=(
@@ -86,6 +87,11 @@ class Gatherer:
             deliveries=self._context.outbox.deliveries(resource),
             has_credentials=self._context.sessions.get(key, ""),
         )
+
+    def _settings_for(self, user_id: str) -> Settings:
+        """Return the settings with the endpoints that the user has made."""
+        settings, events = self._context.settings, self._context.endpoints.of(user_id)
+        return settings if events is settings.events else replace(settings, events=events)
 
     # --- deletion ---
 

@@ -9,16 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import kopf
-from mediaimport_api.event_records import FAILED_PREDICTION
 from mediaimport_runtime.kubernetes.client import TIMEOUT_S
 from mediaimport_runtime.kubernetes.clock import Clock
 from mediaimport_runtime.metrics_server import serving_metrics
 
 from mediaimport_operator.cluster import Cluster
-from mediaimport_operator.notify.failed_predictions import FailedPredictions
-from mediaimport_operator.notify.notifier import Notifier
-from mediaimport_operator.notify.poster import Poster
-from mediaimport_operator.notify.records import RecordWatch
+from mediaimport_operator.notify.notifications import Notifications
+from mediaimport_operator.notify.notifier import USERS
 from mediaimport_operator.progress.log_follower import LOG_TIMEOUT_S, MAX_POLLS, MAX_STREAMS
 from mediaimport_operator.reconcile import sts
 from mediaimport_operator.reconcile.context import Context
@@ -68,6 +65,14 @@ class Operator:
         )
         self._resync = Resync(context)
         self._workers = Workers(context, self._lease)
+        self._notifications = Notifications.create(
+            context.cluster,
+            settings.operator_namespace,
+            endpoints=context.endpoints,
+            outbox=context.outbox,
+            clock=context.clock,
+            on_try=context.metrics.notification,
+        )
         self._reconciling = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._stopping = False
@@ -106,6 +111,8 @@ class Operator:
         )
         for name, endpoint in self.context.outbox.queues.items():
             self.context.metrics.watch_endpoint(name, endpoint.oldest_age_s)
+        if self.context.endpoints.settings.users_own is not None:
+            self.context.metrics.watch_endpoint(USERS, self.context.outbox.oldest_age_of_users_s)
 
     def _resync_age_s(self) -> float:
         last = self._resync.last_at
@@ -127,10 +134,12 @@ class Operator:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._lease.keep())
                 tasks.create_task(self.silence.keep_checking())
+                if self.context.endpoints.enabled:
+                    await self._notifications.first()
                 await self._resync.first()
                 tasks.create_task(self._resync.forever())
                 tasks.create_task(self._workers.run())
-                if self.context.outbox.queues:
+                if self.context.endpoints.enabled:
                     tasks.create_task(self._notify())
                 await asyncio.sleep(_FIRST_RECONCILES_S)
                 self._reconciling.set()
@@ -142,22 +151,9 @@ class Operator:
 
     async def _notify(self) -> None:
         """Tell endpoints whenever this operator leads."""
-        context = self.context
-        settings, outbox = context.settings, context.outbox
-        notifier = Notifier(
-            outbox, Poster(settings.events.policy), clock=context.clock, on_try=context.metrics.notification
-        )
-        predictions = FailedPredictions(context.cluster, settings.operator_namespace, outbox, settings.events)
-        records = RecordWatch(context.cluster, settings.operator_namespace, {FAILED_PREDICTION: predictions})
-
-        async def work() -> None:
-            async with asyncio.TaskGroup() as tasks:
-                for each in (notifier, predictions, records):
-                    tasks.create_task(each.run())
-
         while True:
             await self._lease.held.wait()
-            await run_until(work(), self._lease.lapsed)
+            await run_until(self._notifications.run(), self._lease.lapsed)
 
     async def stop(self) -> None:
         """Finish the running reconciles, then release the Lease. A second call does nothing more."""

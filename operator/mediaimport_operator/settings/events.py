@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mediaimport_api.event_records import EVENT_TYPES
 from mediaimport_api.source_policy import DEFAULT_PORTS, SourcePolicy
-from mediaimport_api.status import MAX_ENDPOINTS
+from mediaimport_api.status import MAX_INSTALLED_ENDPOINTS
 from mediaimport_runtime.environment import BadSettingError
+from mediaimport_runtime.master_keys import MasterKeys
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mediaimport_runtime.environment import Environment
 
 VARIABLE = "EVENTS_ENDPOINTS"
@@ -29,7 +32,7 @@ _MIN_KEY_BYTES = 24
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint. Each event is signed with each of its one or two keys."""
+    """One endpoint. Each event is signed with each of its keys, of which there are one, two, or up to four."""
 
     name: str
     url: str = field(repr=False)
@@ -38,17 +41,33 @@ class Endpoint:
     """Empty: all."""
     types: frozenset[str] = frozenset(EVENT_TYPES)
 
-    def wants(self, user_id: str, event_type: str) -> bool:
-        """Return whether it is told of that type of event (`asset.ready`) of that user."""
-        return event_type in self.types and (not self.users or user_id in self.users)
+    owner: str = ""
+    """The user who has made it; empty for one of the installer."""
+    since: datetime | None = None
+    """The earliest time of an event that it is told of; None: any."""
+
+    def wants(self, user_id: str, event_type: str, *, at: datetime) -> bool:
+        """Return whether it is told of that type of event (`asset.ready`) of that user and that time."""
+        is_of_user = not self.users or user_id in self.users
+        return is_of_user and event_type in self.types and (self.since is None or self.since <= at)
+
+
+@dataclass(frozen=True)
+class UserEndpointSettings:
+    """Endpoints that users make: what their signing keys are derived from, and where they may be."""
+
+    keys: MasterKeys
+    policy: SourcePolicy = field(default_factory=SourcePolicy)
 
 
 @dataclass(frozen=True)
 class EventSettings:
-    """All endpoints, and the policy of the addresses on which they may be."""
+    """The installer's endpoints, and the policy of the addresses on which they may be."""
 
     endpoints: tuple[Endpoint, ...] = ()
     policy: SourcePolicy = field(default_factory=SourcePolicy)
+    users_own: UserEndpointSettings | None = None
+    """None: users can make none."""
 
     @classmethod
     def read(cls, env: Environment) -> EventSettings:
@@ -58,11 +77,24 @@ class EventSettings:
         endpoints = tuple(_endpoint(each, folder, policy) for each in _listed(env.text(VARIABLE, "[]")))
         if len({each.name for each in endpoints}) < len(endpoints):
             raise BadSettingError(f"{VARIABLE} has two endpoints of one name; give each its own")
-        return cls(endpoints, policy)
+        keys = MasterKeys.read(env)
+        if keys is None:
+            return cls(endpoints, policy)
+        users = SourcePolicy(allowed_networks=env.networks("USER_ENDPOINTS_ALLOWED_NETWORKS"))
+        return cls(endpoints, policy, UserEndpointSettings(keys, users))
 
-    def wanting(self, user_id: str, event_type: str) -> tuple[Endpoint, ...]:
-        """Return the endpoints that are told of that type of event (`asset.ready`) of that user."""
-        return tuple(each for each in self.endpoints if each.wants(user_id, event_type))
+    @property
+    def enabled(self) -> bool:
+        """True if anybody may ever be told of an event."""
+        return bool(self.endpoints) or self.users_own is not None
+
+    def and_of_user(self, own: tuple[Endpoint, ...]) -> EventSettings:
+        """Return the settings with a user's own endpoints."""
+        return replace(self, endpoints=(*self.endpoints, *own)) if own else self
+
+    def wanting(self, user_id: str, event_type: str, *, at: datetime) -> tuple[Endpoint, ...]:
+        """Return the endpoints that are told of that type of event (`asset.ready`) of that user and that time."""
+        return tuple(each for each in self.endpoints if each.wants(user_id, event_type, at=at))
 
 
 def _listed(text: str) -> list[dict[str, Any]]:
@@ -72,8 +104,8 @@ def _listed(text: str) -> list[dict[str, Any]]:
         given = None
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise BadSettingError(f"{VARIABLE} must be a JSON list of objects")
-    if len(given) > MAX_ENDPOINTS:
-        raise BadSettingError(f"{VARIABLE} has {len(given)} endpoints; it must have at most {MAX_ENDPOINTS}")
+    if len(given) > MAX_INSTALLED_ENDPOINTS:
+        raise BadSettingError(f"{VARIABLE} has {len(given)} endpoints; it must have at most {MAX_INSTALLED_ENDPOINTS}")
     return given
 
 

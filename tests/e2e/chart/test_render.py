@@ -761,4 +761,38 @@ def test_failed_predictions_are_recorded_and_read_only_for_endpoints(chart: Char
         return leases, {"name": "TELL_FAILED_PREDICTIONS", "value": "true"} in variables
 
     assert rights(chart.objects()) == (["get", "create", "update"], False)
-    assert rights(chart.objects(*ENDPOINT)) == (["get", "create", "update", "list", "watch", "patch"], True)
+    for settings in (ENDPOINT, USERS_OWN):
+        assert rights(chart.objects(*settings)) == (["get", "create", "update", "list", "watch", "patch"], True)
+
+
+USERS_OWN = ("events.userEndpoints.enabled=true",)
+
+
+def test_endpoints_of_users_share_a_key_of_operator_and_webhook(chart: Chart) -> None:
+    objects = chart.objects(*USERS_OWN, "events.userEndpoints.allowedNetworks={10.96.0.0/16}")
+    named = {each["metadata"]["name"].rpartition("-")[2]: each for each in objects if each["kind"] == "Deployment"}
+    for program in ("operator", "webhook"):
+        pod = named[program]["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        variables = {each["name"]: each.get("value") for each in container["env"]}
+        (mount,) = [each for each in container["volumeMounts"] if each["name"] == "endpoint-keys"]
+        (volume,) = [each for each in pod["volumes"] if each["name"] == "endpoint-keys"]
+        assert variables["USER_ENDPOINTS_KEYS_DIRECTORY"] == mount["mountPath"]
+        assert variables["USER_ENDPOINTS_ALLOWED_NETWORKS"] == "10.96.0.0/16"
+        assert volume["secret"]["secretName"].endswith("-endpoint-keys")
+    _, closed = operator_of(chart.objects())
+    _, opened = operator_of(objects)
+    internet, private = opened[len(closed) :]
+    assert [each["port"] for each in internet["ports"]] == [80, 443]
+    assert private == {"to": [{"ipBlock": {"cidr": "10.96.0.0/16"}}]}
+
+
+def test_master_key_is_made_by_a_job_unless_the_installer_brings_it(chart: Chart) -> None:
+    def made(*settings: str) -> list[str]:
+        jobs = [each for each in chart.objects(*settings) if each["kind"] == "Job"]
+        containers = [each["spec"]["template"]["spec"]["containers"][0] for each in jobs]
+        return [each["value"] for one in containers for each in one["env"] if each["name"] == "ENDPOINT_KEYS_SECRET"]
+
+    assert made() == []
+    assert [each.rpartition("-endpoint-keys")[1] for each in made(*USERS_OWN)] == ["-endpoint-keys"]
+    assert made(*USERS_OWN, "events.userEndpoints.keysExistingSecret=mine") == []

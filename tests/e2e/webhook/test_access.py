@@ -37,6 +37,9 @@ COMPLETE = "completeUpload"
 USERS = {"owner": "alice", "another": "bob", "admin": "root"}
 FAILED, STORED = {"retryMedia", "followMedia"}, {"editMedia", "editMediaOfUser"}
 """Operations whose assets are of an import that has failed, or that has ended well."""
+WEBHOOKS = "/api/v1/webhooks"
+WEBHOOK = {"url": "https://example.com/hooks", "types": ["prediction.failed"]}
+"""An endpoint that no import of these tests waits for."""
 TAG = "access-table"
 QUERY: Mapping[str, str | int] = {"tag": TAG, "limit": 200}
 TOO_MUCH = {"text": "x" * 9000}
@@ -69,17 +72,23 @@ class Callers:
         self.assets = {
             (each.name, caller): str(uuid4())
             for each in OPERATIONS
-            if "{id}" in each.path and each.name != COMPLETE
+            if "{id}" in each.path and each.name != COMPLETE and not each.path.startswith(WEBHOOKS)
             for caller in CALLERS
         }
         self.uploads: dict[str, str] = {}
         """Ids of the owner's uploads, for each caller one to complete."""
+        self.webhooks: dict[str, str] = {}
+        """Ids of the owner's webhooks: one to delete, one for all else."""
         self.bobs = str(uuid4())
         self.url = world.file_url()
         self.job = ""
 
     def prepare(self) -> None:
         """Create one asset or upload for each request, so that no request changes the subject of the next."""
+        self.delete_webhooks()
+        for each in ("deleteWebhook", ""):
+            made = self._webhook.post(WEBHOOKS, json=WEBHOOK, headers=self._headers["owner"])
+            self.webhooks[each] = made.raise_for_status().json()["id"]
         self.uploads = {caller: self._uploaded() for caller in CALLERS}
         items = [self._manifest(asset, operation) for (operation, _), asset in self.assets.items()]
         items.append(self._manifest(self.bobs, "", user="bob"))
@@ -94,12 +103,16 @@ class Callers:
     def ask(self, operation: Operation, caller: str) -> str:
         """Return the status, and for a list of assets their owners."""
         asset = self.uploads[caller] if operation.name == COMPLETE else self.assets.get((operation.name, caller), "")
-        job = operation.name == "showJob"
-        places = {"id": self.job if job else asset, "alias": "wan-video-t2v", "user": user_of(self._issuer, "alice")}
+        subject = self.job if operation.name == "showJob" else asset
+        if operation.path.startswith(WEBHOOKS):
+            subject = self.webhooks.get(operation.name, self.webhooks[""])
+        places = {"id": subject, "alias": "wan-video-t2v", "user": user_of(self._issuer, "alice")}
         path = operation.path.format(**places)
         body: Mapping[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
         if operation.name == "importFromUrls":
             body = {"imports": [{"url": self.url}]}
+        if operation.name == "createWebhook":
+            body = WEBHOOK
         query = QUERY if operation.name == "listMedia" else None
         headers = self._headers[caller]
         with self._webhook.stream(operation.method, path, headers=headers, json=body, params=query) as answer:
@@ -124,6 +137,9 @@ class Callers:
             own = {each: user_of(self._issuer, name) for each, name in USERS.items()}
             whose = {"owner", "another"} if content["user"] is None else {caller}
             return _owners(whose if content["user"] in {None, own[caller]} else set(), caller)
+        if operation.name == "listWebhooks":
+            seen = {each["id"] for each in content["webhooks"]}
+            return _owners({caller} if bool(seen) == (caller == "owner") else set(), caller)
         if operation.name == "stats":
             users = [each["spec"].get("userId") for each in self._world.resources() if not is_deleted(each)]
             if content["total"] == len(users):
@@ -131,6 +147,12 @@ class Callers:
             count = users.count(user_of(self._issuer, USERS[caller]))
             return _owners({caller} if content["total"] == count else set(), caller)
         return ""
+
+    def delete_webhooks(self) -> None:
+        """Delete the webhooks of all callers."""
+        for headers in [self._headers[each] for each in CALLERS[1:]]:
+            for one in self._webhook.get(WEBHOOKS, headers=headers).raise_for_status().json()["webhooks"]:
+                self._webhook.delete(f"{WEBHOOKS}/{one['id']}", headers=headers).raise_for_status()
 
     def _uploaded(self) -> str:
         """Begin an upload of the owner, and upload the file."""
@@ -170,7 +192,13 @@ def answers(world: World, issuer: Issuer) -> tuple[Callers, list[Row]]:
         callers.prepare()
         # The request for a prediction comes after the one that starts it.
         ordered = sorted(OPERATIONS, key=lambda each: each.name == "showJob")
-        rows = [Row(each, tuple(callers.ask(each, caller) for caller in CALLERS)) for each in ordered]
+        # The owner comes last: its webhook is there until the others have asked for it.
+        asked = sorted(CALLERS, key=lambda each: each == "owner")
+        rows = []
+        for operation in ordered:
+            cells = {caller: callers.ask(operation, caller) for caller in asked}
+            rows.append(Row(operation, tuple(cells[caller] for caller in CALLERS)))
+        callers.delete_webhooks()
     return callers, sorted(rows, key=lambda each: OPERATIONS.index(each.operation))
 
 
@@ -201,7 +229,7 @@ def test_request_without_a_token_is_refused_where_one_is_required(rows: list[Row
 
 def test_another_user_gets_not_found(rows: list[Row]) -> None:
     others = {each.operation.name: each.cells[2] for each in rows if "{id}" in each.operation.path}
-    assert len(others) == 10
+    assert len(others) == 13
     assert set(others.values()) == {"404"}
 
 

@@ -33,6 +33,7 @@ class FirstSecrets:
     namespace: str
     token: str | None
     owner_keys: str | None
+    endpoint_keys: str | None
     default_user_id: str
     log_level: str
 
@@ -43,6 +44,7 @@ class FirstSecrets:
             namespace=env.text("NAMESPACE"),
             token=env.optional("FIRST_TOKEN_SECRET"),
             owner_keys=env.optional("OWNER_KEYS_SECRET"),
+            endpoint_keys=env.optional("ENDPOINT_KEYS_SECRET"),
             default_user_id=env.text("DEFAULT_USER_ID", "default"),
             log_level=env.text("LOG_LEVEL", "info"),
         )
@@ -55,6 +57,8 @@ class FirstSecrets:
             yield _secret(self.token, {"token": token, "tokens.json": json.dumps(tokens)})
         if self.owner_keys:
             yield _secret(self.owner_keys, {"OWNER_TOKEN_KEYS": secrets.token_hex(_RANDOM_BYTES)})
+        if self.endpoint_keys:
+            yield _secret(self.endpoint_keys, {"current": secrets.token_hex(_RANDOM_BYTES)})
 
 
 async def create_absent(client: Client, first: FirstSecrets) -> None:

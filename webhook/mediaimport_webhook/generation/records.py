@@ -9,7 +9,7 @@ import logging
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mediaimport_api import names
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, KubernetesError
@@ -32,7 +32,7 @@ class Record:
 
     name: str
     version: str
-    data: Mapping[str, str]
+    data: Mapping[str, Any]
 
 
 class Records:
@@ -44,9 +44,12 @@ class Records:
         self._cleaned_at: datetime | None = None
 
     async def create(
-        self, name: str, data: Mapping[str, str], *, kind: str, lifetime: timedelta, user_id: str | None = None
+        self, name: str, data: Mapping[str, Any], *, kind: str, lifetime: timedelta | None, user_id: str | None = None
     ) -> Record | None:
-        """Create a record, None if there is one of that name; UnavailableError. With a user it is counted as theirs."""
+        """Create a record, None if there is one of that name; UnavailableError. With a user it is counted as theirs.
+
+        Without a lifetime it stays.
+        """
         manifest = _manifest(name, data, kind, lifetime, self._clock())
         if user_id is not None:
             manifest["metadata"]["labels"][names.LABEL_USER] = user_id
@@ -64,7 +67,7 @@ class Records:
         lease = await self._cluster.get_lease(name)
         return None if lease is None else _record(lease)
 
-    async def replace(self, record: Record, data: Mapping[str, str], *, kind: str | None = None) -> Record | None:
+    async def replace(self, record: Record, data: Mapping[str, Any], *, kind: str | None = None) -> Record | None:
         """Replace the data of a record, None if somebody else has changed or deleted it; UnavailableError."""
         labels = {} if kind is None else {"labels": {names.LABEL_RECORD: kind}}
         annotations = {names.ANNOTATION_RECORD: json.dumps(dict(data))}
@@ -120,7 +123,9 @@ def _day(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d")
 
 
-def _manifest(name: str, data: Mapping[str, str], kind: str, lifetime: timedelta, now: datetime) -> Resource:
+def _manifest(name: str, data: Mapping[str, Any], kind: str, lifetime: timedelta | None, now: datetime) -> Resource:
+    expires = {} if lifetime is None else {_LABEL_EXPIRES: _day(now + lifetime)}
+    duration = {} if lifetime is None else {"leaseDurationSeconds": int(lifetime.total_seconds())}
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -129,12 +134,12 @@ def _manifest(name: str, data: Mapping[str, str], kind: str, lifetime: timedelta
             "labels": {
                 names.MANAGED_BY: "mediaimport-webhook",
                 names.LABEL_RECORD: kind,
-                _LABEL_EXPIRES: _day(now + lifetime),
+                **expires,
             },
             "annotations": {names.ANNOTATION_RECORD: json.dumps(dict(data))},
         },
         "spec": {
             "acquireTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "leaseDurationSeconds": int(lifetime.total_seconds()),
+            **duration,
         },
     }

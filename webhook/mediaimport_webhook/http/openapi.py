@@ -12,7 +12,7 @@ from mediaimport_api.status import Kind
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
-from mediaimport_webhook.http import schemas
+from mediaimport_webhook.http import schemas, webhook_schemas
 from mediaimport_webhook.http.problem_types import ProblemDetails
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _TAGS = {
     "usage": "media",
     "replicate": "generators",
     "fal": "generators",
+    "webhooks": "webhooks",
 }
 
 
@@ -160,6 +161,12 @@ def _asset_links(expression: str) -> tuple[Link, ...]:
     return tuple(Link(each, expression) for each in _OF_ASSET)
 
 
+def _webhook_links(expression: str) -> tuple[Link, ...]:
+    return tuple(Link(each, expression) for each in ("showWebhook", "rotateWebhookKey", "deleteWebhook"))
+
+
+_WEBHOOK_ID = Parameter("id", "path", "The webhook's id.")
+_WEBHOOK = {"url": "https://example.com/hooks/mediaimport", "types": ["asset.ready", "asset.failed"]}
 _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
 _UPLOAD_ID = Parameter("id", "path", "The upload's id.", {"type": "string", "format": "uuid"})
 _UPLOAD = {"name": "film.mp4", "content_type": "video/mp4", "size_bytes": 31457280, "tags": ["draft"]}
@@ -278,6 +285,29 @@ OPERATIONS = (
     Operation(
         "GET", "/api/v1/usage", "usage", "Show stored assets and bytes by month, and what is there twice.",
         schemas.Usage, problems=(*_AUTHENTICATED, 422), parameters=(_OF_USER,),
+    ),
+    Operation(
+        "GET", "/api/v1/webhooks", "listWebhooks", "List the caller's webhooks: endpoints that are told of events.",
+        webhook_schemas.WebhookList, problems=(*_AUTHENTICATED, 403), parameters=(_OF_USER,),
+    ),
+    Operation(
+        "POST", "/api/v1/webhooks", "createWebhook",
+        "Make a webhook, five at most: it is told of the caller's events. Only this answer has its signing key.",
+        webhook_schemas.KeyedWebhook, 201, (400, *_AUTHENTICATED, 409, 413, 422), (),
+        webhook_schemas.WebhookRequest, _WEBHOOK, links=_webhook_links("$response.body#/id"),
+    ),
+    Operation(
+        "GET", "/api/v1/webhooks/{id}", "showWebhook", "Show one webhook.",
+        webhook_schemas.Webhook, problems=(*_AUTHENTICATED, 403, 404), parameters=(_WEBHOOK_ID, _OF_USER),
+    ),
+    Operation(
+        "DELETE", "/api/v1/webhooks/{id}", "deleteWebhook", "Delete a webhook: it is told of nothing more.",
+        None, 204, (*_AUTHENTICATED, 403, 404), (_WEBHOOK_ID, _OF_USER),
+    ),
+    Operation(
+        "POST", "/api/v1/webhooks/{id}/rotate-key", "rotateWebhookKey",
+        "Give a webhook a new signing key. Messages then have two signatures: of the new key and of the former one.",
+        webhook_schemas.KeyedWebhook, problems=(*_AUTHENTICATED, 404), parameters=(_WEBHOOK_ID,),
     ),
     Operation(
         "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",

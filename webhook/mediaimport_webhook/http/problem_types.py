@@ -52,7 +52,7 @@ class ProblemType:
 
 PROBLEM_TYPES = (
     ProblemType(
-        "admins-only", 403, "The request has a field that only admins may set.",
+        "admins-only", 403, "The request has a field or a parameter that only admins may set.",
         "Leave out the field that `errors` names, or ask an admin.",
     ),
     ProblemType(
@@ -198,6 +198,10 @@ PROBLEM_TYPES = (
     ProblemType(
         "too-many-uploads", 429, "The user has begun as many uploads as one may have without completing them.",
         "Complete the uploads whose files are there. One that is not completed is forgotten on the day after the next.",
+    ),
+    ProblemType(
+        "too-many-webhooks", 409, "The user has as many webhooks as one may have.",
+        "Delete one, then make the new one.",
     ),
     ProblemType(
         "unauthorized", 401, "The request has no valid token.",

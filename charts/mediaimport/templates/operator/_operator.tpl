@@ -64,6 +64,9 @@
   value: {{ join "," . | quote }}
 {{- end }}
 {{- end }}
+{{- with include "mediaimport.userEndpointVariables" . | trim }}
+{{ . }}
+{{- end }}
 {{- with .Values.operator }}
 - name: MAX_IN_FLIGHT
   value: {{ int64 .maxInFlight | quote }}

@@ -10,6 +10,12 @@
 - name: OWNER_KEYS_SECRET
   value: {{ include "mediaimport.ownerKeysSecret" . }}
 {{- end }}
+{{- with .Values.events.userEndpoints }}
+{{- if and .enabled (not .keysExistingSecret) }}
+- name: ENDPOINT_KEYS_SECRET
+  value: {{ include "mediaimport.endpointKeysSecret" $ }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* The Job's pod. */}}

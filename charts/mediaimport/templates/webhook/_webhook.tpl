@@ -78,7 +78,10 @@ env:
   value: {{ int64 .Values.importer.maxSizeBytes | quote }}
 - name: PROVENANCE_INPUT
   value: {{ .Values.provenance.input | quote }}
-{{- if .Values.events.endpoints }}
+{{- with include "mediaimport.userEndpointVariables" . | trim }}
+{{ . }}
+{{- end }}
+{{- if include "mediaimport.events" . }}
 - name: TELL_FAILED_PREDICTIONS
   value: "true"
 {{- end }}
@@ -122,6 +125,9 @@ env:
 {{- if $root.Values.catalogue.urlSecretRef.name }}
 - {name: catalogue, mountPath: /etc/mediaimport/catalogue, readOnly: true}
 {{- end }}
+{{- with include "mediaimport.userEndpointMount" $root }}
+{{ . }}
+{{- end }}
 {{- with (index . 1).extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -145,6 +151,9 @@ env:
   configMap: {name: {{ include "mediaimport.storeCa" $root }}}
 {{- end }}
 {{- with include "mediaimport.catalogueVolume" $root | trim }}
+{{ . }}
+{{- end }}
+{{- with include "mediaimport.userEndpointVolume" $root }}
 {{ . }}
 {{- end }}
 {{- with (index . 1).extraVolumes }}

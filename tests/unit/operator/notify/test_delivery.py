@@ -4,127 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
 from mediaimport_api.names import STORED_OBJECTS_FINALIZER
-from mediaimport_api.source_policy import SourcePolicy
-from mediaimport_operator.notify.notifier import Notifier
-from mediaimport_operator.notify.poster import Poster
-from mediaimport_operator.reconcile.context import Context
-from mediaimport_operator.reconcile.worker import Reconciler
-from mediaimport_operator.run.resync import Resync
-from mediaimport_operator.settings.events import Endpoint, EventSettings
 
 from tests.support.endpoints import KEY, OTHER_KEY, answer, receiving
-from tests.support.operator_fakes import Build, as_cluster, text
+from tests.support.notifying_operator import NOW, Operator, endpoint, import_all, notified
+from tests.support.operator_fakes import Build, text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from mediaimport_runtime.kubernetes.objects import Object
-
     from tests.support.endpoints import Receiver
     from tests.support.operator_fakes import FakeCluster
 
 pytestmark = pytest.mark.anyio
-NOW = datetime.now(UTC).replace(microsecond=0)
-"""Signatures are valid for five minutes."""
-LOOPBACK = SourcePolicy((ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture
 def build() -> Build:
     return Build(now=NOW)
-
-
-def endpoint(receiver: Receiver, name: str = "crm", **changes: Any) -> Endpoint:  # noqa: ANN401 - any field
-    return replace(Endpoint(name, f"http://127.0.0.1:{receiver.port}/?token=secret", (KEY,)), **changes)
-
-
-@dataclass
-class Operator:
-    """An operator of the imports in a cluster. Its successor knows no more than the cluster."""
-
-    cluster: FakeCluster
-    endpoints: tuple[Endpoint, ...]
-    build: Build
-
-    def __post_init__(self) -> None:
-        self.now = self.build.now
-        settings = self.build.settings(events=EventSettings(self.endpoints, LOOPBACK))
-        self.context = Context.create(settings, as_cluster(self.cluster), clock=lambda: self.now, debounce_s=0)
-        self.resync, self.reconciler = Resync(self.context), Reconciler(self.context)
-
-    async def settle(self) -> None:
-        """Reconcile until the queue is empty."""
-        queue = self.context.queue
-        while len(queue):
-            key = await queue.get()
-            assert key is not None
-            at = await self.reconciler.reconcile(key)
-            queue.done(key)
-            if at is not None and at <= self.now:
-                queue.add(key)
-
-    @asynccontextmanager
-    async def notifying(self) -> AsyncIterator[None]:
-        """Deliver for as long as the block does; what is under way then is cancelled."""
-        metrics = self.context.metrics
-        notifier = Notifier(
-            self.context.outbox, Poster(LOOPBACK), clock=self.context.clock, on_try=metrics.notification
-        )
-        task = asyncio.create_task(notifier.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def until(self, reason: str, name: str = "film") -> None:
-        """Reconcile until the condition Notified has that reason."""
-        async with asyncio.timeout(60):
-            while (notified(self.cluster, name) or {}).get("reason") != reason:
-                await self.settle()
-                await asyncio.sleep(0.01)
-
-    async def until_counted(self, tries: int) -> None:
-        """Wait until so many tries in vain have been counted."""
-        async with asyncio.timeout(60):
-            while (self.count("failed") or 0) + (self.count("given_up") or 0) < tries:  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(0.01)
-
-    def count(self, outcome: str, name: str = "crm") -> float | None:
-        sample = "mediaimport_operator_notifications_total"
-        value: float | None = self.context.metrics.registry.get_sample_value(
-            sample, {"receiver": name, "outcome": outcome}
-        )
-        return value
-
-
-def notified(cluster: FakeCluster, name: str = "film") -> Object | None:
-    conditions = cluster.objects["imports"][name]["status"].get("conditions", [])
-    return next((each for each in conditions if each["type"] == "Notified"), None)
-
-
-async def import_all(operator: Operator, *names: str, **spec: Any) -> None:  # noqa: ANN401 - JSON
-    """Bring imports of those names to Ready."""
-    for number, name in enumerate(names or ("film",)):
-        build = Build(now=NOW, uid=str(UUID(int=number + 1)))
-        item = build.mediaimport(meta={"name": name}, **spec)
-        operator.cluster.put("imports", item)
-        pod = build.ended_pod(message=build.imported().encode(), meta={"name": f"{name}-pod", "uid": f"pod-{name}"})
-        job = build.job()
-        job["metadata"]["name"] = pod["metadata"]["ownerReferences"][0]["uid"].removeprefix("uid-")
-        operator.cluster.put("jobs", job)
-        operator.cluster.put("pods", pod)
-    await operator.resync.first()
-    await operator.settle()
 
 
 async def test_ready_import_is_told_with_a_signature_and_a_thin_body(cluster: FakeCluster, build: Build) -> None:

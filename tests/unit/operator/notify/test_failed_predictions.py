@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mediaimport_api.event_records import FAILED_PREDICTION, FailedPrediction
 from mediaimport_api.source_policy import SourcePolicy
+from mediaimport_operator.notify.endpoints import Endpoints
 from mediaimport_operator.notify.failed_predictions import FailedPredictions
 from mediaimport_operator.notify.notifier import Notifier
 from mediaimport_operator.notify.outbox import Outbox
@@ -61,11 +62,11 @@ class Operator:
     def __init__(self, cluster: FakeCluster, *endpoints: Endpoint, now: datetime = NOW) -> None:
         self.cluster = cluster
         self.uids: list[str] = []
-        events = EventSettings(endpoints, LOOPBACK)
-        self.outbox = Outbox(events, clock=lambda: now, on_delivery=self.uids.append)
-        self.predictions = FailedPredictions(as_cluster(cluster), "media", self.outbox, events)
+        known = Endpoints(EventSettings(endpoints, LOOPBACK))
+        self.outbox = Outbox(known, clock=lambda: now, on_delivery=self.uids.append)
+        self.predictions = FailedPredictions(as_cluster(cluster), "media", self.outbox, known)
         self.notifier = Notifier(self.outbox, Poster(LOOPBACK), clock=lambda: now)
-        self.records = RecordWatch(as_cluster(cluster), "media", {FAILED_PREDICTION: self.predictions})
+        self.records = RecordWatch(as_cluster(cluster), "media", FAILED_PREDICTION, self.predictions)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,8 +91,7 @@ def deliveries(cluster: FakeCluster, prediction: str = "p1") -> list[dict[str, A
 
 async def until_recorded(cluster: FakeCluster, number: int = 1, prediction: str = "p1") -> None:
     async with asyncio.timeout(60):
-        while len(deliveries(cluster, prediction)) < number:
-            cluster.leases_changed.clear()
+        while len(deliveries(cluster, prediction)) < number:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CRM = {"name": "crm", "url": "https://crm.example.com/hook"}
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -34,11 +36,11 @@ def test_without_variables_nobody_is_told() -> None:
 
 def test_endpoint_is_told_of_all_unless_users_or_types_are_named(keys: Path) -> None:
     (crm,) = read(keys, CRM).endpoints
-    assert all(crm.wants("anyone", each) for each in EVENT_TYPES)
+    assert all(crm.wants("anyone", each, at=NOW) for each in EVENT_TYPES)
     (limited,) = read(keys, CRM | {"users": ["ada"], "types": ["asset.failed"]}).endpoints
-    assert limited.wants("ada", "asset.failed")
-    assert not limited.wants("ada", "asset.ready")
-    assert not limited.wants("grace", "asset.failed")
+    assert limited.wants("ada", "asset.failed", at=NOW)
+    assert not limited.wants("ada", "asset.ready", at=NOW)
+    assert not limited.wants("grace", "asset.failed", at=NOW)
 
 
 def test_current_key_comes_first_and_neither_is_shown(keys: Path) -> None:

@@ -72,6 +72,12 @@ async def test_secret_that_exists_is_kept_and_the_absent_one_created(api: FakeAp
     assert set(found) == {"mi-first-token", "mi-owner-keys"}
 
 
+async def test_master_key_of_endpoints_is_created_where_users_have_some(api: FakeApi) -> None:
+    created = await run(api, ENDPOINT_KEYS_SECRET="mi-endpoint-keys")
+    assert len(created["mi-endpoint-keys"]["current"]) >= 32
+    assert await run(api, ENDPOINT_KEYS_SECRET="mi-endpoint-keys") == created
+
+
 async def test_two_installations_have_different_tokens(api: FakeApi) -> None:
     await run(api)
     created = await run(api, FIRST_TOKEN_SECRET="other")

@@ -56,7 +56,7 @@ def test_document_holds_examples_of_what_is_sent() -> None:
         for each in path.values()
         if (content := each.get("requestBody", {}).get("content"))
     ]
-    assert sum("example" in each for each in bodies) == 6
+    assert sum("example" in each for each in bodies) == 7
     assert "wan-video-t2v" in json.dumps(document())
 
 

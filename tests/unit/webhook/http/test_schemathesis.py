@@ -25,9 +25,10 @@ CHAINS = {
     "imports": rf"/media/import-from-url$|{ASSET}",
     "generations": r"/api/v1/replicate/(predictions/)?\{",
     "uploads": rf"/media/uploads|/media/import-from-urls$|{ASSET}",
+    "webhooks": "/api/v1/webhooks",
 }
 """Paths that hang together by links, by name: the fewer there are, the more examples follow one chain."""
-VARIABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|pred[0-9]+|wan-video-t2v")
+VARIABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|pred[0-9]+|we_[0-9a-f]{20}|wan-video-t2v")
 
 
 @pytest.fixture
@@ -35,6 +36,9 @@ def process(tmp_path: Path) -> Iterator[WebhookProcess]:
     models = tmp_path / "models.json"
     models.write_text(json.dumps(MODELS))
     own = {"OWNER_TOKEN_KEYS": OWNER_KEY, "PUBLIC_BASE_URL": "https://media.test", "REPLICATE_MODELS_FILE": str(models)}
+    (tmp_path / "endpoint-keys").mkdir()
+    (tmp_path / "endpoint-keys" / "current").write_text("k" * 32)
+    own["USER_ENDPOINTS_KEYS_DIRECTORY"] = str(tmp_path / "endpoint-keys")
     own["CATALOGUE_URL"] = f"sqlite:///{tmp_path / 'catalogue.db'}"
     asyncio.run(migrated(own["CATALOGUE_URL"]))
     with Surroundings(tmp_path).running() as around, running_webhook(tmp_path, around.variables | own) as webhook:
@@ -61,6 +65,16 @@ def answered(webhook: WebhookProcess) -> set[str]:
             },
         ),
         ("generations", {"POST /api/v1/replicate/{} 202", "GET /api/v1/replicate/predictions/{} 200"}),
+        (
+            "webhooks",
+            {
+                "POST /api/v1/webhooks 201",
+                "GET /api/v1/webhooks 200",
+                "GET /api/v1/webhooks/{} 200",
+                "POST /api/v1/webhooks/{}/rotate-key 200",
+                "DELETE /api/v1/webhooks/{} 204",
+            },
+        ),
         (
             "uploads",
             {
