@@ -20,6 +20,7 @@ IMAGE_VARIABLES = {
     "mediaimport": "MEDIAIMPORT_IMAGE",
     "mediaimport-ffmpeg": "MEDIAIMPORT_FFMPEG_IMAGE",
     "mediaimport-dev": "MEDIAIMPORT_DEV_IMAGE",
+    "mediaimport-postgresql": "MEDIAIMPORT_POSTGRESQL_IMAGE",
 }
 VARIABLES = (
     *("KUBECONFIG", "PATH"),

@@ -29,7 +29,8 @@ def main(
     """Run the demo; return the exit status. `shell` points a shell at the cluster, `ends` ends it."""
     output = Output(sys.stdout)
     kube = Kube(environment)
-    installation, replicate = steps.set_up(kube, environment, output, values=values)
+    around = steps.set_up(kube, environment, output, values=values)
+    installation = around.installation
     with (
         kube.forward(installation.webhook, 80, namespace=installation.namespace) as url,
         httpx.Client(base_url=url, headers={"authorization": f"Bearer {installation.first_token()}"}) as webhook,
@@ -39,12 +40,12 @@ def main(
         except steps.DemoError:
             output.show("State of the namespace", steps.state(installation))
             raise
-    evidence = steps.inspect(installation, replicate, environment, shown)
-    steps.show(installation, evidence, output)
+    evidence = steps.inspect(around, environment, shown)
+    steps.show(around, evidence, output)
     if not all(claim.holds for claim in evidence.claims()):
         print("✗ a claim does not hold", file=sys.stderr)
         return 1
-    output.show("Try next", steps.next_commands(installation, shown["import_job_id"], shell=shell))
+    output.show("Try next", steps.next_commands(around, shown["import_job_id"], shell=shell))
     output.step(f"every claim holds; the cluster keeps running (`{ends}` ends it)")
     return 0
 

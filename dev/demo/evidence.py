@@ -6,7 +6,7 @@ Pure but for `gather`.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ class Evidence:
     thumbnail: bytes
     store_sha256: str
     keys: tuple[str, ...]
+    row: dict[str, Any] = field(default_factory=dict)
+    """Of the catalogue's database."""
 
     @property
     def prefix(self) -> str:
@@ -51,6 +53,7 @@ class Evidence:
             "the resource's status": asset["sha256"],
             "the webhook's JSON": shown["sha256"],
             "S3's own checksum": self.store_sha256,
+            "the catalogue's row": str(self.row.get("sha256")),
         }
         expected_keys = {asset["key"], f"{self.prefix}thumbnail.jpg", f"{self.prefix}asset.json"}
         sizes = {len(self.fetched), asset["sizeBytes"], shown["size_bytes"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 
 from dev.demo.evidence import Evidence, fetcher, gather
-from tests.support.installation.helm import Installation, install, other_owner
+from dev.postgresql import manifest as postgresql
+from tests.support.installation.helm import Installation, install, merged, other_owner
 from tests.support.replicate.manifest import NAME, StandIn, deploy
 from tests.support.replicate.settings import Settings
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from dev.cluster.kubectl import Kube
     from dev.demo.output import Output
+    from dev.postgresql.manifest import Database
     from tests.support.installation.helm import Values
 
 ALIAS = "wan-video-t2v"
@@ -33,6 +36,9 @@ REQUEST = {"prompt": "a rabbit wakes up in a meadow", "size": "720p", "duration"
 FOLDER = Path("build/demo")
 POLL_S = 0.1
 TIMEOUT_S = 90
+QUERY = (
+    "SELECT id, name, status, file_metadata->>'duration' AS duration FROM media_assets ORDER BY created_at DESC LIMIT 5"
+)
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 
@@ -40,11 +46,21 @@ class DemoError(Exception):
     """A step failed; the text says which."""
 
 
-def set_up(
-    kube: Kube, environment: Mapping[str, str], output: Output, *, values: Values | None = None
-) -> tuple[Installation, StandIn]:
-    """Deploy the stand-in for Replicate and install the chart; `values` override those of the environment."""
+@dataclass(frozen=True)
+class Surroundings:
+    """Surroundings of the demo: the release, the stand-in for Replicate, and the catalogue's database."""
+
+    installation: Installation
+    replicate: StandIn
+    database: Database
+
+
+def set_up(kube: Kube, environment: Mapping[str, str], output: Output, *, values: Values | None = None) -> Surroundings:
+    """Deploy the stand-in for Replicate and PostgreSQL, and install the chart; `values` override the environment's."""
     installation = Installation(kube)
+    output.step("starting PostgreSQL, the catalogue's database")
+    database = postgresql.deploy(kube, image=environment["MEDIAIMPORT_POSTGRESQL_IMAGE"])
+    database.admit(installation.namespace)
     output.step("starting the stand-in for Replicate")
     replicate = deploy(kube, image=environment["MEDIAIMPORT_DEV_IMAGE"])
     owner = other_owner(installation)
@@ -52,9 +68,10 @@ def set_up(
         output.step(f"the resource definition belongs to {owner}: this release takes it over")
     option = " --take-ownership" if owner else ""
     output.step(f"helm upgrade --install {installation.release} charts/mediaimport --wait{option}")
-    install(installation, environment, replicate=replicate, values=values, adopt=owner is not None)
+    chosen = merged(database.values, values or {})
+    install(installation, environment, replicate=replicate, values=chosen, adopt=owner is not None)
     kube.wait_for_rollout(NAME, namespace=replicate.namespace)
-    return installation, replicate
+    return Surroundings(installation, replicate, database)
 
 
 def generate(webhook: httpx.Client, output: Output) -> dict[str, Any]:
@@ -101,21 +118,28 @@ def state(installation: Installation) -> str:
     return objects + "\n" + kube.kubectl("get", "events", "--sort-by=.lastTimestamp", namespace=namespace)
 
 
-def inspect(
-    installation: Installation,
-    replicate: StandIn,
-    environment: Mapping[str, str],
-    shown: dict[str, Any],
-) -> Evidence:
-    """Collect the source's, the resource's, the webhook's and the store's account of the asset."""
-    kube, name = installation.kube, shown["import_job_id"]
-    status = kube.get("mediaimport", name, namespace=installation.namespace)["status"]
+def inspect(around: Surroundings, environment: Mapping[str, str], shown: dict[str, Any]) -> Evidence:
+    """Collect the source's, the resource's, the webhook's, the store's and the database's account of the asset."""
+    kube, name = around.installation.kube, shown["import_job_id"]
+    status = kube.get("mediaimport", name, namespace=around.installation.namespace)["status"]
     file = str(Settings().media_file)
-    hashed = kube.kubectl("exec", f"deployment/{NAME}", "--", "sha256sum", file, namespace=replicate.namespace)
+    hashed = kube.kubectl("exec", f"deployment/{NAME}", "--", "sha256sum", file, namespace=around.replicate.namespace)
     tls = ssl.create_default_context(cafile=environment.get("S3_CA_BUNDLE"))
-    return gather(
+    evidence = gather(
         status=status, shown=shown, source_sha256=hashed.split()[0], store=_store(environment), fetch=fetcher(tls)
     )
+    return replace(evidence, row=_recorded(around.database, shown["id"]))
+
+
+def _recorded(database: Database, asset_id: str) -> dict[str, Any]:
+    """Return the asset's row once it is ready: it is written a moment after the webhook has shown the asset."""
+    deadline = time.monotonic() + TIMEOUT_S
+    query = f"SELECT * FROM media_assets WHERE id = '{asset_id}' AND status = 'ready'"  # noqa: S608 - an id has no quote
+    while not (found := database.rows(query)):
+        if time.monotonic() > deadline:
+            raise DemoError(f"the catalogue had no row of the asset {asset_id} within {TIMEOUT_S} s")
+        time.sleep(POLL_S)
+    return found[0]
 
 
 def _store(environment: Mapping[str, str]) -> S3Client:
@@ -123,20 +147,22 @@ def _store(environment: Mapping[str, str]) -> S3Client:
     return boto3.client("s3", **settings.client_arguments(Config))
 
 
-def show(installation: Installation, evidence: Evidence, output: Output) -> None:
+def show(around: Surroundings, evidence: Evidence, output: Output) -> None:
     """Print the asset and the claims; write thumbnail and JSON to build/demo."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     thumbnail, document = FOLDER / "thumbnail.jpg", FOLDER / "asset.json"
     thumbnail.write_bytes(evidence.thumbnail)
     document.write_text(json.dumps(evidence.shown, indent=2) + "\n")
+    installation = around.installation
     table = installation.kube.kubectl("get", "mediaimports", namespace=installation.namespace)
     output.show(f"kubectl -n {installation.namespace} get mediaimports", table)
+    output.show(f"psql: {QUERY}", around.database.psql(QUERY))
     output.show(f"GET /api/v1/media/{evidence.shown['id']}   (whole: {document})", _readable(evidence.shown))
     output.show("Claims", "\n".join(map(str, evidence.claims())))
     output.show("Thumbnail", str(thumbnail.resolve()))
 
 
-def next_commands(installation: Installation, name: str, *, shell: str) -> str:
+def next_commands(around: Surroundings, name: str, *, shell: str) -> str:
     """Return the commands to try next, and the gallery's address."""
     own = {
         "apiVersion": "mediaimport.dev/v1alpha1",
@@ -144,6 +170,7 @@ def next_commands(installation: Installation, name: str, *, shell: str) -> str:
         "metadata": {"generateName": "pixel-"},
         "spec": {"source": {"url": PIXEL}},
     }
+    installation, database = around.installation, around.database
     kubectl = f"kubectl -n {installation.namespace}"
     return "\n".join([
         shell,
@@ -151,6 +178,7 @@ def next_commands(installation: Installation, name: str, *, shell: str) -> str:
         f"{kubectl} describe mediaimport {name}",
         f"echo '{json.dumps(own)}' | {kubectl} create -f -",
         f"{kubectl} get mediaimports -o wide --watch",
+        f"kubectl -n {database.namespace} exec -it deployment/{postgresql.NAME} -- psql",
         "",
         "# the gallery, with the token that the second command prints: http://127.0.0.1:8080/gallery",
         "# it shows pictures in a browser that trusts the certificate of the store's authority",

@@ -36,7 +36,7 @@ def prepared(
     folder.mkdir(parents=True, exist_ok=True)
     kubeconfig, authority = folder / "kubeconfig", folder / "ca.crt"
     cluster.check_programs(tool)
-    output.step("docker build: four images")
+    output.step("docker build: five images")
     images = cluster.images()
     output.step(tool.creation)
     tool.create(kubeconfig)

@@ -33,6 +33,7 @@ BUILDS: Mapping[str, Sequence[str]] = {
     "mediaimport": ("--target", "mediaimport"),
     "mediaimport-ffmpeg": ("--target", "mediaimport-ffmpeg"),
     "mediaimport-dev": ("--file", "dev/Dockerfile", "--build-arg", "MEDIAIMPORT=mediaimport:demo"),
+    "mediaimport-postgresql": ("--file", "dev/postgresql/Dockerfile"),
     "mediaimport-s3": ("--file", "dev/kind/Dockerfile"),
 }
 

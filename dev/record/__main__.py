@@ -54,7 +54,7 @@ def main(file: Path) -> None:
     """Record into the file."""
     output, environment = Output(sys.stderr), cluster_environment()
     kube = Kube(environment)
-    installation, _ = steps.set_up(kube, environment, output)
+    installation = steps.set_up(kube, environment, output).installation
     command = ("kubectl", "--namespace", installation.namespace, "get", "mediaimports", "--watch-only")
     with (
         kube.forward(installation.webhook, 80, namespace=installation.namespace) as url,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = CHECKOUT / "build" / "last-release"
-_IMAGES = tuple(each for each in project.IMAGES if not each.base)
+_IMAGES = tuple(each for each in project.IMAGES if each.dockerfile == "Dockerfile")
 
 
 @dataclass(frozen=True)

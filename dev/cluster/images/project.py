@@ -45,6 +45,7 @@ _PROGRAMS = (
     *_PACKAGES,
 )
 _DEV = (*_PROGRAMS, "dev", "tests/support", "requirements/media.txt")
+_POSTGRESQL = ("dev/postgresql/Dockerfile", "dev/postgresql/serve.sh")
 # Labels of the OCI: https://github.com/opencontainers/image-spec/blob/main/annotations.md
 REVISION = "org.opencontainers.image.revision"
 CREATED = "org.opencontainers.image.created"
@@ -71,6 +72,7 @@ IMAGES = (
     Image("mediaimport", _PROGRAMS, stages=("kept", "package", "viewer")),
     Image("mediaimport-ffmpeg", _PROGRAMS, stages=("ffmpeg", "vips")),
     Image("mediaimport-dev", _DEV, dockerfile="dev/Dockerfile", base="mediaimport", stages=("media",)),
+    Image("mediaimport-postgresql", _POSTGRESQL, dockerfile="dev/postgresql/Dockerfile"),
 )
 
 

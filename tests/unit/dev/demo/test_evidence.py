@@ -24,6 +24,7 @@ def evidence() -> Evidence:
         thumbnail=THUMBNAIL,
         store_sha256=SHA256,
         keys=(f"{PREFIX}asset.json", f"{PREFIX}thumbnail.jpg", f"{PREFIX}video.mp4"),
+        row={"sha256": SHA256},
     )
 
 
@@ -35,6 +36,7 @@ def test_all_holds_when_all_parties_agree() -> None:
     ("change", "text"),
     [
         ({"store_sha256": "none"}, "one SHA-256"),
+        ({"row": {"sha256": "0" * 64}}, "one SHA-256"),
         ({"fetched": b"a videp"}, "one SHA-256"),
         ({"source_sha256": "0" * 64}, "one SHA-256"),
         ({"fetched": b"a vid"}, "one size"),

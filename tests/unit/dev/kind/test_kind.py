@@ -92,12 +92,13 @@ def test_cluster_is_created_with_images_and_store(recorded: Recorded) -> None:
     recorded.run()
 
     kubeconfig = recorded.folder / "kind/kubeconfig"
-    names = ("mediaimport", "mediaimport-ffmpeg", "mediaimport-dev", "mediaimport-s3")
+    names = ("mediaimport", "mediaimport-ffmpeg", "mediaimport-dev", "mediaimport-postgresql", "mediaimport-s3")
     tagged = {name: f"docker.io/library/{name}:{TAG}" for name in names}
     builds = {
         "mediaimport": "--target mediaimport",
         "mediaimport-ffmpeg": "--target mediaimport-ffmpeg",
         "mediaimport-dev": "--file dev/Dockerfile --build-arg MEDIAIMPORT=mediaimport:demo",
+        "mediaimport-postgresql": "--file dev/postgresql/Dockerfile",
         "mediaimport-s3": "--file dev/kind/Dockerfile",
     }
     built = [

@@ -108,9 +108,9 @@ def test_image_with_half_a_tag_is_lacking(cache: Cache, tmp_path: Path) -> None:
 
 def test_image_is_built_after_the_one_that_it_begins_from(cache: Cache, tmp_path: Path) -> None:
     context = Context.copy(CHECKOUT, tmp_path / "context")
-    own, ffmpeg, dev = IMAGES
-    push(cache, context.reference(own))
-    push(cache, context.reference(ffmpeg))
+    own, ffmpeg, dev, postgresql = IMAGES
+    for each in (own, ffmpeg, postgresql):
+        push(cache, context.reference(each))
     buildah = RecordingBuildah()
     built = project.build_all(cache, context, buildah)  # type: ignore[arg-type]  # builds as Buildah does
     assert buildah.targets == ["mediaimport", "mediaimport-dev"]

@@ -1,0 +1,1 @@
+"""PostgreSQL in a cluster: the catalogue's database of the demo and of tests."""
