@@ -103,6 +103,14 @@ def test_what_is_not_there_is_found() -> None:
     assert missing_targets(text) == ["gone"]
 
 
+def test_readme_links_every_page_for_users() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = [str(each.relative_to(ROOT)) for each in sorted((ROOT / "docs").glob("*.md"))]
+
+    assert len(pages) > 20
+    assert [each for each in pages if f"]({each})" not in readme] == []
+
+
 def test_texts_of_the_log_that_debugging_lists_are_in_the_code() -> None:
     section = (ROOT / "docs/debugging.md").read_text().partition("## Read the operator's")[2].partition("\n## ")[0]
     texts = re.findall(r"^\| `([a-z][^`]*)` \|", section, re.MULTILINE)
