@@ -43,6 +43,7 @@ from mediaimport_webhook.http.routing import route
 from mediaimport_webhook.imports.create import Imports
 from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.imports.edit import Edits
+from mediaimport_webhook.imports.quota import Quota
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes import edits, events, generation, health, imports, media, uploads, usage, webhooks
 from mediaimport_webhook.routes.waiting import WaitLimiter
@@ -182,7 +183,8 @@ def _routes(
     edit_routes = edits.EditRoutes(
         authenticator, lookup, Edits(cluster, catalogue, sidecars, overlays, archive), presenter
     )
-    import_routes = imports.ImportRoutes(authenticator, settings.sources, creation, metrics)
+    quota = Quota(settings.quota_bytes_per_user or None, listing)
+    import_routes = imports.ImportRoutes(authenticator, settings.sources, creation, quota, metrics)
     event_routes = events.EventRoutes(
         authenticator=authenticator,
         catalogue=catalogue,
@@ -205,7 +207,7 @@ def _routes(
     )
     large = LargeCallbacks(limit_bytes=settings.large_callback_max_bytes)
     callback_routes = [
-        generation.CallbackRoute(each, intake, large, metrics)
+        generation.CallbackRoute(each, intake, large, quota, metrics)
         for each in (replicate, _fal(settings, dependencies.http))
     ]
     generation_routes = generation.GenerationRoutes(
@@ -215,12 +217,13 @@ def _routes(
         tokens=tokens,
         keys=IdempotencyKeys(records, replicate, tokens),
         jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, Ends(records), listing),
+        quota=quota,
         presenter=presenter,
     )
-    usage_routes = usage.UsageRoutes(authenticator, listing, reflector)
+    usage_routes = usage.UsageRoutes(authenticator, listing, reflector, quota.bytes_per_user)
     health_routes = health.HealthRoutes(reflector, catalogue)
     upload_routes = uploads.UploadRoutes(
-        authenticator, Uploads(records, incoming, creation, lookup, settings.max_size_bytes), metrics
+        authenticator, Uploads(records, incoming, creation, lookup, quota, settings.max_size_bytes), metrics
     )
     webhook_routes = webhooks.WebhookRoutes(
         authenticator, Endpoints(records, settings.endpoint_keys, settings.endpoint_policy)

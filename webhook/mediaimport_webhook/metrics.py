@@ -38,6 +38,10 @@ class Metrics:
             "outcome",
         )
         self._imports = self._counter("imports", "Requested imports by origin and outcome.", "origin", "outcome")
+        self._over_quota = self._counter(
+            "imports_over_quota", "Imports of generated media that were kept although their user is over the quota.",
+            "origin",
+        )  # fmt: skip
         self._streams = Gauge(f"{_PREFIX}event_streams", "Open event streams (SSE).", registry=self.registry)
         self._waits = Gauge(
             f"{_PREFIX}waiting_requests", "Requests that wait for an asset to change.", registry=self.registry
@@ -63,6 +67,10 @@ class Metrics:
     def requested_import(self, origin: str, outcome: str) -> None:
         """Count an import that a caller or a callback requested."""
         self._imports.labels(origin, outcome).inc()
+
+    def import_over_quota(self, origin: str) -> None:
+        """Count an import that was kept although its user is over the quota."""
+        self._over_quota.labels(origin).inc()
 
     def rate_limited(self) -> None:
         """Count a request that the rate limit refused."""

@@ -99,6 +99,8 @@ class Settings:
     presign_seconds: int
     max_size_bytes: int
     """Of an upload; the operator has the same for imports."""
+    quota_bytes_per_user: int
+    """0 is no limit."""
     keep_alive_seconds: int
     """Of an idle connection; longer than the ingress keeps it, else the ingress answers 502 now and then."""
     replicate_base_url: str
@@ -150,6 +152,7 @@ class Settings:
             sources=env.source_policy(),
             presign_seconds=_presign_seconds(env),
             max_size_bytes=env.integer("MAX_SIZE_BYTES", _MAX_SIZE_BYTES, least=1),
+            quota_bytes_per_user=env.integer("QUOTA_BYTES_PER_USER", 0),
             keep_alive_seconds=env.integer("KEEP_ALIVE_SECONDS", 150, least=1),
             replicate_base_url=_base_url(env, "REPLICATE_BASE_URL") or "https://api.replicate.com",
             replicate_api_token=env.optional("REPLICATE_API_TOKEN"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.catalogue import AssetLookup, Entry
     from mediaimport_webhook.generation.records import Record, Records
+    from mediaimport_webhook.imports.quota import Quota
     from mediaimport_webhook.store import IncomingStore
 
 MAX_BEGUN = 200
@@ -42,11 +43,13 @@ class Uploads:
     incoming: IncomingStore
     imports: Imports
     lookup: AssetLookup
+    quota: Quota
     max_size_bytes: int
 
     async def begin(self, request: schemas.UploadRequest, *, user_id: str) -> schemas.BegunUpload:
         """Return a new upload; a Problem, StoreUnavailableError, UnavailableError."""
         self._check_size(request.size_bytes)
+        (await self.quota.allowance(user_id)).take(request.size_bytes)
         if await self.records.count(_BEGUN, user_id) >= MAX_BEGUN:
             raise _too_many()
         upload_id = uuid4()
@@ -107,6 +110,8 @@ class Uploads:
         # Where the key may not read below incoming/, the store does not tell: the importer finds out.
         if await self.incoming.exists(incoming_key(user_id, upload_id)) is False:
             raise _missing(request)
+        # Of all that were begun, each may have fitted.
+        (await self.quota.allowance(user_id)).take(request.size_bytes)
         return await self.imports.create(uploaded_manifest(request, upload_id, user_id=user_id))
 
 

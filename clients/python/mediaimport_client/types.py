@@ -391,6 +391,8 @@ class Usage(TypedDict):
     user: str | None
     """Null for everybody."""
     total: UsageAmount
+    quota_bytes: int | None
+    """Bytes that one user may have; null for no limit."""
     months: list[MonthlyUsage]
     """The oldest first; months without assets are left out."""
     duplicates: UsageAmount

@@ -796,3 +796,16 @@ def test_master_key_is_made_by_a_job_unless_the_installer_brings_it(chart: Chart
     assert made() == []
     assert [each.rpartition("-endpoint-keys")[1] for each in made(*USERS_OWN)] == ["-endpoint-keys"]
     assert made(*USERS_OWN, "events.userEndpoints.keysExistingSecret=mine") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"), [((), "0"), (("quota.bytesPerUser=5000000000000",), "5000000000000")]
+)
+def test_quota_reaches_the_webhook_to_the_byte(chart: Chart, settings: tuple[str, ...], expected: str) -> None:
+    (webhook,) = [
+        each
+        for each in chart.objects(*settings)
+        if each["kind"] == "Deployment" and each["metadata"]["name"].endswith("-webhook")
+    ]
+    variables = webhook["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "QUOTA_BYTES_PER_USER", "value": expected} in variables

@@ -31,7 +31,7 @@ LIFETIME = timedelta(days=1)
 _MAX_START = timedelta(minutes=1)
 """After that a request that has not noted its prediction is over, and the generator's list shows what it started."""
 _MAX_PAGES = 20
-_REFUSALS = frozenset({"input-refused", "provider-busy", "provider-refused", "setting-missing"})
+_REFUSALS = frozenset({"input-refused", "provider-busy", "provider-refused", "quota-exceeded", "setting-missing"})
 """Problems after which there is no prediction; after any other there may be one."""
 
 

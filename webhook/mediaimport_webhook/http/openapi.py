@@ -197,8 +197,8 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/api/v1/replicate/{alias}", "generate", "Start a prediction, whose assets become the caller's.",
-        schemas.StartedPrediction, 202, (400, *_AUTHENTICATED, 404, 409, 413, 422, 502), (_ALIAS, _IDEMPOTENCY_KEY),
-        _GENERATION, _PROMPT, links=(Link("showJob", "$response.body#/job_id"),),
+        schemas.StartedPrediction, 202, (400, *_AUTHENTICATED, 403, 404, 409, 413, 422, 502),
+        (_ALIAS, _IDEMPOTENCY_KEY), _GENERATION, _PROMPT, links=(Link("showJob", "$response.body#/job_id"),),
     ),
     Operation(
         "GET", "/api/v1/replicate/predictions/{id}", "showJob", "Show a prediction's state and its assets.",
@@ -222,13 +222,13 @@ OPERATIONS = (
     Operation(
         "POST", "/api/v1/media/uploads", "beginUpload",
         "Begin the upload of a file: PUT it to `url` with `headers`, then complete the upload.",
-        schemas.BegunUpload, 201, (400, *_AUTHENTICATED, 413, 422), (),
+        schemas.BegunUpload, 201, (400, *_AUTHENTICATED, 403, 413, 422), (),
         schemas.UploadRequest, _UPLOAD, links=(Link("completeUpload", "$response.body#/id"),),
     ),
     Operation(
         "POST", "/api/v1/media/uploads/{id}/complete", "completeUpload",
         "Import a file that was uploaded; a repeated request makes nothing new.",
-        schemas.AcceptedImport, 202, (*_AUTHENTICATED, 404, 409, 410, 422), (_UPLOAD_ID,),
+        schemas.AcceptedImport, 202, (*_AUTHENTICATED, 403, 404, 409, 410, 422), (_UPLOAD_ID,),
         links=_asset_links("$response.body#/asset_id"),
     ),
     Operation(
@@ -283,7 +283,7 @@ OPERATIONS = (
         schemas.AnyAssetEvent, problems=_AUTHENTICATED, parameters=(_LAST_EVENT_ID,), media_type="text/event-stream",
     ),
     Operation(
-        "GET", "/api/v1/usage", "usage", "Show stored assets and bytes by month, and what is there twice.",
+        "GET", "/api/v1/usage", "usage", "Show stored assets and bytes by month, what is there twice, and the quota.",
         schemas.Usage, problems=(*_AUTHENTICATED, 422), parameters=(_OF_USER,),
     ),
     Operation(

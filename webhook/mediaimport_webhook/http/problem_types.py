@@ -170,6 +170,10 @@ PROBLEM_TYPES = (
         "The operator of this service checks the setting that `detail` names.",
     ),
     ProblemType(
+        "quota-exceeded", 403, "The user has as many bytes stored, or under way, as one may have.",
+        "Delete assets; `GET /api/v1/usage` shows what there is. The operator of this service can raise the quota.",
+    ),
+    ProblemType(
         "result-missing", 503,
         "The generator's callback left the result out, or is too large to be held, and the result cannot be fetched.",
         "The operator of this service sets what `setting` names, or does what `detail` says. The generator repeats the"

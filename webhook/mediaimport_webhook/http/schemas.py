@@ -450,6 +450,7 @@ class Usage(TypedDict):
 
     user: Annotated[str | None, Field(description="null for everybody")]
     total: UsageAmount
+    quota_bytes: Annotated[Count | None, Field(description="bytes that one user may have; null for no limit")]
     months: Annotated[list[MonthlyUsage], Field(description="the oldest first; months without assets are left out")]
     duplicates: Annotated[UsageAmount, Field(description="assets whose bytes another one has, too: one copy is none")]
 

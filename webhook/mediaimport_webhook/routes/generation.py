@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,7 @@ from mediaimport_webhook.generation.owner import PARAMETER, SETTING, Owner, Owne
 from mediaimport_webhook.generation.skeleton import Skeleton
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.http.limits import mark_unchecked
+from mediaimport_webhook.imports.create import CreationOutcome
 from mediaimport_webhook.routes.idempotency_key import idempotency_key
 
 if TYPE_CHECKING:
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
     from mediaimport_webhook.generation.intake import Intake, IntakeResult, OutputResult
     from mediaimport_webhook.generation.jobs import Jobs
     from mediaimport_webhook.generation.large import LargeCallbacks
-    from mediaimport_webhook.generation.providers import Generator, Provider
+    from mediaimport_webhook.generation.providers import Generator, Prediction, Provider
     from mediaimport_webhook.http.bodies import LongBody
+    from mediaimport_webhook.imports.create import CreationResult
+    from mediaimport_webhook.imports.quota import Quota
     from mediaimport_webhook.metrics import Metrics
 
-
+log = logging.getLogger(__name__)
 _OUTCOMES = {
     HTTPStatus.UNAUTHORIZED: "refused",
     HTTPStatus.FORBIDDEN: "refused",
@@ -57,6 +61,7 @@ class CallbackRoute:
     provider: Provider
     intake: Intake
     large: LargeCallbacks
+    quota: Quota
     metrics: Metrics
 
     async def receive(self, request: Request) -> Response:
@@ -70,7 +75,7 @@ class CallbackRoute:
         except Exception:
             self.metrics.callback(self.provider.name, "failed")
             raise
-        self._count(result)
+        await self._count(result)
         content: dict[str, Any] = {"status": result.status, "assets": [_output_json(each) for each in result.outputs]}
         return bodies.JsonResponse(content | ({"reason": result.reason} if result.reason else {}))
 
@@ -107,10 +112,21 @@ class CallbackRoute:
             await check.verify()
         return skeleton
 
-    def _count(self, result: IntakeResult) -> None:
+    async def _count(self, result: IntakeResult) -> None:
         self.metrics.callback(self.provider.name, result.status)
         for each in result.outputs:
             self.metrics.requested_import(self.provider.name, str(each.created.outcome))
+        await self._report_over_quota([each.created for each in result.outputs])
+
+    async def _report_over_quota(self, results: list[CreationResult]) -> None:
+        """Tell of new imports of users without room for them: what is paid for is kept."""
+        new = [each.entry for each in results if each.outcome is CreationOutcome.CREATED and each.entry is not None]
+        for user_id in {each.user_id for each in new}:
+            if (await self.quota.allowance(user_id)).is_used_up:
+                own = [each.resource_name for each in new if each.user_id == user_id]
+                log.warning("imports were kept beyond the user's quota", extra={"user": user_id, "resources": own})
+                for _ in own:
+                    self.metrics.import_over_quota(self.provider.name)
 
 
 @contextmanager
@@ -143,6 +159,7 @@ class GenerationRoutes:
     tokens: OwnerTokens
     keys: IdempotencyKeys
     jobs: Jobs
+    quota: Quota
     presenter: Presenter
 
     async def generate(self, request: Request) -> Response:
@@ -160,7 +177,12 @@ class GenerationRoutes:
         if key is not None:
             token = replace(token, nonce=nonce_of_key(caller.user_id, key), is_keyed=True)
         callback_url = self.tokens.callback_url(callback_url, token)
-        start = partial(self.generator.create, alias, model_input, callback_url=callback_url)
+        create = partial(self.generator.create, alias, model_input, callback_url=callback_url)
+
+        async def start() -> Prediction:
+            (await self.quota.allowance(caller.user_id)).take(None)
+            return await create()
+
         if key is None:
             prediction = await start()
             started = Started(prediction.id, prediction.state)

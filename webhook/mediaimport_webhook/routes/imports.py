@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
+    from mediaimport_webhook.imports.quota import Allowance, Quota
     from mediaimport_webhook.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class ImportRoutes:
     authenticator: Authenticator
     sources: SourcePolicy
     imports: Imports
+    quota: Quota
     metrics: Metrics
 
     async def import_from_url(self, request: Request) -> Response:
@@ -45,26 +47,26 @@ class ImportRoutes:
         caller = await self.authenticator.caller(request)
         key = idempotency_key(request)
         body = await bodies.read_model(request, schemas.ImportRequest)
-        return accepted(await self._created(caller, body, key))
+        return accepted(await self._created(caller, body, key, await self.quota.allowance(caller.user_id)))
 
     async def import_from_urls(self, request: Request) -> Response:
         """Create up to 100 imports for the caller: 200, with the answer to each in their order."""
         caller = await self.authenticator.caller(request)
         body = await bodies.read_model(request, schemas.ImportBatch)
-        slots = asyncio.Semaphore(_CONCURRENCY)
+        slots, allowance = asyncio.Semaphore(_CONCURRENCY), await self.quota.allowance(caller.user_id)
 
         async def answer(item: dict[str, Any]) -> schemas.BatchedImport:
             async with slots:
-                return await self._answer(caller, item)
+                return await self._answer(caller, item, allowance)
 
         return bodies.JsonResponse({"imports": await asyncio.gather(*map(answer, body.imports))})
 
-    async def _answer(self, caller: Caller, item: dict[str, Any]) -> schemas.BatchedImport:
+    async def _answer(self, caller: Caller, item: dict[str, Any], allowance: Allowance) -> schemas.BatchedImport:
         """Return what `import_from_url` answers to one import. Its failure is no failure of the others."""
         try:
             key = checked_key(item.get("idempotency_key"))
             rest = {name: value for name, value in item.items() if name != "idempotency_key"}
-            created = await self._created(caller, schemas.ImportRequest.model_validate(rest), key)
+            created = await self._created(caller, schemas.ImportRequest.model_validate(rest), key, allowance)
             return {"status": int(HTTPStatus.ACCEPTED), "accepted": accepted_import(created), "problem": None}
         except ValidationError as error:
             problem = problems.invalid(problems.field_errors(error))
@@ -78,13 +80,23 @@ class ImportRoutes:
             problem = problems.unavailable("The store")
         return {"status": int(problem.status), "accepted": None, "problem": problem.content()}
 
-    async def _created(self, caller: Caller, body: schemas.ImportRequest, key: str | None) -> CreationResult:
+    async def _created(
+        self, caller: Caller, body: schemas.ImportRequest, key: str | None, allowance: Allowance
+    ) -> CreationResult:
         if body.source_headers_secret is not None and not caller.admin:
             raise _admins_only("source_headers_secret")
         refusal = self.sources.url_refusal(body.url)
         if refusal is not None:
             raise problems.invalid([problems.FieldError("/url", refusal)])
         manifest = requested_manifest(body, user_id=caller.user_id, idempotency_key=key)
+        try:
+            allowance.take(body.expected.size_bytes if body.expected else None)
+        except problems.Problem:
+            # An import that exists is no new one.
+            existing = None if key is None else await self.imports.existing(manifest)
+            if existing is None:
+                raise
+            return existing
         created = await self.imports.create(manifest, ask_store=key is not None)
         self.metrics.requested_import("url", str(created.outcome))
         return created

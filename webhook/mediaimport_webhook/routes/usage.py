@@ -1,4 +1,4 @@
-"""Usage: stored assets and bytes of a user, by month, and what is stored twice."""
+"""Usage: stored assets and bytes of a user, by month, what is stored twice, and the quota."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class UsageRoutes:
     authenticator: Authenticator
     listing: Listing
     reflector: Reflector
+    quota_bytes: int | None
 
     async def show(self, request: Request) -> Response:
         """Return the usage of the caller; of an admin, that of everybody, or of the user that is named."""
@@ -35,7 +36,7 @@ class UsageRoutes:
         with database_answers():
             totals = await self.listing.totals(user_id=user)
             duplicates = await self.listing.duplicates(user_id=user)
-        return bodies.JsonResponse(_usage(user, totals, duplicates))
+        return bodies.JsonResponse(_usage(user, totals, duplicates, quota_bytes=self.quota_bytes))
 
 
 def _user_parameter(request: Request) -> str | None:
@@ -48,7 +49,7 @@ def _user_parameter(request: Request) -> str | None:
     return request.query_params.get("user")
 
 
-def _usage(user: str | None, totals: list[Total], duplicates: Duplicates) -> schemas.Usage:
+def _usage(user: str | None, totals: list[Total], duplicates: Duplicates, *, quota_bytes: int | None) -> schemas.Usage:
     counts, sizes = Counter[str](), Counter[str]()
     for each in totals:
         if each.status == "ready":
@@ -57,6 +58,7 @@ def _usage(user: str | None, totals: list[Total], duplicates: Duplicates) -> sch
     return {
         "user": user,
         "total": {"assets": counts.total(), "bytes": sizes.total()},
+        "quota_bytes": None if user is None else quota_bytes,
         "months": [{"month": each, "assets": counts[each], "bytes": sizes[each]} for each in sorted(counts)],
         "duplicates": {"assets": duplicates.count, "bytes": duplicates.size_bytes},
     }

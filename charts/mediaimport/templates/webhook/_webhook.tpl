@@ -85,6 +85,8 @@ env:
 - name: TELL_FAILED_PREDICTIONS
   value: "true"
 {{- end }}
+- name: QUOTA_BYTES_PER_USER
+  value: {{ int64 .Values.quota.bytesPerUser | quote }}
 {{- with .Values.webhook }}
 - name: PUBLIC_BASE_URL
   value: {{ .publicUrl | quote }}

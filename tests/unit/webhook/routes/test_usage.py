@@ -65,7 +65,7 @@ def store(webhook: RunningWebhook, *, token: str = ALICE, minute: str = "2026-01
 
 def test_usage_has_months_and_duplicates_of_the_caller_alone(webhook: RunningWebhook) -> None:
     assert webhook.call("GET", USAGE).json() == {
-        "user": "alice", "total": NOTHING, "months": [], "duplicates": NOTHING
+        "user": "alice", "total": NOTHING, "quota_bytes": None, "months": [], "duplicates": NOTHING
     }  # fmt: skip
     for minute, size_bytes, digest in (
         ("2025-12-31T23:59", 30, "a"), ("2026-01-01T00:00", 30, "a"), ("2026-01-31T12:00", 5, "b"),
@@ -80,6 +80,7 @@ def test_usage_has_months_and_duplicates_of_the_caller_alone(webhook: RunningWeb
     assert alice == {
         "user": "alice",
         "total": {"assets": 5, "bytes": 75},
+        "quota_bytes": None,
         "months": [
             {"month": "2025-12", "assets": 1, "bytes": 30},
             {"month": "2026-01", "assets": 2, "bytes": 35},
