@@ -209,6 +209,10 @@ bench-%: machine $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import,
 bench-catalogue: tools  ## measure lists and searches of 1,000,000 assets in PostgreSQL (minutes; no cluster)
 	@$(TURN) $(PY) -m dev.bench catalogue
 
+.PHONY: bench-rebuild
+bench-rebuild: tools  ## drop the catalogue of 100,000 assets, rebuild it from a store, kill writers and PostgreSQL meanwhile (minutes; no cluster)
+	@$(TURN) $(PY) -m dev.bench rebuild
+
 .PHONY: record
 record: up  ## record `kubectl get mediaimports` during three predictions as docs/recording.svg
 	@$(PY) -m dev.record

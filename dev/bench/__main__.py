@@ -23,6 +23,7 @@ BENCHMARKS = {
     "pace": "dev.bench.operator.pace",
     "probe": "dev.bench.importer.probe",
     "rate": "dev.bench.operator.rate",
+    "rebuild": "dev.bench.webhook.rebuild",
     "reads": "dev.bench.webhook.reads",
     "scale": "dev.bench.operator.scale",
     "soak": "dev.bench.webhook.soak",

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +79,22 @@ class Postgres:
             except subprocess.TimeoutExpired:
                 raise AssertionError((self.data.parent / "log").read_text()) from None
             self._server = None
+
+    def kill(self) -> None:
+        """End all of the server's processes by SIGKILL: the next start recovers from its log."""
+        if self._server is None:
+            return
+        processes = [*_children(self._server.pid), self._server.pid]
+        for each in processes:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        self._server.wait(_LIMIT_S)
+        self._server = None
+
+
+def _children(parent: int) -> list[int]:
+    tasks = Path(f"/proc/{parent}/task/{parent}/children")
+    return [int(each) for each in tasks.read_text().split()]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dev.cluster.programs import go
 from tests.support.loopback.processes import free_port, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -77,13 +77,15 @@ def versitygw() -> Path:
 
 
 @contextmanager
-def running_store(folder: Path, *, program: Path, certificate: Certificate | None) -> Iterator[Store]:
+def running_store(
+    folder: Path, *, program: Path, certificate: Certificate | None, options: Sequence[str] = ()
+) -> Iterator[Store]:
     """Run a store with an empty bucket, over TLS if there is a certificate; its objects lie below the folder."""
     objects = folder / "objects"
     (objects / BUCKET).mkdir(parents=True)
     store = Store(free_port(), certificate)
     tls = ["--cert", str(certificate.certificate), "--key", str(certificate.key)] if certificate else []
     keys = ["--access", ACCESS, "--secret", SECRET, "--region", REGION]
-    command = [str(program), "--port", f"127.0.0.1:{store.port}", *tls, *keys, "posix", str(objects)]
+    command = [str(program), "--port", f"127.0.0.1:{store.port}", *tls, *keys, *options, "posix", str(objects)]
     with serving(command, port=store.port, log=folder / "versitygw.log"):
         yield store

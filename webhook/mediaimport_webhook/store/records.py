@@ -13,7 +13,7 @@ from mediaimport_runtime import s3_errors
 from pydantic import ValidationError
 
 from mediaimport_webhook.store import StoreUnavailableError
-from mediaimport_webhook.store.presign import Presigner
+from mediaimport_webhook.store.bulk_signer import BulkSigner
 from mediaimport_webhook.store.sidecars import MAX_SIDECAR_BYTES
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.store.sidecars import Fetch
 
-_URL_LIFETIME_S = 600
 _TRIES = 6
 _FIRST_BACKOFF_S = 0.5
 
@@ -36,7 +35,7 @@ class RecordReader:
     def __init__(
         self, settings: StoreSettings, fetch: Fetch, *, tries: int = _TRIES, first_backoff_s: float = _FIRST_BACKOFF_S
     ) -> None:
-        self._signer = Presigner(settings, lifetime_s=_URL_LIFETIME_S, public=False)
+        self._signer = BulkSigner(settings)
         self._fetch = fetch
         self._tries = tries
         self._first_backoff_s = first_backoff_s
@@ -62,8 +61,7 @@ class RecordReader:
         raise AssertionError("unreachable")
 
     async def _asked(self, key: str) -> bytes | None:
-        signed = await self._signer.url(key)
-        status, body = await self._fetch(signed.url)
+        status, body = await self._fetch(await self._signer.url(key))
         if status == HTTPStatus.OK:
             return body
         code = s3_errors.code_in_body(body)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import asynccontextmanager
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from mediaimport_api.names import AssetKeys
@@ -66,22 +68,29 @@ class Sidecars:
 async def open_fetch(settings: StoreSettings) -> AsyncIterator[Fetch]:
     """Open an HTTP client for presigned URLs. It trusts the store's own CA bundle and no other, if there is one.
 
-    httpx takes three times the CPU of aiohttp, and looks for trio at every request.
+    httpx takes three times the CPU of aiohttp, and looks for trio at every request. aiohttp's `trust_env` asks two
+    threads at every request, and adds what a .netrc has to a signed URL: so the proxy is looked up here, once a host.
     """
     context = ssl.create_default_context(cafile=settings.ca_bundle)
     timeout = aiohttp.ClientTimeout(total=5, sock_connect=3)
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context), timeout=timeout, trust_env=True
-    ) as session:
+    proxy_of = cache(_proxy_of)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), timeout=timeout) as session:
 
         async def fetch(url: str) -> tuple[int, bytes]:
+            target = URL(url, encoded=True)
+            proxy = proxy_of(target.scheme, target.authority)
             try:
-                async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
+                async with session.get(target, allow_redirects=False, proxy=proxy) as response:
                     return response.status, await read_bounded(response.content, limit_bytes=MAX_SIDECAR_BYTES)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise StoreUnavailableError(type(error).__name__) from error
 
         yield fetch
+
+
+def _proxy_of(scheme: str, authority: str) -> str | None:
+    """Return the proxy that the environment names for that host (`HTTPS_PROXY`, `NO_PROXY`), None for none."""
+    return None if proxy_bypass(authority) else getproxies().get(scheme)
 
 
 def _parse(text: bytes, keys: AssetKeys) -> Sidecar | Tombstone | None:

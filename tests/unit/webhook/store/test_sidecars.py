@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -13,7 +15,11 @@ from mediaimport_runtime.store_settings import StoreSettings
 from mediaimport_webhook.store import StoreUnavailableError
 from mediaimport_webhook.store.sidecars import MAX_SIDECAR_BYTES, Sidecars, open_fetch
 
+from tests.support.loopback.threads import running
 from tests.support.webhook import ASSET_ID, sidecar_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEYS = AssetKeys("alice", ASSET_ID)
 
@@ -97,3 +103,33 @@ def test_store_that_cannot_be_reached_is_unavailable() -> None:
 
     with pytest.raises(StoreUnavailableError):
         asyncio.run(look())
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """A proxy that answers itself, with the URL that it was asked for."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{self.path} {self.headers.get('Authorization')}".encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_requests_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A .netrc has no say: a second Authorization next to a presigned URL is refused by S3."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine store.internal login somebody password secret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with running(HTTPServer(("127.0.0.1", 0), _Proxy)) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("no_proxy", "other.internal")
+
+        async def scene() -> tuple[int, bytes]:
+            async with open_fetch(settings()) as fetch:
+                with pytest.raises(StoreUnavailableError):
+                    await fetch("http://other.internal:1/")
+                return await fetch("http://store.internal:9000/bucket/a%2Fb?X=1")
+
+        assert asyncio.run(scene()) == (200, b"http://store.internal:9000/bucket/a%2Fb?X=1 None")
