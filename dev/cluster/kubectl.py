@@ -38,6 +38,10 @@ class Kube:
         """Return what helm prints."""
         return self._run(["helm", *arguments], given)
 
+    def shell(self, command: str) -> str:
+        """Return what a command line with kubectl in it prints."""
+        return self._run(["bash", "-o", "pipefail", "-c", command], None)
+
     def get(self, *selection: str, namespace: str = "") -> Object:
         """Return an object, or a list of them."""
         found: Object = json.loads(self.kubectl("get", *selection, "-o", "json", namespace=namespace))

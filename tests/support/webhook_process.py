@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TOKEN = "bench-token-0123456789"
+ADMIN_TOKEN = "admin-token-0123456789"
 READY_TIMEOUT_S = 60.0
 
 
@@ -63,7 +64,7 @@ class WebhookProcess:
 
 @contextmanager
 def running_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[WebhookProcess]:
-    """Run the webhook with these variables and one token; wait until it has read its cache."""
+    """Run the webhook with these variables and tokens; wait until it has read its cache."""
     with listening_webhook(folder, variables) as webhook:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while httpx.get(f"{webhook.url}/readyz").status_code != httpx.codes.OK:
@@ -75,9 +76,10 @@ def running_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[Webh
 
 @contextmanager
 def listening_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[WebhookProcess]:
-    """Run the webhook with these variables and one token; wait until it listens."""
+    """Run the webhook with these variables, a token of a user and one of an admin; wait until it listens."""
     tokens, port = folder / "tokens.json", free_port()
-    tokens.write_text(json.dumps([{"token": TOKEN, "user": "default"}]))
+    grants = [{"token": TOKEN, "user": "default"}, {"token": ADMIN_TOKEN, "user": "root", "role": "admin"}]
+    tokens.write_text(json.dumps(grants))
     place = {"HOST": "127.0.0.1", "PORT": str(port), "AUTH_TOKENS_FILE": str(tokens)}
     command, environment = [sys.executable, "-m", "mediaimport_webhook"], {**os.environ, **place, **variables}
     with serving(command, port=port, log=folder / "webhook.log", environment=environment) as process:

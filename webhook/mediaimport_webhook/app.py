@@ -45,7 +45,18 @@ from mediaimport_webhook.imports.delete import Deletions
 from mediaimport_webhook.imports.edit import Edits
 from mediaimport_webhook.imports.quota import Quota
 from mediaimport_webhook.metrics import Metrics
-from mediaimport_webhook.routes import edits, events, generation, health, imports, media, uploads, usage, webhooks
+from mediaimport_webhook.routes import (
+    edits,
+    events,
+    generation,
+    health,
+    imports,
+    media,
+    operations,
+    uploads,
+    usage,
+    webhooks,
+)
 from mediaimport_webhook.routes.waiting import WaitLimiter
 from mediaimport_webhook.store import IncomingStore, OverlayStore, SidecarReader, StoreUnavailableError, UrlSigner
 from mediaimport_webhook.store.incoming import Incoming
@@ -221,6 +232,7 @@ def _routes(
         presenter=presenter,
     )
     usage_routes = usage.UsageRoutes(authenticator, listing, reflector, quota.bytes_per_user)
+    operations_routes = operations.OperationsRoutes(authenticator, catalogue, reflector, settings.namespace)
     health_routes = health.HealthRoutes(reflector, catalogue)
     upload_routes = uploads.UploadRoutes(
         authenticator, Uploads(records, incoming, creation, lookup, quota, settings.max_size_bytes), metrics
@@ -249,6 +261,7 @@ def _routes(
         route("/api/v1/replicate/{alias}", POST=generation_routes.generate),
         route("/api/v1/models", GET=generation_routes.models),
         route("/api/v1/usage", GET=usage_routes.show),
+        route("/api/v1/operations", GET=operations_routes.show),
         route("/api/v1/webhooks", GET=webhook_routes.list_all, POST=webhook_routes.create),
         route("/api/v1/webhooks/{id}", GET=webhook_routes.show, DELETE=webhook_routes.delete),
         route("/api/v1/webhooks/{id}/rotate-key", POST=webhook_routes.rotate_key),

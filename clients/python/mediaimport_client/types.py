@@ -291,6 +291,34 @@ class MonthlyUsage(TypedDict):
     bytes: int
 
 
+class OperatedImport(TypedDict):
+    """Import, as operations people look for it."""
+
+    id: str
+    name: str
+    user: str
+    import_job_id: str
+    """Name of the MediaImport."""
+    phase: Phase
+    reason: str | None
+    created_at: str
+    source_expires_at: str | None
+    """When the source's URL ends, of one under way."""
+
+
+class Operations(TypedDict):
+    """Imports whose MediaImport exists: under way by phase, failed by reason, and sources that end next."""
+
+    namespace: str | None
+    """Of the MediaImports; null unless the caller is an admin."""
+    under_way: list[PhaseGroup]
+    """Each phase, with up to ten imports."""
+    failed: list[ReasonGroup]
+    """The most frequent reason first."""
+    expiring: list[OperatedImport]
+    """Up to ten, the first to end first."""
+
+
 class OutputResult(TypedDict):
     """Result for one media URL of the output."""
 
@@ -298,6 +326,14 @@ class OutputResult(TypedDict):
     """JSON Pointer into the output."""
     asset_id: str | None
     outcome: Literal["created", "duplicate", "taken", "refused", "deleted", "gone"]
+
+
+class PhaseGroup(TypedDict):
+    """Imports of one phase."""
+
+    phase: Phase
+    count: int
+    oldest: list[OperatedImport]
 
 
 class ProblemDetails(TypedDict):
@@ -333,6 +369,14 @@ class Ready(TypedDict):
     synced: bool
     last_event_age_s: float | None
     imports: int
+
+
+class ReasonGroup(TypedDict):
+    """Failed imports of one reason."""
+
+    reason: str
+    count: int
+    newest: OperatedImport
 
 
 class StartedPrediction(TypedDict):

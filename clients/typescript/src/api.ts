@@ -401,6 +401,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show imports under way by phase, failed ones by reason, and sources that end next. Of an admin, everybody's. */
+        get: operations["operations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1031,6 +1048,67 @@ export interface components {
             bytes: number;
         };
         /**
+         * OperatedImport
+         * @description Import, as operations people look for it.
+         */
+        OperatedImport: {
+            /**
+             * Id
+             * Format: uuid
+             * @example 0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** User */
+            user: string;
+            /**
+             * Import Job Id
+             * @description name of the MediaImport
+             */
+            import_job_id: string;
+            phase: components["schemas"]["Phase"];
+            /** Reason */
+            reason: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-01-01T12:00:00Z
+             */
+            created_at: string;
+            /**
+             * Source Expires At
+             * @description when the source's URL ends, of one under way
+             */
+            source_expires_at: string | null;
+        };
+        /**
+         * Operations
+         * @description Imports whose MediaImport exists: under way by phase, failed by reason, and sources that end next.
+         */
+        Operations: {
+            /**
+             * Namespace
+             * @description of the MediaImports; null unless the caller is an admin
+             */
+            namespace: string | null;
+            /**
+             * Under Way
+             * @description each phase, with up to ten imports
+             */
+            under_way: components["schemas"]["PhaseGroup"][];
+            /**
+             * Failed
+             * @description the most frequent reason first
+             */
+            failed: components["schemas"]["ReasonGroup"][];
+            /**
+             * Expiring
+             * @description up to ten, the first to end first
+             */
+            expiring: components["schemas"]["OperatedImport"][];
+        };
+        /**
          * OutputResult
          * @description Result for one media URL of the output.
          */
@@ -1055,6 +1133,17 @@ export interface components {
          * @enum {string}
          */
         Phase: "Pending" | "Queued" | "Importing" | "Waiting" | "Ready" | "Failed" | "Suspended";
+        /**
+         * PhaseGroup
+         * @description Imports of one phase.
+         */
+        PhaseGroup: {
+            phase: components["schemas"]["Phase"];
+            /** Count */
+            count: number;
+            /** Oldest */
+            oldest: components["schemas"]["OperatedImport"][];
+        };
         /**
          * ProblemDetails
          * @description RFC 9457 problem details.
@@ -1119,6 +1208,17 @@ export interface components {
             last_event_age_s: number | null;
             /** Imports */
             imports: number;
+        };
+        /**
+         * ReasonGroup
+         * @description Failed imports of one reason.
+         */
+        ReasonGroup: {
+            /** Reason */
+            reason: string;
+            /** Count */
+            count: number;
+            newest: components["schemas"]["OperatedImport"];
         };
         /**
          * StartedPrediction
@@ -4423,6 +4523,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    operations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operations"];
                 };
             };
             /** @description Unauthorized */

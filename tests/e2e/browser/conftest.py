@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.support.gallery_page import new_page, violations
@@ -39,13 +40,27 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookProces
 
 
 @pytest.fixture
-def local_page(browser: Browser, loopback: WebhookProcess) -> Iterator[Page]:
+def token() -> str:
+    """Token that `local_page` signs in with."""
+    return TOKEN
+
+
+@pytest.fixture
+def local_page(browser: Browser, loopback: WebhookProcess, token: str) -> Iterator[Page]:
     """The gallery of that webhook's user, in a tab of its own; nothing that it did was against its policy."""
     page = new_page(browser)
     page.goto(f"{loopback.url}/gallery")
-    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_label("Token").fill(token)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.locator("#sign-in").wait_for(state="hidden")
     yield page
     assert violations(page) == []
     page.context.close()
+
+
+@pytest.fixture
+def api(loopback: WebhookProcess) -> Iterator[httpx.Client]:
+    """Client of that webhook's user."""
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=loopback.url, headers=headers) as client:
+        yield client

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -137,6 +138,34 @@ def test_generation_comes_in(page: Page) -> None:
     page.get_by_label("Tag", exact=True).fill("by-form")
     page.locator(card("rabbit.mp4")).wait_for(state="detached")
     page.locator("#grid .card.ready").wait_for()
+
+
+def test_operations_shows_what_is_under_way_by_commands_that_run(world: World, page: Page) -> None:
+    end = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    held = world.create("held-back", {"source": {"url": world.file_url(), "expiresAt": end}, "suspend": True})
+    world.wait_for_phase(held, "Suspended")
+    import_by_form(page, world.file_url(size_bytes=3_000_000, bytes_per_second=100_000), "slow.mp4")
+    page.locator(card("slow.mp4", "uploading")).locator("progress[value]").wait_for()
+    page.get_by_role("button", name="Operations…").click()
+    operations = page.locator("#operations")
+    operations.get_by_role("table", name="Suspended").get_by_role("button", name=held, exact=True).wait_for()
+    operations.get_by_role("table", name="Running").get_by_role("button", name="slow.mp4", exact=True).wait_for()
+    operations.get_by_role("heading", name=re.compile("Failed, .*: 1")).wait_for()
+    ending = operations.get_by_role("table", name="Sources that end next").get_by_role("row", name=held)
+    assert ending.locator("time").last.get_attribute("datetime") == end
+    picture(page, "operations")
+    assert accessibility(page) == []
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    operations.get_by_role("table", name="Suspended").get_by_role("button", name="Copy").first.click()
+    operations.locator("#operations-state").get_by_text("Copied").wait_for()
+    commands = [*operations.locator(".command code").all_inner_texts(), page.evaluate("navigator.clipboard.readText()")]
+    printed = {each: world.installation.kube.shell(each) for each in commands}
+    assert all(output.strip() for each, output in printed.items() if "phase=Queued" not in each)
+    assert f"describe mediaimport {held}" in commands[-1]
+    of_held = [each for each in commands if re.search("phase=Suspended|sort-by=.spec|describe", each)]
+    assert [held in printed[each] for each in of_held] == [True, True, True]
+    operations.get_by_role("button", name="slow.mp4", exact=True).click()
+    page.locator("#detail-name").get_by_text("slow.mp4").wait_for()
 
 
 def test_name_with_markup_is_text(world: World, page: Page) -> None:

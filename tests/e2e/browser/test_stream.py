@@ -5,17 +5,13 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from tests.support.webhook_process import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    import httpx
     from playwright.sync_api import Page, Request
-
-    from tests.support.webhook_process import WebhookProcess
 
 pytestmark = pytest.mark.browser
 STREAM = "**/api/v1/events"
@@ -24,13 +20,6 @@ HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
-
-
-@pytest.fixture
-def api(loopback: WebhookProcess) -> Iterator[httpx.Client]:
-    headers = {"authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=loopback.url, headers=headers) as client:
-        yield client
 
 
 def begin(api: httpx.Client, name: str) -> str:

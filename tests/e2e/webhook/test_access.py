@@ -22,7 +22,7 @@ from dev.generate.markdown import code, table
 from tests.support.installation.issuer import ADMINS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tests.support.installation.issuer import Issuer
     from tests.support.installation.world import World
@@ -96,6 +96,8 @@ class Callers:
         for (operation, _), asset in self.assets.items():
             if operation in FAILED | STORED:
                 self._world.wait_for_phase(f"access-{asset}", "Failed" if operation in FAILED else "Ready")
+            else:
+                self._world.wait_for_phase(f"access-{asset}", "Suspended")
         self._world.wait_until(
             lambda: self.listed("admin") >= {*self.assets.values(), self.bobs}, "all assets in the webhook"
         )
@@ -133,6 +135,11 @@ class Callers:
             seen = {each["id"] for each in content["assets"]}
             whose = {"owner"} if seen & set(self.assets.values()) else set()
             return _owners(whose | ({"another"} if self.bobs in seen else set()), caller)
+        if operation.name == "operations":
+            assert (content["namespace"] is None) == (caller != "admin")
+            (suspended,) = (each["count"] for each in content["under_way"] if each["phase"] == "Suspended")
+            resources = (each for each in self._world.resources() if each["spec"].get("suspend"))
+            return self._counted(suspended, resources, caller)
         if operation.name == "usage":
             own = {each: user_of(self._issuer, name) for each, name in USERS.items()}
             whose = {"owner", "another"} if content["user"] is None else {caller}
@@ -141,11 +148,7 @@ class Callers:
             seen = {each["id"] for each in content["webhooks"]}
             return _owners({caller} if bool(seen) == (caller == "owner") else set(), caller)
         if operation.name == "stats":
-            users = [each["spec"].get("userId") for each in self._world.resources() if not is_deleted(each)]
-            if content["total"] == len(users):
-                return _owners({"owner", "another"}, caller)
-            count = users.count(user_of(self._issuer, USERS[caller]))
-            return _owners({caller} if content["total"] == count else set(), caller)
+            return self._counted(content["total"], self._world.resources(), caller)
         return ""
 
     def delete_webhooks(self) -> None:
@@ -153,6 +156,14 @@ class Callers:
         for headers in [self._headers[each] for each in CALLERS[1:]]:
             for one in self._webhook.get(WEBHOOKS, headers=headers).raise_for_status().json()["webhooks"]:
                 self._webhook.delete(f"{WEBHOOKS}/{one['id']}", headers=headers).raise_for_status()
+
+    def _counted(self, count: int, resources: Iterable[dict[str, Any]], caller: str) -> str:
+        """Tell whose resources there are so many of."""
+        users = [each["spec"].get("userId") for each in resources if not is_deleted(each)]
+        if count == len(users):
+            return _owners({"owner", "another"}, caller)
+        own = users.count(user_of(self._issuer, USERS[caller]))
+        return _owners({caller} if count == own else set(), caller)
 
     def _uploaded(self) -> str:
         """Begin an upload of the owner, and upload the file."""

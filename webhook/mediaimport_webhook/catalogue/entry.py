@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -20,8 +21,6 @@ from mediaimport_webhook.catalogue.overlay import annotated_entry, overlaid
 from mediaimport_webhook.catalogue.recipe import packed_recipe, unpacked_recipe
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mediaimport_api.overlay import Overlay
     from mediaimport_api.sidecar import Sidecar
 
@@ -33,6 +32,7 @@ log = logging.getLogger(__name__)
 _COUNT = re.compile(r"[0-9]{1,6}")
 _STATUS: dict[Phase, schemas.AssetStatus] = {Phase.READY: "ready", Phase.FAILED: "failed"}
 """Of a finished import; every other phase is `uploading`."""
+_UTC = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class Entry:
     packed_recipe: bytes | None = None
     overlay_revision: int = 0
     """Number of the newest edit of name, tags or metadata; 0 for none."""
+    source_expires_at: str | None = None
+    """Time in UTC at which the source's URL ends, of an import under way; None where nobody told."""
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -137,11 +139,20 @@ def _entry_of(resource: Resource) -> Entry:
         deleted=_is_being_deleted(resource) or _was_deleted(status, phase),
         json=json,
         packed_recipe=recipe,
+        source_expires_at=_utc(spec["source"].get("expiresAt")) if asset_status == "uploading" else None,
     )
 
 
 def _completed_at(status: Status) -> str | None:
-    return None if status.completed_at is None else status.completed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if status.completed_at is None else status.completed_at.strftime(_UTC)
+
+
+def _utc(moment: object) -> str | None:
+    """Return a moment of a resource, which may have another offset, in UTC; None if there is none to be read."""
+    try:
+        return datetime.fromisoformat(_text(moment)).astimezone(UTC).strftime(_UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _broken_entry(resource: Resource, broken: str) -> Entry:
@@ -208,7 +219,7 @@ def entry_of_sidecar(sidecar: Sidecar, overlay: Overlay | None = None) -> Entry:
         "name": sidecar.owner.name,
         "uid": sidecar.owner.uid,
         "resourceVersion": "0",
-        "creationTimestamp": (sidecar.created_at or sidecar.imported_at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "creationTimestamp": (sidecar.created_at or sidecar.imported_at).strftime(_UTC),
     }
     return overlaid(entry_of({"metadata": about, "spec": spec, "status": status.to_wire()}), overlay)
 

@@ -9,6 +9,7 @@ import { token } from "./session.js";
 /** @typedef {components["schemas"]["AcceptedImport"]} AcceptedImport */
 /** @typedef {components["schemas"]["Job"]} Job */
 /** @typedef {components["schemas"]["Model"]} Model */
+/** @typedef {components["schemas"]["Operations"]} Operations */
 /** @typedef {components["schemas"]["StartedPrediction"]} StartedPrediction */
 
 /** A refused request: the sentence of its problem, and the status. */
@@ -127,6 +128,11 @@ export function importFromUrl(wanted) {
 /** @returns {Promise<Model[]>} */
 export async function models() {
   return (/** @type {{models: Model[]}} */ (await ask("api/v1/models"))).models;
+}
+
+/** @returns {Promise<Operations>} */
+export function operations() {
+  return ask("api/v1/operations");
 }
 
 /**

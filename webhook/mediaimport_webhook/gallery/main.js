@@ -8,6 +8,7 @@ import { byId } from "./dom.js";
 import { Generating } from "./generate.js";
 import { Grid } from "./grid.js";
 import { returned } from "./oidc.js";
+import { Operations } from "./operations.js";
 import { isSignedIn, keep } from "./session.js";
 import { Signing } from "./signing.js";
 import { Stream } from "./stream.js";
@@ -33,11 +34,12 @@ const assets = new Assets(
   },
   refused,
 );
-const stream = new Stream((change) => assets.take(change), (live) => (assets.live = live), refused);
+const stream = new Stream(changed, (live) => (assets.live = live), refused);
 const grid = new Grid(byId("grid", HTMLElement), assets, (asset) => detail?.open(asset));
 detail = new Detail(assets, say);
 new Adding(() => assets.poll());
 const generating = new Generating(() => assets.poll());
+const operations = new Operations(async (id) => detail?.open(await api.show(id)));
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let fading;
@@ -48,6 +50,12 @@ function say(text) {
   clearTimeout(fading);
   fading = setTimeout(() => say(""), MESSAGE_MS);
   if (message.textContent !== text) message.textContent = text;
+}
+
+/** @param {import("./stream.js").Change} change */
+function changed(change) {
+  assets.take(change);
+  operations.changed();
 }
 
 /** @param {unknown} error of a request */
@@ -85,12 +93,14 @@ function enter() {
   begin();
   stream.start();
   generating.load();
+  operations.load();
 }
 
 byId("sign-out", HTMLButtonElement).addEventListener("click", () => {
   keep(undefined);
   assets.clear();
   generating.clear();
+  operations.clear();
   askForToken("");
 });
 

@@ -313,6 +313,11 @@ OPERATIONS = (
         "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",
         schemas.Stats, problems=_AUTHENTICATED,
     ),
+    Operation(
+        "GET", "/api/v1/operations", "operations",
+        "Show imports under way by phase, failed ones by reason, and sources that end next. Of an admin, everybody's.",
+        schemas.Operations, problems=_AUTHENTICATED,
+    ),
 )  # fmt: skip
 
 # --- the document ------------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ def test_answers_of_all_other_operations_are_as_documented(process: WebhookProce
         "GET /api/v1/models 200",
         "GET /api/v1/stats 200",
         "GET /api/v1/usage 200",
+        "GET /api/v1/operations 200",
     } <= answered(process)
 
 
