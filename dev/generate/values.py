@@ -19,7 +19,7 @@ CHART = Path(__file__).resolve().parents[2] / "charts" / "mediaimport"
 
 _INTRODUCTION = """# The chart
 
-    helm install mediaimport charts/mediaimport --namespace mediaimport --create-namespace --values my-values.yaml
+    helm install mediaimport charts/mediaimport --namespace mediaimport --create-namespace --values mine.yaml --wait
     helm test mediaimport --namespace mediaimport --logs
 
 Only `s3.bucket` has to be set, and keys unless the pods have an identity of their own. How to install, step by step:
