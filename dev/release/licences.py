@@ -15,9 +15,9 @@ _INTRODUCTION = """# Licences
 
 MediaImport is under Apache-2.0. These Python packages are in both images, each with its licence's text in its
 `.dist-info` folder. In the prober's alone are pillow and, with libvips, libheif and libde265 as shared libraries,
-pyvips, pyvips-binary and pi-heif. In the other alone are aiosqlite, alembic, greenlet, mako, sqlalchemy, psycopg, and
-psycopg-binary, which carries libpq (PostgreSQL) and OpenSSL (Apache-2.0) as shared libraries. `make verify`
-refuses a licence that nobody has read yet. The packages of Debian keep
+pyvips, pyvips-binary and pi-heif. In the other alone are aiodataloader, aiosqlite, alembic, greenlet, mako,
+sqlalchemy, psycopg, and psycopg-binary, which carries libpq (PostgreSQL) and OpenSSL (Apache-2.0) as shared libraries.
+`make verify` refuses a licence that nobody has read yet. The packages of Debian keep
 theirs in `/usr/share/doc/*/copyright`; ffmpeg, as Debian builds it, is under GPL-2.0-or-later, and our programs only
 run it. The
 [bills of materials](../release.md#7-bills-of-materials) list all of it.
@@ -32,6 +32,7 @@ _ACCEPTED = {
 _SYNONYMS = {"Apache 2.0": "Apache-2.0", "Apache License 2.0": "Apache-2.0", "MIT License": "MIT"}
 # Packages whose metadata say less than their LICENSE files.
 _READ = {
+    "aiodataloader": "MIT",
     "aiosqlite": "MIT",
     "itsdangerous": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",

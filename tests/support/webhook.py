@@ -21,7 +21,8 @@ from mediaimport_api.sidecar import Owner, Provenance, Sidecar, Tombstone, sourc
 from mediaimport_api.status import Asset, Kind, Media, Thumbnail, VideoMedia
 from mediaimport_runtime.environment import Environment
 from mediaimport_webhook.app import Dependencies, build, open_database
-from mediaimport_webhook.catalogue.database import migrate, opened
+from mediaimport_webhook.catalogue.database import opened
+from mediaimport_webhook.catalogue.database.migration import migrate
 from mediaimport_webhook.settings import CatalogueUrl, Settings
 from mediaimport_webhook.store import OverlayChangedError, SignedUpload, SignedUrl, StoredOverlay, StoreUnavailableError
 

@@ -118,11 +118,11 @@ async def recover_missed(settings: Settings) -> int:
 
 async def migrate(source: CatalogueUrl) -> int:
     """Bring the schema of the catalogue's database to this release's version; return the exit code."""
-    from mediaimport_webhook.catalogue import database  # noqa: PLC0415 - 20 MB that only a database needs
+    from mediaimport_webhook.catalogue.database import migration, opened  # noqa: PLC0415 - 33 MB that only this needs
 
     try:
-        async with database.opened(source) as engine:
-            await database.migrate(engine)
+        async with opened(source) as engine:
+            await migration.migrate(engine)
     except DatabaseUnavailableError as error:
         log.error("the catalogue's database cannot be migrated", extra={"error": str(error)})  # noqa: TRY400 - expected: no traceback
         return 1

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
-from mediaimport_webhook.catalogue.database import DatabaseArchive, migrate, opened
+from mediaimport_webhook.catalogue.database import DatabaseArchive, opened
+from mediaimport_webhook.catalogue.database.migration import migrate
 from mediaimport_webhook.catalogue.query import parse_query
 from mediaimport_webhook.settings import CatalogueUrl
 from psycopg.types.json import Jsonb

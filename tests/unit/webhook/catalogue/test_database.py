@@ -12,7 +12,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
-from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, migrate, opened
+from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, opened
+from mediaimport_webhook.catalogue.database.migration import migrate
 from mediaimport_webhook.catalogue.database.schema import METADATA
 from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.index import Catalogue

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, migrate
+from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder
+from mediaimport_webhook.catalogue.database.migration import migrate
 from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.query import Query
 from mediaimport_webhook.catalogue.words import searchable, searched

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mediaimport_webhook.catalogue.database.archive import DatabaseArchive
 from mediaimport_webhook.catalogue.database.current import CurrentArchive
-from mediaimport_webhook.catalogue.database.engine import migrate, opened
+from mediaimport_webhook.catalogue.database.engine import opened
 from mediaimport_webhook.catalogue.database.recorder import Recorder
 
-__all__ = ["CurrentArchive", "DatabaseArchive", "Recorder", "migrate", "opened"]
+__all__ = ["CurrentArchive", "DatabaseArchive", "Recorder", "opened"]

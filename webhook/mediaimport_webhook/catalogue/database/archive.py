@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
 
+from mediaimport_webhook.catalogue.database.batch import BatchedReads, Wanted
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, entry_of_row, row_of
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR, is_row
@@ -61,12 +63,18 @@ class DatabaseArchive:
 
         `without`: names of resources whose rows are left out.
         """
+        if self._engine.dialect.name == "postgresql" and not without:
+            return await self._batched.find(Wanted(asset_id, user_id))
         values = {"asset_id": asset_id, "upper_id": asset_id.upper(), "owner": user_id}
         statement = _OF_ANY if user_id is None else _OF_USER
         if without:
             statement = statement.where(_COLUMNS.resource_name.not_in(without))
         found = await self._entries(statement, values)
         return found[0] if found else None
+
+    @cached_property
+    def _batched(self) -> BatchedReads:
+        return BatchedReads(self._reads)
 
     async def page(self, query: Query, *, user_id: str | None, limit: int, after: Place | None) -> list[Entry]:
         """Return at most `limit` assets that match and come after that place, in the query's order."""

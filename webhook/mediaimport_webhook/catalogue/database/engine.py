@@ -1,16 +1,12 @@
-"""Connections to the catalogue's database, and its migrations."""
+"""Connections to the catalogue's database."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -19,7 +15,7 @@ from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from sqlalchemy import Connection, Dialect
+    from sqlalchemy import Dialect
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "sqlite": "sqlite+aiosqlite"}
 _CONNECT_TIMEOUT_S = 5
 _TIMEOUT_S = 10
-_MIGRATION_LOCK = 0x6D656469_61
-"""Key of the advisory lock: two migrations never run at the same time."""
 Result = TypeVar("Result")
 
 
@@ -67,7 +61,7 @@ async def answered(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaita
                     raise
                 return await _transacted(engine, work)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise DatabaseUnavailableError(type(_cause(error)).__name__) from error
+        raise DatabaseUnavailableError(type(cause_of(error)).__name__) from error
 
 
 async def _transacted(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
@@ -75,7 +69,7 @@ async def _transacted(engine: AsyncEngine, work: Callable[[AsyncConnection], Awa
         return await work(connection)
 
 
-def _cause(error: Exception) -> BaseException:
+def cause_of(error: Exception) -> BaseException:
     """Return the driver's own error, if there is one."""
     return getattr(error, "orig", None) or error
 
@@ -102,30 +96,3 @@ def _parsed(value: str) -> URL:
     if driver is None:
         raise DatabaseUnavailableError("the catalogue's URL must start with postgresql:// or sqlite:///")
     return url.set(drivername=driver)
-
-
-async def migrate(engine: AsyncEngine) -> None:
-    """Bring the schema to this release's version in one transaction: in PostgreSQL a failure changes nothing.
-
-    DatabaseUnavailableError.
-    """
-    try:
-        await _migrate(engine)
-    except (SQLAlchemyError, CommandError, OSError) as error:
-        cause = _cause(error)
-        raise DatabaseUnavailableError(f"{type(cause).__name__}: {cause}".partition("\n")[0]) from error
-
-
-async def _migrate(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        await connection.run_sync(_upgrade)
-
-
-def _upgrade(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
