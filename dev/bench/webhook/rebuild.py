@@ -25,8 +25,9 @@ from mediaimport_api.overlay import Overlay
 from mediaimport_runtime.environment import Environment
 from mediaimport_runtime.store_settings import StoreSettings
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
-from mediaimport_webhook.catalogue.database import Recorder, migrate, opened
+from mediaimport_webhook.catalogue.database import Recorder, opened
 from mediaimport_webhook.catalogue.database.comparison import OF_RESOURCE
+from mediaimport_webhook.catalogue.database.migration import migrate
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
 from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.overlay import annotation_of
