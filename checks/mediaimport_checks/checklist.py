@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,29 @@ class Check:
 
     name: str
     run: Callable[[], Outcome]
+
+
+def repeated(
+    run: Callable[[], Outcome],
+    *,
+    timeout_s: float,
+    poll_s: float = 1,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Callable[[], Outcome]:
+    """Return the check that runs again until it passes, for that time at most: its pods may still be starting."""
+
+    def run_repeatedly() -> Outcome:
+        deadline = monotonic() + timeout_s
+        while True:
+            try:
+                return run()
+            except CheckError:
+                if monotonic() >= deadline:
+                    raise
+            sleep(poll_s)
+
+    return run_repeatedly
 
 
 def run_all(checks: Iterable[Check], report: Callable[[str], None]) -> bool:

@@ -14,7 +14,7 @@ from mediaimport_api.names import AssetKeys
 from mediaimport_api.reasons import Reason, Retry
 
 from mediaimport_checks import film, webhook
-from mediaimport_checks.checklist import Check, CheckError, LeftOut
+from mediaimport_checks.checklist import Check, CheckError, LeftOut, repeated
 
 if TYPE_CHECKING:
     from mediaimport_checks.checklist import Outcome
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mediaimport_checks.webhook import Caller, Webhook
 
 _POLL_S = 0.25
+_START_S = 30
+"""In which the pods of a release that is just installed become ready."""
 _DURATION_SLACK_MS = 100
 _OPERATOR_LOGS = "kubectl logs -l app.kubernetes.io/component=operator"
 
@@ -45,8 +47,8 @@ class Installation:
     def checks(self) -> list[Check]:
         """Return the checks; later ones depend on earlier ones."""
         return [
-            Check("operator is ready", self.operator_is_ready),
-            Check("webhook is ready", self.webhook_is_ready),
+            Check("operator is ready", repeated(self.operator_is_ready, timeout_s=_START_S)),
+            Check("webhook is ready", repeated(self.webhook_is_ready, timeout_s=_START_S)),
             Check("ffmpeg and ffprobe are in the importer's second image", self.tools_are_there),
             Check("store can be written and read", lambda: self.store.write(self._probe_key)),
             Check("store honours conditional writes", lambda: self.store.write_again(self._probe_key)),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mediaimport_checks.checklist import Check, CheckError, LeftOut, run_all
+from mediaimport_checks.checklist import Check, CheckError, LeftOut, repeated, run_all
 
 
 def failing() -> str:
@@ -28,3 +28,31 @@ def test_check_that_does_not_concern_the_installation_is_no_failure() -> None:
         True,
         ["- webhook is ready: left out, it is disabled"],
     )
+
+
+def test_check_of_what_is_starting_passes_once_it_has_started() -> None:
+    tries: list[float] = []
+
+    def run() -> str:
+        if len(tries) < 3:
+            raise CheckError("no ready pod", "wait")
+        return "ready"
+
+    check = Check("it is ready", repeated(run, timeout_s=60, monotonic=lambda: len(tries), sleep=tries.append))
+
+    lines: list[str] = []
+    assert run_all([check], lines.append)
+    assert lines == ["✓ it is ready: ready"]
+
+
+def test_check_of_what_never_starts_fails_when_its_time_is_over() -> None:
+    tries: list[float] = []
+
+    def run() -> str:
+        raise CheckError("no ready pod", "see its log")
+
+    check = Check("it is ready", repeated(run, timeout_s=5, monotonic=lambda: len(tries), sleep=tries.append))
+
+    lines: list[str] = []
+    assert not run_all([check], lines.append)
+    assert (lines, len(tries)) == (["✗ it is ready: no ready pod. To do: see its log"], 5)
