@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from standardwebhooks import Webhook
@@ -48,9 +49,10 @@ class Receiver:
         return [headers["webhook-id"] for headers, _ in self.events]
 
     def verify(self, key: str = KEY) -> None:
-        """Raise unless each event is signed with the key."""
+        """Raise unless each event is signed with the key, however long ago."""
         for headers, body in self.events:
-            Webhook(key).verify(body, headers)
+            sent = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+            assert Webhook(key).sign(headers["webhook-id"], sent, body) in headers["webhook-signature"].split()
 
     async def until(self, number: int) -> None:
         """Wait until so many events have come."""

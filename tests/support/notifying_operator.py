@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tests.support.operator_fakes import FakeCluster
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-"""Signatures are valid for five minutes."""
 LOOPBACK = SourcePolicy((ip_network("127.0.0.0/8"),))
 
 
@@ -59,6 +58,8 @@ class Operator:
             outbox=self.context.outbox,
             clock=self.context.clock,
             on_try=self.context.metrics.notification,
+            imports=lambda: self.context.cache.imports,
+            reconcile=self.context.queue.add,
         )
 
     def clock(self) -> datetime:

@@ -192,7 +192,14 @@ class FakeCluster:
 
     async def lease_names(self, selector: str) -> list[str]:
         self._called("lease_names")
-        found = [name for name, each in self.leases.items() if _is_selected(each["metadata"]["labels"], selector)]
+        return [each["metadata"]["name"] for each in self._selected(selector)]
+
+    async def list_leases(self, selector: str) -> list[Resource]:
+        self._called("list_leases")
+        return copy.deepcopy(self._selected(selector))
+
+    def _selected(self, selector: str) -> list[Resource]:
+        found = [each for each in self.leases.values() if _is_selected(each["metadata"]["labels"], selector)]
         return found[: self.page_size]
 
     def _write_lease(self, lease: Resource) -> Resource:

@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from mediaimport_webhook.access.authenticator import authenticator_of, has_valid_token
 from mediaimport_webhook.access.rate_limit import AddressLimit, RateLimiter, bucket_of, client_address
 from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Listing, Presenter, Reflector
+from mediaimport_webhook.deliveries import DeliveryLog
 from mediaimport_webhook.endpoints import Endpoints
 from mediaimport_webhook.gallery.routes import Gallery
 from mediaimport_webhook.gallery.sign_in import SignIn
@@ -238,7 +239,9 @@ def _routes(
         authenticator, Uploads(records, incoming, creation, lookup, quota, settings.max_size_bytes), metrics
     )
     webhook_routes = webhooks.WebhookRoutes(
-        authenticator, Endpoints(records, settings.endpoint_keys, settings.endpoint_policy)
+        authenticator,
+        Endpoints(records, settings.endpoint_keys, settings.endpoint_policy),
+        DeliveryLog(catalogue, records),
     )
     return [
         route("/api/v1/media/import-from-url", POST=import_routes.import_from_url),
@@ -265,6 +268,9 @@ def _routes(
         route("/api/v1/webhooks", GET=webhook_routes.list_all, POST=webhook_routes.create),
         route("/api/v1/webhooks/{id}", GET=webhook_routes.show, DELETE=webhook_routes.delete),
         route("/api/v1/webhooks/{id}/rotate-key", POST=webhook_routes.rotate_key),
+        route("/api/v1/webhooks/{id}/test", POST=webhook_routes.test),
+        route("/api/v1/webhooks/{id}/replay", POST=webhook_routes.replay),
+        route("/api/v1/webhooks/{id}/deliveries", GET=webhook_routes.deliveries),
         route("/api/v1/stats", GET=media_routes.stats),
         route("/healthz", GET=health_routes.alive),
         route("/readyz", GET=health_routes.ready),

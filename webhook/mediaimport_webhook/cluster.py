@@ -67,6 +67,9 @@ class Cluster(Protocol):
     async def lease_names(self, selector: str) -> Sequence[str]:
         """Return the names of Leases under a label selector, some hundred at most."""
 
+    async def list_leases(self, selector: str) -> Sequence[Resource]:
+        """Return the Leases under a label selector, some hundred at most."""
+
     async def post_event(self, *, reason: str, message: str) -> None:
         """Post a Warning Event on the webhook's own Deployment, if that is known."""
 
@@ -146,8 +149,12 @@ class KubernetesCluster:
 
     async def lease_names(self, selector: str) -> Sequence[str]:
         """Return the names of Leases under a label selector, some hundred at most."""
+        return [each["metadata"]["name"] for each in await self.list_leases(selector)]
+
+    async def list_leases(self, selector: str) -> Sequence[Resource]:
+        """Return the Leases under a label selector, some hundred at most."""
         page = await _needed(self._client.page(self._leases, limit=_NAMES_AT_ONCE, selector=selector))
-        return [each["metadata"]["name"] for each in page.items]
+        return page.items
 
     async def post_event(self, *, reason: str, message: str) -> None:
         """Post a Warning Event on the webhook's own Deployment, if that is known."""

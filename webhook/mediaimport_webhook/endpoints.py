@@ -7,13 +7,21 @@ webhook and the operator alone have.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from mediaimport_api.event_records import USER_ENDPOINTS, UserEndpoint, UserEndpoints
+from mediaimport_api.event_records import (
+    USER_ENDPOINT_PREFIX,
+    USER_ENDPOINTS,
+    EndpointTest,
+    Replay,
+    UserEndpoint,
+    UserEndpoints,
+)
 from mediaimport_api.status import MAX_USER_ENDPOINTS
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 from mediaimport_runtime.master_keys import VARIABLE
@@ -32,6 +40,9 @@ if TYPE_CHECKING:
     Change = Callable[[list[UserEndpoint]], list[UserEndpoint]]
 
 _ID_CHARACTERS = 20
+_TEST_INTERVAL, _REPLAY_INTERVAL = timedelta(seconds=10), timedelta(minutes=10)
+"""The least time between two of one endpoint: each costs the operator requests, a replay thousands."""
+_DEFAULT_REPLAY = timedelta(days=1)
 _TRIES = 8
 """Of a change that another one comes before."""
 
@@ -62,13 +73,18 @@ class Endpoints:
         """Return one of the user's endpoints; a 404 Problem, UnavailableError."""
         return _one(await self.of(user_id), endpoint_id)
 
+    async def record(self, user_id: str) -> Record | None:
+        """Return the record of the user's endpoints, None if the user has none; UnavailableError."""
+        self._master()
+        return await self.records.get(_name(user_id))
+
     async def create(self, request: WebhookRequest, *, user_id: str) -> KeyedEndpoint:
         """Make an endpoint; a Problem for a URL that is not allowed, or one too many; UnavailableError."""
         keys = self._master()
         if (refusal := self.policy.url_refusal(request.url)) is not None:
             raise problems.invalid([problems.FieldError("/url", refusal)])
         new = UserEndpoint(
-            id=f"we_{uuid4().hex[:_ID_CHARACTERS]}",
+            id=f"{USER_ENDPOINT_PREFIX}{uuid4().hex[:_ID_CHARACTERS]}",
             url=request.url,
             types=list(request.types),
             created_at=self.clock(),
@@ -96,13 +112,50 @@ class Endpoints:
         """Give an endpoint a new key, which signs next to the former one; a 404 Problem, UnavailableError."""
         keys = self._master()
 
-        def rotate(endpoints: list[UserEndpoint]) -> list[UserEndpoint]:
-            one = _one(endpoints, endpoint_id)
-            new = one.model_copy(update={"key_number": one.key_number + 1})
-            return [new if each.id == endpoint_id else each for each in endpoints]
+        def rotate(one: UserEndpoint) -> UserEndpoint:
+            return one.model_copy(update={"key_number": one.key_number + 1})
 
-        rotated = _one(await self._change(user_id, rotate), endpoint_id)
+        rotated = await self._change_one(user_id, endpoint_id, rotate)
         return KeyedEndpoint(rotated, keys.signing_key(rotated.id, rotated.key_number))
+
+    async def test(self, endpoint_id: str, *, user_id: str) -> EndpointTest:
+        """Ask for a message to an endpoint; a 404 or 429 Problem, UnavailableError."""
+        self._master()
+        now = self.clock()
+
+        def ask(one: UserEndpoint) -> UserEndpoint:
+            _check_interval(one.test, _TEST_INTERVAL, now)
+            return one.model_copy(update={"test": EndpointTest(number=one.test.number + 1 if one.test else 1, at=now)})
+
+        tested = await self._change_one(user_id, endpoint_id, ask)
+        assert tested.test is not None  # noqa: S101 - it was just set
+        return tested.test
+
+    async def replay(self, endpoint_id: str, *, since: datetime | None, user_id: str) -> Replay:
+        """Ask that an endpoint is told again of what happened since, by default a day ago; a 404 or 429 Problem.
+
+        UnavailableError.
+        """
+        self._master()
+        now = self.clock()
+        # Times of deliveries are whole seconds: what ended in this one is before the replay.
+        asked = Replay(since=since or now - _DEFAULT_REPLAY, at=now + timedelta(seconds=1))
+
+        def ask(one: UserEndpoint) -> UserEndpoint:
+            _check_interval(one.replay, _REPLAY_INTERVAL, now)
+            return one.model_copy(update={"replay": asked})
+
+        await self._change_one(user_id, endpoint_id, ask)
+        return asked
+
+    async def _change_one(
+        self, user_id: str, endpoint_id: str, change: Callable[[UserEndpoint], UserEndpoint]
+    ) -> UserEndpoint:
+        def changed(endpoints: list[UserEndpoint]) -> list[UserEndpoint]:
+            _one(endpoints, endpoint_id)
+            return [change(each) if each.id == endpoint_id else each for each in endpoints]
+
+        return _one(await self._change(user_id, changed), endpoint_id)
 
     async def _change(self, user_id: str, change: Change) -> list[UserEndpoint]:
         """Change the user's record: of two changes at a time none is lost, and both count."""
@@ -143,6 +196,14 @@ def _one(endpoints: list[UserEndpoint], endpoint_id: str) -> UserEndpoint:
     if found is None:
         raise problems.not_found("webhook")
     return found
+
+
+def _check_interval(last: EndpointTest | Replay | None, interval: timedelta, now: datetime) -> None:
+    wait = timedelta() if last is None else last.at + interval - now
+    if wait > timedelta():
+        detail = f"This was asked less than {interval.total_seconds():.0f} s ago; try again later."
+        headers = {"Retry-After": str(math.ceil(wait.total_seconds()))}
+        raise problems.Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers)
 
 
 def _too_many() -> problems.Problem:

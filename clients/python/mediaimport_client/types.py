@@ -460,10 +460,40 @@ class Webhook(TypedDict):
     created_at: str
 
 
+class WebhookDeliveries(TypedDict):
+    """The newest deliveries to an endpoint, the newest first, as long as their imports are there."""
+
+    deliveries: list[WebhookDelivery]
+
+
+class WebhookDelivery(TypedDict):
+    """Delivery of one event to one endpoint."""
+
+    type: str
+    id: str
+    """Of the asset, the prediction, or of a test the webhook."""
+    at: str
+    """Time of the event."""
+    outcome: Literal["pending", "delivered", "given_up"]
+    """Pending: it is tried, or tried again."""
+    ended_at: str | None
+    http_status: int | None
+    """Of the last answer."""
+    error: str | None
+    """Of a test in vain."""
+
+
 class WebhookList(TypedDict):
     """All endpoints of a user, in the order in which they were made."""
 
     webhooks: list[Webhook]
+
+
+class WebhookReplay(TypedDict):
+    """Replay: events from `since` until `at` are delivered again, by the ids that they had."""
+
+    since: str
+    at: str
 
 
 class WebhookRequest(TypedDict):
@@ -473,3 +503,9 @@ class WebhookRequest(TypedDict):
     """Public, on port 80 or 443; whoever may read Leases sees it."""
     types: NotRequired[list[Literal["asset.ready", "asset.failed", "asset.deleted", "prediction.failed"]]]
     """Of the events that it is told of; absent or empty: all."""
+
+
+class WebhookTest(TypedDict):
+    """Test of an endpoint; its delivery has the type `webhook.test` and this time."""
+
+    at: str

@@ -117,8 +117,10 @@ def _deletion_told(o: Observed) -> Plan | None:
     recorded = with_deliveries(o, status)
     if recorded != status:
         return Plan(status=recorded, requeue_at=o.now)
-    if pending(status, events=o.settings.events, user_id=o.resource.user_id):
-        return Plan(requeue_at=told.at + GIVEN_UP_AFTER)
+    until = told.at + GIVEN_UP_AFTER
+    # A replay may be pending longer; it holds up no deletion.
+    if o.now < until and pending(status, events=o.settings.events, user_id=o.resource.user_id):
+        return Plan(requeue_at=until)
     return Plan(actions=(RemoveFinalizer(),))
 
 

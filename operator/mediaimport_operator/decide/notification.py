@@ -23,6 +23,7 @@ from mediaimport_api.status import (
 from mediaimport_operator.decide.conditions import ConditionBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from mediaimport_operator.decide.observed import Observed
@@ -44,14 +45,12 @@ def announced(
     )
 
 
-def pending(status: Status, *, events: EventSettings, user_id: str) -> tuple[str, ...]:
-    """Return the names of the endpoints that are still to be told of the status's event."""
+def pending(status: Status, *, events: EventSettings, user_id: str) -> dict[str, datetime]:
+    """Return the endpoints still to be told of the status's event, by name, and from when their tries count."""
     told = status.notification
     if told is None:
-        return ()
-    ended = {each.endpoint for each in told.deliveries}
-    wanting = events.wanting(user_id, told.event.type, at=told.at)
-    return tuple(each.name for each in wanting if each.name not in ended)
+        return {}
+    return events.pending(user_id, told.event.type, at=told.at, deliveries=told.deliveries)
 
 
 def with_deliveries(o: Observed, status: Status) -> Status:
@@ -59,16 +58,13 @@ def with_deliveries(o: Observed, status: Status) -> Status:
     told, events = status.notification, o.settings.events
     if told is None or not events.enabled:
         return status
-    open_names = pending(status, events=events, user_id=o.resource.user_id)
-    ended = [each for each in o.deliveries if each.endpoint in open_names]
-    if o.now >= told.at + GIVEN_UP_AFTER:
-        missing = set(open_names) - {each.endpoint for each in ended}
-        ended += [
-            Delivery(endpoint=each, outcome=DeliveryOutcome.GIVEN_UP, at=o.now)
-            for each in open_names
-            if each in missing
-        ]
-    deliveries = [*told.deliveries, *ended][-MAX_ENDPOINTS:]
+    left = pending(status, events=events, user_id=o.resource.user_id)
+    ended = {each.endpoint: each for each in o.deliveries if each.endpoint in left and each.at >= left[each.endpoint]}
+    for name, tried_from in left.items():
+        if name not in ended and o.now >= tried_from + GIVEN_UP_AFTER:
+            ended[name] = Delivery(endpoint=name, outcome=DeliveryOutcome.GIVEN_UP, at=o.now)
+    kept = [each for each in told.deliveries if each.endpoint not in ended]
+    deliveries = [*kept, *ended.values()][-MAX_ENDPOINTS:]
     told = told.model_copy(update={"deliveries": deliveries})
     builder = ConditionBuilder(before=status, now=o.now, generation=status.observed_generation)
     return _summarised(status, told, events=events, user_id=o.resource.user_id, builder=builder)
@@ -98,9 +94,11 @@ def _summarised(
     return status.model_copy(update={"conditions": [*others, condition]})
 
 
-def _summary(told: Notification, left: tuple[str, ...]) -> tuple[Reason, str]:
+def _summary(told: Notification, left: Collection[str]) -> tuple[Reason, str]:
     by_outcome = {
-        outcome: ", ".join(each.endpoint for each in told.deliveries if each.outcome is outcome)
+        outcome: ", ".join(
+            each.endpoint for each in told.deliveries if each.outcome is outcome and each.endpoint not in left
+        )
         for outcome in DeliveryOutcome
     }
     given_up, delivered = by_outcome[DeliveryOutcome.GIVEN_UP], by_outcome[DeliveryOutcome.DELIVERED]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.event_records import EVENT_TYPES, UserEndpoint, UserEndpoints
 from mediaimport_api.names import ANNOTATION_RECORD
 
+from mediaimport_operator.decide.notification import GIVEN_UP_AFTER
 from mediaimport_operator.settings.events import Endpoint, EventSettings, UserEndpointSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from mediaimport_runtime.kubernetes.objects import Object
-
-
-CLOCK_TOLERANCE = timedelta(minutes=1)
-"""An endpoint's time is the webhook's, an asset's event has the operator's: none must be lost between the two."""
 
 
 class Endpoints:
@@ -48,6 +45,15 @@ class Endpoints:
     def own(self, user_id: str) -> Mapping[str, Endpoint]:
         """Return the user's own endpoints by name."""
         return {each.name: each for each in self._of_users.get(user_id, ())}
+
+    def replaying(self, *, now: datetime) -> dict[str, datetime]:
+        """Return from when on users are told again, by user; a replay ends as late as an event is given up."""
+        since: dict[str, datetime] = {}
+        for user_id, endpoints in self._of_users.items():
+            asked = [each.replay for each in endpoints if each.replay and now < each.replay.at + GIVEN_UP_AFTER]
+            if asked:
+                since[user_id] = min(each.since for each in asked)
+        return since
 
     def put(self, lease: Object) -> None:
         """Take a user's record; ValueError for one that is none."""
@@ -83,5 +89,6 @@ def _endpoint(made: UserEndpoint, user_id: str, settings: UserEndpointSettings) 
         users=frozenset({user_id}),
         types=frozenset(made.types) or frozenset(EVENT_TYPES),
         owner=user_id,
-        since=made.created_at - CLOCK_TOLERANCE,
+        since=made.told_from,
+        replay=made.replay,
     )

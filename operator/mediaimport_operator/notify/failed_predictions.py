@@ -42,7 +42,7 @@ class _Record:
 
 
 class FailedPredictions:
-    """The failed predictions of which an endpoint is still to be told."""
+    """The failed predictions of the last days, and who is still to be told of them."""
 
     def __init__(self, cluster: Cluster, namespace: str, outbox: Outbox, endpoints: Endpoints) -> None:
         self._cluster = cluster
@@ -50,6 +50,9 @@ class FailedPredictions:
         self._outbox = outbox
         self._endpoints = endpoints
         self._records: dict[Key, _Record] = {}
+        """All of the last days: a replay tells of those again of which everybody was told."""
+        self._keys: dict[str, Key] = {}
+        """The key of each record, by its name."""
         endpoints.on_change.append(self._changed)
 
     def put(self, lease: Object) -> None:
@@ -68,7 +71,8 @@ class FailedPredictions:
 
     def remove(self, name: str) -> None:
         """Forget a record that is gone."""
-        for key in [key for key, each in self._records.items() if each.name == name]:
+        key = self._keys.pop(name, None)
+        if key is not None:
             del self._records[key]
             self._outbox.forget(key[0])
 
@@ -78,17 +82,12 @@ class FailedPredictions:
             await self._write(await self._outbox.ended_predictions.get())
 
     def _tell(self, record: _Record) -> None:
-        ended = {each.endpoint for each in record.recorded.deliveries}
-        user_id, at = record.failed.user, record.failed.at
-        wanting = self._endpoints.of(user_id).wanting(user_id, PREDICTION_FAILED, at=at)
-        left = tuple(each.name for each in wanting if each.name not in ended)
-        key = key_of_prediction(record.failed)
-        if left:
-            self._records[key] = record
-        else:
-            self._records.pop(key, None)
-        notice = Notice(key, user_id, at, left, lambda: prediction_message(record.failed))
-        self._outbox.tell(notice)
+        failed, key = record.failed, key_of_prediction(record.failed)
+        self._records[key], self._keys[record.name] = record, key
+        left = self._endpoints.of(failed.user).pending(
+            failed.user, PREDICTION_FAILED, at=failed.at, deliveries=record.recorded.deliveries
+        )
+        self._outbox.tell(Notice(key, failed.user, left, lambda: prediction_message(failed)))
 
     def _changed(self, user_id: str) -> None:
         for each in [each for each in self._records.values() if each.failed.user == user_id]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from mediaimport_api.event_records import PREDICTION_FAILED
+from mediaimport_api.event_records import PREDICTION_FAILED, WEBHOOK_TEST
 from mediaimport_api.status import AssetEvent, ConditionType
 from standardwebhooks import Webhook
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mediaimport_api.event_records import FailedPrediction
+    from mediaimport_api.event_records import EndpointTest, FailedPrediction, UserEndpoint
     from mediaimport_api.status import Notification, Status
 
     from mediaimport_operator.observe.resource import Resource
@@ -34,7 +34,9 @@ class Message:
     name: str
     """Of the resource or the prediction, for the log."""
     at: datetime
+    """Time from which its tries count."""
     body: str
+    tried_once: bool = False
 
     def id(self, endpoint: str) -> str:
         """Return the id by which an endpoint knows a double."""
@@ -79,6 +81,18 @@ def prediction_message(failed: FailedPrediction) -> Message:
         "reason": failed.reason,
     }
     return Message(key_of_prediction(failed), failed.prediction, failed.at, _body(PREDICTION_FAILED, failed.at, data))
+
+
+def key_of_test(endpoint_id: str, number: int) -> Key:
+    """Return what the message of that test of a user's endpoint is about."""
+    return f"webhook/{endpoint_id}", str(number), WEBHOOK_TEST
+
+
+def test_message(endpoint: UserEndpoint, test: EndpointTest, *, user_id: str) -> Message:
+    """Return the message by which a user tests an endpoint: it is tried once."""
+    data = {"id": endpoint.id, "user_id": user_id, "status": "test"}
+    key = key_of_test(endpoint.id, test.number)
+    return Message(key, endpoint.id, test.at, _body(WEBHOOK_TEST, test.at, data), tried_once=True)
 
 
 def _body(event_type: str, at: datetime, data: dict[str, Any]) -> str:

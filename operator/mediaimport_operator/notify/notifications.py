@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.event_records import FAILED_PREDICTION, USER_ENDPOINTS
 
+from mediaimport_operator.notify.endpoint_tests import EndpointTests
 from mediaimport_operator.notify.failed_predictions import FailedPredictions
 from mediaimport_operator.notify.notifier import Notifier
 from mediaimport_operator.notify.poster import Poster
 from mediaimport_operator.notify.records import RecordWatch
+from mediaimport_operator.notify.replays import Replays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
+
+    from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.cluster import Cluster
     from mediaimport_operator.notify.endpoints import Endpoints
@@ -24,13 +28,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class UsersOwn:
+    """Requests of users: endpoints, tests and replays."""
+
+    records: RecordWatch
+    tests: EndpointTests
+    replays: Replays
+
+
+@dataclass(frozen=True)
 class Notifications:
-    """The parts: who is told, of which failed predictions, and who sends. `users_own` is None where users have none."""
+    """The parts: who sends, and what is told besides imports. `users` is None where users have no endpoints."""
 
     notifier: Notifier
     predictions: FailedPredictions
     failures: RecordWatch
-    users_own: RecordWatch | None
+    users: UsersOwn | None
 
     @classmethod
     def create(  # noqa: PLR0913 - all that it needs of the operator
@@ -42,23 +55,29 @@ class Notifications:
         outbox: Outbox,
         clock: Callable[[], datetime],
         on_try: OnTry,
+        imports: Callable[[], Iterable[Object]],
+        reconcile: Callable[[str], None],
     ) -> Notifications:
         """Return what tells the endpoints of that namespace's records."""
         settings = endpoints.settings
-        users = settings.users_own
+        users, own = settings.users_own, None
         users_poster = None if users is None else Poster(users.policy)
         predictions = FailedPredictions(cluster, namespace, outbox, endpoints)
+        if users is not None:
+            tests = EndpointTests(cluster, namespace, outbox)
+            records = RecordWatch(cluster, namespace, USER_ENDPOINTS, endpoints, tests)
+            own = UsersOwn(records, tests, Replays(endpoints, imports, clock=clock, reconcile=reconcile))
         return cls(
             Notifier(outbox, Poster(settings.policy), users_poster=users_poster, clock=clock, on_try=on_try),
             predictions,
             RecordWatch(cluster, namespace, FAILED_PREDICTION, predictions),
-            None if users is None else RecordWatch(cluster, namespace, USER_ENDPOINTS, endpoints),
+            own,
         )
 
     async def first(self) -> None:
         """Read which endpoints users have: before any import is decided about, so that no event of theirs is missed."""
-        if self.users_own is not None:
-            await self.users_own.first()
+        if self.users is not None:
+            await self.users.records.first()
 
     async def run(self) -> None:
         """Tell endpoints until it is cancelled."""
@@ -67,5 +86,6 @@ class Notifications:
             tasks.create_task(self.notifier.run())
             tasks.create_task(self.predictions.run())
             tasks.create_task(self.failures.run())
-            if self.users_own is not None:
-                tasks.create_task(self.users_own.run())
+            if self.users is not None:
+                for each in (self.users.records, self.users.tests, self.users.replays):
+                    tasks.create_task(each.run())

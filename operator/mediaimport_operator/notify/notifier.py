@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from mediaimport_api.status import Delivery, DeliveryOutcome
@@ -75,18 +76,17 @@ class Notifier:
     async def _send(self, queue: EndpointQueue) -> None:
         while (message := await queue.next()) is not None:
             try:
-                answer = await self._posted(queue.endpoint, message)
-                self._take(queue, message, answer)
+                async with self._slots if queue.endpoint.owner else nullcontext():
+                    # Its turn may have come late: meanwhile the endpoint may be deleted.
+                    if message.key in queue:
+                        self._take(queue, message, await self._posted(queue.endpoint, message))
             except Exception:
                 log.exception("notification raised an unexpected error", extra={"endpoint": queue.endpoint.name})
                 self._failed(queue, message, Answer(error="an error of the operator's own"))
 
     async def _posted(self, endpoint: Endpoint, message: Message) -> Answer:
-        if not endpoint.owner:
-            return await self._poster.post(endpoint.url, message.body, message.headers(endpoint, now=self._clock()))
-        async with self._slots:
-            headers = message.headers(endpoint, now=self._clock())
-            return await self._users_poster.post(endpoint.url, message.body, headers)
+        poster = self._users_poster if endpoint.owner else self._poster
+        return await poster.post(endpoint.url, message.body, message.headers(endpoint, now=self._clock()))
 
     def _take(self, queue: EndpointQueue, message: Message, answer: Answer) -> None:
         if answer.accepted:
@@ -101,7 +101,7 @@ class Notifier:
             queue.failed()
         if answer.retry_after_s:
             queue.pause(answer.retry_after_s)
-        at = None if answer.gone else next_try(message.at, now=now)
+        at = None if answer.gone or message.tried_once else next_try(message.at, now=now)
         details = {"endpoint": queue.endpoint.name, "import": message.name, "error": answer.error}
         log.warning("notification not delivered", extra=details | {"next_try": at and at.isoformat()})
         if at is None:
@@ -114,8 +114,10 @@ class Notifier:
         name = queue.endpoint.name
         self._on_try(_receiver(queue), "delivered" if outcome is DeliveryOutcome.DELIVERED else "given_up")
         queue.remove(message.key)
-        delivery = Delivery(endpoint=name, outcome=outcome, at=self._clock(), http_status=answer.status)
-        self._outbox.ended(message.key, delivery)
+        # A replay's time is the webhook's clock's.
+        at = max(self._clock(), message.at)
+        delivery = Delivery(endpoint=name, outcome=outcome, at=at, http_status=answer.status)
+        self._outbox.ended(message.key, delivery, error=answer.error)
 
 
 def _receiver(queue: EndpointQueue) -> str:

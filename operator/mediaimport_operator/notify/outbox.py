@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mediaimport_api.event_records import PREDICTION_FAILED
+from mediaimport_api.event_records import PREDICTION_FAILED, WEBHOOK_TEST
 from mediaimport_api.status import AssetEvent
 
 from mediaimport_operator.decide.notification import GIVEN_UP_AFTER, pending
@@ -14,7 +14,7 @@ from mediaimport_operator.notify.message import key_of, message
 from mediaimport_operator.notify.queue import EndpointQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from mediaimport_api.status import Delivery, Status
@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from mediaimport_operator.observe.resource import Resource
 
 
+_OF_RECORDS = frozenset({PREDICTION_FAILED, WEBHOOK_TEST})
+"""Types of events that are about no import."""
+
+
 @dataclass(frozen=True)
 class Notice:
     """An event, and the endpoints that are still to be told of it. The message is made only if it is needed."""
 
     key: Key
     user_id: str
-    at: datetime
-    left: tuple[str, ...]
+    left: Mapping[str, datetime]
+    """The names of the endpoints, and from when their tries count."""
     message: Callable[[], Message]
 
 
@@ -43,7 +47,7 @@ class Outbox:
     ) -> None:
         """Take what is called with an import's uid when a delivery of its event has ended, or its endpoints change.
 
-        Events of predictions go to `ended_predictions` instead.
+        Events of predictions go to `ended_predictions` instead, tests of endpoints to `ended_tests`.
         """
         self._endpoints = endpoints
         self._clock = clock
@@ -54,6 +58,7 @@ class Outbox:
         """Subjects of which something is still to be told, by user."""
         self._users: dict[str, str] = {}
         self.ended_predictions: asyncio.Queue[Key] = asyncio.Queue()
+        self.ended_tests: asyncio.Queue[tuple[Key, Delivery, str]] = asyncio.Queue()
         self.queues = {name: EndpointQueue(each, clock) for name, each in endpoints.installed.items()}
         self.opened = asyncio.Event()
         """Set when an endpoint of a user gets a queue."""
@@ -69,12 +74,13 @@ class Outbox:
             return
         left = pending(status, events=self._endpoints.of(resource.user_id), user_id=resource.user_id)
         key = key_of(resource, status, told)
-        self.tell(Notice(key, resource.user_id, told.at, left, lambda: message(resource, status, told)))
+        self.tell(Notice(key, resource.user_id, left, lambda: message(resource, status, told)))
 
     def tell(self, notice: Notice) -> None:
         """Take in which endpoints are still to be told of an event; one of more than a day ago is forgotten."""
-        key = notice.key
-        if not notice.left or self._clock() >= notice.at + GIVEN_UP_AFTER:
+        key, now = notice.key, self._clock()
+        left = {name: at for name, at in notice.left.items() if now < at + GIVEN_UP_AFTER}
+        if not left:
             self.forget(key[0])
             return
         if self._keys.get(key[0], key) != key:
@@ -82,11 +88,15 @@ class Outbox:
         self._keys[key[0]], self._users[key[0]] = key, notice.user_id
         self._subjects.setdefault(notice.user_id, set()).add(key[0])
         ended = self.ended_of(key)
-        waiting = [self._queue(each, notice.user_id) for each in notice.left if each not in ended]
-        if any(key not in each for each in waiting):
+        waiting = {
+            name: self._queue(name, notice.user_id)
+            for name, at in left.items()
+            if name not in ended or ended[name].at < at
+        }
+        if any(not queue.holds(key, left[name]) for name, queue in waiting.items()):
             new = notice.message()
-            for queue in waiting:
-                queue.add(new)
+            for name, queue in waiting.items():
+                queue.add(replace(new, at=left[name]))
 
     def deliveries(self, resource: Resource) -> tuple[Delivery, ...]:
         """Return the deliveries that have ended of the event of the resource's status.
@@ -107,14 +117,16 @@ class Outbox:
         known, ended = self._deliveries.get(key[0], (None, {}))
         return ended if known == key else {}
 
-    def ended(self, key: Key, delivery: Delivery) -> None:
-        """Record a delivery that has ended, for who writes it down."""
+    def ended(self, key: Key, delivery: Delivery, *, error: str = "") -> None:
+        """Record a delivery that has ended, for who writes it down; `error` is that of a test in vain."""
         uid = key[0]
         if self._keys.get(uid) != key:
             return
         self._deliveries.setdefault(uid, (key, {}))[1][delivery.endpoint] = delivery
         if key[2] == PREDICTION_FAILED:
             self.ended_predictions.put_nowait(key)
+        elif key[2] == WEBHOOK_TEST:
+            self.ended_tests.put_nowait((key, delivery, error))
         else:
             self._on_delivery(uid)
 
@@ -169,5 +181,5 @@ class Outbox:
             else:
                 self._close(self.queues[name])
         for subject in self._subjects.get(user_id, ()):
-            if self._keys[subject][2] != PREDICTION_FAILED:
+            if self._keys[subject][2] not in _OF_RECORDS:
                 self._on_delivery(subject)

@@ -57,9 +57,14 @@ class EndpointQueue:
         oldest = min((each.at for each in self._messages.values()), default=None)
         return 0.0 if oldest is None else max((self._clock() - oldest).total_seconds(), 0.0)
 
+    def holds(self, key: Key, at: datetime) -> bool:
+        """Return whether a message of that event is here whose tries count from that time or later."""
+        known = self._messages.get(key)
+        return known is not None and known.at >= at
+
     def add(self, new: Message) -> None:
         """Add a message; nothing changes if it is known. Its first try is due at once, also after a restart."""
-        if new.key not in self._messages:
+        if not self.holds(new.key, new.at):
             self._messages[new.key] = new
             self._push(new.key, self._clock())
 

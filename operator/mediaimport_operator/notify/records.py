@@ -32,12 +32,12 @@ class Taker(Protocol):
 
 
 class RecordWatch:
-    """Gives the records of one kind to their taker."""
+    """Gives the records of one kind to their takers, to each in turn."""
 
-    def __init__(self, cluster: Cluster, namespace: str, kind: str, taker: Taker) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, kind: str, *takers: Taker) -> None:
         self._cluster = cluster
         self._namespace = namespace
-        self._taker = taker
+        self._takers = takers
         self._selector = f"{LABEL_RECORD}={kind}"
         self._version: str | None = None
         self._names: set[str] = set()
@@ -98,13 +98,15 @@ class RecordWatch:
         name = lease["metadata"]["name"]
         self._names.add(name)
         try:
-            self._taker.put(lease)
+            for each in self._takers:
+                each.put(lease)
         except Exception as error:  # noqa: BLE001 - an annotation may hold anything; the next record is another's
             log.error("record cannot be read", extra={"record": name, "error": type(error).__name__})  # noqa: TRY400 - the message may quote it
 
     def _remove(self, name: str) -> None:
         self._names.discard(name)
-        self._taker.remove(name)
+        for each in self._takers:
+            each.remove(name)
 
     async def _back_off(self, error: KubernetesError) -> None:
         log.info("records not read", extra={"error": str(error)})

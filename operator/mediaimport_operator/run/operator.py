@@ -72,6 +72,8 @@ class Operator:
             outbox=context.outbox,
             clock=context.clock,
             on_try=context.metrics.notification,
+            imports=lambda: context.cache.imports,
+            reconcile=context.queue.add,
         )
         self._reconciling = asyncio.Event()
         self._life: asyncio.Task[None] | None = None

@@ -17,8 +17,11 @@ from mediaimport_runtime.environment import BadSettingError
 from mediaimport_runtime.master_keys import MasterKeys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from mediaimport_api.event_records import Replay
+    from mediaimport_api.status import Delivery
     from mediaimport_runtime.environment import Environment
 
 VARIABLE = "EVENTS_ENDPOINTS"
@@ -45,11 +48,21 @@ class Endpoint:
     """The user who has made it; empty for one of the installer."""
     since: datetime | None = None
     """The earliest time of an event that it is told of; None: any."""
+    replay: Replay | None = None
 
     def wants(self, user_id: str, event_type: str, *, at: datetime) -> bool:
         """Return whether it is told of that type of event (`asset.ready`) of that user and that time."""
         is_of_user = not self.users or user_id in self.users
-        return is_of_user and event_type in self.types and (self.since is None or self.since <= at)
+        is_in_time = self.since is None or self.since <= at or self.replays(at)
+        return is_of_user and event_type in self.types and is_in_time
+
+    def replays(self, at: datetime) -> bool:
+        """Return whether it is told again of events of that time."""
+        return self.replay is not None and self.replay.covers(at)
+
+    def tried_from(self, at: datetime) -> datetime:
+        """Return from when the tries count by which it is told of an event of that time; a replay begins anew."""
+        return self.replay.at if self.replay is not None and self.replay.covers(at) else at
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,19 @@ class EventSettings:
     def wanting(self, user_id: str, event_type: str, *, at: datetime) -> tuple[Endpoint, ...]:
         """Return the endpoints that are told of that type of event (`asset.ready`) of that user and that time."""
         return tuple(each for each in self.endpoints if each.wants(user_id, event_type, at=at))
+
+    def pending(
+        self, user_id: str, event_type: str, *, at: datetime, deliveries: Iterable[Delivery]
+    ) -> dict[str, datetime]:
+        """Return the endpoints that are still to be told of an event, by name, and from when their tries count."""
+        ended = {each.endpoint: each.at for each in deliveries}
+
+        def is_told(endpoint: Endpoint) -> bool:
+            ended_at = ended.get(endpoint.name)
+            return ended_at is not None and not (endpoint.replays(at) and ended_at < endpoint.tried_from(at))
+
+        wanting = self.wanting(user_id, event_type, at=at)
+        return {each.name: each.tried_from(at) for each in wanting if not is_told(each)}
 
 
 def _listed(text: str) -> list[dict[str, Any]]:

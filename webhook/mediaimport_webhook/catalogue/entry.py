@@ -19,11 +19,13 @@ from pydantic import ValidationError
 
 from mediaimport_webhook.catalogue.overlay import annotated_entry, overlaid
 from mediaimport_webhook.catalogue.recipe import packed_recipe, unpacked_recipe
+from mediaimport_webhook.catalogue.told import told_of
 
 if TYPE_CHECKING:
     from mediaimport_api.overlay import Overlay
     from mediaimport_api.sidecar import Sidecar
 
+    from mediaimport_webhook.catalogue.told import Told
     from mediaimport_webhook.cluster import Resource
     from mediaimport_webhook.http import schemas
     from mediaimport_webhook.store import SignedUrl, UrlSigner
@@ -70,6 +72,8 @@ class Entry:
     """Number of the newest edit of name, tags or metadata; 0 for none."""
     source_expires_at: str | None = None
     """Time in UTC at which the source's URL ends, of an import under way; None where nobody told."""
+    told: Told | None = None
+    """The event of its last run, and the deliveries to users' endpoints."""
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -140,6 +144,7 @@ def _entry_of(resource: Resource) -> Entry:
         json=json,
         packed_recipe=recipe,
         source_expires_at=_utc(spec["source"].get("expiresAt")) if asset_status == "uploading" else None,
+        told=told_of(status),
     )
 
 

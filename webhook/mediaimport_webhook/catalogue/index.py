@@ -134,6 +134,11 @@ class Catalogue:
         """Return the entries of that user, or of all users for None, newest first."""
         return self._backwards(user_id)
 
+    def told(self, user_id: str) -> Iterator[Entry]:
+        """Return the entries of that user of which somebody was to be told, also those that are being deleted."""
+        entries = (self._by_name[name] for _, _, name in self._orders.get(user_id, ()))
+        return (each for each in entries if each.told is not None)
+
     def changed_since(self, version: int, user_id: str | None) -> list[Entry]:
         """Return the entries of that user, or of all for None, that are newer than that version."""
         return [each for each in self._backwards(user_id) if each.version > version]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -33,6 +33,8 @@ class Record:
     name: str
     version: str
     data: Mapping[str, Any]
+    deliveries: Mapping[str, Any] = field(default_factory=dict)
+    """The operator's note of who was told."""
 
 
 class Records:
@@ -61,6 +63,11 @@ class Records:
     async def count(self, kind: str, user_id: str) -> int:
         """Return the number of a user's records of a kind, some hundred at most; UnavailableError."""
         return len(await self._cluster.lease_names(f"{names.LABEL_RECORD}={kind},{names.LABEL_USER}={user_id}"))
+
+    async def of_user(self, kind: str, user_id: str) -> list[Record]:
+        """Return a user's records of a kind, some hundred at most; UnavailableError."""
+        selector = f"{names.LABEL_RECORD}={kind},{names.LABEL_USER}={user_id}"
+        return [_record(each) for each in await self._cluster.list_leases(selector)]
 
     async def get(self, name: str) -> Record | None:
         """Return the record, None if there is none; UnavailableError."""
@@ -115,8 +122,10 @@ def name_of_prediction(prefix: str, *, provider: str, prediction: str) -> str:
 
 def _record(lease: Resource) -> Record:
     about = lease["metadata"]
-    data = json.loads(about.get("annotations", {}).get(names.ANNOTATION_RECORD, "{}"))
-    return Record(about["name"], about["resourceVersion"], data)
+    annotations = about.get("annotations", {})
+    data = json.loads(annotations.get(names.ANNOTATION_RECORD, "{}"))
+    deliveries = json.loads(annotations.get(names.ANNOTATION_DELIVERIES, "{}"))
+    return Record(about["name"], about["resourceVersion"], data, deliveries)
 
 
 def _day(moment: datetime) -> str:

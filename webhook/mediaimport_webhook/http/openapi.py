@@ -154,6 +154,9 @@ _GENERATION: Schema = {
     "additionalProperties": True,
 }
 _SHOW = (_DOWNLOAD, _WAIT, _IF_NONE_MATCH)
+_OF_WEBHOOK = (
+    "showWebhook", "rotateWebhookKey", "testWebhook", "replayWebhook", "listWebhookDeliveries", "deleteWebhook",
+)  # fmt: skip
 _OF_ASSET = ("showMedia", "editMedia", "followMedia", "retryMedia", "deleteMedia")
 
 
@@ -162,10 +165,13 @@ def _asset_links(expression: str) -> tuple[Link, ...]:
 
 
 def _webhook_links(expression: str) -> tuple[Link, ...]:
-    return tuple(Link(each, expression) for each in ("showWebhook", "rotateWebhookKey", "deleteWebhook"))
+    return tuple(Link(each, expression) for each in _OF_WEBHOOK)
 
 
 _WEBHOOK_ID = Parameter("id", "path", "The webhook's id.")
+_SINCE = Parameter(
+    "since", "query", "Time of the first event; by default a day ago.", {"type": "string", "format": "date-time"}
+)
 _WEBHOOK = {"url": "https://example.com/hooks/mediaimport", "types": ["asset.ready", "asset.failed"]}
 _PROMPT = {"prompt": "a rabbit in a meadow", "size": "720p", "duration": "5s"}
 _UPLOAD_ID = Parameter("id", "path", "The upload's id.", {"type": "string", "format": "uuid"})
@@ -308,6 +314,21 @@ OPERATIONS = (
         "POST", "/api/v1/webhooks/{id}/rotate-key", "rotateWebhookKey",
         "Give a webhook a new signing key. Messages then have two signatures: of the new key and of the former one.",
         webhook_schemas.KeyedWebhook, problems=(*_AUTHENTICATED, 404), parameters=(_WEBHOOK_ID,),
+    ),
+    Operation(
+        "POST", "/api/v1/webhooks/{id}/test", "testWebhook",
+        "Send a message of type `webhook.test`, once and at once. The deliveries say how it ended.",
+        webhook_schemas.WebhookTest, 202, (*_AUTHENTICATED, 404), (_WEBHOOK_ID,),
+    ),
+    Operation(
+        "POST", "/api/v1/webhooks/{id}/replay", "replayWebhook",
+        "Deliver again what happened since a time, by the ids that the events had: after a receiver's loss.",
+        webhook_schemas.WebhookReplay, 202, (*_AUTHENTICATED, 404, 422), (_WEBHOOK_ID, _SINCE),
+    ),
+    Operation(
+        "GET", "/api/v1/webhooks/{id}/deliveries", "listWebhookDeliveries",
+        "List the newest deliveries to a webhook, 50 at most, with their time and the answer's status.",
+        webhook_schemas.WebhookDeliveries, problems=(*_AUTHENTICATED, 403, 404), parameters=(_WEBHOOK_ID, _OF_USER),
     ),
     Operation(
         "GET", "/api/v1/stats", "stats", "Show counts, bytes and recent failures.",

@@ -63,6 +63,43 @@ class KeyedWebhook(TypedDict):
 
 
 @with_config(_CLOSED)
+class WebhookTest(TypedDict):
+    """Test of an endpoint; its delivery has the type `webhook.test` and this time."""
+
+    at: Moment
+
+
+@with_config(_CLOSED)
+class WebhookReplay(TypedDict):
+    """Replay: events from `since` until `at` are delivered again, by the ids that they had."""
+
+    since: Moment
+    at: Moment
+
+
+@with_config(_CLOSED)
+class WebhookDelivery(TypedDict):
+    """Delivery of one event to one endpoint."""
+
+    type: str
+    id: Annotated[str, Field(description="of the asset, the prediction, or of a test the webhook")]
+    at: Annotated[Moment, Field(description="time of the event")]
+    outcome: Annotated[
+        Literal["pending", "delivered", "given_up"], Field(description="pending: it is tried, or tried again")
+    ]
+    ended_at: Moment | None
+    http_status: Annotated[int | None, Field(description="of the last answer")]
+    error: Annotated[str | None, Field(description="of a test in vain")]
+
+
+@with_config(_CLOSED)
+class WebhookDeliveries(TypedDict):
+    """The newest deliveries to an endpoint, the newest first, as long as their imports are there."""
+
+    deliveries: Annotated[list[WebhookDelivery], Field(max_length=50)]
+
+
+@with_config(_CLOSED)
 class WebhookList(TypedDict):
     """All endpoints of a user, in the order in which they were made."""
 

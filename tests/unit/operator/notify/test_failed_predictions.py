@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 NOW = datetime.now(UTC).replace(microsecond=0)
-"""Signatures are valid for five minutes."""
 LOOPBACK = SourcePolicy((ip_network("127.0.0.0/8"),))
 
 

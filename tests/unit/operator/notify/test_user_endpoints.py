@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any, Self
-from uuid import NAMESPACE_URL, uuid5
+from typing import TYPE_CHECKING, Self
 
 import pytest
-from mediaimport_api.event_records import (
-    FAILED_PREDICTION,
-    USER_ENDPOINTS,
-    FailedPrediction,
-    UserEndpoint,
-    UserEndpoints,
-)
 from mediaimport_api.source_policy import SourcePolicy
 from mediaimport_api.status import MAX_ENDPOINTS
 from mediaimport_operator.notify.notifier import USERS, Notifier
@@ -27,77 +18,16 @@ from mediaimport_runtime.master_keys import MasterKeys
 
 from tests.support.endpoints import answer, receiving
 from tests.support.notifying_operator import LOOPBACK, NOW, Operator, endpoint, notified
-from tests.support.operator_fakes import Build, FakeCluster
+from tests.support.operator_fakes import FakeCluster
+from tests.support.user_endpoints import MASTER, failed, import_of, made, record, start, told, until_known
 from tests.support.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mediaimport_runtime.kubernetes.objects import Object
-
     from tests.support.endpoints import Receiver
 
 pytestmark = pytest.mark.anyio
-MASTER = MasterKeys((b"m" * 32,))
-USERS_OWN = UserEndpointSettings(MASTER, LOOPBACK)
-
-
-def made(receiver: Receiver, name: str, *, types: tuple[str, ...] = (), key_number: int = 1) -> UserEndpoint:
-    url = f"http://127.0.0.1:{receiver.port}/"
-    return UserEndpoint(id=f"we_{name}", url=url, types=list(types), created_at=NOW, key_number=key_number)
-
-
-def record(user: str, *endpoints: UserEndpoint) -> Object:
-    """The record as the webhook writes it."""
-    content = UserEndpoints(user=user, endpoints=list(endpoints)).to_wire()
-    return lease(f"mediaimport-endpoints-{user}", USER_ENDPOINTS, content)
-
-
-def failed(prediction: str, user: str) -> Object:
-    content = FailedPrediction(
-        provider="replicate", prediction=prediction, user=user, state="failed", reason="PredictionNotSucceeded", at=NOW
-    )
-    return lease(f"mediaimport-event-{prediction}", FAILED_PREDICTION, content.to_wire())
-
-
-def lease(name: str, kind: str, content: Object) -> Object:
-    return {
-        "metadata": {
-            "name": name,
-            "namespace": "media",
-            "labels": {"mediaimport.dev/record": kind},
-            "annotations": {"mediaimport.dev/record": json.dumps(content)},
-        }
-    }
-
-
-async def import_of(operator: Operator, name: str, user: str) -> str:
-    """Bring an import of that user to Ready; return its uid."""
-    build = Build(now=NOW, uid=str(uuid5(NAMESPACE_URL, name)))
-    operator.cluster.put("imports", build.mediaimport(meta={"name": name}, userId=user))
-    imported = build.imported(key=f"media/{user}/{build.uid}/video.mp4", bucket="bucket")
-    pod = build.ended_pod(message=imported.encode(), meta={"name": f"{name}-pod", "uid": f"pod-{name}"})
-    job = build.job()
-    job["metadata"]["name"] = pod["metadata"]["ownerReferences"][0]["uid"].removeprefix("uid-")
-    operator.cluster.put("jobs", job)
-    operator.cluster.put("pods", pod)
-    await operator.resync.once()
-    operator.context.queue.add(build.uid)
-    await operator.settle()
-    return build.uid
-
-
-async def start(cluster: FakeCluster, *endpoints: Any, users_own: UserEndpointSettings = USERS_OWN) -> Operator:  # noqa: ANN401 - endpoints
-    operator = Operator(cluster, endpoints, Build(now=NOW), users_own)
-    await operator.notifications.first()
-    await operator.resync.first()
-    return operator
-
-
-def told(receiver: Receiver) -> list[tuple[str, str]]:
-    """The type of each event, and whose it is."""
-    events = [json.loads(body) for _, body in receiver.events]
-    return [(each["type"], each["data"]["user_id"]) for each in events]
 
 
 async def test_endpoint_is_told_of_its_users_events_alone_and_signed_by_its_own_key(cluster: FakeCluster) -> None:
@@ -111,6 +41,9 @@ async def test_endpoint_is_told_of_its_users_events_alone_and_signed_by_its_own_
             await operator.until("Notified")
             await graces.until(1)
             await installed.until(2)
+            async with asyncio.timeout(60):
+                while set(operator.context.outbox.queues) != {"crm"}:  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0.01)
         assert told(adas) == [("asset.ready", "ada")]
         assert told(graces) == [("prediction.failed", "grace")]
         assert sorted(told(installed)) == [("asset.ready", "ada"), ("prediction.failed", "grace")]
@@ -119,7 +52,6 @@ async def test_endpoint_is_told_of_its_users_events_alone_and_signed_by_its_own_
         shown = cluster.objects["imports"]["film"]["status"]["notification"]["deliveries"]
         assert {each["endpoint"] for each in shown} == {"crm", "we_ada"}
         assert operator.count("delivered", USERS) == 2
-        assert set(operator.context.outbox.queues) == {"crm"}, "an endpoint with nothing left costs nothing"
 
 
 async def test_endpoint_that_is_made_while_the_operator_runs_is_told_of_what_follows(cluster: FakeCluster) -> None:
@@ -128,9 +60,7 @@ async def test_endpoint_that_is_made_while_the_operator_runs_is_told_of_what_fol
         await import_of(operator, "before", "ada")
         async with operator.notifying():
             cluster.put_record(record("ada", made(receiver, "ada", types=("asset.ready",))))
-            async with asyncio.timeout(60):
-                while not operator.context.endpoints.own("ada"):  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(0.01)
+            await until_known(operator, "we_ada")
             await import_of(operator, "after", "ada")
             cluster.put_record(failed("p1", "ada"))
             await operator.until("Notified", "after")
@@ -147,9 +77,7 @@ async def test_endpoint_is_not_told_of_assets_from_before_it_was_made(cluster: F
             operator.now = NOW + timedelta(days=2)
             late = made(receiver, "ada").model_copy(update={"created_at": operator.now})
             cluster.put_record(record("ada", late))
-            async with asyncio.timeout(60):
-                while not operator.context.endpoints.own("ada"):  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(0.01)
+            await until_known(operator, "we_ada")
             operator.context.queue.add(uid)
             await operator.settle()
         assert receiver.events == []
@@ -185,9 +113,7 @@ async def test_deleted_endpoint_is_told_nothing_more_while_another_still_waits(c
         async with operator.notifying():
             await receiver.until(2)
             cluster.put_record(record("ada", second))
-            async with asyncio.timeout(60):
-                while operator.context.endpoints.own("ada").keys() != {"we_second"}:  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(0.01)
+            await until_known(operator, "we_second")
             await operator.settle()
         assert set(operator.context.outbox.queues) == {"we_second"}
 
