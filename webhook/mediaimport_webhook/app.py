@@ -54,6 +54,7 @@ from mediaimport_webhook.routes import (
     imports,
     media,
     operations,
+    takedowns,
     uploads,
     usage,
     webhooks,
@@ -178,10 +179,11 @@ def _routes(
     incoming = dependencies.incoming or Incoming(settings.store, upload_lifetime_s=settings.presign_seconds)
     waits = WaitLimiter(settings.event_streams_per_user)
     creation, tokens = Imports(cluster, catalogue, sidecars), OwnerTokens(settings.owner_token_keys)
+    deletions = Deletions(cluster, listing, sidecars, settings.namespace)
     media_routes = media.MediaRoutes(
         authenticator=authenticator,
         imports=creation,
-        deletions=Deletions(cluster, catalogue, sidecars, settings.namespace),
+        deletions=deletions,
         catalogue=catalogue,
         listing=listing,
         lookup=lookup,
@@ -232,6 +234,7 @@ def _routes(
         quota=quota,
         presenter=presenter,
     )
+    takedown_routes = takedowns.TakedownRoutes(authenticator, reflector, listing, deletions)
     usage_routes = usage.UsageRoutes(authenticator, listing, reflector, quota.bytes_per_user)
     operations_routes = operations.OperationsRoutes(authenticator, catalogue, reflector, settings.namespace)
     health_routes = health.HealthRoutes(reflector, catalogue)
@@ -262,6 +265,7 @@ def _routes(
         *(route(generation.callback_path(each.provider), POST=each.receive) for each in callback_routes),
         route("/api/v1/replicate/predictions/{id}", GET=generation_routes.show),
         route("/api/v1/replicate/{alias}", POST=generation_routes.generate),
+        route("/api/v1/predictions/{job_id}/media", DELETE=takedown_routes.delete_assets),
         route("/api/v1/models", GET=generation_routes.models),
         route("/api/v1/usage", GET=usage_routes.show),
         route("/api/v1/operations", GET=operations_routes.show),

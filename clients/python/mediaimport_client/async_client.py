@@ -94,6 +94,15 @@ class AsyncMediaImport:
         """Return a prediction with its assets, as they are now."""
         return cast("types.Job", await self._json(calls.job(job_id)))
 
+    async def delete_job(self, job_id: str) -> list[types.DeletedAsset]:
+        """Delete all assets of a prediction, for an admin of any user; return the answer to each."""
+        deleted: list[types.DeletedAsset] = []
+        while True:
+            answer = cast("types.DeletedAssets", await self._json(calls.delete_job(job_id)))
+            deleted += answer["assets"]
+            if not answer["more"]:
+                return deleted
+
     async def wait_for_job(self, job_id: str, *, timeout_s: float = math.inf) -> types.Job:
         """Return a prediction once all its assets are stored; GenerationFailedError, WaitTimeoutError."""
         end, pause_s = time.monotonic() + timeout_s, calls.FIRST_POLL_S

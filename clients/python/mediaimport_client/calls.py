@@ -97,6 +97,11 @@ def job(job_id: str) -> Call:
     return Call("GET", f"/api/v1/replicate/predictions/{quote(job_id, safe='')}")
 
 
+def delete_job(job_id: str) -> Call:
+    """Return the deletion of a prediction's assets."""
+    return Call("DELETE", f"/api/v1/predictions/{quote(job_id, safe='')}/media")
+
+
 def waiting(asset_id: str, etag: str | None, left_s: float) -> Call:
     """Return the read of an asset: as it is now, or with an ETag once it has changed."""
     if etag is None:

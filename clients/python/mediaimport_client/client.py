@@ -91,6 +91,15 @@ class MediaImport:
         """Return a prediction with its assets, as they are now."""
         return cast("types.Job", self._json(calls.job(job_id)))
 
+    def delete_job(self, job_id: str) -> list[types.DeletedAsset]:
+        """Delete all assets of a prediction, for an admin of any user; return the answer to each."""
+        deleted: list[types.DeletedAsset] = []
+        while True:
+            answer = cast("types.DeletedAssets", self._json(calls.delete_job(job_id)))
+            deleted += answer["assets"]
+            if not answer["more"]:
+                return deleted
+
     def wait_for_job(self, job_id: str, *, timeout_s: float = math.inf) -> types.Job:
         """Return a prediction once all its assets are stored; GenerationFailedError, WaitTimeoutError."""
         end, pause_s = time.monotonic() + timeout_s, calls.FIRST_POLL_S

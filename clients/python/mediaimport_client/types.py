@@ -143,6 +143,25 @@ class CallbackResult(TypedDict):
     reason: NotRequired[str]
 
 
+class DeletedAsset(TypedDict):
+    """Answer to the deletion of one asset of a prediction."""
+
+    id: str
+    user: str
+    status: int
+    """202, or that of the problem."""
+    problem: ProblemDetails | None
+    """Null if the asset is deleted."""
+
+
+class DeletedAssets(TypedDict):
+    """Answers to the deletion of a prediction's assets; none if it has none, or none left."""
+
+    assets: list[DeletedAsset]
+    more: bool
+    """True if there are more: send the request again."""
+
+
 class ExpectedMedia(TypedDict):
     """Properties of the media that the caller knows; other media fails the import."""
 

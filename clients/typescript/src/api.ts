@@ -263,6 +263,23 @@ export interface paths {
         patch: operations["editMediaOfUser"];
         trace?: never;
     };
+    "/api/v1/predictions/{job_id}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete all assets of a prediction; of an admin, everybody's. Each has an answer, and a repeated request none. */
+        delete: operations["deletePredictionMedia"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/media/{id}/retry": {
         parameters: {
             query?: never;
@@ -737,6 +754,41 @@ export interface components {
             assets: components["schemas"]["OutputResult"][];
             /** Reason */
             reason?: string;
+        };
+        /**
+         * DeletedAsset
+         * @description Answer to the deletion of one asset of a prediction.
+         */
+        DeletedAsset: {
+            /**
+             * Id
+             * Format: uuid
+             * @example 0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01
+             */
+            id: string;
+            /** User */
+            user: string;
+            /**
+             * Status
+             * @description 202, or that of the problem
+             * @example 202
+             */
+            status: number;
+            /** @description null if the asset is deleted */
+            problem: components["schemas"]["ProblemDetails"] | null;
+        };
+        /**
+         * DeletedAssets
+         * @description Answers to the deletion of a prediction's assets; none if it has none, or none left.
+         */
+        DeletedAssets: {
+            /** Assets */
+            assets: components["schemas"]["DeletedAsset"][];
+            /**
+             * More
+             * @description true if there are more: send the request again
+             */
+            more: boolean;
         };
         /**
          * ExpectedMedia
@@ -3728,6 +3780,86 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    deletePredictionMedia: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The prediction's id, of any generator.
+                 * @example pred1
+                 */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedAssets"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Method Not Allowed */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

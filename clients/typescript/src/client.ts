@@ -174,6 +174,18 @@ export class MediaImport {
     await this.transport.send(media(id), { method: "DELETE" });
   }
 
+  /** Delete all assets of a prediction, for an admin of any user; return the answer to each. */
+  async deleteJob(id: string): Promise<types.DeletedAsset[]> {
+    const deleted: types.DeletedAsset[] = [];
+    for (let more = true; more; ) {
+      const path = `/api/v1/predictions/${encodeURIComponent(id)}/media`;
+      const answer = await this.transport.json<{ assets: types.DeletedAsset[]; more: boolean }>(path, { method: "DELETE" });
+      deleted.push(...answer.assets);
+      more = answer.more;
+    }
+    return deleted;
+  }
+
   /** Return counts, bytes and the newest failures. */
   stats(): Promise<types.Stats> {
     return this.transport.json("/api/v1/stats");

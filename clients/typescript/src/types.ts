@@ -11,6 +11,7 @@ export type AcceptedImport = Schemas["AcceptedImport"];
 export type Asset = Schemas["Asset"];
 export type AssetList = Schemas["AssetList"];
 export type BatchedImport = Schemas["BatchedImport"];
+export type DeletedAsset = Schemas["DeletedAsset"];
 export type ImportRequest = Sent<Schemas["ImportRequest"], "url">;
 export type Model = Schemas["Model"];
 export type Job = Schemas["Job"];

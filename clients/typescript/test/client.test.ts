@@ -50,6 +50,7 @@ test("an import is waited for, shown, listed, run again and deleted", async () =
   await client.delete(asset.id);
   await assert.rejects(client.get(asset.id), (error) => error instanceof ProblemError && error.slug === "deleted");
   assert.ok((await client.stats()).total >= 0);
+  assert.deepEqual(await client.deleteJob("no such prediction"), []);
   const usage = await client.usage({ user: "somebody-else" });
   assert.ok(usage.user !== "somebody-else" && usage.total.bytes >= usage.duplicates.bytes);
 });

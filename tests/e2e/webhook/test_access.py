@@ -34,6 +34,7 @@ HEAD = ("route", "without a token", "who owns it", "another user", "an admin")
 OPEN = {"alive", "ready", "openapi"}
 SIGNED = {"replicateWebhook", "falWebhook"}
 COMPLETE = "completeUpload"
+TAKEDOWN = "deletePredictionMedia"
 USERS = {"owner": "alice", "another": "bob", "admin": "root"}
 FAILED, STORED = {"retryMedia", "followMedia"}, {"editMedia", "editMediaOfUser"}
 """Operations whose assets are of an import that has failed, or that has ended well."""
@@ -72,7 +73,9 @@ class Callers:
         self.assets = {
             (each.name, caller): str(uuid4())
             for each in OPERATIONS
-            if "{id}" in each.path and each.name != COMPLETE and not each.path.startswith(WEBHOOKS)
+            if (each.name == TAKEDOWN or "{id}" in each.path)
+            and each.name != COMPLETE
+            and not each.path.startswith(WEBHOOKS)
             for caller in CALLERS
         }
         self.uploads: dict[str, str] = {}
@@ -108,7 +111,12 @@ class Callers:
         subject = self.job if operation.name == "showJob" else asset
         if operation.path.startswith(WEBHOOKS):
             subject = self.webhooks.get(operation.name, self.webhooks[""])
-        places = {"id": subject, "alias": "wan-video-t2v", "user": user_of(self._issuer, "alice")}
+        places = {
+            "id": subject,
+            "job_id": f"prediction-{asset}",
+            "alias": "wan-video-t2v",
+            "user": user_of(self._issuer, "alice"),
+        }
         path = operation.path.format(**places)
         body: Mapping[str, Any] | None = {"url": self.url} if operation.name == "importFromUrl" else operation.example
         if operation.name == "importFromUrls":
@@ -131,25 +139,45 @@ class Callers:
         return {each["id"] for each in assets}
 
     def _whose(self, operation: Operation, caller: str, content: Any) -> str:  # noqa: ANN401 - JSON
-        if operation.name == "listMedia":
-            seen = {each["id"] for each in content["assets"]}
-            whose = {"owner"} if seen & set(self.assets.values()) else set()
-            return _owners(whose | ({"another"} if self.bobs in seen else set()), caller)
-        if operation.name == "operations":
-            assert (content["namespace"] is None) == (caller != "admin")
-            (suspended,) = (each["count"] for each in content["under_way"] if each["phase"] == "Suspended")
-            resources = (each for each in self._world.resources() if each["spec"].get("suspend"))
-            return self._counted(suspended, resources, caller)
-        if operation.name == "usage":
-            own = {each: user_of(self._issuer, name) for each, name in USERS.items()}
-            whose = {"owner", "another"} if content["user"] is None else {caller}
-            return _owners(whose if content["user"] in {None, own[caller]} else set(), caller)
-        if operation.name == "listWebhooks":
-            seen = {each["id"] for each in content["webhooks"]}
-            return _owners({caller} if bool(seen) == (caller == "owner") else set(), caller)
-        if operation.name == "stats":
-            return self._counted(content["total"], self._world.resources(), caller)
-        return ""
+        kinds = {
+            "listMedia": self._of_list,
+            "operations": self._of_operations,
+            "usage": self._of_usage,
+            TAKEDOWN: self._of_takedown,
+            "listWebhooks": self._of_webhooks,
+            "stats": self._of_stats,
+        }
+        whose = kinds.get(operation.name)
+        return "" if whose is None else _owners(whose(caller, content), caller)
+
+    def _of_list(self, _: str, content: Any) -> set[str]:  # noqa: ANN401 - JSON
+        seen = {each["id"] for each in content["assets"]}
+        whose = {"owner"} if seen & set(self.assets.values()) else set()
+        return whose | ({"another"} if self.bobs in seen else set())
+
+    def _of_usage(self, caller: str, content: Any) -> set[str]:  # noqa: ANN401 - JSON
+        if content["user"] is None:
+            return {"owner", "another"}
+        return {caller} if content["user"] == user_of(self._issuer, USERS[caller]) else set()
+
+    def _of_takedown(self, caller: str, content: Any) -> set[str]:  # noqa: ANN401 - JSON
+        if {each["id"] for each in content["assets"]} != {self.assets[TAKEDOWN, caller]}:
+            return set()
+        return {"owner", "another"} if caller == "admin" else {caller}
+
+    def _of_webhooks(self, caller: str, content: Any) -> set[str]:  # noqa: ANN401 - JSON
+        seen = {each["id"] for each in content["webhooks"]}
+        return {caller} if bool(seen) == (caller == "owner") else set()
+
+    def _of_operations(self, caller: str, content: Any) -> set[str]:  # noqa: ANN401 - JSON
+        assert (content["namespace"] is None) == (caller != "admin")
+        (suspended,) = (each["count"] for each in content["under_way"] if each["phase"] == "Suspended")
+        return self._counted(
+            suspended, (each for each in self._world.resources() if each["spec"].get("suspend")), caller
+        )
+
+    def _of_stats(self, caller: str, content: Any) -> set[str]:  # noqa: ANN401 - JSON
+        return self._counted(content["total"], self._world.resources(), caller)
 
     def delete_webhooks(self) -> None:
         """Delete the webhooks of all callers."""
@@ -157,13 +185,12 @@ class Callers:
             for one in self._webhook.get(WEBHOOKS, headers=headers).raise_for_status().json()["webhooks"]:
                 self._webhook.delete(f"{WEBHOOKS}/{one['id']}", headers=headers).raise_for_status()
 
-    def _counted(self, count: int, resources: Iterable[dict[str, Any]], caller: str) -> str:
+    def _counted(self, count: int, resources: Iterable[dict[str, Any]], caller: str) -> set[str]:
         """Tell whose resources there are so many of."""
         users = [each["spec"].get("userId") for each in resources if not is_deleted(each)]
         if count == len(users):
-            return _owners({"owner", "another"}, caller)
-        own = users.count(user_of(self._issuer, USERS[caller]))
-        return _owners({caller} if count == own else set(), caller)
+            return {"owner", "another"}
+        return {caller} if count == users.count(user_of(self._issuer, USERS[caller])) else set()
 
     def _uploaded(self) -> str:
         """Begin an upload of the owner, and upload the file."""
@@ -176,13 +203,18 @@ class Callers:
 
     def _manifest(self, asset: str, operation: str, *, user: str = "alice") -> dict[str, Any]:
         url = self.url if operation in STORED else "https://example.com/never.mp4"
-        about = {"source": {"url": url}, "metadata": TOO_MUCH if operation in FAILED else {}}
+        source: dict[str, Any] = {"url": url}
+        if operation == TAKEDOWN:
+            source["provider"] = {"name": "replicate", "id": f"prediction-{asset}"}
+        about = {"source": source, "metadata": TOO_MUCH if operation in FAILED else {}}
         runs = operation in FAILED | STORED
         spec = {"assetId": asset, "userId": user_of(self._issuer, user), "tags": [TAG], "suspend": not runs}
         return self._world.manifest(f"access-{asset}", about | spec)
 
 
 def _owners(whose: set[str], caller: str) -> str:
+    if not whose:
+        return ", nothing"
     if whose == {"owner", "another"}:
         return ", everybody's"
     return ", their own" if whose == {caller} else f", {sorted(whose)}"

@@ -129,6 +129,7 @@ def test_import_is_waited_for_shown_listed_run_again_and_deleted(driver: Driver,
         driver("get", asset["id"])
     assert gone.value.slug == "deleted"
     assert driver("stats")["total"] >= 0
+    assert driver("delete_job", "no such prediction") == []
     usage = driver("usage", user="somebody-else")
     assert usage["user"] != "somebody-else"
     assert usage["total"]["bytes"] >= usage["duplicates"]["bytes"]

@@ -36,6 +36,7 @@ _TAGS = {
     "users": "media",
     "stats": "media",
     "models": "generators",
+    "predictions": "media",
     "usage": "media",
     "replicate": "generators",
     "fal": "generators",
@@ -146,6 +147,7 @@ _MODEL = Parameter(
     "`owner/name`. With it, a result that fal.ai leaves out of its callback, or sends in a large one, can be fetched.",
 )
 _JOB = Parameter("id", "path", "The prediction's id.")
+_JOB_ID = Parameter("job_id", "path", "The prediction's id, of any generator.", example="pred1")
 _CALLBACK: Schema = {"type": "object", "description": "The generator's own JSON, signed."}
 _GENERATION: Schema = {
     "type": "object",
@@ -269,6 +271,11 @@ OPERATIONS = (
         "DELETE", "/api/v1/users/{user}/media/{id}", "deleteMediaOfUser",
         "Delete an asset of a user and its stored objects; for admins, also after its MediaImport was removed.",
         None, 202, (*_AUTHENTICATED, 404, 409, 410, 501), (_USER, _ID),
+    ),
+    Operation(
+        "DELETE", "/api/v1/predictions/{job_id}/media", "deletePredictionMedia",
+        "Delete all assets of a prediction; of an admin, everybody's. Each has an answer, and a repeated request none.",
+        schemas.DeletedAssets, problems=_AUTHENTICATED, parameters=(_JOB_ID,),
     ),
     Operation(
         "POST", "/api/v1/media/{id}/retry", "retryMedia", "Run a finished import again.",

@@ -327,6 +327,24 @@ class BatchedImports(TypedDict):
 
 
 @with_config(_CLOSED)
+class DeletedAsset(TypedDict):
+    """Answer to the deletion of one asset of a prediction."""
+
+    id: AssetId
+    user: str
+    status: Annotated[int, Field(ge=200, le=599, description="202, or that of the problem", examples=[202])]
+    problem: Annotated[ProblemDetails | None, Field(description="null if the asset is deleted")]
+
+
+@with_config(_CLOSED)
+class DeletedAssets(TypedDict):
+    """Answers to the deletion of a prediction's assets; none if it has none, or none left."""
+
+    assets: list[DeletedAsset]
+    more: Annotated[bool, Field(description="true if there are more: send the request again")]
+
+
+@with_config(_CLOSED)
 class BegunUpload(TypedDict):
     """Upload that waits for its file."""
 

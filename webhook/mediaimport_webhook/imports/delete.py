@@ -14,7 +14,7 @@ from mediaimport_api.sidecar import Sidecar, Tombstone
 from mediaimport_api.spec import DeletionPolicy, Source, Spec
 from mediaimport_runtime.kubernetes.errors import AlreadyExistsError, ConflictError, InvalidError
 
-from mediaimport_webhook.catalogue import Catalogue, Entry, entry_of
+from mediaimport_webhook.catalogue import Entry, Listing, entry_of
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.imports.manifest import manifest_of
 
@@ -32,12 +32,26 @@ class Deletions:
     """Deletes MediaImports with their stored objects, and updates the catalogue."""
 
     cluster: Cluster
-    catalogue: Catalogue
+    listing: Listing
     sidecars: SidecarReader
     namespace: str
 
     async def delete(self, entry: Entry) -> None:
-        """Delete the asset's resource, recreated first if it is gone; Problems, UnavailableError."""
+        """Delete an asset, of which only the row may be left: of a failed import, or of an asset deleted unseen.
+
+        Problems, UnavailableError, StoreUnavailableError, DatabaseUnavailableError.
+        """
+        try:
+            await self._delete_resource(entry)
+        except problems.Problem as problem:
+            if problem.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+                raise
+            await self.listing.forget(entry)
+            if self.listing.archive is None or problem.status is HTTPStatus.GONE:
+                raise
+
+    async def _delete_resource(self, entry: Entry) -> None:
+        """Delete the asset's resource, recreated first if it is gone."""
         for _ in range(_MAX_ATTEMPTS):
             try:
                 resource = await self.cluster.get_import(entry.resource_name) or await self._recreate(entry)
@@ -61,7 +75,7 @@ class Deletions:
             version = metadata["resourceVersion"]
             resource = await self.cluster.delete_import(metadata["name"], version=version) or patched
         if "deletionTimestamp" in resource["metadata"]:
-            self.catalogue.insert(resource)
+            self.listing.catalogue.insert(resource)
 
     async def _recreate(self, entry: Entry) -> Resource:
         """Create the missing resource again, suspended, so that the operator deletes its stored objects.

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-from mediaimport_runtime.kubernetes.errors import UnavailableError
-from pydantic import ValidationError
 
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 from mediaimport_webhook.imports.manifest import requested_manifest
 from mediaimport_webhook.routes.idempotency_key import checked_key, idempotency_key
-from mediaimport_webhook.store import StoreUnavailableError
+from mediaimport_webhook.routes.one_of_many import FAILURES, problem_of
 
 if TYPE_CHECKING:
     from mediaimport_api.source_policy import SourcePolicy
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
     from mediaimport_webhook.imports.quota import Allowance, Quota
     from mediaimport_webhook.metrics import Metrics
 
-log = logging.getLogger(__name__)
 _CONCURRENCY = 8
 """Of the imports of one request that are created at a time."""
 
@@ -68,16 +63,8 @@ class ImportRoutes:
             rest = {name: value for name, value in item.items() if name != "idempotency_key"}
             created = await self._created(caller, schemas.ImportRequest.model_validate(rest), key, allowance)
             return {"status": int(HTTPStatus.ACCEPTED), "accepted": accepted_import(created), "problem": None}
-        except ValidationError as error:
-            problem = problems.invalid(problems.field_errors(error))
-        except problems.Problem as refused:
-            problem = refused
-        except UnavailableError as error:
-            log.warning("a request to the API server failed", extra={"error": str(error)})
-            problem = problems.unavailable("The API server")
-        except StoreUnavailableError as error:
-            log.warning("a request to the store failed", extra={"error": str(error)})
-            problem = problems.unavailable("The store")
+        except FAILURES as error:
+            problem = problem_of(error)
         return {"status": int(problem.status), "accepted": None, "problem": problem.content()}
 
     async def _created(

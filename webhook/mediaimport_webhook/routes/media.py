@@ -122,16 +122,8 @@ class MediaRoutes:
         """Delete an asset: 202; the operator deletes the stored objects within seconds."""
         caller = await self.authenticator.caller(request)
         entry = await self._find(request, caller)
-        try:
+        with database_answers():
             await self.deletions.delete(entry)
-        except problems.Problem as problem:
-            if problem.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-                raise
-            # Only its row is left: of a failed import, or of an asset that was deleted unseen.
-            with database_answers():
-                await self.listing.forget(entry)
-            if self.listing.archive is None or problem.status is HTTPStatus.GONE:
-                raise
         return Response(status_code=HTTPStatus.ACCEPTED)
 
     async def stats(self, request: Request) -> Response:

@@ -45,7 +45,9 @@ def test_names_of_operations_are_distinct() -> None:
 
 @pytest.mark.parametrize("operation", OWN, ids=lambda each: each.name)
 def test_operation_that_is_somebodys_asks_who(webhook: RunningWebhook, operation: Operation) -> None:
-    path = operation.path.format(id="0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01", alias="wan-video-t2v", user="bob")
+    path = operation.path.format(
+        id="0b6d2c1e-54a7-4d0e-9a55-0c3f3f1f7a01", alias="wan-video-t2v", user="bob", job_id="pred1"
+    )
     assert webhook.call(operation.method, path, token=None, json={}).status_code == 401
 
 

@@ -106,6 +106,7 @@ def test_answers_of_all_other_operations_are_as_documented(process: WebhookProce
         "GET /api/v1/stats 200",
         "GET /api/v1/usage 200",
         "GET /api/v1/operations 200",
+        "DELETE /api/v1/predictions/{}/media 200",
     } <= answered(process)
 
 
