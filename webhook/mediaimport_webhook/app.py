@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.catalogue import Archive
-    from mediaimport_webhook.catalogue.database import Recorder
+    from mediaimport_webhook.catalogue.database import Recorder, UnseenEnds
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.settings import CatalogueUrl, Settings
 
@@ -90,6 +90,7 @@ class Database:
 
     archive: Archive
     recorder: Recorder
+    unseen_ends: Callable[[SidecarReader], UnseenEnds]
 
 
 @asynccontextmanager
@@ -103,12 +104,14 @@ async def open_database(source: CatalogueUrl | None) -> AsyncIterator[Database |
         CurrentArchive,
         DatabaseArchive,
         Recorder,
+        UnseenEnds,
         opened,
     )
 
     async with opened(source) as engine:
         recorder = Recorder(engine)
-        yield Database(CurrentArchive(DatabaseArchive(engine), recorder.pending), recorder)
+        archive = CurrentArchive(DatabaseArchive(engine), recorder.pending)
+        yield Database(archive, recorder, partial(UnseenEnds, engine, recorder.pending))
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,9 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     reflector = Reflector(dependencies.cluster, catalogue)
     _observe_database(dependencies.metrics, None if database is None else database.recorder)
     if database is not None:
-        tasks += [database.recorder.run, partial(database.recorder.keep_swept, catalogue, reflector.synced)]
+        unseen_ends = database.unseen_ends(dependencies.sidecars)
+        sweeps = (database.recorder.keep_swept, unseen_ends.keep_swept)
+        tasks += [database.recorder.run, *(partial(each, catalogue, reflector.synced) for each in sweeps)]
     _observe_cache(dependencies.metrics, reflector, catalogue)
     authenticator = authenticator_of(settings, dependencies.http, dependencies.metrics)
     app = Starlette(

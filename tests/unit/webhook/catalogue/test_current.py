@@ -19,6 +19,7 @@ from tests.unit.webhook.catalogue.test_database import (
     failed_status,
     ready_status,
     resource_of,
+    settle,
     start_import,
 )
 
@@ -39,7 +40,7 @@ class Held:
         self.recorder = webhook.database.recorder
 
     def settle(self) -> None:
-        self.webhook.until(lambda: self.recorder.unrecorded == 0)
+        settle(self.webhook)
 
     def hold(self) -> None:
         self.webhook.run(self.recorder.pending.writing.acquire())

@@ -62,7 +62,8 @@ def settle(webhook: RunningWebhook) -> None:
     """Wait until all that the webhook saw is written."""
     assert webhook.database is not None
     recorder = webhook.database.recorder
-    webhook.until(lambda: recorder.unrecorded == 0)
+    # A transaction that is open here stays open while the webhook's event loop stands still.
+    webhook.until(lambda: recorder.unrecorded == 0 and not recorder.pending.writing.locked())
 
 
 def finish(webhook: RunningWebhook, asset_id: str, status: dict[str, Any]) -> None:

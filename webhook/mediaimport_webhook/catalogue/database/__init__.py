@@ -9,5 +9,6 @@ from mediaimport_webhook.catalogue.database.archive import DatabaseArchive
 from mediaimport_webhook.catalogue.database.current import CurrentArchive
 from mediaimport_webhook.catalogue.database.engine import opened
 from mediaimport_webhook.catalogue.database.recorder import Recorder
+from mediaimport_webhook.catalogue.database.unseen import UnseenEnds
 
-__all__ = ["CurrentArchive", "DatabaseArchive", "Recorder", "opened"]
+__all__ = ["CurrentArchive", "DatabaseArchive", "Recorder", "UnseenEnds", "opened"]

@@ -10,8 +10,8 @@ from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OF_RESOURCE = frozenset({"resource_version", "completed_at"})
-"""Columns that only a resource has: its version, and the time at which the operator noted the import's end."""
+OF_RESOURCE = frozenset({"resource_version", "resource_gone", "completed_at"})
+"""Columns that only a resource has: its version, its own end, and when the operator noted the import's end."""
 _OF_OBJECTS = frozenset({"status", "file_type", "size_bytes", "sha256", "s3_key", "thumbnail_s3_key"})
 _OF_RECORD = frozenset(each.name for each in MEDIA_ASSETS.columns) - OF_RESOURCE
 

@@ -126,7 +126,9 @@ class Recorder:
                 await connection.execute(delete(MEDIA_ASSETS).where(key, version))
             return len(lost)
 
-        return await answered(self._engine, work)
+        # A transaction next to another writer's would wait for it, and the other way round.
+        async with self.pending.writing:
+            return await answered(self._engine, work)
 
     async def write(self, changes: list[Change]) -> None:
         """Write changes in one transaction, each alone if the database refuses one; DatabaseUnavailableError."""
@@ -144,7 +146,7 @@ class Recorder:
                 await self.write([each])
 
     async def _write_together(self, changes: list[Change]) -> None:
-        rows = [row_of(each.entry) for each in changes if not each.is_lost]
+        rows = [row_of(each.entry) | {"resource_gone": each.is_gone} for each in changes if not each.is_lost]
         lost = [each.entry for each in changes if each.is_lost]
 
         async def work(connection: AsyncConnection) -> None:
@@ -165,7 +167,9 @@ class Recorder:
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         statement = insert(MEDIA_ASSETS)
         new = statement.excluded
-        is_later = and_(_COLUMNS.resource_uid == new.resource_uid, _COLUMNS.resource_version < new.resource_version)
+        is_newer = _COLUMNS.resource_version < new.resource_version
+        is_end = and_(_COLUMNS.resource_version == new.resource_version, new.resource_gone)
+        is_later = and_(_COLUMNS.resource_uid == new.resource_uid, or_(is_newer, is_end))
         # Versions of two resources of one name cannot be compared: the second may be of another cluster.
         is_successor = and_(_COLUMNS.resource_uid != new.resource_uid, _COLUMNS.created_at <= new.created_at)
         return statement.on_conflict_do_update(

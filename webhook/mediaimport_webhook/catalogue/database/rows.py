@@ -56,11 +56,11 @@ def row_of(entry: Entry) -> dict[str, Any]:
         "resource_version": entry.version,
     }
     if entry.deleted:
-        values |= _DELETED
+        values |= DELETED_VALUES
     return cast("dict[str, Any]", _storable(values))
 
 
-_DELETED: dict[str, Any] = {
+DELETED_VALUES: dict[str, Any] = {
     "name": "",
     "status": DELETED,
     "reason": None,

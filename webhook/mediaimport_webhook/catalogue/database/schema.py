@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     and_,
+    false,
     literal_column,
     text,
 )
@@ -89,10 +91,25 @@ MEDIA_ASSETS = Table(
     Column("resource_name", ORDERED_TEXT, nullable=False),
     Column("resource_uid", Text, nullable=False),
     Column("resource_version", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column(
+        "resource_gone",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="whether the resource was seen to go, or its asset's record was read since",
+    ),
     PrimaryKeyConstraint(*KEY),
     Index("media_assets_by_word", text(f"array_to_tsvector({_WORDS})"), postgresql_using="gin").ddl_if("postgresql"),
 )
 Index("media_assets_of_user", *(MEDIA_ASSETS.c[name] for name in ("user_id", "created_at", "id", "resource_name")))
+WITH_RESOURCE = text("NOT resource_gone AND status <> 'uploading'")
+"""Condition of the rows of ended imports whose resource nobody saw go."""
+Index(
+    "media_assets_with_resource",
+    *(MEDIA_ASSETS.c[name] for name in KEY),
+    postgresql_where=WITH_RESOURCE,
+    sqlite_where=WITH_RESOURCE,
+)
 Index("media_assets_by_time", *(MEDIA_ASSETS.c[name] for name in ("created_at", "id", "resource_name")))
 Index("media_assets_by_id", MEDIA_ASSETS.c.id)
 Index("media_assets_by_job", MEDIA_ASSETS.c.job_id)
