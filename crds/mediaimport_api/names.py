@@ -51,6 +51,8 @@ ANNOTATION_DELIVERIES = f"{GROUP}/deliveries"
 """The endpoints that were told of a record, as JSON; set by the operator."""
 ANNOTATION_OVERLAY = f"{GROUP}/overlay"
 """The overlay of the resource's asset as JSON, for whoever watches the resource; set by the webhook."""
+ANNOTATION_RECORDED = f"{GROUP}/recorded"
+"""The `completedAt` of the run whose row is in the catalogue's database; set by the webhook."""
 STORED_OBJECTS_FINALIZER = f"{GROUP}/stored-objects"
 """The finalizer of resources with deletionPolicy Delete, until their stored objects are deleted."""
 

@@ -122,6 +122,9 @@ class Reason(OpenEnum):
     NOTIFIED = "Notified"
     NOTIFICATION_PENDING = "NotificationPending"
     NOTIFICATION_GIVEN_UP = "NotificationGivenUp"
+    # of the catalogue's database
+    RECORDED = "Recorded"
+    RECORDING_PENDING = "RecordingPending"
 
     @property
     def facts(self) -> Facts:
@@ -384,5 +387,10 @@ _FACTS: dict[Reason, Facts] = {
     Reason.NOTIFICATION_GIVEN_UP: Facts(
         "An endpoint was not told: it has not accepted the event for a day, or it is gone (410).",
         "Check the endpoint, and read the state of the assets by the API: the event is not repeated.",
+    ),
+    Reason.RECORDED: Facts("The catalogue's database has the ended import.", _NOTHING),
+    Reason.RECORDING_PENDING: Facts(
+        "The catalogue's database does not have the ended import yet; the resource is not removed before.",
+        "Check the webhook and its database if it stays so: the webhook's log has the database's answers.",
     ),
 }

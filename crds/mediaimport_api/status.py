@@ -85,6 +85,8 @@ class ConditionType(StrEnum):
     THUMBNAIL_READY = "ThumbnailReady"
     NOTIFIED = "Notified"
     """Only where endpoints want the event."""
+    RECORDED = "Recorded"
+    """Only with a catalogue database."""
 
 
 class Condition(Lenient):

@@ -7,6 +7,7 @@ import logging
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
@@ -77,7 +78,8 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.access.authenticator import Authenticator
     from mediaimport_webhook.catalogue import Archive
-    from mediaimport_webhook.catalogue.database import Recorder, UnseenEnds
+    from mediaimport_webhook.catalogue.database import RecordedMarks, Recorder, UnseenEnds
+    from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.settings import CatalogueUrl, Settings
 
@@ -91,6 +93,7 @@ class Database:
     archive: Archive
     recorder: Recorder
     unseen_ends: Callable[[SidecarReader], UnseenEnds]
+    recorded_marks: Callable[[Cluster], RecordedMarks]
 
 
 @asynccontextmanager
@@ -103,6 +106,7 @@ async def open_database(source: CatalogueUrl | None) -> AsyncIterator[Database |
     from mediaimport_webhook.catalogue.database import (  # noqa: PLC0415 - see above
         CurrentArchive,
         DatabaseArchive,
+        RecordedMarks,
         Recorder,
         UnseenEnds,
         opened,
@@ -111,7 +115,8 @@ async def open_database(source: CatalogueUrl | None) -> AsyncIterator[Database |
     async with opened(source) as engine:
         recorder = Recorder(engine)
         archive = CurrentArchive(DatabaseArchive(engine), recorder.pending)
-        yield Database(archive, recorder, partial(UnseenEnds, engine, recorder.pending))
+        unseen_ends, marks = partial(UnseenEnds, engine, recorder.pending), partial(RecordedMarks, engine)
+        yield Database(archive, recorder, unseen_ends, marks)
 
 
 @dataclass(frozen=True)
@@ -140,17 +145,23 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     records = Records(dependencies.cluster)
     removals = RemovalRecorder(Ends(records))
     database, tasks = dependencies.database, [removals.run, records.keep_clean]
+    marks: RecordedMarks | None = None
     if database is None:
         catalogue = Catalogue(removals.note)
     else:
-        recorder = database.recorder
-        catalogue = Catalogue(removals.note, on_changed=recorder.note, on_gone=recorder.note_gone)
+        marks = database.recorded_marks(dependencies.cluster)
+        followers = (database.recorder, marks)
+        catalogue = Catalogue(
+            removals.note,
+            on_changed=_each(*(follower.note for follower in followers)),
+            on_gone=_each(*(follower.note_gone for follower in followers)),
+        )
     reflector = Reflector(dependencies.cluster, catalogue)
-    _observe_database(dependencies.metrics, None if database is None else database.recorder)
-    if database is not None:
+    _observe_database(dependencies.metrics, None if database is None else database.recorder, marks)
+    if database is not None and marks is not None:
         unseen_ends = database.unseen_ends(dependencies.sidecars)
         sweeps = (database.recorder.keep_swept, unseen_ends.keep_swept)
-        tasks += [database.recorder.run, *(partial(each, catalogue, reflector.synced) for each in sweeps)]
+        tasks += [database.recorder.run, marks.run, *(partial(each, catalogue, reflector.synced) for each in sweeps)]
     _observe_cache(dependencies.metrics, reflector, catalogue)
     authenticator = authenticator_of(settings, dependencies.http, dependencies.metrics)
     app = Starlette(
@@ -299,13 +310,24 @@ def _observe_cache(metrics: Metrics, reflector: Reflector, catalogue: Catalogue)
     )
 
 
-def _observe_database(metrics: Metrics, recorder: Recorder | None) -> None:
+def _each(*followers: Callable[[Entry], None]) -> Callable[[Entry], None]:
+    """Return one function that calls all."""
+
+    def call(entry: Entry) -> None:
+        for follower in followers:
+            follower(entry)
+
+    return call
+
+
+def _observe_database(metrics: Metrics, recorder: Recorder | None, marks: RecordedMarks | None) -> None:
     """Register the gauges, which are 0 without a database: an alert on them is then no alert on a missing metric."""
     metrics.observe_database(
         unrecorded=lambda: recorder.unrecorded if recorder else 0,
         failing=lambda: recorder.is_failing if recorder else 0,
         written=lambda: recorder.written if recorder else 0,
         refused=lambda: recorder.refused if recorder else 0,
+        oldest_unmarked_s=lambda: marks.oldest_s(datetime.now(UTC)) if marks else 0,
     )
 
 

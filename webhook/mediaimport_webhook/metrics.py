@@ -121,12 +121,18 @@ class Metrics:
         failing: Callable[[], float],
         written: Callable[[], float],
         refused: Callable[[], float],
+        oldest_unmarked_s: Callable[[], float],
     ) -> None:
         """Register the gauges of the catalogue's database."""
         self._gauge("catalogue_unrecorded", "Changes that wait to be written to the database.", unrecorded)
         self._gauge("catalogue_failing", "1 while the database cannot be written, else 0.", failing)
         self._gauge("catalogue_rows_written", "Rows sent to the database since the start.", written)
         self._gauge("catalogue_rows_refused", "Rows that the database refused since the start.", refused)
+        self._gauge(
+            "catalogue_oldest_unmarked_seconds",
+            "Age of the oldest end of an import whose resource is not marked as recorded; 0 without one.",
+            oldest_unmarked_s,
+        )
 
     def _counter(self, name: str, description: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}{name}", description, labels, registry=self.registry)

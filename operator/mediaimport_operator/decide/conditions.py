@@ -65,6 +65,12 @@ class ConditionBuilder:
             ConditionType.NOTIFIED, "True" if reason is Reason.NOTIFIED else "False", reason, message
         )
 
+    def recorded(self, reason: Reason, message: str) -> Condition:
+        """Return the condition Recorded."""
+        return self._condition(
+            ConditionType.RECORDED, "True" if reason is Reason.RECORDED else "False", reason, message
+        )
+
     def _condition(
         self, kind: ConditionType, status: Literal["True", "False"], reason: Reason, message: str
     ) -> Condition:

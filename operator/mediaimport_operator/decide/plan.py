@@ -17,7 +17,7 @@ from mediaimport_api.reasons import MAX_MESSAGE, Reason
 from mediaimport_api.status import MAX_ATTEMPTS_SHOWN, ConditionType, Phase
 from mediaimport_runtime.text import public
 
-from mediaimport_operator.decide import history, notification, retry
+from mediaimport_operator.decide import history, notification, recording, retry
 from mediaimport_operator.decide.actions import (
     Action,
     CreateJob,
@@ -71,11 +71,14 @@ def spec_invalid(o: Observed) -> Plan | None:
 
 
 def run_completed(o: Observed) -> Plan | None:
-    """Leave a completed import alone; delete it once ttlSecondsAfterFinished is over."""
+    """Leave a completed import alone; delete it once ttlSecondsAfterFinished is over and it is recorded."""
     resource = o.resource
     if not resource.completed:
         return None
     expiry, told_until = _ttl_expiry(o), notification.waits_until(o)
+    if recording.is_awaited(o):
+        # The webhook's annotation asks for the next reconcile.
+        expiry = None
     if expiry is not None and o.now >= max(expiry, told_until or expiry):
         return Plan(actions=(DeleteResource(),))
     status = resource.status
@@ -83,6 +86,7 @@ def run_completed(o: Observed) -> Plan | None:
     stale = status.observed_generation != resource.generation or status.condition(ConditionType.RECONCILING) is not None
     builder = StatusBuilder(o, history.recorded_history(resource))
     status = notification.with_deliveries(o, builder.acknowledged() if stale else status)
+    status = recording.with_condition(o, status)
     expiry = None if expiry is None else max(expiry, told_until or expiry)
     requeue_at = min((at for at in (expiry, told_until) if at is not None), default=None)
     return Plan(status=None if status == resource.status else status, requeue_at=requeue_at)
@@ -90,9 +94,10 @@ def run_completed(o: Observed) -> Plan | None:
 
 def _ttl_expiry(o: Observed) -> datetime | None:
     completed_at, spec = o.resource.status.completed_at, o.resource.spec
-    if completed_at is None or spec is None or spec.ttl_seconds_after_finished is None:
+    if completed_at is None or spec is None:
         return None
-    return completed_at + timedelta(seconds=spec.ttl_seconds_after_finished)
+    ttl_s = spec.ttl_seconds_after_finished or recording.default_ttl_s(o, spec)
+    return completed_at + timedelta(seconds=ttl_s) if ttl_s else None
 
 
 def attempt_ended(o: Observed) -> Plan | None:

@@ -34,6 +34,7 @@ from mediaimport_api.status import (
 from mediaimport_runtime.kubernetes.objects import json_bytes
 from mediaimport_runtime.text import duration_text, size_text, truncate
 
+from mediaimport_operator.decide import recording
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.conditions import ConditionBuilder
 from mediaimport_operator.decide.notification import announced
@@ -108,7 +109,8 @@ class StatusBuilder:
         error = ErrorInfo(
             reason=reason, message=truncate(message, MAX_MESSAGE), retryable=reason.retryable, http_status=http_status
         )
-        conditions = self._conditions.stalled(reason, f"{message.rstrip('.')}. {reason.facts.remedy}")
+        stalled = self._conditions.stalled(reason, f"{message.rstrip('.')}. {reason.facts.remedy}")
+        conditions = [*stalled, *recording.pending(self.observed, self._conditions)]
         status = self._status(Phase.FAILED, conditions, error=error, completed_at=self.observed.now)
         return self._announced(status, AssetEvent.FAILED)
 
@@ -122,6 +124,7 @@ class StatusBuilder:
             *self._conditions.ready(Reason.IMPORTED, result.message),
             self._conditions.description(recorded_description(result.description, media)),
             self._conditions.thumbnail(stored=stored, reason=outcome.reason, message=outcome.message),
+            *recording.pending(self.observed, self._conditions),
         ]
         status = self._status(
             Phase.READY,

@@ -164,7 +164,14 @@ def _unpacked(item: Object | bytes) -> Object:
 
 
 class ImportCache(Cache):
-    """MediaImports. Inactive are completed ones, queued ones and those without a status yet."""
+    """MediaImports. Inactive are completed ones, queued ones and those without a status yet.
+
+    `ttl_by_default`: completed ones whose spec has no time to live are deleted one day, too.
+    """
+
+    def __init__(self, *, ttl_by_default: bool = False) -> None:
+        super().__init__()
+        self._ttl_by_default = ttl_by_default
 
     def due(self, *kinds: Due) -> list[str]:
         """Return the uids of the imports that need their next reconcile then."""
@@ -177,7 +184,7 @@ class ImportCache(Cache):
 
     def _due(self, item: Object) -> Due:
         try:
-            return due(item)
+            return due(item, ttl_by_default=self._ttl_by_default)
         except Exception:  # noqa: BLE001 - any field may hold anything; the reconcile reports it
             return Due.NOW
 

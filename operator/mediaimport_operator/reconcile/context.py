@@ -11,7 +11,7 @@ from mediaimport_runtime.kubernetes.objects import true_condition
 from mediaimport_operator.decide.limits import Slots
 from mediaimport_operator.notify.endpoints import Endpoints
 from mediaimport_operator.notify.outbox import Outbox
-from mediaimport_operator.observe.cache import ClusterCache
+from mediaimport_operator.observe.cache import ClusterCache, ImportCache
 from mediaimport_operator.observe.job import owned_by
 from mediaimport_operator.progress.log_follower import LogFollowers
 from mediaimport_operator.reconcile.metrics import Metrics
@@ -73,7 +73,7 @@ class Context:
             clock=clock,
             metrics=metrics,
             queue=queue,
-            cache=ClusterCache(),
+            cache=ClusterCache(imports=ImportCache(ttl_by_default=settings.default_ttl_s > 0)),
             slots=Slots(settings.caps, on_grant=queue.add),
             followers=LogFollowers(logs or cluster, on_progress=queue.add, on_step=metrics.step),
             refusals={},

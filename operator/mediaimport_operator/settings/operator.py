@@ -6,6 +6,7 @@ import logging
 import re
 from dataclasses import dataclass
 
+from mediaimport_api.spec import MIN_TTL_SECONDS
 from mediaimport_runtime.environment import BadSettingError, Environment
 
 from mediaimport_operator.settings.events import EventSettings
@@ -50,6 +51,10 @@ class Settings:
     metrics_port: int
     log_level: str
     events: EventSettings
+    has_catalogue: bool
+    """True if the webhook records the imports of the operator's namespace in a database."""
+    default_ttl_s: int
+    """Of a finished import there whose spec has none; 0 keeps it."""
 
     @classmethod
     def read(cls, env: Environment) -> Settings:
@@ -81,6 +86,8 @@ class Settings:
             metrics_port=_port(env, "METRICS_PORT", 0),
             log_level=_log_level(env),
             events=EventSettings.read(env),
+            has_catalogue=env.boolean("CATALOGUE_ENABLED", default=False),
+            default_ttl_s=_default_ttl_s(env),
         )
 
 
@@ -96,6 +103,14 @@ def _label_value(env: Environment, name: str, default: str) -> str:
     if _LABEL_VALUE.fullmatch(value) is None:
         raise BadSettingError(f"{name} is {value!r}; it must be a valid label value")
     return value
+
+
+def _default_ttl_s(env: Environment) -> int:
+    """Return the time to live of imports that ask for none; without a catalogue nothing else lists them."""
+    ttl_s = env.integer("CATALOGUE_TTL_SECONDS", 86400)
+    if 0 < ttl_s < MIN_TTL_SECONDS:
+        raise BadSettingError(f"CATALOGUE_TTL_SECONDS is {ttl_s}; it must be at least {MIN_TTL_SECONDS}, or 0 for none")
+    return ttl_s if env.boolean("CATALOGUE_ENABLED", default=False) else 0
 
 
 def _log_level(env: Environment) -> str:

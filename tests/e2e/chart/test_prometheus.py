@@ -33,7 +33,7 @@ SUFFIX = re.compile(r"_(total|bucket|sum|count|created)$")
 MINUTES = re.compile(r"\b(\d+)m\b")
 PATIENCE_S = re.compile(r"> (2400|600)\b")
 OF_OTHERS = {
-    *("MediaImportRecoveryFailing", "MediaImportCatalogueUnwritten"),
+    *("MediaImportRecoveryFailing", "MediaImportCatalogueUnwritten", "MediaImportUnrecorded"),
     *("MediaImportNotificationsGivenUp", "MediaImportNotificationsLate"),
 }
 """Alerts on kube-state-metrics, a database and endpoints, which this cluster lacks; test_monitoring.py runs them."""

@@ -697,6 +697,21 @@ def test_database_of_the_catalogue_is_migrated_before_the_webhook_starts(chart: 
     ]
 
 
+def test_operator_knows_of_the_catalogue_and_how_long_finished_imports_stay(chart: Chart) -> None:
+    def told(*settings: str) -> dict[str, str]:
+        pod, _ = operator_of(chart.objects(*settings))
+        variables = pod["containers"][0]["env"]
+        return {each["name"]: each["value"] for each in variables if each["name"].startswith("CATALOGUE_")}
+
+    assert told() == {}
+    assert told("catalogue.urlSecretRef.name=db") == {"CATALOGUE_ENABLED": "true", "CATALOGUE_TTL_SECONDS": "86400"}
+    kept = told("catalogue.urlSecretRef.name=db", "catalogue.ttlSecondsAfterFinished=0")
+    assert kept["CATALOGUE_TTL_SECONDS"] == "0"
+    with pytest.raises(KubeError) as refusal:
+        told("catalogue.urlSecretRef.name=db", "catalogue.ttlSecondsAfterFinished=60")
+    assert "ttlSecondsAfterFinished" in str(refusal.value)
+
+
 @pytest.mark.parametrize("command", ["rebuild", "verify-catalogue"])
 def test_jobs_that_walk_the_bucket_have_keys_of_their_own_and_no_token(chart: Chart, command: str) -> None:
     """They start by hand alone; what ended with a report does not run again."""

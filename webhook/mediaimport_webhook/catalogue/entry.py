@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from mediaimport_api.json_depth import storable
-from mediaimport_api.names import ANNOTATION_OUTPUTS, ANNOTATION_PREDICTION_STATUS, LABEL_RECOVERED, AssetKeys
+from mediaimport_api.names import (
+    ANNOTATION_OUTPUTS,
+    ANNOTATION_PREDICTION_STATUS,
+    ANNOTATION_RECORDED,
+    LABEL_RECOVERED,
+    AssetKeys,
+)
 from mediaimport_api.reasons import Reason
 from mediaimport_api.status import Asset, ConditionType, Kind, Media, Phase, Status
 from pydantic import ValidationError
@@ -74,6 +80,8 @@ class Entry:
     """Time in UTC at which the source's URL ends, of an import under way; None where nobody told."""
     told: Told | None = None
     """The event of its last run, and the deliveries to users' endpoints."""
+    recorded_run: str | None = None
+    """The `completed_at` of the run that is marked as recorded."""
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -145,6 +153,7 @@ def _entry_of(resource: Resource) -> Entry:
         packed_recipe=recipe,
         source_expires_at=_utc(spec["source"].get("expiresAt")) if asset_status == "uploading" else None,
         told=told_of(status),
+        recorded_run=about.get("annotations", {}).get(ANNOTATION_RECORDED),
     )
 
 

@@ -5,6 +5,12 @@
   value: {{ .Release.Namespace }}
 - name: WATCH_NAMESPACES
   value: {{ join "," (include "mediaimport.namespaces" . | fromJson).names }}
+{{- if and .Values.webhook.enabled .Values.catalogue.urlSecretRef.name }}
+- name: CATALOGUE_ENABLED
+  value: "true"
+- name: CATALOGUE_TTL_SECONDS
+  value: {{ .Values.catalogue.ttlSecondsAfterFinished | int64 | quote }}
+{{- end }}
 - name: INSTANCE
   value: {{ include "mediaimport.instance" . | quote }}
 - name: IMPORTER_IMAGE

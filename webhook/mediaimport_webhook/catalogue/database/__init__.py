@@ -8,7 +8,8 @@ from __future__ import annotations
 from mediaimport_webhook.catalogue.database.archive import DatabaseArchive
 from mediaimport_webhook.catalogue.database.current import CurrentArchive
 from mediaimport_webhook.catalogue.database.engine import opened
+from mediaimport_webhook.catalogue.database.marks import RecordedMarks
 from mediaimport_webhook.catalogue.database.recorder import Recorder
 from mediaimport_webhook.catalogue.database.unseen import UnseenEnds
 
-__all__ = ["CurrentArchive", "DatabaseArchive", "Recorder", "UnseenEnds", "opened"]
+__all__ = ["CurrentArchive", "DatabaseArchive", "RecordedMarks", "Recorder", "UnseenEnds", "opened"]

@@ -192,7 +192,8 @@ def _recordable(entry: Entry) -> Hashable:
     """Return what a row shows and a change of progress leaves as it is."""
     asset = entry.json
     edit = entry.overlay_revision
-    return entry.resource_uid, entry.status, asset["reason"], entry.original_key, entry.deleted, asset["broken"], edit
+    run = entry.status, asset["reason"], entry.completed_at
+    return entry.resource_uid, run, entry.original_key, entry.deleted, asset["broken"], edit
 
 
 def _is_refusal(cause: BaseException | None) -> bool:
