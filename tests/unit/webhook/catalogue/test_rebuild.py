@@ -24,6 +24,7 @@ from sqlalchemy import delete, literal, select, update
 
 from tests.support.loopback.processes import free_port
 from tests.support.walked_store import COUNT, DELETED, IMPORTS, KEPT, UNFINISHED, Installation, of, put
+from tests.support.webhook import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from tests.support.loopback.store import Store
     from tests.support.postgres import Postgres
+    from tests.support.webhook import Start
 
 _COLUMNS = MEDIA_ASSETS.c
 
@@ -45,6 +47,23 @@ def test_rebuilt_database_is_the_recorded_one(installation: Installation) -> Non
     assert (installation.rebuild(), installation.told("written"), installation.rows()) == (0, [COUNT], recorded)
     assert installation.verify() == 0
     assert (installation.told("records"), installation.told("rows")) == ([COUNT], [len(KEPT)])
+
+
+def test_bucket_of_a_lost_cluster_becomes_the_catalogue_of_a_new_one(installation: Installation, start: Start) -> None:
+    """As docs/backup.md says: an empty database, and `rebuild`."""
+    assert installation.rebuild() == 0
+    webhook = start(CATALOGUE_URL=installation.url)
+    listed: list[str] = []
+    place: str | None = ""
+    while place is not None:
+        page = webhook.call("GET", f"/api/v1/media/?limit=100{place}", token=ROOT).json()
+        listed += [each["id"] for each in page["assets"]]
+        place = None if page["next"] is None else f"&cursor={page['next']}"
+    assert sorted(listed) == sorted(each.keys.asset_id for each in KEPT)
+    asset = webhook.call("GET", f"/api/v1/media/{listed[0]}", token=ROOT).json()
+    assert (asset["status"], asset["url"] is None) == ("ready", False)
+    deleted = webhook.call("GET", f"/api/v1/media/{DELETED[0].keys.asset_id}", token=ROOT)
+    assert (deleted.status_code, webhook.sidecars.reads) == (410, [])
 
 
 def test_deleted_asset_leaves_nothing_that_its_owner_wrote(installation: Installation) -> None:
