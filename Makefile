@@ -209,6 +209,12 @@ bench-%: machine $(VENV)/ready  ## run a benchmark (bench-webhook, bench-import,
 bench-catalogue: tools  ## measure lists and searches of 1,000,000 assets in PostgreSQL (minutes; no cluster)
 	@$(TURN) $(PY) -m dev.bench catalogue
 
+.PHONY: bench-gallery
+bench-gallery: tools  ## scroll the gallery of 10,000 assets with Chromium, which it installs (a minute; no cluster)
+	@$(PY) -m dev.cluster tools --browser
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/browser.txt
+	@$(TURN) $(PY) -m dev.bench gallery
+
 .PHONY: bench-rebuild
 bench-rebuild: tools  ## drop the catalogue of 100,000 assets, rebuild it from a store, kill writers and PostgreSQL meanwhile (minutes; no cluster)
 	@$(TURN) $(PY) -m dev.bench rebuild

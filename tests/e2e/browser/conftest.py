@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.support.gallery_page import new_page, violations
+from tests.support.gallery_page import CHROMIUM, new_page, violations
 from tests.support.loopback_webhook import loopback_webhook
 from tests.support.webhook_process import TOKEN
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from tests.support.webhook_process import WebhookProcess
-
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")

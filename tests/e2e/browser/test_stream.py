@@ -11,7 +11,7 @@ from tests.support.webhook_process import TOKEN
 
 if TYPE_CHECKING:
     import httpx
-    from playwright.sync_api import Page, Request
+    from playwright.sync_api import Page, Request, Route
 
 pytestmark = pytest.mark.browser
 STREAM = "**/api/v1/events"
@@ -116,6 +116,29 @@ def test_page_without_a_stream_asks(local_page: Page, api: httpx.Client) -> None
     begin(api, "asked for")
     local_page.locator(card("asked for")).wait_for()
     assert local_page.locator("#message").inner_text() == ""
+
+
+def test_list_that_fails_is_asked_for_at_intervals(local_page: Page, api: httpx.Client) -> None:
+    local_page.clock.install()
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, json={"title": "unavailable", "detail": "The database does not answer."})
+
+    local_page.route("**/api/v1/media/?*", refuse)
+    local_page.reload()
+    local_page.locator("#message").get_by_text("The database does not answer.").wait_for()
+    before = len(asked)
+    for _ in range(5):
+        with local_page.expect_response("**/api/v1/media/?*"):
+            local_page.clock.run_for(3100)
+    assert len(asked) - before <= 12  # Two in three seconds: the newest page, and the one that is lacking.
+    local_page.unroute("**/api/v1/media/?*")
+    begin(api, "at last")
+    local_page.clock.run_for(10_000)
+    local_page.locator(card("at last")).wait_for()
+    local_page.locator("#message").filter(has_text="database").wait_for(state="detached")
 
 
 def test_stream_that_ends_begins_again_where_it_was(local_page: Page, api: httpx.Client) -> None:

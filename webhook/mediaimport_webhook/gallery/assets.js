@@ -33,6 +33,8 @@ export class Assets {
     /** Whether changes arrive by the stream. */
     this.live = false;
     this.polled = 0;
+    /** Time of the last request for a page that failed; 0 after a success. */
+    this.failed = 0;
     this.generation = 0;
     this.asking = 0;
     /** What the stream has told since a request began: its answer may be older. @type {Map<string, Asset>} */
@@ -64,6 +66,7 @@ export class Assets {
     this.items = [];
     this.next = null;
     this.complete = false;
+    this.failed = 0;
     this.onChange();
   }
 
@@ -80,7 +83,7 @@ export class Assets {
 
   /** Load the next page, unless one is on its way or all are there. */
   async more() {
-    if (!this.running || this.loading || this.complete) return;
+    if (!this.running || this.loading || this.complete || Date.now() - this.failed < POLL_MS) return;
     this.loading = true;
     const generation = this.generation;
     try {
@@ -90,9 +93,11 @@ export class Assets {
       this.items.push(...page.assets.filter((each) => !known.has(each.id)));
       this.next = page.next;
       this.complete = page.next === null;
+      this.failed = 0;
       this.hearAgain();
     } catch (error) {
       if (generation !== this.generation) return;
+      this.failed = Date.now();
       this.onError(error);
     } finally {
       if (generation === this.generation) this.loading = false;
@@ -124,7 +129,7 @@ export class Assets {
   plan() {
     const generation = this.generation;
     this.timer = setTimeout(async () => {
-      const due = !this.live || Date.now() - this.polled > LIVE_POLL_MS;
+      const due = !this.live || this.failed > 0 || Date.now() - this.polled > LIVE_POLL_MS;
       // Nobody looks at a hidden tab.
       if (due && !document.hidden) await this.poll();
       if (generation === this.generation) this.plan();

@@ -4,11 +4,14 @@ import { element, percent, size, wording } from "./dom.js";
 
 /** @typedef {import("./api.js").Asset} Asset */
 /** @typedef {import("./assets.js").Assets} Assets */
+/** @typedef {{item: HTMLElement, shown: string, asset: Asset, place: number, total: number, at: string}} Made what an element shows, and where */
 
 const GAP = 12;
 const LEAST_WIDTH = 180;
 /** Height of the text below a thumbnail. */
 const CAPTION = 62;
+/** Assets below the window at which the next page is asked for: who scrolls is not to wait for it. */
+const AHEAD = 100;
 /** Rows beyond the edge of the window that are made, too. */
 const BEYOND = 2;
 
@@ -23,17 +26,26 @@ export class Grid {
     this.list = list;
     this.assets = assets;
     this.onOpen = onOpen;
-    /** @type {Map<string, {item: HTMLElement, shown: string}>} */
+    /** @type {Map<string, Made>} */
     this.made = new Map();
     this.columns = 1;
     this.wanted = false;
-    addEventListener("scroll", () => this.draw(), { passive: true });
+    /** Whether something has changed since the last layout: a frame of scrolling seldom brings another row. */
+    this.stale = true;
+    this.laidOut = "";
+    addEventListener("scroll", () => this.request(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(list);
     list.addEventListener("keydown", (event) => this.move(event));
   }
 
-  /** Draw before the next frame, once however often it is asked for. */
+  /** Draw what has changed. */
   draw() {
+    this.stale = true;
+    this.request();
+  }
+
+  /** Draw before the next frame, once however often it is asked for. */
+  request() {
     if (this.wanted) return;
     this.wanted = true;
     requestAnimationFrame(() => {
@@ -46,14 +58,18 @@ export class Grid {
     const { items } = this.assets;
     const width = this.list.clientWidth;
     this.columns = Math.max(Math.floor((width + GAP) / (LEAST_WIDTH + GAP)), width < 2 * LEAST_WIDTH ? 2 : 1);
-    this.list.dataset["columns"] = String(this.columns);
     const cell = (width + GAP) / this.columns - GAP;
     const row = Math.round((cell * 9) / 16) + CAPTION + GAP;
     const rows = Math.ceil(items.length / this.columns);
-    this.list.style.height = `${rows * row}px`;
     const top = scrollY - this.list.offsetTop;
     const first = Math.max(Math.floor(top / row) - BEYOND, 0) * this.columns;
     const last = Math.min((Math.ceil((top + innerHeight) / row) + BEYOND) * this.columns, items.length);
+    if (last >= items.length - AHEAD) this.assets.more();
+    const laidOut = `${first} ${last} ${width}`;
+    if (!this.stale && laidOut === this.laidOut) return;
+    [this.stale, this.laidOut] = [false, laidOut];
+    this.list.dataset["columns"] = String(this.columns);
+    this.list.style.height = `${rows * row}px`;
     const places = Array.from({ length: Math.max(last - first, 0) }, (_, each) => first + each);
     const focused = this.focusedPlace();
     // What has the focus stays, wherever it is.
@@ -64,23 +80,27 @@ export class Grid {
     for (const place of places) {
       const asset = /** @type {Asset} */ (items[place]);
       inSight.add(asset.id);
-      const item = this.item(asset, place);
+      const made = this.item(asset, place);
+      const { item } = made;
       // One that was made again has taken the place of the one before.
       if (next !== null && !next.isConnected) next = item;
       // The order of the elements is that of the Tab key and of screen readers.
       if (item === next) next = item.nextElementSibling;
       else this.list.insertBefore(item, next);
+      const at = `${place} ${width}`;
+      if (made.at === at) continue;
+      made.at = at;
       item.style.width = `${cell}px`;
       item.style.height = `${row - GAP}px`;
       const [column, line] = [place % this.columns, Math.floor(place / this.columns)];
-      item.style.transform = `translate(${column * (cell + GAP)}px, ${line * row}px)`;
+      item.style.left = `${column * (cell + GAP)}px`;
+      item.style.top = `${line * row}px`;
     }
     for (const [id, { item }] of this.made) {
       if (inSight.has(id)) continue;
       item.remove();
       this.made.delete(id);
     }
-    if (last >= items.length - 2 * this.columns) this.assets.more();
   }
 
   /** @returns {number} the place of the asset that has the focus; -1 if none has, or it is gone */
@@ -96,9 +116,12 @@ export class Grid {
    *
    * @param {Asset} asset
    * @param {number} place
-   * @returns {HTMLElement}
+   * @returns {Made}
    */
   item(asset, place) {
+    const total = this.assets.complete ? this.assets.items.length : -1;
+    const same = this.made.get(asset.id);
+    if (same?.asset === asset && same.place === place && same.total === total) return same;
     const shown = JSON.stringify([asset.name, asset.phase, asset.reason, asset.progress?.percent, asset.thumbnail_url]);
     const before = this.made.get(asset.id);
     let item = before?.item;
@@ -107,13 +130,15 @@ export class Grid {
       const fresh = element("li", {}, this.card(asset));
       item?.replaceWith(fresh);
       item = fresh;
-      this.made.set(asset.id, { item, shown });
       if (hadFocus) item.querySelector("button")?.focus({ preventScroll: true });
     }
     item.dataset["place"] = String(place);
     item.setAttribute("aria-posinset", String(place + 1));
-    item.setAttribute("aria-setsize", this.assets.complete ? String(this.assets.items.length) : "-1");
-    return item;
+    item.setAttribute("aria-setsize", String(total));
+    // One that was made again has no place yet.
+    const made = { item, shown, asset, place, total, at: item === before?.item ? before.at : "" };
+    this.made.set(asset.id, made);
+    return made;
   }
 
   /**
@@ -144,7 +169,7 @@ export class Grid {
       return element("span", { class: "picture" }, asset.type ?? (asset.status === "failed" ? "failed" : "…"));
     }
     // Its name is the next line.
-    const image = element("img", { class: "picture", alt: "", loading: "lazy", decoding: "async" });
+    const image = element("img", { class: "picture", alt: "", decoding: "async" });
     image.setAttribute("src", asset.thumbnail_url);
     // A presigned URL ends; one that cannot be renewed is left alone.
     image.addEventListener("error", () => this.assets.refresh(asset.id).catch(() => undefined), { once: true });
