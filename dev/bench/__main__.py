@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "burst": "dev.bench.webhook.burst",
     "catalogue": "dev.bench.webhook.catalogue",
+    "events": "dev.bench.operator.events",
     "gallery": "dev.bench.webhook.gallery",
     "idle": "dev.bench.operator.idle",
     "import": "dev.bench.importer.transfer",

@@ -48,13 +48,15 @@ class OperatorProcess:
     longest_turn: Path
 
     @classmethod
-    def start(cls, variables: Mapping[str, str], *, namespace: str, cap: int, log: IO[str]) -> OperatorProcess:
-        """Start an operator that watches the namespace."""
+    def start(
+        cls, variables: Mapping[str, str], *, namespace: str, cap: int, log: IO[str], pod_uid: str | None = None
+    ) -> OperatorProcess:
+        """Start an operator that watches the namespace; one with the pod of another takes over its Lease at once."""
         port = free_port()
         turn = Path(gettempdir()) / f"mediaimport-bench-{port}-longest-turn"
         own = job_variables(namespace) | {
             "POD_NAME": "bench",
-            "POD_UID": f"bench-{port}",
+            "POD_UID": pod_uid or f"bench-{port}",
             "MAX_IN_FLIGHT": str(cap),
             "PROBE_PORT": str(free_port()),
             "METRICS_PORT": str(port),

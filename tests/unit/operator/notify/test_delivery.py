@@ -119,6 +119,23 @@ async def test_operator_killed_between_post_and_patch_loses_nothing(cluster: Fak
         assert len({(headers["webhook-id"], body) for headers, body in receiver.events}) == len(films)
 
 
+async def test_two_operators_by_mistake_send_doubles_with_one_id(cluster: FakeCluster, build: Build) -> None:
+    films = ("one", "two", "three")
+
+    async def hold(_: Receiver, __: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with receiving(hold) as receiver:
+        both = [Operator(cluster, (endpoint(receiver),), build) for _ in range(2)]
+        await import_all(both[0], *films)
+        await both[1].resync.first()
+        await both[1].settle()
+        async with both[0].notifying(), both[1].notifying():
+            await receiver.until(2 * len(films))
+        assert len(receiver.events) == 2 * len(films)
+        assert len({(headers["webhook-id"], body) for headers, body in receiver.events}) == len(films)
+
+
 async def test_slow_endpoint_delays_no_other(cluster: FakeCluster, build: Build) -> None:
     async def never(_: Receiver, __: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
