@@ -151,6 +151,14 @@ class AsyncMediaImport:
             if cursor is None:
                 return
 
+    async def edit(self, asset_id: str, **changes: Any) -> types.Asset:  # noqa: ANN401 - see AssetChanges
+        """Change `name`, `tags` or `metadata` of a stored asset, and return it; a field that is left out stays.
+
+        `metadata` is merged: a field of None is removed. Of two edits of one field the last one stays.
+        """
+        call = calls.Call("PATCH", calls.media(asset_id), body=changes)
+        return cast("types.Asset", await self._json(call))
+
     async def retry(self, asset_id: str) -> types.AcceptedImport:
         """Run the import of an asset again that has ended."""
         call = calls.Call("POST", f"{calls.media(asset_id)}/retry", repeatable=False)

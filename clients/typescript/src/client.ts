@@ -164,6 +164,14 @@ export class MediaImport {
     }
   }
 
+  /**
+   * Change name, tags or metadata of a stored asset, and return it; a field that is left out stays. Metadata is merged: a field that
+   * is null is removed. Of two edits of one field the last one stays.
+   */
+  edit(id: string, changes: types.AssetChanges): Promise<types.Asset> {
+    return this.transport.json(media(id), { method: "PATCH", body: changes });
+  }
+
   /** Run the import of an asset again that has ended. */
   retry(id: string): Promise<types.AcceptedImport> {
     return this.transport.json(`${media(id)}/retry`, { method: "POST" });

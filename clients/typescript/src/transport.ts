@@ -7,12 +7,12 @@ const TRANSIENT = new Set([429, 502, 503, 504]);
 const LONGEST_PAUSE_MS = 60_000;
 
 export interface Call {
-  method?: "GET" | "POST" | "DELETE";
+  method?: "GET" | "POST" | "PATCH" | "DELETE";
   query?: Record<string, string | number | boolean | undefined>;
   headers?: Record<string, string>;
   body?: unknown;
   signal?: AbortSignal | undefined;
-  /** Whether a second request does what the first one did; GET and DELETE always do. */
+  /** Whether a second request does what the first one did; all but POST always do. */
   repeatable?: boolean;
 }
 

@@ -9,6 +9,7 @@ type Sent<Body, Required extends keyof Body> = Pick<Body, Required> & Partial<Om
 
 export type AcceptedImport = Schemas["AcceptedImport"];
 export type Asset = Schemas["Asset"];
+export type AssetChanges = Partial<Schemas["AssetChanges"]>;
 export type AssetList = Schemas["AssetList"];
 export type BatchedImport = Schemas["BatchedImport"];
 export type DeletedAsset = Schemas["DeletedAsset"];

@@ -41,6 +41,10 @@ test("an import is waited for, shown, listed, run again and deleted", async () =
   assert.equal(asset.metadata.codec, "h264");
   assert.ok(asset.url);
   assert.deepEqual((await client.get(asset.id)).id, asset.id);
+  const edited = await client.edit(asset.id, { name: "cut.mp4", metadata: { scene: 4 } });
+  assert.deepEqual([edited.name, edited.metadata["scene"]], ["cut.mp4", 4]);
+  const cleared = await client.edit(asset.id, { metadata: { scene: null } });
+  assert.deepEqual([cleared.name, cleared.metadata["scene"]], ["cut.mp4", undefined]);
   const listed = [];
   for await (const each of client.list({ status: "ready", limit: 1 })) listed.push(each.id);
   assert.ok(listed.includes(asset.id));

@@ -118,6 +118,11 @@ def test_import_is_waited_for_shown_listed_run_again_and_deleted(driver: Driver,
     asset = driver.imported("ready")
     assert asset["metadata"]["codec"] == "h264"
     assert driver("get", asset["id"], download=True)["url"] != asset["url"]
+    edited = driver("edit", asset["id"], name="cut.mp4", metadata={"scene": 4})
+    assert (edited["name"], edited["metadata"]["scene"]) == ("cut.mp4", 4)
+    cleared = driver("edit", asset["id"], metadata={"scene": None})
+    assert (cleared["name"], "scene" in cleared["metadata"]) == ("cut.mp4", False)
+    assert driver("get", asset["id"])["name"] == "cut.mp4"
     listed = [each["id"] for each in driver.iterate("list", status="ready", limit=1)]
     assert asset["id"] in listed
     assert len(listed) == len(set(listed))

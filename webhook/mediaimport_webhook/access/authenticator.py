@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from starlette.requests import Request
 
 from mediaimport_webhook.access import Caller, unauthorized
-from mediaimport_webhook.access.rate_limit import RateLimiter, mark_authenticated, too_many_requests
+from mediaimport_webhook.access.rate_limit import RateLimiter, mark_authenticated, mark_limited, too_many_requests
 from mediaimport_webhook.http import problems
 from mediaimport_webhook.http.limits import mark_unchecked
 from mediaimport_webhook.settings import Oidc, Settings, user_id_refusal
@@ -108,6 +109,7 @@ class RateLimitedAuthenticator:
         if retry_after_s > 0:
             self.metrics.rate_limited()
             raise too_many_requests(retry_after_s)
+        mark_limited(request.scope, partial(self.limiter.take, caller.user_id))
         return caller
 
 

@@ -35,6 +35,7 @@ _IPV6_SITE_BITS = 64
 _PROBES = frozenset({"/healthz", "/readyz"})
 _CREDENTIALS = ("authorization", "webhook-signature", "x-fal-webhook-signature")
 _AUTHENTICATED = "mediaimport.authenticated"
+_CHARGE = "mediaimport.charge"
 _PORT = re.compile(r"\[(?P<bracketed>[^\]]*)\](?::\d+)?|(?P<plain>[\d.]+):\d+")
 """Address with brackets or a port, as some proxies write it."""
 
@@ -42,6 +43,17 @@ _PORT = re.compile(r"\[(?P<bracketed>[^\]]*)\](?::\d+)?|(?P<plain>[\d.]+):\d+")
 def mark_authenticated(scope: Scope) -> None:
     """Note that a request has valid credentials: a token, or a callback's signature."""
     scope[_AUTHENTICATED] = True
+
+
+def mark_limited(scope: Scope, charge: Callable[[int], None]) -> None:
+    """Note how a request takes more tokens of its user."""
+    scope[_CHARGE] = charge
+
+
+def charge(scope: Scope, requests: int) -> None:
+    """Count a request for so many requests of its user more. It goes on; the user's next one waits for their tokens."""
+    if requests > 0 and _CHARGE in scope:
+        scope[_CHARGE](requests)
 
 
 class RateLimiter:
@@ -58,6 +70,11 @@ class RateLimiter:
         is_allowed = tokens >= 1
         self._store(key, (tokens - 1 if is_allowed else tokens, now))
         return 0 if is_allowed else self._wait_s(tokens)
+
+    def take(self, key: str, tokens: int) -> None:
+        """Take so many tokens; what the bucket does not have, it owes."""
+        held, now = self._tokens(key)
+        self._store(key, (held - tokens, now))
 
     def is_empty(self, key: str) -> bool:
         """Return whether a request of that key would have to wait; take nothing."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from mediaimport_webhook.access.rate_limit import charge
 from mediaimport_webhook.http import bodies, problems, schemas
 from mediaimport_webhook.imports.create import CreationOutcome, CreationResult, Imports
 from mediaimport_webhook.imports.manifest import requested_manifest
@@ -48,6 +49,7 @@ class ImportRoutes:
         """Create up to 100 imports for the caller: 200, with the answer to each in their order."""
         caller = await self.authenticator.caller(request)
         body = await bodies.read_model(request, schemas.ImportBatch)
+        charge(request.scope, len(body.imports) - 1)
         slots, allowance = asyncio.Semaphore(_CONCURRENCY), await self.quota.allowance(caller.user_id)
 
         async def answer(item: dict[str, Any]) -> schemas.BatchedImport:

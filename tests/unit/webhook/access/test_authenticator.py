@@ -10,6 +10,8 @@ from mediaimport_runtime.environment import BadSettingError
 from mediaimport_webhook.access.authenticator import TokensFile
 from mediaimport_webhook.access.rate_limit import RateLimiter
 
+from tests.support.webhook import BOB, ROOT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -140,6 +142,35 @@ def test_user_who_asks_too_often_is_told_when_to_come_back(start: Start) -> None
     assert (answers[2].headers["retry-after"], answers[2].headers["content-type"]) == ("1", "application/problem+json")
     assert webhook.sample("mediaimport_webhook_http_requests_rate_limited_total") == 1
     assert webhook.call("GET", "/api/v1/stats", token="bob-token-0123456789").status_code == 200
+
+
+def test_bulk_import_counts_each_url_and_its_users_next_request_waits(start: Start) -> None:
+    webhook = start(RATE_LIMIT_PER_SECOND="1")
+    path, one = "/api/v1/media/import-from-urls", {"url": "https://example.com/a.mp4"}
+    single = [webhook.call("POST", path, token=BOB, json={"imports": [one]}).status_code for _ in range(2)]
+    assert single == [200, 200]
+    answer = webhook.call("POST", path, json={"imports": [one] * 60})
+    assert [each["status"] for each in answer.json()["imports"]] == [202] * 60
+    refused = webhook.call("GET", "/api/v1/stats")
+    assert (refused.status_code, int(refused.headers["retry-after"]) > 2) == (429, True)
+    assert webhook.call("GET", "/api/v1/stats", token=ROOT).status_code == 200
+
+
+def test_bulk_import_that_is_refused_counts_once(start: Start) -> None:
+    webhook = start(RATE_LIMIT_PER_SECOND="1")
+    assert webhook.call("POST", "/api/v1/media/import-from-urls", json={"imports": [{}] * 101}).status_code == 422
+    assert webhook.call("GET", "/api/v1/stats").status_code == 200
+
+
+def test_what_a_bucket_owes_is_waited_for() -> None:
+    clock = Clock()
+    limiter = RateLimiter(5, monotonic=clock)
+    limiter.take("alice", 60)
+    assert limiter.retry_after_s("alice") == 11
+    clock.now = 10
+    assert limiter.retry_after_s("alice") == 1
+    clock.now = 11
+    assert limiter.retry_after_s("alice") == 0
 
 
 def test_looking_up_a_token_takes_no_longer_with_many_tokens(tmp_path: Path) -> None:
