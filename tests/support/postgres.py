@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LIMIT_S = 60
+_HALF_OPEN = "authentication_timeout=20s"
+"""A shutdown waits for connections that are half open, at most so long: less than the limit above."""
 _PASSWORD = "made-up"
 
 
@@ -58,7 +60,8 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")
+        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", _HALF_OPEN)
+        options = [each for setting in settings for each in ("-c", setting)]
         command = (self.programs / "postgres", "-D", self.data, "-p", str(self.port), *options)
         log = (self.data.parent / "log").open("ab")
         with log:
