@@ -61,8 +61,8 @@ class Postgres:
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", _HALF_OPEN)
-        options = [each for setting in settings for each in ("-c", setting)]
-        command = [self.programs / "postgres", "-D", self.data, "-p", str(self.port), *options]
+        options = (f"--{setting.replace('_', '-')}" for setting in settings)
+        command = [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         log = (self.data.parent / "log").open("ab")
         with log:
             self._server = subprocess.Popen(command, stdout=log, stderr=log, user=_account())
