@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_api.names import ANNOTATION_RECORDED
+from mediaimport_runtime.kubernetes.errors import InvalidError
 from mediaimport_webhook.catalogue.database import RecordedMarks, Recorder
 from mediaimport_webhook.catalogue.entry import entry_of
 from sqlalchemy import text
@@ -123,6 +124,26 @@ def test_run_that_ends_again_is_recorded_and_marked_again(catalogue_url: str) ->
         return marks
 
     assert run_in(catalogue_url, work) == [END, "2026-01-01T00:02:30Z"]
+
+
+def test_import_that_the_api_server_refuses_to_change_holds_up_no_other(catalogue_url: str) -> None:
+    class Refusing(FakeCluster):
+        async def patch_import(self, name: str, patch: dict[str, Any]) -> dict[str, Any] | None:
+            if name == "a":
+                raise InvalidError("spec.tags: it has an older shape")
+            return await super().patch_import(name, patch)
+
+    async def work(engine: AsyncEngine) -> list[object]:
+        scene = Scene(engine)
+        scene.cluster = Refusing()
+        scene.marks = RecordedMarks(engine, scene.cluster)
+        for name in ("a", "b"):
+            scene.recorder.note(entry_of(await scene.ends(READY, name=name)))
+        await scene.recorder.flush()
+        progressed = [await scene.marks.mark() for _ in range(2)]
+        return [progressed, scene.cluster.imports["b"]["metadata"]["annotations"][ANNOTATION_RECORDED], scene.mark]
+
+    assert run_in(catalogue_url, work) == [[True, False], END, None]
 
 
 def test_what_is_marked_unfinished_or_gone_waits_for_nothing(catalogue_url: str) -> None:

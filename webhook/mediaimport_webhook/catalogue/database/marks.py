@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.names import ANNOTATION_RECORDED
-from mediaimport_runtime.kubernetes.errors import KubernetesError
+from mediaimport_runtime.kubernetes.errors import KubernetesError, RefusedError
 from sqlalchemy import select, tuple_
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
@@ -95,11 +95,10 @@ class RecordedMarks:
         for entry in batch:
             if self._waiting.get(entry.resource_name) is not entry:
                 continue
-            if not _is_recorded(entry, rows.get(key_of(entry))):
-                self._waiting[entry.resource_name] = self._waiting.pop(entry.resource_name)
+            if not _is_recorded(entry, rows.get(key_of(entry))) or not await self._patched(entry):
+                if self._waiting.get(entry.resource_name) is entry:
+                    self._waiting[entry.resource_name] = self._waiting.pop(entry.resource_name)
                 continue
-            patch = {"metadata": {"annotations": {ANNOTATION_RECORDED: entry.completed_at}}}
-            await self._cluster.patch_import(entry.resource_name, patch)
             if self._waiting.get(entry.resource_name) is entry:
                 del self._waiting[entry.resource_name]
             progressed = True
@@ -107,6 +106,17 @@ class RecordedMarks:
         if not self._waiting:
             self._changed.clear()
         return progressed
+
+    async def _patched(self, entry: Entry) -> bool:
+        """Write the annotation, and return whether the API server took it. One that it refuses holds up no other."""
+        patch = {"metadata": {"annotations": {ANNOTATION_RECORDED: entry.completed_at}}}
+        try:
+            await self._cluster.patch_import(entry.resource_name, patch)
+        except RefusedError as error:
+            extra = {"import": entry.resource_name, "error": str(error)}
+            log.warning("the API server refuses to mark the import as recorded", extra=extra)
+            return False
+        return True
 
     async def _rows(self, entries: list[Entry]) -> dict[Key, Row[Any]]:
         columns = (*(_COLUMNS[name] for name in KEY), _COLUMNS.status, _COLUMNS.resource_uid, _COLUMNS.completed_at)
