@@ -35,6 +35,7 @@ ENABLED: Values = merged(
             "ingress": {"enabled": True, "host": "media.example.com"},
             "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]},
         },
+        "events": {"userEndpoints": {"enabled": True}},
         "monitoring": {each: {"enabled": True} for each in ("serviceMonitor", "rules", "dashboard")},
     },
 )
@@ -58,7 +59,10 @@ CHOSEN = merged(
 )
 """Values under which booleans and enums have an effect."""
 CONTRADICTING: dict[str, Values] = {
-    "webhook.enabled": {"webhook": {"ingress": {"enabled": False}, "httpRoute": {"enabled": False}}},
+    "webhook.enabled": {
+        "webhook": {"ingress": {"enabled": False}, "httpRoute": {"enabled": False}},
+        "events": {"userEndpoints": {"enabled": False}},
+    },
     "auth.mode": {"auth": {"oidc": {"issuer": "", "audience": ""}}},
     "monitoring.podMonitor.enabled": {"monitoring": {"serviceMonitor": {"enabled": False}}},
 }
