@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,13 @@ import pytest
 from dev.cluster.kubectl import KubeError
 from dev.postgresql import manifest as postgresql
 from tests.support.installation.helm import CHART, Installation, install, merged
-from tests.support.installation.world import World
 from tests.support.replicate.manifest import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.postgresql.manifest import Database
+    from tests.support.installation.world import World
 
 PAGE = CHART.parents[1] / "docs" / "catalogue.md"
 RELEASE = "catalogue"
@@ -55,8 +56,10 @@ class Release:
         """Refuse all connections."""
         self.database.psql("ALTER ROLE webhook NOLOGIN")
         self.database.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'webhook'")
-        yield
-        self.database.psql("ALTER ROLE webhook LOGIN")
+        try:
+            yield
+        finally:
+            self.database.psql("ALTER ROLE webhook LOGIN")
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +72,18 @@ def release(environment: dict[str, str], world: World) -> Iterator[Release]:
     database = postgresql.deploy(kube, image=environment["MEDIAIMPORT_POSTGRESQL_IMAGE"], namespace=database_namespace)
     database.admit(namespace)
     installation = Installation(kube, namespace, RELEASE)
-    chosen = merged(database.values, {"crds": {"enabled": False}})
+    # A rebuild reads the records of a whole bucket.
+    bucket = f"{RELEASE}-{secrets.token_hex(4)}"
+    world.store.create_bucket(Bucket=bucket)
+    chosen = merged(database.values, {"crds": {"enabled": False}, "s3": {"bucket": bucket}})
     install(installation, environment, replicate=StandIn("nowhere", "127.0.0.1"), values=chosen)
     with kube.forward(installation.webhook, 80, namespace=namespace) as url, httpx.Client(base_url=url) as webhook:
         webhook.headers["authorization"] = f"Bearer {installation.first_token()}"
-        own = World(installation, world.film, world.bucket, world.store, world.tls, world.replicate)
+        own = replace(world, installation=installation, bucket=bucket)
         yield Release(own, webhook, database)
+    for key in own.objects(""):
+        world.store.delete_object(Bucket=bucket, Key=key)
+    world.store.delete_bucket(Bucket=bucket)
     for each in (namespace, database_namespace):
         kube.kubectl("delete", "namespace", each, "--wait=false")
 
@@ -131,6 +140,44 @@ def test_database_that_is_away_holds_no_import_up(release: Release) -> None:
         assert (shown.status_code, shown.json()["status"]) == (HTTPStatus.OK, "ready")
         assert release.row(asset["id"]) == {}
     release.wait_for_row(asset["id"], "ready")
+
+
+def test_import_is_marked_as_recorded_once_its_row_is_written(release: Release) -> None:
+    world = release.world
+    with release.database_away():
+        name = world.create("marked", {"source": {"url": PICTURE}})
+        status = world.wait_for_phase(name, "Ready")["status"]
+        assert condition(status, "Recorded")["reason"] == "RecordingPending"
+    world.wait_until(
+        lambda: condition(world.get(name)["status"], "Recorded")["status"] == "True", "the condition Recorded"
+    )
+    assert release.row(status["asset"]["id"])["status"] == "ready"
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in status["conditions"] if each["type"] == kind)
+    return found
+
+
+def test_rows_that_are_lost_are_rebuilt_by_the_documented_commands(release: Release) -> None:
+    assets = [release.asset("lost") for _ in range(3)]
+    for each in assets:
+        release.world.kubectl("delete", "mi", each["resource"], "--wait")
+        release.wait_for_row(each["id"], "ready")
+    columns = "id, user_id, name, status, sha256, size_bytes, s3_key, thumbnail_s3_key, file_metadata"
+    before = release.database.rows(f"SELECT {columns} FROM media_assets WHERE name = 'lost.gif' ORDER BY id")  # noqa: S608 - our own columns
+    assert len(before) == len(assets)
+
+    release.database.psql("TRUNCATE media_assets")
+    section = PAGE.read_text().partition("\n## Rebuild from the store\n")[2]
+    (commands,) = re.findall(r"^```sh\n(kubectl create job.*?)^```", section, re.DOTALL | re.MULTILINE)
+    printed = ""
+    for command in commands.replace("cronjob/mediaimport-", f"cronjob/{RELEASE}-").splitlines():
+        printed = release.world.kubectl(*command.split()[1:])
+
+    assert "the catalogue equals the store" in printed
+    after = release.database.rows(f"SELECT {columns} FROM media_assets WHERE name = 'lost.gif' ORDER BY id")  # noqa: S608 - our own columns
+    assert after == before
 
 
 def test_migration_that_fails_leaves_the_former_release_serving(release: Release) -> None:
