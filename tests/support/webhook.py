@@ -30,7 +30,7 @@ from tests.support.openapi import breach
 from tests.support.webhook_cluster import FakeCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Awaitable, Coroutine, Mapping
 
     from mediaimport_webhook.store import Waiting
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 Make = Callable[..., dict[str, Any]]
 Start = Callable[..., "RunningWebhook"]
 Result = TypeVar("Result")
+_END_S = 60
 
 ASSET_ID = "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
 OWNER_KEY = "owner-key-0123456789-0123456789-0123456789"
@@ -292,11 +293,23 @@ class RunningWebhook:
         return [each["spec"] for each in self.cluster.imports.values()]
 
     def close(self) -> None:
-        self.run(self._life.__aexit__(None, None, None))
+        self.run(_ended(self._life.__aexit__(None, None, None)))
         self.run(self._database.__aexit__(None, None, None))
         self.run(self._client.aclose())
         if self._has_own_runner:
             self._runner.close()
+
+
+async def _ended(closing: Awaitable[object]) -> None:
+    """Wait for it; AssertionError with the stacks of the tasks if one of them does not end."""
+    ending = asyncio.ensure_future(closing)
+    await asyncio.wait({ending}, timeout=_END_S)
+    if not ending.done():
+        told = io.StringIO()
+        for each in asyncio.all_tasks():
+            each.print_stack(file=told)
+        raise AssertionError(f"the webhook did not end within {_END_S} s:\n{told.getvalue()}")
+    await ending
 
 
 def signed(body: bytes, *, secret: str = SECRET, sent: int | None = None) -> dict[str, str]:

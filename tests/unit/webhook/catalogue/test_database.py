@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database import DatabaseArchive, Recorder, opened
+from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.migration import migrate
 from mediaimport_webhook.catalogue.database.schema import METADATA
 from mediaimport_webhook.catalogue.entry import entry_of
@@ -26,7 +27,7 @@ from tests.support.webhook import ASSET_ID, BOB, ROOT, stored
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from tests.support.postgres import Postgres
     from tests.support.webhook import RunningWebhook, Start
@@ -123,6 +124,26 @@ def test_migrations_make_the_schema_and_running_them_twice_changes_nothing(catal
             )
 
     assert run_in(catalogue_url, work) == []
+
+
+def test_transaction_of_a_caller_that_is_cancelled_ends_and_gives_its_connection_back(catalogue_url: str) -> None:
+    async def scene(engine: AsyncEngine) -> tuple[list[str], int]:
+        begun, told = asyncio.Event(), []
+
+        async def work(connection: AsyncConnection) -> None:
+            begun.set()
+            await connection.execute(text("SELECT 1"))
+            await asyncio.sleep(0.1)
+            told.append("whole")
+
+        caller = asyncio.ensure_future(answered(engine, work))
+        await begun.wait()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        return told, engine.pool.checkedout()  # type: ignore[attr-defined]  # of the pools that these engines have
+
+    assert run_in(catalogue_url, scene) == (["whole"], 0)
 
 
 def test_asset_is_read_and_listed_as_before_when_its_resource_is_gone(start: Start, catalogue_url: str) -> None:

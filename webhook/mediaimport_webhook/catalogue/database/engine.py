@@ -50,8 +50,18 @@ async def answered(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaita
     """Return the work's result, of one transaction of bounded duration; DatabaseUnavailableError.
 
     A connection of the pool may be dead; to ask each before its use is a round trip more for every read. The work
-    runs again on a new connection instead: it must be one that may run twice.
+    runs again on a new connection instead: it must be one that may run twice. A caller that is cancelled waits for the
+    end of the transaction: drivers that are interrupted leave connections, and threads, of which nobody knows.
     """
+    task = asyncio.ensure_future(_answered(engine, work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+async def _answered(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             try:
