@@ -119,7 +119,7 @@ unit: unit-programs unit-importer  ## run the tests that need no cluster
 
 .PHONY: unit-programs
 unit-programs: tools
-	$(VENV)/bin/pytest -q tests/unit $(addprefix --ignore ,$(MEDIA_TESTS))
+	$(VENV)/bin/pytest -q --numprocesses=2 --dist=loadfile tests/unit $(addprefix --ignore ,$(MEDIA_TESTS))
 
 # They wait for stores and sources more than they compute: several processes share the files.
 MEDIA_TESTS := tests/unit/importer tests/unit/prober

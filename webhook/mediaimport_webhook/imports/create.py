@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _TOMBSTONE_TIMEOUT_S = 2.0
+_MAX_CREATIONS = 3
 _REQUESTED = ("userId", "type", "name", "tags", "metadata", "expected", "undescribed", "thumbnail")
 _DEFAULTS = {"undescribed": Undescribed.KEEP.value, "thumbnail": ThumbnailSpec().to_wire()}
 """Of fields that an earlier release did not send."""
@@ -71,13 +72,18 @@ class Imports:
         """
         if ask_store and await self._has_tombstone(manifest):
             return CreationResult(CreationOutcome.DELETED, message="it was deleted")
-        try:
-            resource = await self.cluster.create_import(manifest)
-        except AlreadyExistsError:
-            return await self._existing(manifest)
-        except InvalidError as error:
-            return CreationResult(CreationOutcome.REFUSED, message=error.message)
-        return CreationResult(CreationOutcome.CREATED, self.catalogue.insert(resource))
+        for _ in range(_MAX_CREATIONS):
+            try:
+                resource = await self.cluster.create_import(manifest)
+            except AlreadyExistsError:
+                # None: it was deleted meanwhile, so the name is free.
+                if (found := await self.cluster.get_import(manifest["metadata"]["name"])) is not None:
+                    return self._found(manifest, found)
+            except InvalidError as error:
+                return CreationResult(CreationOutcome.REFUSED, message=error.message)
+            else:
+                return CreationResult(CreationOutcome.CREATED, self.catalogue.insert(resource))
+        raise UnavailableError("the import was created and deleted again and again")
 
     async def existing(self, manifest: Resource) -> CreationResult | None:
         """Return what `create` would without creating anything, None if it would create the import; UnavailableError.
@@ -118,12 +124,6 @@ class Imports:
         except (StoreUnavailableError, TimeoutError):
             log.warning("the store does not say whether an asset was deleted", extra={"resource": name})
             return False
-
-    async def _existing(self, manifest: Resource) -> CreationResult:
-        existing = await self.cluster.get_import(manifest["metadata"]["name"])
-        if existing is None:
-            raise UnavailableError("the import was deleted during its creation")
-        return self._found(manifest, existing)
 
     def _found(self, manifest: Resource, existing: Resource) -> CreationResult:
         entry = entry_of(existing)

@@ -61,7 +61,7 @@ def test_missed_bar_ends_with_status_1_and_is_recorded(
 
 def test_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main("speed") == 2
-    assert "burst|catalogue|idle" in capsys.readouterr().err
+    assert "burst|catalogue|events" in capsys.readouterr().err
 
 
 def test_page_has_the_last_run_with_the_one_before_of_the_same_sizes() -> None:
