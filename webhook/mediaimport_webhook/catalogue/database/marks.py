@@ -21,7 +21,7 @@ from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import key_of
 from mediaimport_webhook.catalogue.database.rows import DELETED, row_of
-from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS
+from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -119,8 +119,8 @@ class RecordedMarks:
         return True
 
     async def _rows(self, entries: list[Entry]) -> dict[Key, Row[Any]]:
-        columns = (*(_COLUMNS[name] for name in KEY), _COLUMNS.status, _COLUMNS.resource_uid, _COLUMNS.completed_at)
-        wanted = tuple_(*(_COLUMNS[name] for name in KEY)).in_([key_of(each) for each in entries])
+        columns = (*KEY_COLUMNS, _COLUMNS.status, _COLUMNS.resource_uid, _COLUMNS.completed_at)
+        wanted = tuple_(*KEY_COLUMNS).in_([key_of(each) for each in entries])
 
         async def work(connection: AsyncConnection) -> list[Row[Any]]:
             return list((await connection.execute(select(*columns).where(wanted))).all())

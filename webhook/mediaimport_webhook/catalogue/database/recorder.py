@@ -19,7 +19,7 @@ from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import Change, Pending
 from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, row_of
-from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS, is_row
+from mediaimport_webhook.catalogue.database.schema import KEY, KEY_COLUMNS, MEDIA_ASSETS, is_row
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -113,7 +113,7 @@ class Recorder:
     async def sweep(self, catalogue: Catalogue) -> int:
         """Remove rows of unfinished imports that the cache lacks; return their number. DatabaseUnavailableError."""
         seen = catalogue.seen_version
-        statement = select(*(_COLUMNS[name] for name in KEY), _COLUMNS.resource_version).where(
+        statement = select(*KEY_COLUMNS, _COLUMNS.resource_version).where(
             _COLUMNS.status == "uploading", _COLUMNS.resource_version <= seen
         )
 

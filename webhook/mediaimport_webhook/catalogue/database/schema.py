@@ -127,6 +127,10 @@ Index(
 ).ddl_if(dialect="postgresql")
 
 
+KEY_COLUMNS = tuple(MEDIA_ASSETS.c[name] for name in KEY)
+"""In the order of the key, for pages and for what finds many rows by theirs."""
+
+
 def is_row(*, user_id: str, asset_id: str, resource_name: str) -> ColumnElement[bool]:
     """Return the condition that a row has that primary key."""
     columns = MEDIA_ASSETS.c

@@ -17,7 +17,7 @@ from sqlalchemy import select, tuple_, update
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.rows import DELETED_VALUES
-from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS, WITH_RESOURCE, is_row
+from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS, WITH_RESOURCE, is_row
 from mediaimport_webhook.catalogue.stored import LAST_VERSION
 from mediaimport_webhook.store import StoreUnavailableError
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _COLUMNS = MEDIA_ASSETS.c
-_KEY_COLUMNS = tuple(_COLUMNS[name] for name in KEY)
 _PAGE = 500
 _CONCURRENCY = 4
 """Users read sidecars meanwhile."""
@@ -76,9 +75,9 @@ class UnseenEnds:
     async def _rows(self, seen: int, after: Sequence[Any]) -> Sequence[Row[Any]]:
         """Return a page of the rows whose resource nobody saw go, and that are no newer than the cache."""
         statement = (
-            select(*_KEY_COLUMNS, _COLUMNS.resource_version)
-            .where(WITH_RESOURCE, _COLUMNS.resource_version <= seen, tuple_(*_KEY_COLUMNS) > tuple_(*after))
-            .order_by(*_KEY_COLUMNS)
+            select(*KEY_COLUMNS, _COLUMNS.resource_version)
+            .where(WITH_RESOURCE, _COLUMNS.resource_version <= seen, tuple_(*KEY_COLUMNS) > tuple_(*after))
+            .order_by(*KEY_COLUMNS)
             .limit(self._page)
         )
 

@@ -18,7 +18,7 @@ from mediaimport_webhook.catalogue.database.comparison import differing
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import key_of
 from mediaimport_webhook.catalogue.database.rows import row_of
-from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS
+from mediaimport_webhook.catalogue.database.schema import KEY, KEY_COLUMNS, MEDIA_ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _COLUMNS = MEDIA_ASSETS.c
-_KEY_COLUMNS = tuple(_COLUMNS[name] for name in KEY)
 _PAGE = 1000
 _MAX_SUSPECTS = 10_000
 
@@ -124,7 +123,7 @@ class Verification:
             log.error("row and record differ", extra={"key": keys.sidecar, "kind": kind, "columns": columns})
 
     async def _rows_of(self, entries: Sequence[Entry]) -> dict[Key, Mapping[str, Any]]:
-        wanted = tuple_(*_KEY_COLUMNS).in_([key_of(each) for each in entries])
+        wanted = tuple_(*KEY_COLUMNS).in_([key_of(each) for each in entries])
         rows = await self._rows(select(MEDIA_ASSETS).where(wanted))
         return {(each["user_id"], each["id"], each["resource_name"]): each for each in rows}
 
@@ -132,8 +131,8 @@ class Verification:
         """Yield the keys of all rows that say that something is stored, a page at a time."""
         after: Sequence[Any] = ("", "", "")
         while True:
-            is_later = tuple_(*_KEY_COLUMNS) > tuple_(*after)
-            page = select(*_KEY_COLUMNS).where(is_later, _COLUMNS.status == "ready").order_by(*_KEY_COLUMNS)
+            is_later = tuple_(*KEY_COLUMNS) > tuple_(*after)
+            page = select(*KEY_COLUMNS).where(is_later, _COLUMNS.status == "ready").order_by(*KEY_COLUMNS)
             rows = await self._rows(page.limit(_PAGE))
             for each in rows:
                 yield each
