@@ -20,10 +20,14 @@ def loopback_webhook(folder: Path, variables: Mapping[str, str] | None = None) -
     """Run it with the models of `MODELS`, and the variables besides."""
     models = folder / "models.json"
     models.write_text(json.dumps(MODELS))
+    keys = folder / "endpoint-keys"
+    keys.mkdir(exist_ok=True)
+    (keys / "current").write_text("k" * 32)
     own = {
         "REPLICATE_MODELS_FILE": str(models),
         "OWNER_TOKEN_KEYS": OWNER_KEY,
         "PUBLIC_BASE_URL": "https://media.test",
+        "USER_ENDPOINTS_KEYS_DIRECTORY": str(keys),
     }
     with (
         Surroundings(folder).running() as around,

@@ -1,4 +1,4 @@
-"""Client of MediaImport's API: import, generate, wait, list, follow events, verify webhooks; typed, sync and async."""
+"""Client of MediaImport's API: import, generate, wait, list, follow events, webhooks; typed, sync and async."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from mediaimport_client.errors import (
     WebhookVerificationError,
 )
 from mediaimport_client.stream import AssetChanged, AssetGone, Reset, StreamEvent
-from mediaimport_client.webhook import AssetWebhookEvent, PredictionWebhookEvent, WebhookEvent, verify_webhook
+from mediaimport_client.verification import (
+    AssetWebhookEvent,
+    PredictionWebhookEvent,
+    TestWebhookEvent,
+    WebhookEvent,
+    verify_webhook,
+)
+from mediaimport_client.webhooks import AsyncWebhooks, Webhooks
 
 __all__ = [
     "AssetChanged",
@@ -21,6 +28,7 @@ __all__ = [
     "AssetGone",
     "AssetWebhookEvent",
     "AsyncMediaImport",
+    "AsyncWebhooks",
     "GenerationFailedError",
     "MediaImport",
     "MediaImportError",
@@ -28,8 +36,10 @@ __all__ = [
     "ProblemError",
     "Reset",
     "StreamEvent",
+    "TestWebhookEvent",
     "WaitTimeoutError",
     "WebhookEvent",
     "WebhookVerificationError",
+    "Webhooks",
     "verify_webhook",
 ]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 import httpx
 
 from mediaimport_client import calls
 from mediaimport_client.errors import ProblemError
-from mediaimport_client.stream import StreamEvent, StreamParser
+from mediaimport_client.stream import AssetChanged, StreamEvent, StreamParser
+from mediaimport_client.webhooks import AsyncWebhooks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from mediaimport_client import types
     from mediaimport_client.calls import Call
@@ -35,6 +36,7 @@ class AsyncMediaImport:
         """
         self._url, self._token, self._retries = url, token, retries
         self._http = http or httpx.AsyncClient()
+        self.webhooks = AsyncWebhooks(self._send)
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,10 +115,13 @@ class AsyncMediaImport:
             pause_s = min(1.5 * pause_s, calls.LONGEST_POLL_S)
         return job
 
-    async def get(self, asset_id: str, *, download: bool = False) -> types.Asset:
-        """Return an asset as it is now. With `download`, its URL makes a browser save the file."""
+    async def get(self, asset_id: str, *, download: bool = False, user: str | None = None) -> types.Asset:
+        """Return an asset as it is now; for an admin, one of that user.
+
+        With `download`, its URL makes a browser save the file.
+        """
         query = {"download": download or None}
-        return cast("types.Asset", await self._json(calls.Call("GET", calls.media(asset_id), query)))
+        return cast("types.Asset", await self._json(calls.Call("GET", calls.media(asset_id, user), query)))
 
     async def wait(
         self,
@@ -151,12 +156,19 @@ class AsyncMediaImport:
             if cursor is None:
                 return
 
-    async def edit(self, asset_id: str, **changes: Any) -> types.Asset:  # noqa: ANN401 - see AssetChanges
+    async def edit(
+        self,
+        asset_id: str,
+        *,
+        user: str | None = None,
+        **changes: Any,  # noqa: ANN401 - see AssetChanges
+    ) -> types.Asset:
         """Change `name`, `tags` or `metadata` of a stored asset, and return it; a field that is left out stays.
 
-        `metadata` is merged: a field of None is removed. Of two edits of one field the last one stays.
+        `metadata` is merged: a field of None is removed. Of two edits of one field the last one stays. An admin may
+        edit an asset of that user.
         """
-        call = calls.Call("PATCH", calls.media(asset_id), body=changes)
+        call = calls.Call("PATCH", calls.media(asset_id, user), body=changes)
         return cast("types.Asset", await self._json(call))
 
     async def retry(self, asset_id: str) -> types.AcceptedImport:
@@ -164,29 +176,49 @@ class AsyncMediaImport:
         call = calls.Call("POST", f"{calls.media(asset_id)}/retry", repeatable=False)
         return cast("types.AcceptedImport", await self._json(call))
 
-    async def delete(self, asset_id: str) -> None:
-        """Delete an asset and its stored files."""
-        await self._send(calls.Call("DELETE", calls.media(asset_id)))
+    async def delete(self, asset_id: str, *, user: str | None = None) -> None:
+        """Delete an asset and its stored files; for an admin, one of that user."""
+        await self._send(calls.Call("DELETE", calls.media(asset_id, user)))
 
     async def stats(self) -> types.Stats:
         """Return counts, bytes and the newest failures."""
         return cast("types.Stats", await self._json(calls.Call("GET", "/api/v1/stats")))
 
+    async def operations(self) -> types.Operations:
+        """Return imports under way by phase, failed ones by reason, sources that end next; an admin gets all."""
+        return cast("types.Operations", await self._json(calls.Call("GET", "/api/v1/operations")))
+
     async def usage(self, *, user: str | None = None) -> types.Usage:
         """Return stored assets and bytes by month, and what is there twice; for an admin of all, or of that user."""
         return cast("types.Usage", await self._json(calls.Call("GET", "/api/v1/usage", {"user": user})))
 
-    async def events(self, *, last_event_id: str | None = None) -> AsyncIterator[StreamEvent]:
+    def events(self, *, last_event_id: str | None = None) -> AsyncGenerator[StreamEvent]:
         """Yield each asset whenever it changes, over reconnections; ProblemError if the server refuses.
 
         The first event is Reset: list the assets then, and apply what comes. With the `last_event_id` of an earlier
         stream, what was missed comes instead.
         """
+        return self._stream(calls.ALL_EVENTS, last_event_id)
+
+    async def follow(self, asset_id: str) -> AsyncGenerator[types.Asset]:
+        """Yield one asset as it is now and at each change, over reconnections, until it is stored, failed or deleted.
+
+        ProblemError if the server refuses.
+        """
+        async with aclosing(self._stream(f"{calls.media(asset_id)}/events", None)) as events:
+            async for event in events:
+                if not isinstance(event, AssetChanged):
+                    return
+                yield event.asset
+                if event.asset["status"] != "uploading":
+                    return
+
+    async def _stream(self, path: str, last_event_id: str | None) -> AsyncGenerator[StreamEvent]:
         retry_s = StreamParser().retry_s
         while True:
             error: Exception | None = None
             try:
-                async with self._opened(calls.follow(last_event_id)) as response:
+                async with self._opened(calls.follow(path, last_event_id)) as response:
                     parser = StreamParser(retry_s)
                     async for piece in response.aiter_bytes():
                         for event in parser.feed(piece):

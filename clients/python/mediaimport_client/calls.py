@@ -55,9 +55,10 @@ def _text(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def media(asset_id: str) -> str:
-    """Return the path of an asset."""
-    return f"/api/v1/media/{quote(asset_id, safe='')}"
+def media(asset_id: str, user: str | None = None) -> str:
+    """Return the path of an asset: the caller's, or for an admin that user's."""
+    owner = "" if user is None else f"users/{quote(user, safe='')}/"
+    return f"/api/v1/{owner}media/{quote(asset_id, safe='')}"
 
 
 def _keyed(path: str, body: object, key: str | None) -> Call:
@@ -116,10 +117,14 @@ def page(filters: Mapping[str, object], cursor: str | None) -> Call:
     return Call("GET", "/api/v1/media/", query={**given, "cursor": cursor})
 
 
-def follow(last_event_id: str | None) -> Call:
-    """Return a connection to the stream of all assets."""
+ALL_EVENTS = "/api/v1/events"
+"""The path of the stream of all assets; that of one asset is below `media`."""
+
+
+def follow(path: str, last_event_id: str | None) -> Call:
+    """Return a connection to a stream of events."""
     seen = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
-    return Call("GET", "/api/v1/events", headers={"Accept": "text/event-stream", **seen})
+    return Call("GET", path, headers={"Accept": "text/event-stream", **seen})
 
 
 def problem_of(response: httpx.Response) -> ProblemError:

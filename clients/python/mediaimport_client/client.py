@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 import httpx
 
 from mediaimport_client import calls
 from mediaimport_client.errors import ProblemError
-from mediaimport_client.stream import StreamEvent, StreamParser
+from mediaimport_client.stream import AssetChanged, StreamEvent, StreamParser
+from mediaimport_client.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from mediaimport_client import types
     from mediaimport_client.calls import Call
@@ -32,6 +33,7 @@ class MediaImport:
         """
         self._url, self._token, self._retries = url, token, retries
         self._http = http or httpx.Client()
+        self.webhooks = Webhooks(self._send)
 
     def __enter__(self) -> Self:
         return self
@@ -110,10 +112,13 @@ class MediaImport:
             pause_s = min(1.5 * pause_s, calls.LONGEST_POLL_S)
         return job
 
-    def get(self, asset_id: str, *, download: bool = False) -> types.Asset:
-        """Return an asset as it is now. With `download`, its URL makes a browser save the file."""
+    def get(self, asset_id: str, *, download: bool = False, user: str | None = None) -> types.Asset:
+        """Return an asset as it is now; for an admin, one of that user.
+
+        With `download`, its URL makes a browser save the file.
+        """
         query = {"download": download or None}
-        return cast("types.Asset", self._json(calls.Call("GET", calls.media(asset_id), query)))
+        return cast("types.Asset", self._json(calls.Call("GET", calls.media(asset_id, user), query)))
 
     def wait(
         self,
@@ -147,12 +152,19 @@ class MediaImport:
             if cursor is None:
                 return
 
-    def edit(self, asset_id: str, **changes: Any) -> types.Asset:  # noqa: ANN401 - see AssetChanges
+    def edit(
+        self,
+        asset_id: str,
+        *,
+        user: str | None = None,
+        **changes: Any,  # noqa: ANN401 - see AssetChanges
+    ) -> types.Asset:
         """Change `name`, `tags` or `metadata` of a stored asset, and return it; a field that is left out stays.
 
-        `metadata` is merged: a field of None is removed. Of two edits of one field the last one stays.
+        `metadata` is merged: a field of None is removed. Of two edits of one field the last one stays. An admin may
+        edit an asset of that user.
         """
-        call = calls.Call("PATCH", calls.media(asset_id), body=changes)
+        call = calls.Call("PATCH", calls.media(asset_id, user), body=changes)
         return cast("types.Asset", self._json(call))
 
     def retry(self, asset_id: str) -> types.AcceptedImport:
@@ -160,13 +172,17 @@ class MediaImport:
         call = calls.Call("POST", f"{calls.media(asset_id)}/retry", repeatable=False)
         return cast("types.AcceptedImport", self._json(call))
 
-    def delete(self, asset_id: str) -> None:
-        """Delete an asset and its stored files."""
-        self._send(calls.Call("DELETE", calls.media(asset_id)))
+    def delete(self, asset_id: str, *, user: str | None = None) -> None:
+        """Delete an asset and its stored files; for an admin, one of that user."""
+        self._send(calls.Call("DELETE", calls.media(asset_id, user)))
 
     def stats(self) -> types.Stats:
         """Return counts, bytes and the newest failures."""
         return cast("types.Stats", self._json(calls.Call("GET", "/api/v1/stats")))
+
+    def operations(self) -> types.Operations:
+        """Return imports under way by phase, failed ones by reason, sources that end next; an admin gets all."""
+        return cast("types.Operations", self._json(calls.Call("GET", "/api/v1/operations")))
 
     def usage(self, *, user: str | None = None) -> types.Usage:
         """Return stored assets and bytes by month, and what is there twice; for an admin of all, or of that user."""
@@ -178,11 +194,27 @@ class MediaImport:
         The first event is Reset: list the assets then, and apply what comes. With the `last_event_id` of an earlier
         stream, what was missed comes instead.
         """
+        return self._stream(calls.ALL_EVENTS, last_event_id)
+
+    def follow(self, asset_id: str) -> Iterator[types.Asset]:
+        """Yield one asset as it is now and at each change, over reconnections, until it is stored, failed or deleted.
+
+        ProblemError if the server refuses.
+        """
+        with closing(self._stream(f"{calls.media(asset_id)}/events", None)) as events:
+            for event in events:
+                if not isinstance(event, AssetChanged):
+                    return
+                yield event.asset
+                if event.asset["status"] != "uploading":
+                    return
+
+    def _stream(self, path: str, last_event_id: str | None) -> Generator[StreamEvent]:
         retry_s = StreamParser().retry_s
         while True:
             error: Exception | None = None
             try:
-                with self._opened(calls.follow(last_event_id)) as response:
+                with self._opened(calls.follow(path, last_event_id)) as response:
                     parser = StreamParser(retry_s)
                     for piece in response.iter_bytes():
                         for event in parser.feed(piece):

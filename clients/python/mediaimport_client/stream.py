@@ -1,4 +1,4 @@
-"""Server-Sent Events of all assets: what they say, and their format.
+"""Server-Sent Events of one asset or of all: what they say, and their format.
 
 The format: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
@@ -86,6 +86,7 @@ def _event(fields: dict[str, str]) -> StreamEvent | None:
         case "asset":
             return AssetChanged(content, last_event_id)
         case "gone":
-            return AssetGone(content["id"], last_event_id)
+            # The stream of one asset does not repeat the id.
+            return AssetGone(content.get("id", ""), last_event_id)
         case _:
             return None

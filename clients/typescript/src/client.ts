@@ -4,6 +4,7 @@ import { AssetFailedError, GenerationFailedError, TimeoutError } from "./errors.
 import { follow, type StreamEvent } from "./stream.js";
 import { problemOf, sleep, Transport } from "./transport.js";
 import type * as types from "./types.js";
+import { Webhooks, type OfUser } from "./webhooks.js";
 
 /** Seconds for which one request waits for an import's end or progress. */
 const WAIT_S = 30;
@@ -59,12 +60,15 @@ export interface ListFilters {
 
 /** One installation of MediaImport, as one user. */
 export class MediaImport {
+  /** The user's webhooks: endpoints that get a signed message at each event. */
+  readonly webhooks: Webhooks;
   private readonly transport: Transport;
   private readonly fetch: typeof fetch;
 
   constructor({ url, token, retries = 3, fetch = (...request) => globalThis.fetch(...request) }: Options) {
     this.fetch = fetch;
     this.transport = new Transport({ url, token, retries, fetch });
+    this.webhooks = new Webhooks(this.transport);
   }
 
   /** Import a URL. The answer comes at once; `wait` for the asset. A lost answer is asked for again, and makes no second import. */
@@ -123,8 +127,8 @@ export class MediaImport {
   }
 
   /** Return an asset as it is now. With `download`, its URL makes a browser save the file. */
-  get(id: string, { download }: { download?: boolean } = {}): Promise<types.Asset> {
-    return this.transport.json(media(id), { query: { download } });
+  get(id: string, { download, user }: { download?: boolean } & OfUser = {}): Promise<types.Asset> {
+    return this.transport.json(media(id, user), { query: { download } });
   }
 
   /** Return an asset once it is stored; AssetFailedError, TimeoutError. `onProgress` sees each state before. */
@@ -168,8 +172,8 @@ export class MediaImport {
    * Change name, tags or metadata of a stored asset, and return it; a field that is left out stays. Metadata is merged: a field that
    * is null is removed. Of two edits of one field the last one stays.
    */
-  edit(id: string, changes: types.AssetChanges): Promise<types.Asset> {
-    return this.transport.json(media(id), { method: "PATCH", body: changes });
+  edit(id: string, changes: types.AssetChanges, { user }: OfUser = {}): Promise<types.Asset> {
+    return this.transport.json(media(id, user), { method: "PATCH", body: changes });
   }
 
   /** Run the import of an asset again that has ended. */
@@ -178,8 +182,8 @@ export class MediaImport {
   }
 
   /** Delete an asset and its stored files. */
-  async delete(id: string): Promise<void> {
-    await this.transport.send(media(id), { method: "DELETE" });
+  async delete(id: string, { user }: OfUser = {}): Promise<void> {
+    await this.transport.send(media(id, user), { method: "DELETE" });
   }
 
   /** Delete all assets of a prediction, for an admin of any user; return the answer to each. */
@@ -199,8 +203,13 @@ export class MediaImport {
     return this.transport.json("/api/v1/stats");
   }
 
+  /** Return imports under way by phase, failed ones by reason, sources that end next; an admin gets all. */
+  operations(): Promise<types.Operations> {
+    return this.transport.json("/api/v1/operations");
+  }
+
   /** Return stored assets and bytes by month, and what is there twice; for an admin of all, or of that user. */
-  usage({ user }: { user?: string } = {}): Promise<types.Usage> {
+  usage({ user }: OfUser = {}): Promise<types.Usage> {
     return this.transport.json("/api/v1/usage", { query: { user } });
   }
 
@@ -212,12 +221,26 @@ export class MediaImport {
     return follow(this.transport, "/api/v1/events", options);
   }
 
+  /**
+   * Yield one asset as it is now and at each change, over reconnections, until it is stored, failed or deleted, or the signal is
+   * aborted.
+   */
+  async *follow(id: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<types.Asset, void, undefined> {
+    for await (const event of follow(this.transport, `${media(id)}/events`, { signal })) {
+      if (event.type !== "asset") return;
+      yield event.asset;
+      if (event.asset.status !== "uploading") return;
+    }
+  }
+
   private keyed<Answer>(path: string, body: unknown, key: string, signal: AbortSignal | undefined): Promise<Answer> {
     const headers = { "Idempotency-Key": key };
     return this.transport.json(path, { method: "POST", body, headers, signal, repeatable: true });
   }
 }
 
-function media(id: string): string {
-  return `/api/v1/media/${encodeURIComponent(id)}`;
+/** Return the path of an asset: the caller's, or for an admin that user's. */
+function media(id: string, user?: string): string {
+  const owner = user === undefined ? "" : `users/${encodeURIComponent(user)}/`;
+  return `/api/v1/${owner}media/${encodeURIComponent(id)}`;
 }

@@ -1,11 +1,11 @@
-// Server-Sent Events, read from `fetch`: EventSource cannot send a token.
+// Server-Sent Events of one asset or of all, read from `fetch`: EventSource cannot send a token.
 // Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
 import { ProblemError } from "./errors.js";
 import { isTransient, sleep, type Transport } from "./transport.js";
 import type { Asset } from "./types.js";
 
-/** What the stream of all assets tells. `lastEventId` is undefined where others of the same moment follow. */
+/** What a stream tells. `lastEventId` is undefined where others of the same moment follow. */
 export type StreamEvent = { lastEventId: string | undefined } & (
   | { type: "reset" }
   | { type: "asset"; asset: Asset }
@@ -120,7 +120,8 @@ function read({ event, id, data }: Message): StreamEvent | undefined {
     case "asset":
       return { type: "asset", asset: JSON.parse(data) as Asset, lastEventId: id };
     case "gone":
-      return { type: "gone", id: (JSON.parse(data) as { id: string }).id, lastEventId: id };
+      // The stream of one asset does not repeat the id.
+      return { type: "gone", id: (JSON.parse(data) as { id?: string }).id ?? "", lastEventId: id };
     default:
       // Of a later version.
       return undefined;

@@ -9,6 +9,7 @@ import { AssetFailedError, MediaImport, ProblemError, TimeoutError, type Asset, 
 const url = process.env["MEDIAIMPORT_URL"] ?? "";
 const token = process.env["MEDIAIMPORT_TOKEN"] ?? "";
 const client = new MediaImport({ url: `${url}/`, token: async () => token });
+const admin = new MediaImport({ url, token: process.env["MEDIAIMPORT_ADMIN_TOKEN"] ?? "" });
 
 /** Import until one ends as wanted: the name decides. */
 async function imported(status: "ready" | "failed"): Promise<Asset> {
@@ -64,6 +65,23 @@ test("a failed import rejects with its reason", async () => {
   await assert.rejects(client.wait(asset.id), (error) => error instanceof AssetFailedError && error.message.includes("The source is gone"));
 });
 
+test("an admin reads, edits and deletes the asset of a user", async () => {
+  const { id } = await imported("ready");
+  const user = "default";
+  assert.equal((await admin.get(id, { user })).id, id);
+  assert.equal((await admin.edit(id, { name: "cut.mp4" }, { user })).name, "cut.mp4");
+  await assert.rejects(admin.get(id, { user: "nobody" }), (error) => error instanceof ProblemError && error.slug === "not-found");
+  await admin.delete(id, { user });
+  await assert.rejects(client.get(id), (error) => error instanceof ProblemError && error.slug === "deleted");
+});
+
+test("operations have the phases and failures of the caller's imports", async () => {
+  await imported("failed");
+  const { namespace, failed } = await client.operations();
+  assert.equal(namespace, null);
+  assert.deepEqual(new Set(failed.map((each) => each.newest.user)), new Set(["default"]));
+});
+
 test("one key makes one import", async () => {
   const requests = [1, 2].map(() => client.import({ url: "https://example.com/once.mp4" }, { idempotencyKey: "only-once" }));
   const [first, second] = await Promise.all(requests);
@@ -114,6 +132,33 @@ test("the stream tells of an import and of its deletion", async () => {
     if (event.type === "asset" && event.asset.id === next) break;
   }
   stop.abort();
+});
+
+test("an import is followed to its end", async () => {
+  const { asset_id } = await client.import({ url: "https://example.com/followed.mp4" });
+  const states: Asset[] = [];
+  for await (const state of client.follow(asset_id)) states.push(state);
+  assert.deepEqual(new Set(states.map((each) => each.id)), new Set([asset_id]));
+  assert.notEqual(states.pop()?.status, "uploading");
+  assert.ok(states.every((each) => each.status === "uploading"));
+});
+
+test("an asset is followed over a broken connection until it is deleted", async () => {
+  const seen: unknown[] = [];
+  const states: string[] = [];
+  await serve(
+    (request, response) => {
+      seen.push(`${request.url} ${request.headers["last-event-id"] ?? "-"}`);
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      const gone = "event: gone\ndata: {}\n\n";
+      response.end(seen.length === 1 ? 'retry: 1\n\nid: 5\nevent: asset\ndata: {"status": "uploading"}\n\n' : gone);
+    },
+    async (flaky) => {
+      for await (const { status } of flaky.follow("a/b")) states.push(status);
+    },
+  );
+  assert.deepEqual(states, ["uploading"]);
+  assert.deepEqual(seen, ["/prefix/api/v1/media/a%2Fb/events -", "/prefix/api/v1/media/a%2Fb/events 5"]);
 });
 
 test("a stream that is aborted ends at once", async () => {

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import event_receivers
 from tests.support.loopback_webhook import loopback_webhook
-from tests.support.webhook_process import TOKEN
+from tests.support.webhook_process import ADMIN_TOKEN, TOKEN
 
 if TYPE_CHECKING:
     from tests.support.installation.world import World
@@ -67,7 +67,8 @@ def test_types_are_those_of_the_document(compiled: Path, tmp_path: Path) -> None
 def test_client_passes_its_tests_against_a_webhook(compiled: Path, tmp_path: Path) -> None:
     assert compiled.exists()
     with loopback_webhook(tmp_path) as webhook:
-        printed = run("npm", "test", variables={"MEDIAIMPORT_URL": webhook.url, "MEDIAIMPORT_TOKEN": TOKEN})
+        tokens = {"MEDIAIMPORT_TOKEN": TOKEN, "MEDIAIMPORT_ADMIN_TOKEN": ADMIN_TOKEN}
+        printed = run("npm", "test", variables={"MEDIAIMPORT_URL": webhook.url, **tokens})
     assert "# fail 0" in printed
 
 

@@ -2,115 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import inspect
 import io
 import itertools
 import json
-import time
-from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import standardwebhooks
 from mediaimport_client import (
     AssetChanged,
     AssetFailedError,
     AssetGone,
     AsyncMediaImport,
+    AsyncWebhooks,
     MediaImport,
     ProblemError,
     Reset,
     WaitTimeoutError,
-    WebhookVerificationError,
-    verify_webhook,
+    Webhooks,
 )
 from mediaimport_client.stream import StreamParser
 
-from tests.support.loopback_webhook import loopback_webhook
-from tests.support.webhook_process import TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mediaimport_client.types import Asset
+from tests.support.client_driver import FILM, Driver, Ill
+from tests.support.webhook_process import ADMIN_TOKEN, TOKEN
 
 ROOT = Path(__file__).parents[3]
-FILM = "https://example.com/film.mp4"
-KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-OTHER_KEY = "whsec_" + base64.b64encode(b"another key, of 32 bytes in all.").decode()
-
-
-class Driver:
-    """Calls either client from a synchronous test."""
-
-    def __init__(self, kind: type[MediaImport | AsyncMediaImport]) -> None:
-        self._kind = kind
-        self._runner = asyncio.Runner()
-        self._open: list[AsyncGenerator[Any, None]] = []
-        self.client: Any = None
-
-    def open(
-        self, url: str, token: str | Callable[[], str] = TOKEN, answer: Callable[[httpx.Request], Any] | None = None
-    ) -> Driver:
-        transport = None if answer is None else httpx.MockTransport(answer)
-        http = httpx.Client if self._kind is MediaImport else httpx.AsyncClient
-        self.client = self._kind(url, token, retries=2, http=http(transport=transport))  # type: ignore[arg-type]
-        return self
-
-    def __call__(self, name: str, /, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - either client's
-        result = getattr(self.client, name)(*arguments, **options)
-        return self._runner.run(result) if inspect.iscoroutine(result) else result
-
-    def iterate(self, name: str, **options: Any) -> Iterator[Any]:  # noqa: ANN401 - either client's
-        items = getattr(self.client, name)(**options)
-        if not isinstance(items, AsyncGenerator):
-            yield from items
-            return
-        self._open.append(items)
-        while True:
-            try:
-                yield self._runner.run(anext(items))
-            except StopAsyncIteration:
-                return
-
-    def close(self) -> None:
-        if isinstance(self.client, MediaImport):
-            self.client.close()
-        elif self.client is not None:
-            for each in self._open:
-                self._runner.run(each.aclose())
-            self._runner.run(self.client.aclose())
-        self._runner.close()
-
-    def imported(self, status: str) -> Asset:
-        """Return an asset that ended so: the stand-in for the operator lets one of four fail."""
-        while True:
-            accepted = self("import_url", FILM, name="film.mp4")
-            asset: Asset
-            try:
-                asset = self("wait", accepted["asset_id"], timeout_s=60)
-            except AssetFailedError as error:
-                asset = error.asset
-            if asset["status"] == status:
-                return asset
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with loopback_webhook(tmp_path_factory.mktemp("webhook")) as webhook:
-        yield webhook.url
-
-
-@pytest.fixture(params=[MediaImport, AsyncMediaImport])
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    made = Driver(request.param)
-    yield made
-    made.close()
 
 
 def test_import_is_waited_for_shown_listed_run_again_and_deleted(driver: Driver, url: str) -> None:
@@ -138,6 +56,27 @@ def test_import_is_waited_for_shown_listed_run_again_and_deleted(driver: Driver,
     usage = driver("usage", user="somebody-else")
     assert usage["user"] != "somebody-else"
     assert usage["total"]["bytes"] >= usage["duplicates"]["bytes"]
+
+
+def test_admin_reads_edits_and_deletes_the_asset_of_a_user(driver: Driver, url: str) -> None:
+    asset = driver.open(url).imported("ready")
+    with closing(Driver(driver.kind)) as admin:
+        assert admin.open(url, ADMIN_TOKEN)("get", asset["id"], user="default")["id"] == asset["id"]
+        assert admin("edit", asset["id"], user="default", name="cut.mp4")["name"] == "cut.mp4"
+        with pytest.raises(ProblemError) as elsewhere:
+            admin("get", asset["id"], user="nobody")
+        admin("delete", asset["id"], user="default")
+    assert elsewhere.value.slug == "not-found"
+    with pytest.raises(ProblemError) as gone:
+        driver("get", asset["id"])
+    assert gone.value.slug == "deleted"
+
+
+def test_operations_have_the_phases_and_failures_of_the_callers_imports(driver: Driver, url: str) -> None:
+    driver.open(url).imported("failed")
+    shown = driver("operations")
+    assert shown["namespace"] is None
+    assert {each["newest"]["user"] for each in shown["failed"]} == {"default"}
 
 
 def test_failed_import_raises_its_reason(driver: Driver, url: str) -> None:
@@ -186,25 +125,19 @@ def test_stream_tells_of_an_import_of_its_deletion_and_of_what_was_missed(driver
     assert [each for each in seen if isinstance(each, Reset)] == []
 
 
+def test_import_is_followed_to_its_end(driver: Driver, url: str) -> None:
+    accepted = driver.open(url)("import_url", FILM)
+    states = list(driver.iterate("follow", accepted["asset_id"]))
+    assert {each["id"] for each in states} == {accepted["asset_id"]}
+    *before, last = [each["status"] for each in states]
+    assert set(before) <= {"uploading"}
+    assert last in {"ready", "failed"}
+
+
 def test_refused_stream_is_an_error(driver: Driver, url: str) -> None:
     with pytest.raises(ProblemError) as refused:
         next(driver.open(url, "nobody's").iterate("events"))
     assert refused.value.status == 401
-
-
-class Ill:
-    """A server that answers what a test says, in turn; an exception is a connection that broke."""
-
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.requests: list[httpx.Request] = []
-        self._answers = itertools.chain(answers, itertools.repeat(httpx.Response(503)))
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        answer = next(self._answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def test_request_is_sent_again_with_the_same_key(driver: Driver) -> None:
@@ -243,6 +176,16 @@ def test_stream_comes_again_with_what_it_has_seen(driver: Driver) -> None:
     assert [each.headers.get("last-event-id") for each in ill.requests] == [None, "1", "1", "2"]
 
 
+def test_asset_is_followed_over_a_broken_connection_until_it_is_deleted(driver: Driver) -> None:
+    first = httpx.Response(200, content=b'retry: 1\n\nid: 5\nevent: asset\ndata: {"status": "uploading"}\n\n')
+    gone = httpx.Response(200, content=b"event: gone\ndata: {}\n\n")
+    ill = Ill(first, httpx.ReadError("cut"), gone)
+    followed = driver.open("https://media.test", answer=ill).iterate("follow", "a/b")
+    assert [each["status"] for each in followed] == ["uploading"]
+    assert {each.url.raw_path for each in ill.requests} == {b"/api/v1/media/a%2Fb/events"}
+    assert [each.headers.get("last-event-id") for each in ill.requests] == [None, "5", "5"]
+
+
 def test_file_is_put_into_the_store_without_the_token(driver: Driver) -> None:
     seen: list[tuple[str, str, str, bytes]] = []
 
@@ -257,7 +200,7 @@ def test_file_is_put_into_the_store_without_the_token(driver: Driver) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return note(request, request.read())
 
-    chosen = answer if driver._kind is MediaImport else async_answer
+    chosen = answer if driver.kind is MediaImport else async_answer
     driver.open("https://media.test", "t", answer=chosen)
     driver("upload", io.BytesIO(b"hello"), size_bytes=5, name="a.txt")
     assert [each[:3] for each in seen] == [
@@ -275,6 +218,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
         return {name.removeprefix("a"): list(inspect.signature(each).parameters) for name, each in named.items()}
 
     assert methods(MediaImport) == methods(AsyncMediaImport)
+    assert methods(Webhooks) == methods(AsyncWebhooks)
 
 
 STREAM = (
@@ -290,53 +234,6 @@ def test_events_come_whole_however_the_network_cuts_them(size: int) -> None:
     found = [event for piece in pieces for event in parser.feed(piece)]
     assert found == [Reset("7"), AssetChanged({"id": "ü\u2028"}, None), AssetGone("b", "9")]  # type: ignore[typeddict-item]
     assert parser.retry_s == 1.5
-
-
-BODY = '{"type": "asset.ready", "data": {"name": "Füße 🦶.mp4"}}'
-
-
-def signed(body: str = BODY, *, key: str = KEY, at: float | None = None) -> dict[str, str]:
-    moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
-    signature = standardwebhooks.Webhook(key).sign("msg_1", moment, body)
-    return {
-        "Webhook-Id": "msg_1",
-        "Webhook-Timestamp": str(int(moment.timestamp())),
-        "Webhook-Signature": signature,
-    }
-
-
-def test_signed_event_is_returned_while_keys_rotate_too() -> None:
-    event = verify_webhook(BODY.encode(), signed(), KEY)
-    assert event["type"] == "asset.ready"
-    assert event["data"]["name"] == "Füße 🦶.mp4"
-    assert verify_webhook(BODY.encode(), signed(), OTHER_KEY, KEY)["type"] == "asset.ready"
-    two = signed()
-    two["Webhook-Signature"] = f"{signed(key=OTHER_KEY)['Webhook-Signature']} {two['Webhook-Signature']}"
-    assert verify_webhook(BODY.encode(), two, KEY)["type"] == "asset.ready"
-
-
-@pytest.mark.parametrize(
-    ("body", "headers"),
-    [
-        (BODY.replace("ready", "failed"), signed()),
-        (BODY, signed(key=OTHER_KEY)),
-        (BODY, signed(at=time.time() - 301)),
-        (BODY, signed() | {"Webhook-Id": "msg_2"}),
-        (BODY, signed() | {"Webhook-Signature": "v1"}),
-        (BODY, signed() | {"Webhook-Signature": "v1,not-base64!"}),
-        (BODY, {}),
-    ],
-)
-def test_event_that_is_forged_old_or_not_signed_is_refused(body: str, headers: dict[str, str]) -> None:
-    with pytest.raises(WebhookVerificationError):
-        verify_webhook(body.encode(), headers, KEY)
-    with pytest.raises(WebhookVerificationError):
-        verify_webhook(b"\xff", headers, KEY)
-
-
-def test_verification_without_a_key_is_an_error_of_the_program() -> None:
-    with pytest.raises(TypeError):
-        verify_webhook(b"{}", signed())
 
 
 def test_example_in_the_readme_is_the_program() -> None:

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 OTHERS = {ROOT / "CHANGELOG.md", ROOT / "docs/importer.md"}
 """The changelog tells of files as they were; the importer's page is held by the tests that it lists."""
-PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - OTHERS)
+CLIENTS = (ROOT / "clients/README.md", *ROOT.glob("clients/*/README.md"))
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *CLIENTS} - OTHERS)
 FOLDERS = (
     *(
         "charts",

@@ -30,8 +30,15 @@ export interface PredictionWebhookEvent {
   };
 }
 
+/** What a user has asked for, to test a webhook; `id` is the webhook's. */
+export interface TestWebhookEvent {
+  type: "webhook.test";
+  timestamp: string;
+  data: { id: string; user_id: string; status: "test" };
+}
+
 /** The body of an event. */
-export type WebhookEvent = AssetWebhookEvent | PredictionWebhookEvent;
+export type WebhookEvent = AssetWebhookEvent | PredictionWebhookEvent | TestWebhookEvent;
 
 /** A message that nobody with the key has signed, or that is too old. */
 export class WebhookVerificationError extends Error {

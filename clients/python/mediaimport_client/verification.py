@@ -53,7 +53,23 @@ class PredictionWebhookEvent(TypedDict):
     data: WebhookPrediction
 
 
-WebhookEvent = AssetWebhookEvent | PredictionWebhookEvent
+class TestedWebhook(TypedDict):
+    """Webhook that its user tests; `id` is its own."""
+
+    id: str
+    user_id: str
+    status: Literal["test"]
+
+
+class TestWebhookEvent(TypedDict):
+    """Message that a user has asked for, to test a webhook."""
+
+    type: Literal["webhook.test"]
+    timestamp: str
+    data: TestedWebhook
+
+
+WebhookEvent = AssetWebhookEvent | PredictionWebhookEvent | TestWebhookEvent
 
 
 def verify_webhook(body: bytes, headers: Mapping[str, str], *keys: str) -> WebhookEvent:
