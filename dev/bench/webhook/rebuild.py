@@ -32,7 +32,8 @@ from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
 from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.overlay import annotation_of
 from mediaimport_webhook.settings import CatalogueUrl
-from mediaimport_webhook.store.bulk_signer import BulkSigner
+from mediaimport_webhook.store.query_signer import QuerySigner
+from mediaimport_webhook.store.requests import LIFETIME_S, client_of
 from yarl import URL
 
 from dev.bench.figures import Bar, Figure, Sheet
@@ -217,7 +218,8 @@ def _last_seen(each: EndedImport, number: int) -> dict[str, Any]:
 
 async def _bare_reads(fixture: Fixture) -> float:
     """Return how many records a second GETs read that do nothing else, as many at a time as the rebuild."""
-    signer = BulkSigner(StoreSettings.read(Environment(fixture.variables)))
+    settings = StoreSettings.read(Environment(fixture.variables))
+    signer = QuerySigner(client_of(settings), bucket=settings.bucket, lifetime_s=LIFETIME_S)
     every = ended_imports(min(_READS, fixture.records), users=USERS)
     urls = [URL(await signer.url(each.keys.sidecar), encoded=True) for each in every]
     slots = asyncio.Semaphore(_CONCURRENCY)

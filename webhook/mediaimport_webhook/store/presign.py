@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
@@ -11,9 +10,9 @@ from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 
-from mediaimport_webhook.store import SignedUrl, StoreUnavailableError
+from mediaimport_webhook.store import SignedUrl
+from mediaimport_webhook.store.query_signer import QuerySigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +26,8 @@ _LEAST_REUSE = timedelta(minutes=1)
 class Presigner:
     """Presigns GETs, by default under the public endpoint.
 
-    Signing takes more than half a millisecond, so a URL is used again for half of its life, which is at most that of
-    temporary credentials.
+    A URL is used again for half of its life, which is at most that of temporary credentials: browsers and proxies then
+    keep what they have got under it.
     """
 
     def __init__(
@@ -39,9 +38,8 @@ class Presigner:
         public: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._bucket = settings.bucket
         self._client = _client(settings, public=public)
-        self._has_static_keys = settings.keys.access_key_id is not None
+        self._signer = QuerySigner(self._client, bucket=settings.bucket, lifetime_s=lifetime_s)
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._signed: OrderedDict[tuple[str, str], tuple[SignedUrl, datetime]] = OrderedDict()
@@ -71,17 +69,7 @@ class Presigner:
         return min(max(life / 2, _LEAST_REUSE), life)
 
     async def _sign(self, key: str, download_name: str, now: datetime) -> SignedUrl:
-        # The credentials chain of the SDK may use the network, so it runs in a thread.
-        if self._has_static_keys:
-            return self._sign_blocking(key, download_name, now)
-        return await asyncio.to_thread(self._sign_blocking, key, download_name, now)
-
-    def _sign_blocking(self, key: str, download_name: str, now: datetime) -> SignedUrl:
-        parameters = {"Bucket": self._bucket, "Key": key, **_response_headers(key, download_name)}
-        try:
-            url: str = self._client.generate_presigned_url("get_object", parameters, ExpiresIn=self._lifetime_s)
-        except BotoCoreError as error:
-            raise StoreUnavailableError(type(error).__name__) from error
+        url = await self._signer.url(key, _answered_with(key, download_name))
         return SignedUrl(url, expiry(self._client, now + timedelta(seconds=self._lifetime_s)))
 
 
@@ -97,12 +85,12 @@ _INLINE = re.compile(r"(?:video|image|audio|thumbnail)\.(?!svg$)[a-z0-9]{2,11}")
 """Names of objects that a browser may show. An SVG is a picture with scripts."""
 
 
-def _response_headers(key: str, download_name: str) -> dict[str, str]:
-    """Return the headers that the store is to answer with instead of the object's own."""
+def _answered_with(key: str, download_name: str) -> dict[str, str]:
+    """Return the parameters that tell the store which headers to answer with instead of the object's own."""
     inline = _INLINE.fullmatch(key.rpartition("/")[2]) is not None
     named = f"; filename*=UTF-8''{quote(download_name, safe='')}" if download_name else ""
-    headers = {} if inline and not named else {"ResponseContentDisposition": f"attachment{named}"}
-    return headers if inline else headers | {"ResponseContentType": "application/octet-stream"}
+    parameters = {} if inline and not named else {"response-content-disposition": f"attachment{named}"}
+    return parameters if inline else parameters | {"response-content-type": "application/octet-stream"}
 
 
 def _client(settings: StoreSettings, *, public: bool) -> Any:  # noqa: ANN401 - boto3 makes its types at run time

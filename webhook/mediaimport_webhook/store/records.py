@@ -13,7 +13,8 @@ from mediaimport_runtime import s3_errors
 from pydantic import ValidationError
 
 from mediaimport_webhook.store import StoreUnavailableError
-from mediaimport_webhook.store.bulk_signer import BulkSigner
+from mediaimport_webhook.store.query_signer import QuerySigner
+from mediaimport_webhook.store.requests import LIFETIME_S, client_of
 from mediaimport_webhook.store.sidecars import MAX_SIDECAR_BYTES
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class RecordReader:
     def __init__(
         self, settings: StoreSettings, fetch: Fetch, *, tries: int = _TRIES, first_backoff_s: float = _FIRST_BACKOFF_S
     ) -> None:
-        self._signer = BulkSigner(settings)
+        self._signer = QuerySigner(client_of(settings), bucket=settings.bucket, lifetime_s=LIFETIME_S)
         self._fetch = fetch
         self._tries = tries
         self._first_backoff_s = first_backoff_s

@@ -148,6 +148,18 @@ def test_wrong_record_is_reported_and_holds_up_no_other(installation: Installati
     assert (installation.rebuild(), installation.verify()) == (0, 0)
 
 
+def test_two_records_of_one_row_hold_up_no_other(installation: Installation) -> None:
+    """No importer writes the id in upper case; a tool that copies a bucket may."""
+    twin = AssetKeys(DELETED[0].keys.user_id, DELETED[0].keys.asset_id.upper())
+    client = installation.store.client()
+    put(client, twin.sidecar, DELETED[0].tombstone)
+    try:
+        assert installation.rebuild() == 0
+    finally:
+        client.delete_object(Bucket=installation.store.variables()["S3_BUCKET_NAME"], Key=twin.sidecar)
+    assert len(installation.rows()) == COUNT
+
+
 def test_rebuild_goes_on_behind_an_asset(installation: Installation) -> None:
     prefixes = sorted(each.keys.prefix for each in IMPORTS)
     assert installation.rebuild(after=prefixes[99]) == 0

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import Change, Pending
-from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, row_of
-from mediaimport_webhook.catalogue.database.schema import KEY, KEY_COLUMNS, MEDIA_ASSETS, is_row
+from mediaimport_webhook.catalogue.database.rows import row_of
+from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS, is_row
+from mediaimport_webhook.catalogue.database.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -132,6 +132,8 @@ class Recorder:
 
     async def write(self, changes: list[Change]) -> None:
         """Write changes in one transaction, each alone if the database refuses one; DatabaseUnavailableError."""
+        if len({each.key for each in changes}) < len(changes):
+            return await self._write_each(changes)
         try:
             await self._write_together(changes)
         except Exception as error:
@@ -141,9 +143,13 @@ class Recorder:
                 self.refused += 1
                 about = {"resource": changes[0].entry.resource_name, "error": type(error.__cause__ or error).__name__}
                 log.error("the catalogue's database refuses a row", extra=about)  # noqa: TRY400 - no data of users
-                return
-            for each in changes:
-                await self.write([each])
+                return None
+            await self._write_each(changes)
+        return None
+
+    async def _write_each(self, changes: list[Change]) -> None:
+        for each in changes:
+            await self.write([each])
 
     async def _write_together(self, changes: list[Change]) -> None:
         rows = [row_of(each.entry) | {"resource_gone": each.is_gone} for each in changes if not each.is_lost]
@@ -151,7 +157,7 @@ class Recorder:
 
         async def work(connection: AsyncConnection) -> None:
             if rows:
-                await connection.execute(self._upsert(), rows)
+                await upsert(connection, rows)
             for entry in lost:
                 statement = delete(MEDIA_ASSETS).where(
                     is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name),
@@ -162,30 +168,6 @@ class Recorder:
 
         await answered(self._engine, work)
         self.written += len(rows)
-
-    def _upsert(self) -> Any:  # noqa: ANN401 - one type for each dialect
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(MEDIA_ASSETS)
-        new = statement.excluded
-        is_newer = _COLUMNS.resource_version < new.resource_version
-        is_end = and_(_COLUMNS.resource_version == new.resource_version, new.resource_gone)
-        is_later = and_(_COLUMNS.resource_uid == new.resource_uid, or_(is_newer, is_end))
-        # Versions of two resources of one name cannot be compared: the second may be of another cluster.
-        is_successor = and_(_COLUMNS.resource_uid != new.resource_uid, _COLUMNS.created_at <= new.created_at)
-        return statement.on_conflict_do_update(
-            index_elements=list(KEY),
-            set_=_replaced(new),
-            where=or_(is_later, is_successor),
-        )
-
-
-def _replaced(new: Any) -> dict[str, Any]:  # noqa: ANN401 - the dialect's `excluded`
-    """Return the new values. An edit that the row has and the new version does not know of stays until a deletion."""
-    columns = [each.name for each in MEDIA_ASSETS.columns if each.name not in KEY]
-    is_older = and_(_COLUMNS.overlay_revision > new.overlay_revision, new.status != DELETED)
-    return {
-        name: case((is_older, _COLUMNS[name]), else_=new[name]) if name in EDITABLE else new[name] for name in columns
-    }
 
 
 def _recordable(entry: Entry) -> Hashable:
