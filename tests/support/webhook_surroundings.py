@@ -7,6 +7,8 @@ import hashlib
 import threading
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from mimetypes import guess_type
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -17,34 +19,52 @@ from tests.support.finishing_operator import finish_imports
 from tests.support.webhook import SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
 NAMESPACE = "media"
 _START_TIMEOUT_S = 10
 _KEPT_EVENTS = 10_000
 """Of the API server's history: that of an hour would fill the memory."""
+_MAX_BODY = 64 * 1024**2
+_BYTES = "application/octet-stream"
+_EXPIRED = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 _NO_SUCH_KEY = "<Error><Code>NoSuchKey</Code></Error>"
 
 
 @dataclass
 class _Store:
-    """Bucket without assets, to which every upload came; it keeps what is written."""
+    """Bucket without assets, to which every upload came; it keeps what is written. A presigned URL ends as in S3."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
 
     async def answer(self, request: web.Request) -> web.Response:
         path = request.path
+        if _has_ended(request.query):
+            return web.Response(status=403, text=_EXPIRED, content_type="application/xml")
         if request.method == "PUT":
             if not self._is_expected(request):
                 return web.Response(status=412)
             self.objects[path] = await request.read()
             return web.Response(headers=self._headers(path))
         if path in self.objects:
-            return web.Response(body=self.objects[path], headers=self._headers(path))
+            return self._object(request)
         if request.method == "HEAD" and "/incoming/" in path:
             return web.Response()
         return web.Response(status=404, text=_NO_SUCH_KEY, content_type="application/xml")
+
+    def _object(self, request: web.Request) -> web.Response:
+        """Return the object or the part of it that is asked for, with the headers that the URL asks for."""
+        content, part = self.objects[request.path], request.http_range
+        headers = self._headers(request.path) | {"Accept-Ranges": "bytes"}
+        headers["Content-Type"] = request.query.get("response-content-type") or guess_type(request.path)[0] or _BYTES
+        if disposition := request.query.get("response-content-disposition"):
+            headers["Content-Disposition"] = disposition
+        if part == slice(None, None, 1):
+            return web.Response(body=content, headers=headers)
+        first, stop, _ = part.indices(len(content))
+        headers["Content-Range"] = f"bytes {first}-{stop - 1}/{len(content)}"
+        return web.Response(status=206, body=content[part], headers=headers)
 
     def _is_expected(self, request: web.Request) -> bool:
         """Return whether the conditions of a PUT hold."""
@@ -56,6 +76,14 @@ class _Store:
 
     def _headers(self, path: str) -> dict[str, str]:
         return {"ETag": f'"{hashlib.md5(self.objects[path], usedforsecurity=False).hexdigest()}"'}
+
+
+def _has_ended(query: Mapping[str, str]) -> bool:
+    """Return whether it is the query of a presigned URL that has ended."""
+    if "X-Amz-Expires" not in query:
+        return False
+    signed = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
+    return datetime.now(UTC) > signed + timedelta(seconds=int(query["X-Amz-Expires"]))
 
 
 @dataclass
@@ -128,7 +156,7 @@ class Surroundings:
 
 
 async def _serve(stack: AsyncExitStack, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
-    app = web.Application()
+    app = web.Application(client_max_size=_MAX_BODY)
     app.router.add_route("*", "/{path:.*}", handler)
     server = await stack.enter_async_context(TestServer(app))
     return str(server.make_url("")).rstrip("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+    from dev.cluster.kubectl import Kube
+    from tests.support.installation.world import World
     from tests.support.webhook_process import WebhookProcess
 
 
@@ -62,3 +65,47 @@ def api(loopback: WebhookProcess) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=loopback.url, headers=headers) as client:
         yield client
+
+
+# --- on the cluster ---
+
+
+@pytest.fixture(scope="module")
+def address(world: World) -> Iterator[str]:
+    """URL of the webhook; uploads from its origin are allowed."""
+    kube: Kube = world.installation.kube
+    with kube.forward(world.installation.webhook, 80, namespace=world.namespace) as url:
+        world.store.put_bucket_cors(
+            Bucket=world.bucket,
+            CORSConfiguration={
+                "CORSRules": [{"AllowedOrigins": [url], "AllowedMethods": ["PUT"], "AllowedHeaders": ["*"]}]
+            },
+        )
+        yield url
+        world.store.delete_bucket_cors(Bucket=world.bucket)
+
+
+@pytest.fixture(scope="module")
+def signed_in(world: World, address: str, browser: Browser) -> Iterator[Page]:
+    """The gallery of the chart's first token."""
+    page = new_page(browser)
+    page.goto(f"{address}/gallery")
+    page.get_by_label("Token").fill("not-a-token")
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#sign-in-error").filter(has_text=re.compile(".")).wait_for()
+    page.get_by_label("Token").fill(world.installation.first_token())
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#sign-in").wait_for(state="hidden")
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def page(signed_in: Page) -> Iterator[Page]:
+    """The gallery without a dialog or a filter; nothing that it did was against its policy."""
+    while signed_in.locator("dialog[open]").count():
+        signed_in.keyboard.press("Escape")
+    signed_in.locator("#filters").evaluate("form => { form.reset(); form.dispatchEvent(new Event('input')); }")
+    yield signed_in
+    assert violations(signed_in) == []
+    assert signed_in.evaluate("window.hacked") is None

@@ -13,60 +13,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.support.gallery_page import accessibility, new_page, picture, violations
+from tests.support.gallery_page import accessibility, picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from playwright.sync_api import Page
 
-    from playwright.sync_api import Browser, Page
-
-    from dev.cluster.kubectl import Kube
     from tests.support.installation.world import World
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
-
-
-@pytest.fixture(scope="module")
-def address(world: World) -> Iterator[str]:
-    """URL of the webhook; uploads from its origin are allowed."""
-    kube: Kube = world.installation.kube
-    with kube.forward(world.installation.webhook, 80, namespace=world.namespace) as url:
-        world.store.put_bucket_cors(
-            Bucket=world.bucket,
-            CORSConfiguration={
-                "CORSRules": [{"AllowedOrigins": [url], "AllowedMethods": ["PUT"], "AllowedHeaders": ["*"]}]
-            },
-        )
-        yield url
-        world.store.delete_bucket_cors(Bucket=world.bucket)
-
-
-@pytest.fixture(scope="module")
-def signed_in(world: World, address: str, browser: Browser) -> Iterator[Page]:
-    """The gallery of the chart's first token."""
-    page = new_page(browser)
-    page.goto(f"{address}/gallery")
-    page.get_by_label("Token").fill("not-a-token")
-    page.get_by_role("button", name="Sign in").click()
-    page.locator("#sign-in-error").filter(has_text=re.compile(".")).wait_for()
-    page.get_by_label("Token").fill(world.installation.first_token())
-    page.get_by_role("button", name="Sign in").click()
-    page.locator("#sign-in").wait_for(state="hidden")
-    yield page
-    page.context.close()
-
-
-@pytest.fixture
-def page(signed_in: Page) -> Iterator[Page]:
-    """The gallery without a dialog or a filter; nothing that it did was against its policy."""
-    while signed_in.locator("dialog[open]").count():
-        signed_in.keyboard.press("Escape")
-    signed_in.locator("#filters").evaluate("form => { form.reset(); form.dispatchEvent(new Event('input')); }")
-    yield signed_in
-    assert violations(signed_in) == []
-    assert signed_in.evaluate("window.hacked") is None
 
 
 def import_by_form(page: Page, url: str, name: str) -> None:
@@ -124,7 +80,7 @@ def test_failure_has_its_reason_and_can_be_run_again(page: Page) -> None:
     picture(page, "failure")
     assert accessibility(page) == []
     detail.get_by_role("button", name="Retry").click()
-    page.locator("#message").get_by_text("Running again").wait_for()
+    detail.get_by_role("status").get_by_text("Running again").wait_for()
 
 
 def test_generation_comes_in(page: Page) -> None:

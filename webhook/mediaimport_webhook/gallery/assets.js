@@ -1,6 +1,8 @@
 // The assets that are known, newest first: pages as they are scrolled to, and what changes meanwhile.
 
 import * as api from "./api.js";
+import { changed, isNewer } from "./order.js";
+import { Renewal } from "./renewal.js";
 
 /** @typedef {api.Asset} Asset */
 
@@ -41,6 +43,7 @@ export class Assets {
     this.heard = new Map();
     /** Deleted here: an answer that was on its way may still have them. @type {Set<string>} */
     this.removed = new Set();
+    this.renewal = new Renewal((cursor) => this.page(cursor), (renewed) => this.update(renewed), onError);
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -67,6 +70,7 @@ export class Assets {
     this.next = null;
     this.complete = false;
     this.failed = 0;
+    this.renewal.clear();
     this.onChange();
   }
 
@@ -87,8 +91,10 @@ export class Assets {
     this.loading = true;
     const generation = this.generation;
     try {
-      const page = await this.ask(api.list(this.filters, this.next));
+      const cursor = this.next;
+      const page = await this.ask(api.list(this.filters, cursor));
       if (generation !== this.generation) return;
+      this.renewal.came(page.assets, cursor);
       const known = new Set([...this.items.map((each) => each.id), ...this.removed]);
       this.items.push(...page.assets.filter((each) => !known.has(each.id)));
       this.next = page.next;
@@ -191,6 +197,7 @@ export class Assets {
     try {
       const page = await this.ask(api.list(this.filters, null));
       if (generation !== this.generation) return;
+      this.renewal.came(page.assets, null);
       this.merge(page.assets.filter((each) => !this.removed.has(each.id)), page.next === null);
       const listed = new Set(page.assets.map((each) => each.id));
       const open = this.items.filter((each) => each.status === "uploading" && !listed.has(each.id)).slice(0, most);
@@ -240,6 +247,28 @@ export class Assets {
     }
   }
 
+  /**
+   * @param {string | null} cursor
+   * @returns {Promise<Asset[]>} the assets of a page that has been there before
+   */
+  async page(cursor) {
+    const generation = this.generation;
+    const { assets } = await this.ask(api.list(this.filters, cursor));
+    return generation === this.generation ? assets : [];
+  }
+
+  /**
+   * Take newer answers of assets that are listed.
+   *
+   * @param {Asset[]} newer
+   */
+  update(newer) {
+    const byId = new Map(newer.map((each) => [each.id, each]));
+    this.items = this.items.map((each) => byId.get(each.id) ?? each);
+    this.hearAgain();
+    this.onChange();
+  }
+
   /** @param {Asset} asset */
   put(asset) {
     const place = this.items.findIndex((each) => each.id === asset.id);
@@ -255,28 +284,4 @@ export class Assets {
     this.items = this.items.filter((each) => each.id !== id);
     this.onChange();
   }
-}
-
-/**
- * @param {Asset} one
- * @param {Asset} other
- * @returns {boolean} whether it comes before the other in the list, as the server orders it
- */
-function isNewer(one, other) {
-  return one.created_at === other.created_at ? one.id > other.id : one.created_at > other.created_at;
-}
-
-/**
- * @param {Asset[]} before
- * @param {Asset[]} after
- * @returns {boolean} whether anything that is shown differs; presigned URLs do not count until they expire
- */
-function changed(before, after) {
-  if (before.length !== after.length) return true;
-  return after.some((each, place) => shown(each) !== shown(/** @type {Asset} */ (before[place])));
-}
-
-/** @param {Asset} asset */
-function shown(asset) {
-  return JSON.stringify([asset.id, asset.name, asset.phase, asset.reason, asset.progress, asset.tags, asset.expires_at]);
 }

@@ -2,15 +2,17 @@
 
 import * as api from "./api.js";
 import { byId, element, size, wording } from "./dom.js";
+import { Player } from "./player.js";
+import { untilRenewal } from "./renewal.js";
 
 /** @typedef {api.Asset} Asset */
 /** @typedef {import("./assets.js").Assets} Assets */
 
-/** Time before the end of presigned URLs at which they are renewed. */
-const RENEW_MS = 60_000;
+/** After a request that failed. */
+const RETRY_MS = 5000;
 const RETRIED = "Running again. The state follows.";
 
-/** The dialog; `say` shows a message on the page. */
+/** The dialog; `say` shows a message on the page, for when it is closed. */
 export class Detail {
   /**
    * @param {Assets} assets
@@ -23,6 +25,11 @@ export class Detail {
     /** @type {string | undefined} */
     this.id = undefined;
     this.shown = "";
+    /** What the buttons are made of. */
+    this.offered = "";
+    /** @type {Player | undefined} */
+    this.player = undefined;
+    this.message = byId("detail-message", HTMLElement);
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.renewal = undefined;
     this.dialog.addEventListener("close", () => this.closed());
@@ -31,6 +38,7 @@ export class Detail {
   /** @param {Asset} asset */
   async open(asset) {
     this.id = asset.id;
+    this.tell("");
     this.show(asset);
     this.dialog.showModal();
     // Lists carry no recipe.
@@ -51,14 +59,28 @@ export class Detail {
       if (asset === undefined) this.dialog.close();
       else if (id === this.id) this.show(asset);
     } catch (error) {
-      this.say(String(error instanceof Error ? error.message : error));
+      this.tell(sentenceOf(error));
+      // Asked for again: URLs end.
+      if (id === this.id) this.renewLater(RETRY_MS);
     }
+  }
+
+  /** @param {number} ms */
+  renewLater(ms) {
+    clearTimeout(this.renewal);
+    if (ms < Infinity) this.renewal = setTimeout(() => this.renew(), ms);
+  }
+
+  /** @param {string} text of the dialog: the page behind it is not read */
+  tell(text) {
+    this.message.textContent = text;
   }
 
   closed() {
     this.id = undefined;
     this.shown = "";
     clearTimeout(this.renewal);
+    this.player = undefined;
     // Ends a player.
     byId("detail-media", HTMLElement).replaceChildren();
   }
@@ -66,19 +88,50 @@ export class Detail {
   /** @param {Asset} asset */
   show(asset) {
     const media = byId("detail-media", HTMLElement);
-    // A new URL of the same state must not stop a film that plays.
-    if (state(asset) !== this.shown || media.childElementCount === 0) media.replaceChildren(...view(asset));
+    if (state(asset) !== this.shown || media.childElementCount === 0) media.replaceChildren(...this.view(asset));
+    else if (asset.url !== null) this.player?.take(asset.url);
     this.shown = state(asset);
     byId("detail-name", HTMLElement).textContent = asset.name;
     byId("detail-state", HTMLElement).textContent = sentence(asset);
-    byId("detail-actions", HTMLElement).replaceChildren(...this.actions(asset));
+    this.offer(asset);
     byId("detail-facts", HTMLElement).replaceChildren(...pairs(facts(asset)));
     this.recipe(asset);
-    clearTimeout(this.renewal);
-    if (asset.expires_at !== null) {
-      const wait = Date.parse(asset.expires_at) - Date.now() - RENEW_MS;
-      this.renewal = setTimeout(() => this.renew(), Math.min(Math.max(wait, 5000), 2 ** 31 - 1));
+    this.renewLater(untilRenewal(asset));
+  }
+
+  /**
+   * Return what a browser can show. A file that may hold a script is never opened here: only its thumbnail is.
+   *
+   * @param {Asset} asset
+   * @returns {HTMLElement[]}
+   */
+  view(asset) {
+    const { url, thumbnail_url: thumbnail, type, name, metadata } = asset;
+    const inert = metadata.content_type === "image/svg+xml";
+    this.player = undefined;
+    if (url !== null && (type === "video" || type === "audio")) {
+      const own = type === "video" ? { playsinline: "", ...(thumbnail ? { poster: thumbnail } : {}) } : {};
+      this.player = new Player(type, url, own, () => this.renew());
+      return [this.player.element];
     }
+    if (url !== null && type === "image" && !inert) return [element("img", { src: url, alt: name })];
+    return thumbnail === null ? [] : [element("img", { src: thumbnail, alt: name })];
+  }
+
+  /**
+   * Show the buttons. They stay while they are the same: one of them may have the focus.
+   *
+   * @param {Asset} asset
+   */
+  offer(asset) {
+    const place = byId("detail-actions", HTMLElement);
+    const offered = JSON.stringify([asset.id, asset.name, asset.status, asset.url === null, asset.generation?.input?.["prompt"]]);
+    if (offered === this.offered) return;
+    this.offered = offered;
+    const focused = place.contains(document.activeElement) ? document.activeElement?.textContent : undefined;
+    const buttons = this.actions(asset);
+    place.replaceChildren(...buttons);
+    if (focused) (buttons.find((each) => each.textContent === focused) ?? buttons[0])?.focus();
   }
 
   /** @param {Asset} asset */
@@ -97,28 +150,52 @@ export class Detail {
    * @returns {HTMLElement[]}
    */
   actions(asset) {
-    const buttons = [button("Copy id", () => this.copy(asset.id))];
+    const buttons = [this.button("Copy id", () => this.copy(asset.id))];
     if (asset.url !== null) {
-      buttons.push(button("Copy URL", () => this.copyUrl(asset.id)), button("Download", () => this.download(asset.id)));
+      buttons.push(this.button("Copy URL", () => this.copyUrl(asset.id)));
+      buttons.push(this.button("Download", () => this.download(asset.id)));
     }
     const prompt = asset.generation?.input?.["prompt"];
-    if (typeof prompt === "string") buttons.push(button("Copy prompt", () => this.copy(prompt)));
-    if (asset.status !== "uploading") buttons.push(button("Retry", () => this.retry(asset.id)));
-    buttons.push(button("Delete", () => this.remove(asset), "danger"));
+    if (typeof prompt === "string") buttons.push(this.button("Copy prompt", () => this.copy(prompt)));
+    if (asset.status !== "uploading") buttons.push(this.button("Retry", () => this.retry(asset.id)));
+    buttons.push(this.button("Delete", () => this.remove(asset), "danger"));
     return buttons;
+  }
+
+  /**
+   * @param {string} label
+   * @param {() => Promise<void>} act
+   * @param {string} [kind]
+   * @returns {HTMLButtonElement}
+   */
+  button(label, act, kind = "") {
+    const made = element("button", { type: "button", class: kind }, label);
+    made.addEventListener("click", async () => {
+      // A button that is disabled loses the focus.
+      if (made.getAttribute("aria-disabled") === "true") return;
+      made.setAttribute("aria-disabled", "true");
+      try {
+        await act();
+      } catch (error) {
+        this.tell(sentenceOf(error));
+      } finally {
+        made.removeAttribute("aria-disabled");
+      }
+    });
+    return made;
   }
 
   /** @param {string} value */
   async copy(value) {
     await navigator.clipboard.writeText(value);
-    this.say("Copied.");
+    this.tell("Copied.");
   }
 
   /** @param {string} id */
   async copyUrl(id) {
     const { url, expires_at } = await api.show(id);
     await navigator.clipboard.writeText(url ?? "");
-    this.say(expires_at === null ? "Copied." : `Copied. The URL works until ${new Date(expires_at).toLocaleTimeString()}.`);
+    this.tell(expires_at === null ? "Copied." : `Copied. The URL works until ${new Date(expires_at).toLocaleTimeString()}.`);
   }
 
   /** @param {string} id */
@@ -131,7 +208,7 @@ export class Detail {
   /** @param {string} id */
   async retry(id) {
     await api.retry(id);
-    this.say(RETRIED);
+    this.tell(RETRIED);
     await this.renew();
   }
 
@@ -159,42 +236,9 @@ function confirmed(question) {
   });
 }
 
-/**
- * @param {string} label
- * @param {() => Promise<void>} act
- * @param {string} [kind]
- * @returns {HTMLButtonElement}
- */
-function button(label, act, kind = "") {
-  const made = element("button", { type: "button", class: kind }, label);
-  made.addEventListener("click", async () => {
-    made.disabled = true;
-    try {
-      await act();
-    } catch (error) {
-      byId("detail-state", HTMLElement).textContent = error instanceof Error ? error.message : String(error);
-    } finally {
-      made.disabled = false;
-    }
-  });
-  return made;
-}
-
-/**
- * What a browser can show. A file that may hold a script is never opened here: only its thumbnail is.
- *
- * @param {Asset} asset
- * @returns {HTMLElement[]}
- */
-function view(asset) {
-  const { url, thumbnail_url: thumbnail, type, name, metadata } = asset;
-  const inert = metadata.content_type === "image/svg+xml";
-  if (url !== null && type === "video") {
-    return [element("video", { src: url, controls: "", playsinline: "", ...(thumbnail ? { poster: thumbnail } : {}) })];
-  }
-  if (url !== null && type === "audio") return [element("audio", { src: url, controls: "" })];
-  if (url !== null && type === "image" && !inert) return [element("img", { src: url, alt: name })];
-  return thumbnail === null ? [] : [element("img", { src: thumbnail, alt: name })];
+/** @param {unknown} error */
+function sentenceOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** @param {Asset} asset */
