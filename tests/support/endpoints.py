@@ -43,6 +43,8 @@ class Receiver:
     events: list[tuple[dict[str, str], str]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     sent_bytes: int = 0
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a connection has ended before its request was whole."""
 
     @property
     def ids(self) -> list[str]:
@@ -72,7 +74,7 @@ class Receiver:
             await self.answer(self, writer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
-            return
+            self.left.set()
         finally:
             writer.close()
 

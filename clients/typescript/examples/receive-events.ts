@@ -3,12 +3,12 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 
 interface Event {
-  type: "asset.ready" | "asset.failed" | "asset.deleted" | "prediction.failed";
+  type: "asset.ready" | "asset.failed" | "asset.deleted" | "prediction.failed" | "webhook.test";
   timestamp: string;
   data: {
     id: string;
     user_id: string;
-    status: "ready" | "failed" | "deleted";
+    status: "ready" | "failed" | "deleted" | "test";
     import_job_id?: string; // of an asset
     job_id?: string;
     name?: string;

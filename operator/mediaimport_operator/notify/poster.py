@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -59,12 +60,13 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to allowed addresses only. A name is resolved once: there is nothing for DNS rebinding to change."""
+    """Connects once, to allowed addresses only; the name is resolved once, so DNS rebinding changes nothing."""
 
     def __init__(self, policy: SourcePolicy, resolve: Resolve) -> None:
         self._policy = policy
         self._resolve = resolve
         self._network = httpcore.AnyIOBackend()
+        self._stream: httpcore.AsyncNetworkStream | None = None
 
     async def connect_tcp(
         self,
@@ -78,9 +80,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in await self._checked(host, port):
             try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+                self._stream = await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                return self._stream
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
     async def _checked(self, host: str, port: int) -> list[str]:
@@ -89,6 +93,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             if (refusal := self._policy.address_refusal(ipaddress.ip_address(address))) is not None:
                 raise AddressBlockedError(refusal)
         return addresses
+
+    async def aclose(self) -> None:
+        """Close the connection: httpcore leaves it to the garbage collector if it is cancelled in a TLS handshake."""
+        if self._stream is not None:
+            await self._stream.aclose()
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as httpcore does between tries."""
@@ -99,7 +108,8 @@ class Poster:
     """Sends messages. Each has a connection of its own, so that every one goes to an address that was just checked."""
 
     def __init__(self, policy: SourcePolicy, *, tls: ssl.SSLContext | None = None, resolve: Resolve = resolve) -> None:
-        self._backend = GuardedBackend(policy, resolve)
+        self._policy = policy
+        self._resolve = resolve
         self._tls = tls or default_tls_context()
 
     async def post(self, url: str, body: str, headers: Mapping[str, str]) -> Answer:
@@ -121,7 +131,8 @@ class Poster:
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         sent = {"content-type": "application/json", "user-agent": "mediaimport", "connection": "close", **headers}
         async with (
-            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=self._backend) as pool,
+            aclosing(GuardedBackend(self._policy, self._resolve)) as backend,
+            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,
             pool.stream(
                 "POST", url, headers=[(name.encode(), value.encode()) for name, value in sent.items()], content=body
             ) as response,

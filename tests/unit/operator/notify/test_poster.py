@@ -141,6 +141,31 @@ def test_drip_of_headers_ends_after_ten_seconds() -> None:
     assert in_virtual_time(scenario()).error == "no answer within 10 s"
 
 
+def test_handshake_that_never_ends_is_given_up_after_ten_seconds() -> None:
+    async def scenario() -> Answer:
+        # It speaks no TLS: it waits for the end of what it takes for a request.
+        async with receiving() as receiver:
+            result = await post(f"https://127.0.0.1:{receiver.port}/")
+            # Its connection is closed, not left to the garbage collector: the endpoint sees that nobody is there.
+            async with asyncio.timeout(60):
+                await receiver.left.wait()
+            return result
+
+    assert in_virtual_time(scenario()).error == "no answer within 10 s"
+
+
+def test_headers_without_an_end_are_no_answer() -> None:
+    async def flood(_: Receiver, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" + b"x-more: and more\r\n" * 8_000)
+        await asyncio.Event().wait()
+
+    async def scenario() -> Answer:
+        async with receiving(flood) as receiver:
+            return await post(f"http://127.0.0.1:{receiver.port}/")
+
+    assert asyncio.run(scenario()).error == "the answer is no valid HTTP"
+
+
 def test_of_a_long_answer_only_the_beginning_is_read() -> None:
     async def scenario() -> None:
         endless = asyncio.Event()
