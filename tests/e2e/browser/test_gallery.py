@@ -83,7 +83,7 @@ def test_failure_has_its_reason_and_can_be_run_again(page: Page) -> None:
     detail.get_by_role("status").get_by_text("Running again").wait_for()
 
 
-def test_generation_comes_in(page: Page) -> None:
+def test_generation_comes_in_with_its_prompt(page: Page) -> None:
     page.get_by_role("button", name="Generate…").click()
     form = page.locator("#generating")
     form.get_by_label("prompt *").fill("a rabbit")
@@ -93,7 +93,12 @@ def test_generation_comes_in(page: Page) -> None:
     page.keyboard.press("Escape")
     page.get_by_label("Tag", exact=True).fill("by-form")
     page.locator(card("rabbit.mp4")).wait_for(state="detached")
-    page.locator("#grid .card.ready").wait_for()
+    page.locator("#grid .card.ready").click()
+    detail = page.locator("#detail")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    detail.get_by_role("button", name="Copy prompt").click()
+    detail.get_by_role("status").get_by_text("Copied.").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == "a rabbit"
 
 
 def test_operations_shows_what_is_under_way_by_commands_that_run(world: World, page: Page) -> None:
