@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dev.bench.figures import Sheet
 
 BENCHMARKS = {
+    "baselines": "dev.bench.operator.baselines",
     "burst": "dev.bench.webhook.burst",
     "catalogue": "dev.bench.webhook.catalogue",
     "events": "dev.bench.operator.events",

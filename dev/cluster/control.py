@@ -18,6 +18,7 @@ from dev.cluster.programs import go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 # Several runs may each have a second store.
 _STORE_PORTS = range(17000, 18000)
@@ -34,6 +35,17 @@ def start(name: str) -> None:
     """Start a stopped process again."""
     node, process = _find(name)
     node.start(process)
+
+
+def proc_folder(name: str) -> Path:
+    """Return the folder in /proc of a process of the node, for its processor time."""
+    node, process = _find(name)
+    return node.proc_folder(process)
+
+
+def end(process: Process) -> None:
+    """Stop a process that `running` has started and a killed run has left."""
+    _node(Cache.of(os.environ)).stop(process)
 
 
 @contextmanager

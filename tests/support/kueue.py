@@ -6,18 +6,17 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dev.cluster import addresses
 from dev.cluster.cache import Cache
-from dev.cluster.commands import output
 from dev.cluster.images import project
 from dev.cluster.images.buildah import Buildah
 from dev.cluster.programs import go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from dev.cluster.kubectl import Kube
 
@@ -61,9 +60,7 @@ def _object(kind: str, name: str, spec: dict[str, Any] | None = None, namespace:
 
 def _chart() -> Path:
     """Return Kueue's own chart, of the version that is compiled."""
-    listing = ("list", "-mod=readonly", "-m", "-f", "{{.Dir}}", _MODULE)
-    folder = output(("go", "-C", str(go.KUEUE.folder), *listing))
-    return Path(folder, "charts", "kueue")
+    return go.source(go.KUEUE, _MODULE) / "charts" / "kueue"
 
 
 def _values(image: str, namespace: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from dev.bench.operator import process_usage
 from tests.support.kwok.node import PLACEMENT
 from tests.support.loopback.processes import free_port
 
@@ -90,8 +91,7 @@ class OperatorProcess:
     @property
     def cpu_s(self) -> float:
         """Return the processor time that it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return process_usage.cpu_s(self._folder)
 
     @property
     def longest_turn_ms(self) -> float:
@@ -101,9 +101,11 @@ class OperatorProcess:
     @property
     def peak_mb(self) -> float:
         """Return the most memory that it has had."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        (line,) = [each for each in lines if each.startswith("VmHWM:")]
-        return int(line.split()[1]) * 1024 / 1e6
+        return process_usage.peak_mb(self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(f"/proc/{self.process.pid}")
 
     def kill(self) -> None:
         """End the operator as a crash does: it gives nothing back, its Lease least of all."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mediaimport_operator.run.lease import LEASE_DURATION_S
 
 from dev.bench.figures import Bar, Figure, Sheet
-from dev.bench.operator import baseline_jobs, load
+from dev.bench.operator import baseline_jobs, capped_loop, load
 from dev.bench.operator.fixture import prepared
 from tests.support.kwok.node import fake_node
 
@@ -52,14 +52,14 @@ def timeout_s(count: int) -> float:
     return 120 + count * 0.3
 
 
-def imports(fixture: Fixture, namespace: str, count: int) -> Run:
-    """Create the imports and wait until all are Ready."""
+def imports(fixture: Fixture, namespace: str, count: int, *, limit_s: float) -> Run:
+    """Create the imports and wait until all are Ready, or for the time."""
     operator = fixture.operator(namespace)
     try:
         operator.await_figure("lease_held", 1, timeout_s=60)
         requests, cpu_s, begun_s = operator.figure("api_requests_total"), operator.cpu_s, time.monotonic()
         load.run(lambda api: load.create(api, namespace, range(count)))
-        finished = _finished(operator, count, until_s=begun_s + timeout_s(count))
+        finished = _finished(operator, count, until_s=begun_s + limit_s)
         wall_s = time.monotonic() - begun_s
         requests = operator.figure("api_requests_total") - requests
         return Run(finished, wall_s, operator.cpu_s - cpu_s, requests, operator.peak_mb, operator.longest_turn_ms)
@@ -120,8 +120,9 @@ def _first_job_s(operator: OperatorProcess) -> float:
 def baseline(fixture: Fixture, namespace: str, count: int) -> float:
     """Return the rate per minute at which as many plain Jobs finish."""
     load.fresh_namespace(fixture.kube, namespace)
+    jobs, limit_s = baseline_jobs.jobs(namespace), timeout_s(count)
     finished, wall_s = load.run(
-        lambda api: baseline_jobs.finished_within(api, namespace, count, cap=fixture.cap, timeout_s=timeout_s(count))
+        lambda api: capped_loop.finished_within(api, jobs, count, cap=fixture.cap, timeout_s=limit_s)
     )
     load.remove_namespace(fixture.kube, namespace)
     return float(finished / wall_s * 60)
@@ -131,7 +132,7 @@ def measure(fixture: Fixture, sheet: Sheet, count: int, *, with_baseline: bool) 
     """Measure so many imports."""
     namespace = f"{NAMESPACE}-{count}"
     load.fresh_namespace(fixture.kube, namespace)
-    run = imports(fixture, namespace, count)
+    run = imports(fixture, namespace, count, limit_s=timeout_s(count))
     at = f"{count}: "
     sheet.add(
         Figure(f"{at}imports Ready at cap {fixture.cap}", run.finished, "", None, Bar(count, at_most=False)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dev.cluster.errors import ClusterError
 from dev.cluster.waiting import until
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ class Node:
         except (OSError, ValueError):
             return None
         return pid if argv[0].decode() == process.argv[0] else None  # another process: the id was reused
+
+    def proc_folder(self, process: Process) -> Path:
+        """Return the process's folder in /proc, as this machine sees it; ClusterError if it is not running."""
+        pid = self.pid_of(process)
+        if pid is None:
+            raise ClusterError(f"{process.name} is not running in the node")
+        return self._in_node(Path(f"/proc/{pid}"))
 
     def _enter(self) -> list[str]:
         """Return the prefix of a command line that runs it in the node."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -82,9 +83,10 @@ SYFT = Module("syft")
 KUEUE = Module("kueue")
 RCLONE = Module("rclone")
 ACTIONLINT = Module("actionlint")
+TEKTON = Module("tekton", package="github.com/tektoncd/pipeline/cmd/controller")
 
 NEEDED: tuple[Module, ...] = (KUBERNETES, VERSITYGW)
-ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE, RCLONE, ACTIONLINT)
+ON_REQUEST: tuple[Module, ...] = (TOXIPROXY, KWOK, SYFT, KUEUE, RCLONE, ACTIONLINT, TEKTON)
 
 KEY_LENGTH = 16
 
@@ -178,3 +180,10 @@ def built(name: str) -> Path:
         return finished
     with cache.locked():  # another holder would empty the scratch folder
         return build(module, cache, go_version=version)
+
+
+def source(module: Module, path: str) -> Path:
+    """Return the folder of a Go module at the version that `module` pins: manifests are next to the code."""
+    download = ("go", "-C", module.folder, "mod", "download", "-json", path)
+    answer = output(download, env=_environment(Cache.of(os.environ), os.environ))
+    return Path(json.loads(answer)["Dir"])

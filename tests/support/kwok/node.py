@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from dev.cluster.programs import go
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dev.cluster.kubectl import Kube
 
@@ -32,15 +32,18 @@ _NODE: dict[str, Any] = {
 
 
 @contextmanager
-def fake_node(kube: Kube, *, log: IO[str]) -> Iterator[None]:
-    """Create the node and simulate it; delete it at the end."""
+def fake_node(kube: Kube, *, log: IO[str], more_stages: Sequence[Path] = ()) -> Iterator[None]:
+    """Create the node and simulate it; delete it at the end. `more_stages`: files for pods that no Job owns."""
     program = go.built("kwok") / "kwok"
-    stages = Path(__file__).with_name("stages.yaml")
+    files = (Path(__file__).with_name("stages.yaml"), *more_stages)
     command = [
-        str(program), "--kubeconfig", kube.variables["KUBECONFIG"], "--config", str(stages),
+        *("setpriv", "--pdeathsig", "KILL"),  # two of them would disturb each other
+        str(program), "--kubeconfig", kube.variables["KUBECONFIG"], *(f"--config={file}" for file in files),
         "--manage-nodes-with-label-selector", f"{_KEY}=node", "--node-lease-duration-seconds", "40",
         "--server-address", "127.0.0.1:0",
     ]  # fmt: skip
+    # A killed run leaves a lease, for whose end kwok would wait.
+    kube.kubectl("delete", "lease", NAME, "--ignore-not-found", namespace="kube-node-lease")
     kube.apply([_NODE])
     with subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:

@@ -3,7 +3,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
+from dev.cluster.errors import ClusterError
 from dev.cluster.node import lifecycle, node
+from dev.cluster.node.processes import Process
 
 if TYPE_CHECKING:
     from dev.cluster.cache import Cache
@@ -31,3 +35,9 @@ def test_process_of_somebody_else_is_no_node(cache: Cache) -> None:
 def test_nothing_is_ended_where_nothing_was_begun(cache: Cache) -> None:
     record(cache, str(os.getpid()))
     assert not lifecycle.end(cache)
+
+
+def test_process_that_is_not_running_has_no_folder(cache: Cache) -> None:
+    here = node.Node(cache, launcher_pid=os.getpid(), init_pid=os.getpid())
+    with pytest.raises(ClusterError, match="no-such-process is not running"):
+        here.proc_folder(Process("no-such-process", ("/bin/true",)))
