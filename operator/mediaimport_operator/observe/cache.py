@@ -55,6 +55,8 @@ class Cache:
     def __init__(self) -> None:
         self._items: dict[str, Object | bytes] = {}
         self._meta: dict[str, _Meta] = {}
+        self._known_news: dict[str, int] = {}
+        """The hash of what a reconcile reads of an object: it would have to be read of two versions at each event."""
         self._deleted: dict[str, str] = {}
         """The namespace of each deleted object, by uid."""
 
@@ -79,6 +81,7 @@ class Cache:
         if self.is_known(item):
             return False
         uid, version = _uid(item), _version(item)
+        self._known_news.pop(uid, None)
         item = self._trimmed(item)
         self._meta[uid] = _Meta(sys.intern(item["metadata"]["namespace"]), version, self._key(item), self._due(item))
         self._insert(item)
@@ -86,13 +89,17 @@ class Cache:
 
     def update_with_news(self, item: Object) -> bool:
         """Store an object; return whether a reconcile reads anything else of it than of the cached one."""
-        before = self.get(_uid(item))
+        uid = _uid(item)
+        before, known = self.get(uid) if uid not in self._known_news else None, self._known_news.get(uid)
         if not self.update(item):
             return False
         try:
-            return before is None or self._news(before) != self._news(item)
+            if known is None and before is not None:
+                known = hash(self._news(before))
+            self._known_news[uid] = news = hash(self._news(item))
         except Exception:  # noqa: BLE001 - any field may hold anything; the reconcile reports it
             return True
+        return news != known
 
     def restore(self, item: Object) -> None:
         """Store an object that a watch has reported as deleted, but that has only left the watch's selector."""
@@ -131,6 +138,7 @@ class Cache:
 
     def _drop(self, uid: str) -> bool:
         meta = self._meta.pop(uid, None)
+        self._known_news.pop(uid, None)
         if meta is not None:
             self._discard(uid, meta.key)
         return meta is not None
@@ -155,8 +163,8 @@ class Cache:
         return False
 
     def _news(self, item: Object) -> object:
-        """Return all that a reconcile reads of an object."""
-        return item
+        """Return all that a reconcile reads of an object, hashable; of an import, any version."""
+        return _version(item)
 
 
 def _unpacked(item: Object | bytes) -> Object:

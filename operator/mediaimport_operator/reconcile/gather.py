@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from mediaimport_operator.reconcile.context import Context
     from mediaimport_operator.settings.operator import Settings
 
+READ_RESOURCES = 256
+"""Resources that are kept as they were read, of five kilobytes each."""
+
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +48,7 @@ class Gatherer:
         self._cluster = context.cluster
         self._cache = context.cache
         self._operator_namespace = context.settings.operator_namespace
+        self._read = ReadResources()
 
     async def gather(self, key: str) -> Observed | None:
         """Return the import as it is; None if it no longer exists."""
@@ -64,7 +68,7 @@ class Gatherer:
         item = self._cache.imports.get(key)
         if item is None:
             return None
-        resource = read(item)
+        resource = self._read.resource(item)
         slots = self._context.slots
         held = slots.holds(key)
         jobs = read_jobs(self._cache.jobs.of_import(key), owner_uid=key)
@@ -160,6 +164,24 @@ class Gatherer:
         owner = observed.resource
         tail = await self._context.followers.tail(owner.uid, namespace=owner.namespace, pod=ended.pod_name)
         return replace(observed, log_tail=tail)
+
+
+class ReadResources:
+    """The resources read last, by uid: most reconciles of an import follow an event of its pod, and read it again."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Resource] = {}
+
+    def resource(self, item: Object) -> Resource:
+        """Return the resource in the API's object, read once for each version."""
+        uid, version = item["metadata"]["uid"], item["metadata"].get("resourceVersion", "")
+        known = self._read.pop(uid, None)
+        if known is None or known.version != version or not version:
+            known = read(item)
+        self._read[uid] = known
+        if len(self._read) > READ_RESOURCES:
+            del self._read[next(iter(self._read))]
+        return known
 
 
 def _orphaned(pods: Iterable[Object], *, jobs: Container[str]) -> tuple[Pod, ...]:

@@ -258,6 +258,14 @@ def test_deletion_and_another_owner_of_a_pod_are_news(build: Build) -> None:
     assert cache.update_with_news(orphaned)
 
 
+def test_news_are_those_since_the_version_that_a_list_has_brought(build: Build) -> None:
+    cache = ClusterCache().pods
+    assert cache.update_with_news(with_version(build.running_pod(), 1))
+    assert cache.update(with_version(build.ended_pod(message=b"{}"), 2))
+    assert cache.update_with_news(with_version(build.running_pod(), 3)), "it differs from the ended one"
+    assert not cache.update_with_news(with_version(build.running_pod(), 4))
+
+
 def test_jobs_counters_are_no_news_and_its_end_is(build: Build) -> None:
     cache = ClusterCache().jobs
     assert cache.update_with_news(with_version(build.job(), 1))
