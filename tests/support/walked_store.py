@@ -63,7 +63,9 @@ class Installation:
         return asyncio.run(commands.verify(self._settings(variables)))
 
     def _settings(self, changes: dict[str, str]) -> commands.WalkSettings:
-        variables = self.store.variables() | {"CATALOGUE_URL": self.url} | changes
+        # A process of its own is for those that fork before they have threads.
+        own = {"CATALOGUE_URL": self.url, "CATALOGUE_WALK_PROCESSES": "1"}
+        variables = self.store.variables() | own | changes
         return commands.WalkSettings.read(Environment(variables))
 
     def told(self, name: str) -> list[Any]:

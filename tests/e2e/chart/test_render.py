@@ -732,6 +732,15 @@ def test_jobs_that_walk_the_bucket_have_keys_of_their_own_and_no_token(chart: Ch
         assert (secrets == ["lister"]) is bool(settings)
 
 
+def test_jobs_that_walk_the_bucket_have_the_number_of_processes(chart: Chart) -> None:
+    for settings, number in (((), "0"), (("catalogue.rebuild.processes=7",), "7")):
+        for job in chart.of("CronJob", "catalogue.urlSecretRef.name=db", *settings):
+            containers = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+            env = {each["name"]: each.get("value") for container in containers for each in container.get("env", [])}
+            assert env.get("CATALOGUE_WALK_PROCESSES", number) == number
+            assert ("CATALOGUE_WALK_PROCESSES" in env) is (job["metadata"]["name"].endswith(("-rebuild", "-catalogue")))
+
+
 ENDPOINT = (
     "events.endpoints[0].name=crm",
     "events.endpoints[0].url=https://crm.example.com:8443/hook",

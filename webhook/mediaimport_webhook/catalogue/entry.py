@@ -89,17 +89,20 @@ class Entry:
         return self.created_at, self.asset_id, self.resource_name
 
 
-def entry_of(resource: Resource) -> Entry:
-    """Return the entry of a MediaImport. One that cannot be shown says so in `broken`, and fails no list."""
+def entry_of(resource: Resource, status: Status | None = None) -> Entry:
+    """Return the entry of a MediaImport. One that cannot be shown says so in `broken`, and fails no list.
+
+    `status`: that of the resource, where it has been read.
+    """
     try:
-        return annotated_entry(_entry_of(resource), resource["metadata"])
+        return annotated_entry(_entry_of(resource, status), resource["metadata"])
     except Exception as error:
         log.exception("a resource cannot be shown", extra={"resource": resource["metadata"]["name"]})
         return _broken_entry(resource, f"the resource cannot be shown ({type(error).__name__}); kubectl shows it")
 
 
-def _entry_of(resource: Resource) -> Entry:
-    about, spec, status = resource["metadata"], resource["spec"], _status(resource)
+def _entry_of(resource: Resource, status: Status | None = None) -> Entry:
+    about, spec, status = resource["metadata"], resource["spec"], status or _status(resource)
     keys = AssetKeys(_text(spec.get("userId", "default")), _canonical(_text(spec.get("assetId") or about["uid"])))
     provider = spec["source"].get("provider") or {}
     job_id = provider.get("id")
@@ -235,7 +238,7 @@ def entry_of_sidecar(sidecar: Sidecar, overlay: Overlay | None = None) -> Entry:
         "resourceVersion": "0",
         "creationTimestamp": (sidecar.created_at or sidecar.imported_at).strftime(_UTC),
     }
-    return overlaid(entry_of({"metadata": about, "spec": spec, "status": status.to_wire()}), overlay)
+    return overlaid(entry_of({"metadata": about, "spec": spec}, status), overlay)
 
 
 def _status(resource: Resource) -> Status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from mediaimport_webhook.catalogue.database.rebuild import Rebuild, Rebuilt
 from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
 from mediaimport_webhook.catalogue.database.walk import Walk
 from mediaimport_webhook.catalogue.entry import entry_of
-from mediaimport_webhook.store.listing import AssetListing, ListedAsset
+from mediaimport_webhook.store.listing import AssetListing
 from mediaimport_webhook.store.records import RecordReader
 from mediaimport_webhook.store.sidecars import MAX_SIDECAR_BYTES, open_fetch
 from sqlalchemy import delete, literal, select, update
@@ -27,9 +28,10 @@ from tests.support.walked_store import COUNT, DELETED, IMPORTS, KEPT, UNFINISHED
 from tests.support.webhook import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from mediaimport_api.sidecar import Sidecar, Tombstone
+    from mediaimport_webhook.store.sidecars import Fetch
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tests.support.loopback.store import Store
@@ -192,23 +194,22 @@ def test_store_or_database_that_does_not_answer_ends_the_commands_as_unfinished(
     assert installation.rows() == []
 
 
-class Restarting(AssetListing):
-    """Listing in whose middle the database goes away and comes back."""
+class Restarting(RecordReader):
+    """Reader of records in whose middle the database goes away and comes back."""
 
-    def __init__(self, settings: StoreSettings, server: Postgres) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: StoreSettings, fetch: Fetch, server: Postgres) -> None:
+        super().__init__(settings, fetch)
         self._server = server
+        self._reads = 0
         self.restarts = 0
 
-    async def assets(self, *, after: str = "") -> AsyncIterator[ListedAsset]:
-        number = 0
-        async for each in super().assets(after=after):
-            number += 1
-            if number in {40, 90}:
-                await asyncio.to_thread(self._server.stop)
-                asyncio.get_running_loop().call_later(0.3, self._server.start)
-                self.restarts += 1
-            yield each
+    async def read(self, keys: AssetKeys) -> Sidecar | Tombstone | None:
+        self._reads += 1
+        if self._reads in {40, 90}:
+            self.restarts += 1
+            await asyncio.to_thread(self._server.stop)
+            asyncio.get_running_loop().call_later(0.3, self._server.start)
+        return await super().read(keys)
 
 
 def test_rebuild_waits_for_a_database_that_goes_away(
@@ -217,16 +218,38 @@ def test_rebuild_waits_for_a_database_that_goes_away(
     if "PostgreSQL" not in kinds:
         pytest.skip("SQLite is a file")
     settings = StoreSettings.read(Environment(installation.store.variables()))
-    listing = Restarting(settings, request.getfixturevalue("postgresql"))
 
-    async def work(engine: AsyncEngine) -> Rebuilt:
+    async def work(engine: AsyncEngine) -> tuple[Rebuilt, int]:
         async with open_fetch(settings) as fetch:
-            walk = Walk(listing, RecordReader(settings, fetch), batch=10)
-            return await Rebuild(walk, Recorder(engine), DatabaseArchive(engine)).run()
+            reader = Restarting(settings, fetch, request.getfixturevalue("postgresql"))
+            rebuild = Rebuild(Walk(reader, batch=10), Recorder(engine), DatabaseArchive(engine))
+            return await rebuild.of([each async for each in AssetListing(settings).assets()]), reader.restarts
 
-    done: Rebuilt = installation.run(work)
-    assert (done.is_whole, done.written, listing.restarts) == (True, COUNT, 2)
+    done, restarts = installation.run(work)
+    assert (done, restarts) == (Rebuilt(written=COUNT), 2)
     assert installation.verify() == 0
+
+
+@pytest.mark.parametrize("processes", ["1", "3"])
+def test_number_of_processes_changes_nothing(installation: Installation, processes: str) -> None:
+    """SQLite has one in any case."""
+    installation.record()
+    recorded = installation.rows()
+    installation.execute(delete(MEDIA_ASSETS))
+    variables = os.environ | installation.store.variables() | {"CATALOGUE_WALK_PROCESSES": processes}
+
+    def run(command: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        line = (sys.executable, "-m", "mediaimport_webhook", command)
+        env = variables | {"CATALOGUE_URL": installation.url} | changes
+        return subprocess.run(line, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+    rebuilt, verified = run("rebuild"), run("verify-catalogue")
+    assert (rebuilt.returncode, installation.rows(), verified.returncode) == (0, recorded, 0), rebuilt.stderr
+    assert json.loads(rebuilt.stderr.splitlines()[-1])["written"] == COUNT
+    assert json.loads(verified.stderr.splitlines()[-1])["records"] == COUNT
+    away = f"http://127.0.0.1:{free_port()}"
+    assert run("rebuild", S3_ENDPOINT_URL=away).returncode == commands.UNFINISHED
+    assert run("rebuild", CATALOGUE_URL="postgresql://:x@:y/").returncode == 2
 
 
 @pytest.mark.parametrize(

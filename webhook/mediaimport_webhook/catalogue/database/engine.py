@@ -33,10 +33,7 @@ async def opened(source: CatalogueUrl) -> AsyncIterator[AsyncEngine]:
 
     A password that rotates is then taken up without a restart.
     """
-    try:
-        url = _parsed(source.read())
-    except OSError as error:
-        raise DatabaseUnavailableError(f"the catalogue's URL cannot be read: {error}") from error
+    url = _read(source)
     # Errors of SQLAlchemy quote a statement's parameters, which are users' own, unless they are hidden.
     engine = create_async_engine(url, hide_parameters=True, pool_recycle=1800)
     event.listen(engine.sync_engine, "do_connect", _current(source))
@@ -44,6 +41,11 @@ async def opened(source: CatalogueUrl) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         await engine.dispose()
+
+
+def is_sqlite(source: CatalogueUrl) -> bool:
+    """Tell whether the database is a file; DatabaseUnavailableError for a wrong URL."""
+    return _read(source).get_backend_name() == "sqlite"
 
 
 async def answered(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
@@ -96,11 +98,18 @@ def _current(source: CatalogueUrl) -> Any:  # noqa: ANN401 - SQLAlchemy's listen
     return listener
 
 
+def _read(source: CatalogueUrl) -> URL:
+    try:
+        return _parsed(source.read())
+    except OSError as error:
+        raise DatabaseUnavailableError(f"the catalogue's URL cannot be read: {error}") from error
+
+
 def _parsed(value: str) -> URL:
     """Return the URL with our driver. The URL is in no message: it has a password."""
     try:
         url = make_url(value)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         raise DatabaseUnavailableError("the catalogue's URL cannot be parsed") from None
     driver = _DRIVERS.get(url.drivername)
     if driver is None:

@@ -16,21 +16,25 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.database.recorder import Recorder
     from mediaimport_webhook.catalogue.database.walk import Walk
     from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.store.listing import ListedAsset
 
 log = logging.getLogger(__name__)
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 15.0
 _PATIENCE_S = 300.0
-_LOGGED_EVERY = 10_000
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rebuilt:
     """Numbers of records that are written, and that were left out."""
 
     written: int = 0
     wrong: int = 0
     refused: int = 0
+
+    def __add__(self, other: Rebuilt) -> Rebuilt:
+        """Return the sums."""
+        return Rebuilt(self.written + other.written, self.wrong + other.wrong, self.refused + other.refused)
 
     @property
     def is_whole(self) -> bool:
@@ -49,20 +53,16 @@ class Rebuild:
         self._archive = archive
         self._patience_s = patience_s
 
-    async def run(self, *, after: str = "") -> Rebuilt:
-        """Write the rows of the assets after that prefix; StoreUnavailableError, DatabaseUnavailableError.
+    async def of(self, assets: list[ListedAsset]) -> Rebuilt:
+        """Write the rows of these assets; StoreUnavailableError, DatabaseUnavailableError.
 
         A database that was there and goes away is waited for, some minutes.
         """
-        done, logged = Rebuilt(), 0
-        async for batch in self._walk.batches(after=after):
+        before, wrong = Rebuilt(self._recorder.written, refused=self._recorder.refused), 0
+        async for batch in self._walk.batches(assets):
             await self._write(batch.entries)
-            done.wrong += len(batch.wrong)
-            done.written, done.refused = self._recorder.written, self._recorder.refused
-            if done.written - logged >= _LOGGED_EVERY:
-                logged = done.written
-                log.info("the catalogue is being rebuilt", extra={"written": logged, "after": batch.last})
-        return done
+            wrong += len(batch.wrong)
+        return Rebuilt(self._recorder.written - before.written, wrong, self._recorder.refused - before.refused)
 
     async def _write(self, entries: list[Entry]) -> None:
         changes = [Change(each, is_gone=True) for each in entries]

@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from array import array
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.names import AssetKeys
 from sqlalchemy import and_, select, tuple_
 
+from mediaimport_webhook.catalogue.database.compared import Difference, SelectedRows, difference, digest_of
 from mediaimport_webhook.catalogue.database.comparison import differing
-from mediaimport_webhook.catalogue.database.engine import answered
-from mediaimport_webhook.catalogue.database.pending import key_of
 from mediaimport_webhook.catalogue.database.rows import row_of
 from mediaimport_webhook.catalogue.database.schema import KEY, KEY_COLUMNS, MEDIA_ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sqlalchemy import Select
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from mediaimport_webhook.catalogue.database.pending import Key
+    from mediaimport_webhook.catalogue.database.compared import Compared
     from mediaimport_webhook.catalogue.database.walk import Walk
-    from mediaimport_webhook.catalogue.entry import Entry
 
 log = logging.getLogger(__name__)
 _COLUMNS = MEDIA_ASSETS.c
 _PAGE = 1000
 _MAX_SUSPECTS = 10_000
-
-
-class Difference(StrEnum):
-    """Kind of a difference."""
-
-    NO_ROW = "no row"
-    OTHER_VALUES = "other values"
-    NO_RECORD = "no record"
-    WRONG_RECORD = "wrong record"
 
 
 @dataclass
@@ -67,32 +53,27 @@ class Verification:
 
     def __init__(self, walk: Walk, engine: AsyncEngine, *, max_suspects: int = _MAX_SUSPECTS) -> None:
         self._walk = walk
-        self._engine = engine
+        self._rows = SelectedRows(engine)
         self._max_suspects = max_suspects
         self._suspects: dict[AssetKeys, None] = {}
         self._done = Verified()
 
-    async def run(self) -> Verified:
-        """Compare all; StoreUnavailableError, DatabaseUnavailableError."""
-        seen = await self._compare_records()
+    async def run(self, compared: AsyncIterator[Compared]) -> Verified:
+        """Compare all, of which the records are compared; StoreUnavailableError, DatabaseUnavailableError."""
+        seen = await self._take_over(compared)
         await self._compare_rows(seen)
         for keys in self._suspects:
             await self._look_again(keys)
         return self._done
 
-    async def _compare_records(self) -> _Seen:
+    async def _take_over(self, compared: AsyncIterator[Compared]) -> _Seen:
         seen = _Seen()
-        async for batch in self._walk.batches():
-            rows = await self._rows_of(batch.entries)
-            for each in batch.entries:
-                keys = AssetKeys(each.user_id, each.asset_id)
-                seen.add(keys)
-                if (kind := _difference(rows.get(key_of(each)), each)) is not None:
-                    self._suspect(keys, kind)
-            for keys in batch.wrong:
-                seen.add(keys)
-            self._done.records += len(batch.entries)
-            self._done.differences[Difference.WRONG_RECORD] += len(batch.wrong)
+        async for each in compared:
+            seen.add(each.digests)
+            for keys, kind in each.suspects:
+                self._suspect(keys, kind)
+            self._done.records += each.records
+            self._done.differences[Difference.WRONG_RECORD] += each.wrong
         seen.sort()
         return seen
 
@@ -112,20 +93,15 @@ class Verification:
     async def _look_again(self, keys: AssetKeys) -> None:
         entry = await self._walk.entry(keys)
         of_asset = and_(_COLUMNS.user_id == keys.user_id, _COLUMNS.id == keys.asset_id)
-        rows = await self._rows(select(MEDIA_ASSETS).where(of_asset))
+        rows = await self._rows.of(select(MEDIA_ASSETS).where(of_asset))
         if entry is None:
             kind, columns = Difference.NO_RECORD if any(each["status"] == "ready" for each in rows) else None, []
         else:
             row = next((each for each in rows if each["resource_name"] == entry.resource_name), None)
-            kind, columns = _difference(row, entry), [] if row is None else differing(row, row_of(entry))
+            kind, columns = difference(row, entry), [] if row is None else differing(row, row_of(entry))
         if kind is not None:
             self._done.differences[kind] += 1
             log.error("row and record differ", extra={"key": keys.sidecar, "kind": kind, "columns": columns})
-
-    async def _rows_of(self, entries: Sequence[Entry]) -> dict[Key, Mapping[str, Any]]:
-        wanted = tuple_(*KEY_COLUMNS).in_([key_of(each) for each in entries])
-        rows = await self._rows(select(MEDIA_ASSETS).where(wanted))
-        return {(each["user_id"], each["id"], each["resource_name"]): each for each in rows}
 
     async def _ready_rows(self) -> AsyncIterator[Mapping[str, Any]]:
         """Yield the keys of all rows that say that something is stored, a page at a time."""
@@ -133,24 +109,12 @@ class Verification:
         while True:
             is_later = tuple_(*KEY_COLUMNS) > tuple_(*after)
             page = select(*KEY_COLUMNS).where(is_later, _COLUMNS.status == "ready").order_by(*KEY_COLUMNS)
-            rows = await self._rows(page.limit(_PAGE))
+            rows = await self._rows.of(page.limit(_PAGE))
             for each in rows:
                 yield each
             if len(rows) < _PAGE:
                 return
             after = [rows[-1][name] for name in KEY]
-
-    async def _rows(self, statement: Select[Any]) -> list[Mapping[str, Any]]:
-        async def work(connection: AsyncConnection) -> list[Mapping[str, Any]]:
-            return [dict(each) for each in (await connection.execute(statement)).mappings()]
-
-        return await answered(self._engine, work)
-
-
-def _difference(row: Mapping[str, Any] | None, entry: Entry) -> Difference | None:
-    if row is None:
-        return Difference.NO_ROW
-    return Difference.OTHER_VALUES if differing(row, row_of(entry)) else None
 
 
 class _Seen:
@@ -159,17 +123,13 @@ class _Seen:
     def __init__(self) -> None:
         self._digests = array("Q")
 
-    def add(self, keys: AssetKeys) -> None:
-        self._digests.append(_digest(keys))
+    def add(self, digests: array[int]) -> None:
+        self._digests.extend(digests)
 
     def sort(self) -> None:
         self._digests = array("Q", sorted(self._digests))
 
     def __contains__(self, keys: AssetKeys) -> bool:
-        digest = _digest(keys)
+        digest = digest_of(keys)
         place = bisect_left(self._digests, digest)
         return place < len(self._digests) and self._digests[place] == digest
-
-
-def _digest(keys: AssetKeys) -> int:
-    return int.from_bytes(hashlib.blake2b(keys.prefix.encode(), digest_size=8).digest())

@@ -1,4 +1,4 @@
-"""Walk through all records of the store, in batches, with bounded concurrency and memory."""
+"""Walk through the records of assets, in batches, with bounded concurrency and memory."""
 
 from __future__ import annotations
 
@@ -12,47 +12,44 @@ from mediaimport_webhook.catalogue.stored import entry_of_record
 from mediaimport_webhook.store.records import WrongRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Sequence
 
     from mediaimport_api.names import AssetKeys
 
     from mediaimport_webhook.catalogue.entry import Entry
-    from mediaimport_webhook.store.listing import AssetListing, ListedAsset
+    from mediaimport_webhook.store.listing import ListedAsset
     from mediaimport_webhook.store.records import RecordReader
 
 log = logging.getLogger(__name__)
-_BATCH = 500
+_BATCH = 250
 _CONCURRENCY = 64
 Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Entries of some assets; `last` is the prefix of the last one, behind which another walk may begin."""
+    """Entries of some assets."""
 
     entries: list[Entry]
     wrong: list[AssetKeys]
     """Assets with a wrong record, which have no entry, or with a wrong overlay, which is left out of theirs."""
-    last: str
 
 
 class Walk:
     """Reads the record of each asset. A wrong one is logged, counted and left out."""
 
-    def __init__(
-        self, listing: AssetListing, reader: RecordReader, *, batch: int = _BATCH, concurrency: int = _CONCURRENCY
-    ) -> None:
-        self._listing = listing
+    def __init__(self, reader: RecordReader, *, batch: int = _BATCH, concurrency: int = _CONCURRENCY) -> None:
         self._reader = reader
         self._batch = batch
-        self._slots = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
 
-    async def batches(self, *, after: str = "") -> AsyncIterator[Batch]:
-        """Yield the assets after that prefix; StoreUnavailableError. A batch is read while the one before is used."""
+    async def batches(self, assets: Sequence[ListedAsset]) -> AsyncIterator[Batch]:
+        """Yield these assets; StoreUnavailableError. A batch is read while the one before is used."""
+        recorded = [each for each in assets if each.has_record]
         reading: asyncio.Task[Batch] | None = None
         try:
-            async for listed in self._listed(after):
-                following = asyncio.create_task(self._read_all(listed))
+            for first in range(0, len(recorded), self._batch):
+                following = asyncio.create_task(self._read_all(recorded[first : first + self._batch]))
                 reading, ready = following, reading
                 if ready is not None:
                     yield await ready
@@ -69,35 +66,30 @@ class Walk:
         entry, _ = await self._read(keys, is_edited=True)
         return entry
 
-    async def _listed(self, after: str) -> AsyncIterator[list[ListedAsset]]:
-        batch: list[ListedAsset] = []
-        async for asset in self._listing.assets(after=after):
-            if asset.has_record:
-                batch.append(asset)
-            if len(batch) == self._batch:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+    async def _read_all(self, listed: Sequence[ListedAsset]) -> Batch:
+        found: list[tuple[Entry | None, bool]] = [(None, False)] * len(listed)
+        places = iter(range(len(listed)))
 
-    async def _read_all(self, listed: list[ListedAsset]) -> Batch:
+        async def read_next() -> None:
+            for place in places:
+                found[place] = await self._read(listed[place].keys, is_edited=listed[place].has_overlay)
+
         try:
-            async with asyncio.TaskGroup() as tasks:
-                reads = [tasks.create_task(self._read(each.keys, is_edited=each.has_overlay)) for each in listed]
+            # A task for each record would take as long as a third of its parsing.
+            async with asyncio.TaskGroup() as readers:
+                for _ in range(min(self._concurrency, len(listed))):
+                    readers.create_task(read_next())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
-        found = [each.result() for each in reads]
         entries = [entry for entry, _ in found if entry is not None]
-        wrong = [each.keys for each, (_, is_wrong) in zip(listed, found, strict=True) if is_wrong]
-        return Batch(entries, wrong, listed[-1].keys.prefix)
+        return Batch(entries, [each.keys for each, (_, is_wrong) in zip(listed, found, strict=True) if is_wrong])
 
     async def _read(self, keys: AssetKeys, *, is_edited: bool) -> tuple[Entry | None, bool]:
         """Return the entry, None without a record, or with a wrong one; and whether record or overlay is wrong."""
-        async with self._slots:
-            record, is_wrong = await _right(self._reader.read(keys), keys.sidecar)
-            if record is None:
-                return None, is_wrong
-            overlay, is_wrong = await _right(self._reader.overlay(keys), keys.overlay) if is_edited else (None, False)
+        record, is_wrong = await _right(self._reader.read(keys), keys.sidecar)
+        if record is None:
+            return None, is_wrong
+        overlay, is_wrong = await _right(self._reader.overlay(keys), keys.overlay) if is_edited else (None, False)
         return entry_of_record(record, overlay, keys), is_wrong
 
 
