@@ -1,4 +1,4 @@
-"""`make bench-pace`: small imports on the idle cluster, one after another: time to Ready, and what each costs.
+"""`make bench-pace`: small imports on the idle cluster, one after another: their stages to Ready, and what each costs.
 
 PACE_IMPORTS (20) is how many. A bare pod of the importer's image is started as often in the same run.
 """
@@ -9,7 +9,7 @@ import os
 import random
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kubernetes import client, config
@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import dev.cluster
 from dev.bench.figures import Bar, Figure, Sheet, percentile, report
 from dev.bench.operator import load
+from dev.bench.operator.stages import Stages, medians
 from dev.bench.reach import reached
 from dev.bench.webhook import latency
 from dev.bench.webhook.first_seen import Sightings
@@ -122,6 +123,9 @@ class Bench:
     metrics: httpx.Client
     ready: Sightings
     pods: Sightings
+    stages: Stages
+    seen: list[dict[str, float]] = field(default_factory=list)
+    """The stages of each import."""
 
     def usage(self) -> Usage:
         """Return what the operator has used so far."""
@@ -135,7 +139,9 @@ class Bench:
         begun_s = time.monotonic()
         self.webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body)).raise_for_status()
         name = names.prediction_resource_name("replicate", prediction, "")
-        return self.ready.await_name(name, timeout_s=_TIMEOUT_S) - begun_s
+        took_s = self.ready.await_name(name, timeout_s=_TIMEOUT_S) - begun_s
+        self.seen.append(self.stages.of(name, begun_s=begun_s))
+        return took_s
 
     def bare_s(self) -> float:
         """Return the time from the creation of a bare pod to the end of its container."""
@@ -185,6 +191,7 @@ def set_up(stack: ExitStack) -> Bench:
         reached(stack, kube, "service/pace-operator-metrics", 9090, namespace=NAMESPACE),
         ready,
         _followed(client.CoreV1Api().list_namespaced_pod, ended_pod),
+        Stages.follow(NAMESPACE),
     )
 
 
@@ -198,6 +205,7 @@ def main() -> Sheet:
         idle = bench.usage()
         time.sleep(_IDLE_S)
         before = bench.usage()
+        bench.seen.clear()
         idle_cpu = (before.cpu_s - idle.cpu_s) / (before.at_s - idle.at_s)
         imports_s = [bench.import_s() for _ in range(count)]
         bench.settle()
@@ -210,6 +218,7 @@ def main() -> Sheet:
             Figure("webhook to Ready, p50", ready_s, "s", pod_s, Bar(2.0)),
             Figure("webhook to Ready, p95", percentile(imports_s, 95), "s"),
             Figure("a bare pod, from its creation to its end, p50", pod_s, "s"),
+            *medians(bench.seen),
             Figure("webhook to Ready over that pod", ready_s / pod_s, "x", 1, Bar(1.3)),
             Figure("operator CPU of an import", each.cpu_s * 1000, "ms", None, Bar(15)),
             Figure("API requests of an import", each.requests, "", None, Bar(5)),
