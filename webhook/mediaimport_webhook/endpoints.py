@@ -175,7 +175,7 @@ class Endpoints:
 
     def _master(self) -> MasterKeys:
         if self.keys is None:
-            raise problems.setting_missing(VARIABLE)
+            raise problems.setting_missing(VARIABLE, value="events.userEndpoints.enabled")
         return self.keys
 
 

@@ -78,10 +78,11 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", detail, errors)
 
 
-def setting_missing(*settings: str) -> Problem:
-    """Return 503 for a route that lacks settings."""
+def setting_missing(*settings: str, value: str | None = None) -> Problem:
+    """Return 503 for a route that lacks settings; `value`: that of the chart which sets them."""
     named = " and ".join(settings)
-    detail = f"This route needs {named}; the operator of this service can set it."
+    by_chart = f", with the chart by its value {value}" if value else ""
+    detail = f"This route needs {named}; the operator of this service can set it{by_chart}."
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "setting-missing", detail, members={"setting": ", ".join(settings)})
 
 

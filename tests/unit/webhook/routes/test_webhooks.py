@@ -179,6 +179,7 @@ def test_where_users_may_have_none_each_route_says_which_setting_is_missing(star
     for method, path in requests:
         answer = webhook.call(method, path, json={"url": URL})
         assert (answer.status_code, answer.json().get("setting")) == (503, "USER_ENDPOINTS_KEYS_DIRECTORY"), path
+        assert "the chart by its value events.userEndpoints.enabled" in answer.json()["detail"]
 
 
 def test_api_server_that_is_away_is_told(webhook: RunningWebhook) -> None:
