@@ -89,6 +89,11 @@ def test_keyboard_alone_filters_opens_copies_retries_and_closes(local_page: Page
     keyboard.press("Enter")
     local_page.locator("#detail").get_by_role("status").get_by_text("Copied.").wait_for()
     assert local_page.evaluate(CLIPBOARD) == failed["id"]
+    keyboard.press("Escape")
+    local_page.locator("#detail").wait_for(state="hidden")
+    assert focus.locator(".name").inner_text() == card
+    keyboard.press("Enter")
+    local_page.locator("#detail[open]").wait_for()
     tab_to(local_page, "button:text-is('Retry')")
     with local_page.expect_response(f"**/api/v1/media/{failed['id']}/retry") as retried:
         keyboard.press("Enter")
@@ -98,7 +103,6 @@ def test_keyboard_alone_filters_opens_copies_retries_and_closes(local_page: Page
     assert local_page.evaluate("document.activeElement.closest('dialog')?.id") == "detail"
     keyboard.press("Escape")
     local_page.locator("#detail").wait_for(state="hidden")
-    assert focus.locator(".name").inner_text() == card
 
 
 def tab_to(page: Page, selector: str) -> None:

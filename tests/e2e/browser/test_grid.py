@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,17 +19,22 @@ PLACES = """() => [...document.querySelectorAll("#grid li")].map((each) => {
   return [Number(each.getAttribute("aria-posinset")), Math.round(x), Math.round(y + scrollY)];
 })"""
 
+ORDERED = """() => [...document.querySelectorAll("#grid li")]
+  .map((each) => Number(each.getAttribute("aria-posinset")))
+  .every((each, place, all) => place === 0 || each === all[place - 1] + 1)"""
+
 
 @pytest.fixture
 def ids(local_page: Page, api: httpx.Client) -> list[str]:
     """Ids of 100 new assets, newest first, all of which the page lists."""
-    one = {"url": "https://example.com/film.mp4", "tags": ["grid"]}
+    tag = f"grid-{secrets.token_hex(4)}"
+    one = {"url": "https://example.com/film.mp4", "tags": [tag]}
     answer = api.post("/api/v1/media/import-from-urls", json={"imports": [one] * 100}).raise_for_status()
     assert answer.json()["imports"][0]["status"] == 202
-    with local_page.expect_response("**/api/v1/media/?*tag=grid*"):
-        local_page.get_by_label("Tag", exact=True).fill("grid")
+    with local_page.expect_response(f"**/api/v1/media/?*tag={tag}*"):
+        local_page.get_by_label("Tag", exact=True).fill(tag)
     local_page.locator("#grid[data-columns='6'] li[aria-setsize='100']").first.wait_for()
-    return [each["id"] for each in api.get("/api/v1/media/?tag=grid&limit=100").json()["assets"]]
+    return [each["id"] for each in api.get(f"/api/v1/media/?tag={tag}&limit=100").json()["assets"]]
 
 
 def check(places: list[list[int]], columns: int) -> None:
@@ -47,6 +53,8 @@ def test_cards_in_sight_are_at_their_places(local_page: Page, ids: list[str], ap
     local_page.mouse.move(600, 400)
     local_page.mouse.wheel(0, 1500)
     local_page.wait_for_function("() => !document.querySelector('#grid li[aria-posinset=\"1\"]')")
+    # Elements keep their order while the page moves.
+    local_page.wait_for_function(ORDERED)
     scrolled = local_page.evaluate(PLACES)
     check(scrolled, ROW)
     assert len(scrolled) < len(ids)
@@ -64,3 +72,19 @@ def test_cards_in_sight_are_at_their_places(local_page: Page, ids: list[str], ap
         arg=len(ids) - 1,
     )
     check(local_page.evaluate(PLACES), ROW)
+
+
+@pytest.mark.usefixtures("ids")
+def test_focus_stays_while_the_cards_around_it_are_used_again(local_page: Page) -> None:
+    card = local_page.locator("#grid li[aria-posinset='8'] .card")
+    card.focus()
+    local_page.mouse.move(600, 400)
+    for distance in (1200, 400, -900, 10_000):
+        local_page.mouse.wheel(0, distance)
+    local_page.locator("#grid li[aria-posinset='100']").wait_for()
+    assert card.evaluate("each => each === document.activeElement")
+    local_page.keyboard.press("ArrowRight")
+    assert local_page.locator("#grid li:focus-within").get_attribute("aria-posinset") == "9"
+    local_page.evaluate("scrollTo(0, 0)")
+    local_page.locator("#grid li[aria-posinset='1']").wait_for()
+    local_page.wait_for_function(ORDERED)

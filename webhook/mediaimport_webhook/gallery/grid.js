@@ -13,7 +13,9 @@ const CAPTION = 62;
 /** Assets below the window at which the next page is asked for: who scrolls is not to wait for it. */
 const AHEAD = 100;
 /** Rows beyond the edge of the window that are made, too. */
-const BEYOND = 2;
+const BEYOND = 4;
+/** Time after which a page that does not move has been scrolled. */
+const SETTLED_MS = 150;
 
 /** Elements that are kept to be used again. */
 const MOST_SPARE = 60;
@@ -40,12 +42,19 @@ export class Grid {
     /** @type {Shape} */
     this.shape = shapeOf(list.clientWidth);
     this.top = 0;
-    addEventListener("scroll", () => this.request(), { passive: true });
+    this.height = innerHeight;
+    this.scrolled = -Infinity;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.sorting = undefined;
+    addEventListener("scroll", () => this.request(performance.now()), { passive: true });
     const resized = new ResizeObserver(() => this.draw());
     // What is above the grid may grow, too.
     for (const each of [list, document.body]) resized.observe(each);
     addEventListener("resize", () => this.draw());
-    list.addEventListener("keydown", (event) => this.move(event));
+    list.addEventListener("keydown", (event) => {
+      this.sort();
+      this.move(event);
+    });
   }
 
   /** Draw what has changed. */
@@ -54,8 +63,13 @@ export class Grid {
     this.request();
   }
 
-  /** Draw before the next frame, once however often it is asked for. */
-  request() {
+  /**
+   * Draw before the next frame, once however often it is asked for.
+   *
+   * @param {number} scrolled when the page was last scrolled
+   */
+  request(scrolled = this.scrolled) {
+    this.scrolled = scrolled;
     if (this.wanted) return;
     this.wanted = true;
     requestAnimationFrame(() => {
@@ -70,7 +84,7 @@ export class Grid {
     const { columns, row } = this.shape;
     const top = scrollY - this.top;
     const first = Math.max(Math.floor(top / row) - BEYOND, 0) * columns;
-    const last = Math.min((Math.ceil((top + innerHeight) / row) + BEYOND) * columns, items.length);
+    const last = Math.min((Math.ceil((top + this.height) / row) + BEYOND) * columns, items.length);
     if (last >= items.length - AHEAD) this.assets.more();
     const laidOut = `${first} ${last}`;
     if (!this.stale && laidOut === this.laidOut) return;
@@ -78,11 +92,12 @@ export class Grid {
     this.show(this.placesOf(first, last));
   }
 
-  /** Measure the page. Nothing is measured while it is scrolled. */
+  /** Measure the page. While it is scrolled, nothing but where it is is asked for. */
   measure() {
     const shape = shapeOf(this.list.clientWidth);
     this.shape = shape;
     this.top = this.list.offsetTop;
+    this.height = innerHeight;
     this.list.dataset["columns"] = String(shape.columns);
     this.list.style.height = `${Math.ceil(this.assets.items.length / shape.columns) * shape.row}px`;
   }
@@ -105,17 +120,34 @@ export class Grid {
     const shown = places.map((place) => /** @type {Asset} */ (this.assets.items[place]));
     this.release(new Set(shown.map((each) => each.id)));
     const total = this.assets.complete ? this.assets.items.length : -1;
-    let next = this.list.firstElementChild;
     for (const [each, place] of places.entries()) {
       const card = this.card(/** @type {Asset} */ (shown[each]));
       card.show(/** @type {Asset} */ (shown[each]), place, total);
       card.move(this.shape);
-      // The order of the elements is that of the Tab key and of screen readers.
-      if (card.item === next) next = next.nextElementSibling;
-      else this.list.insertBefore(card.item, next);
+      if (!card.item.isConnected) this.list.append(card.item);
     }
     for (const { item } of this.spare) item.remove();
     this.spare.splice(MOST_SPARE);
+    clearTimeout(this.sorting);
+    // An element that moves among the others is laid out anew, with all that is in it.
+    if (performance.now() - this.scrolled > SETTLED_MS) this.sort();
+    else this.sorting = setTimeout(() => this.sort(), SETTLED_MS);
+  }
+
+  /** Put the elements in the order of the list, which is that of the Tab key and of screen readers. */
+  sort() {
+    const items = [...this.cards.values()].sort((one, other) => one.place - other.place).map(({ item }) => item);
+    let next = this.list.firstElementChild;
+    for (const item of items) {
+      // What has the focus would lose it: others move.
+      while (next && next !== item && item.contains(document.activeElement)) {
+        const after = next.nextElementSibling;
+        this.list.append(next);
+        next = after;
+      }
+      if (item === next) next = next.nextElementSibling;
+      else this.list.insertBefore(item, next);
+    }
   }
 
   /** @param {Set<string>} inSight ids of assets */
@@ -161,9 +193,17 @@ export class Grid {
     const next = this.assets.items[from + step];
     if (next === undefined) return;
     event.preventDefault();
+    if (!this.cards.has(next.id)) this.scrollTo(from + step);
     const target = this.cards.get(next.id)?.button;
     target?.focus({ preventScroll: true });
     target?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {number} place that has no element, as the page was scrolled away from it */
+  scrollTo(place) {
+    const { columns, row } = this.shape;
+    scrollTo(0, this.top + Math.floor(place / columns) * row - (this.height - row) / 2);
+    this.layout();
   }
 }
 
