@@ -148,6 +148,7 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
     marks: RecordedMarks | None = None
     if database is None:
         catalogue = Catalogue(removals.note)
+        reflector = Reflector(dependencies.cluster, catalogue)
     else:
         marks = database.recorded_marks(dependencies.cluster)
         followers = (database.recorder, marks)
@@ -155,8 +156,10 @@ def build(settings: Settings, dependencies: Dependencies) -> Starlette:
             removals.note,
             on_changed=_each(*(follower.note for follower in followers)),
             on_gone=_each(*(follower.note_gone for follower in followers)),
+            is_recorded=database.recorder.is_recorded,
         )
-    reflector = Reflector(dependencies.cluster, catalogue)
+        database.recorder.on_written = catalogue.release
+        reflector = Reflector(dependencies.cluster, catalogue, learn=database.recorder.learn)
     _observe_database(dependencies.metrics, None if database is None else database.recorder, marks)
     if database is not None and marks is not None:
         unseen_ends = database.unseen_ends(dependencies.sidecars)
@@ -217,7 +220,7 @@ def _routes(
     import_routes = imports.ImportRoutes(authenticator, settings.sources, creation, quota, metrics)
     event_routes = events.EventRoutes(
         authenticator=authenticator,
-        catalogue=catalogue,
+        listing=listing,
         lookup=lookup,
         presenter=presenter,
         stopping=dependencies.stopping,
@@ -246,13 +249,13 @@ def _routes(
         public_base_url=settings.public_base_url,
         tokens=tokens,
         keys=IdempotencyKeys(records, replicate, tokens),
-        jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, Ends(records), listing),
+        jobs=Jobs(replicate.name, PredictionStates(replicate), tokens, Ends(records), listing, cluster),
         quota=quota,
         presenter=presenter,
     )
     takedown_routes = takedowns.TakedownRoutes(authenticator, reflector, listing, deletions)
     usage_routes = usage.UsageRoutes(authenticator, listing, reflector, quota.bytes_per_user)
-    operations_routes = operations.OperationsRoutes(authenticator, catalogue, reflector, settings.namespace)
+    operations_routes = operations.OperationsRoutes(authenticator, listing, reflector, settings.namespace)
     health_routes = health.HealthRoutes(reflector, catalogue)
     upload_routes = uploads.UploadRoutes(
         authenticator, Uploads(records, incoming, creation, lookup, quota, settings.max_size_bytes), metrics
@@ -308,6 +311,7 @@ def _observe_cache(metrics: Metrics, reflector: Reflector, catalogue: Catalogue)
         last_event_age_s=lambda: reflector.last_event_age_s or 0,
         stale=lambda: reflector.is_stale,
     )
+    metrics.observe_entries(lambda: catalogue.entries)
 
 
 def _each(*followers: Callable[[Entry], None]) -> Callable[[Entry], None]:

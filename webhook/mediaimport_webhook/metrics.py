@@ -114,6 +114,14 @@ class Metrics:
             "cache_stale", "1 while the cache is not synced yet or the API server does not answer, else 0.", stale
         )
 
+    def observe_entries(self, entries: Callable[[], float]) -> None:
+        """Register the gauge of what the read cache keeps whole."""
+        self._gauge(
+            "cache_entries",
+            "MediaImports that the cache keeps whole: with a catalogue's database those that are not recorded.",
+            entries,
+        )
+
     def observe_database(
         self,
         *,

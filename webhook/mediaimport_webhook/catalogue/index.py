@@ -1,26 +1,30 @@
-"""Index of all imports in memory (the read cache), fed by the reflector and by the webhook's own writes."""
+"""Index of all imports in memory (the read cache), fed by the reflector and by the webhook's own writes.
+
+With a catalogue's database an import that has ended leaves it once its row is written, but for what `recorded` keeps.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 from bisect import bisect_left, bisect_right, insort
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_webhook.catalogue.changes import Changes
 from mediaimport_webhook.catalogue.entry import Entry, entry_of
+from mediaimport_webhook.catalogue.recorded import RecordedImport, RecordedImports
+from mediaimport_webhook.catalogue.removed import RemovedOutputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from mediaimport_webhook.catalogue.query import Place, Query
     from mediaimport_webhook.cluster import Resource
 
-_MAX_REMOVED = 10_000
 Order = tuple[str, str, str]
 
 
@@ -36,10 +40,15 @@ def _ignore(_: Entry) -> None:
     pass
 
 
+def _is_never_recorded(_: Entry) -> bool:
+    return False
+
+
 class Catalogue:
     """All entries, by name, by asset id and in order of creation. `on_removed` gets each that a prediction loses.
 
-    `on_changed` gets each new version of an entry, `on_gone` the last one of a resource that is gone.
+    `on_changed` gets each new version of an entry, `on_gone` the last one of a resource that is gone. `is_recorded`
+    tells whether an import has ended and its row is written: its entry is then kept in short alone.
     """
 
     def __init__(
@@ -48,36 +57,65 @@ class Catalogue:
         *,
         on_changed: Callable[[Entry], None] = _ignore,
         on_gone: Callable[[Entry], None] = _ignore,
+        is_recorded: Callable[[Entry], bool] = _is_never_recorded,
     ) -> None:
-        self._on_removed = on_removed
+        self._removed = RemovedOutputs(on_removed)
         self._on_changed = on_changed
         self._on_gone = on_gone
+        self._is_recorded = is_recorded
+        self.recorded = RecordedImports()
+        self.lost = asyncio.Event()
+        """Set when a recorded import is gone whose end nobody saw."""
         self._by_name: dict[str, Entry] = {}
         self._names_by_asset: defaultdict[str, set[str]] = defaultdict(set)
         self._orders: defaultdict[str | None, list[Order]] = defaultdict(list)
         self._seen_version = 0
         self.changes = Changes()
-        self.recovered = 0
-        """Number of entries that recovery created."""
-        self.broken = 0
-        """Number of entries that cannot be shown whole."""
-        self._removed_outputs: OrderedDict[str, set[str]] = OrderedDict()
+        self._recovered = 0
+        self._broken = 0
         self._subscribers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def __len__(self) -> int:
+        return len(self._by_name) + len(self.recorded)
+
+    @property
+    def entries(self) -> int:
+        """Return the number of imports that are kept whole."""
         return len(self._by_name)
+
+    @property
+    def recovered(self) -> int:
+        """Return the number of imports that recovery created."""
+        return self._recovered + self.recorded.recovered
+
+    @property
+    def broken(self) -> int:
+        """Return the number of imports that cannot be shown whole."""
+        return self._broken + self.recorded.broken
 
     def replace(self, entries: Iterable[Entry], *, version: int) -> None:
         """Replace all entries by those of a list, except entries that are newer than the list."""
-        if not self._seen_version:
-            self.changes.begin(version)
         listed = set()
         for entry in entries:
             listed.add(entry.resource_name)
-            self._put(entry)
+            self.put_listed(entry)
+        self.end_list(listed, version=version)
+
+    def put_listed(self, entry: Entry) -> None:
+        """Take over an entry of a list, unless a newer one is here; `end_list` follows the last one."""
+        self._put(entry)
+
+    def end_list(self, listed: Collection[str], *, version: int) -> None:
+        """Drop what a list of that version lacks, except what is newer than the list."""
+        if not self._seen_version:
+            self.changes.begin(version)
         stale = [each for name, each in self._by_name.items() if name not in listed and each.version <= version]
         for each in stale:
-            self._forget(each, version=version)
+            self._remove(each)
+            self._note_gone(each, version=version)
+        for name in self.recorded.missing(listed, version=version):
+            self.recorded.discard(name)
+            self.lost.set()
         self.advance(version)
 
     def observe(self, resource: Resource) -> None:
@@ -88,15 +126,26 @@ class Catalogue:
 
     def forget(self, resource: Resource) -> None:
         """Take over a watch event's deletion."""
-        known = self._by_name.get(resource["metadata"]["name"])
-        version = int(resource["metadata"]["resourceVersion"])
+        name, version = resource["metadata"]["name"], int(resource["metadata"]["resourceVersion"])
+        known, recorded = self._by_name.get(name), self.recorded.get(name)
         if known is not None and known.version <= version:
-            self._forget(known, version=version)
+            self._remove(known)
+            self._note_gone(known, version=version)
+        elif recorded is not None and recorded.version <= version:
+            self.recorded.discard(name)
+            self._note_gone(entry_of(resource), version=version)
         self.advance(version)
+
+    def release(self, resource_name: str) -> None:
+        """Keep that import in short alone, if it is recorded."""
+        entry = self._by_name.get(resource_name)
+        if entry is not None and self._is_recorded(entry):
+            self._drop(entry)
+            self.recorded.add(entry)
 
     def removed_outputs(self, job_id: str) -> int:
         """Return the number of imports of a prediction that were here and are deleted, or are being deleted."""
-        return len(self._removed_outputs.get(job_id, ()))
+        return self._removed.count(job_id)
 
     def advance(self, version: int) -> None:
         """Note the version up to which all changes are known."""
@@ -111,7 +160,7 @@ class Catalogue:
 
     def insert_entry(self, entry: Entry) -> Entry:
         """Take over an entry, likewise."""
-        if entry.resource_name in self._by_name or entry.version > self._seen_version:
+        if self.has_name(entry.resource_name) or entry.version > self._seen_version:
             self._put(entry)
         return entry
 
@@ -121,12 +170,21 @@ class Catalogue:
         return self._seen_version
 
     def holds(self, resource_name: str, *, asset_id: str) -> bool:
-        """Return whether that resource is here with that asset, even if it is being deleted."""
+        """Return whether the entry of that resource is here with that asset, even if it is being deleted."""
         entry = self._by_name.get(resource_name)
         return entry is not None and entry.asset_id == asset_id
 
+    def exists(self, resource_name: str, *, asset_id: str) -> bool:
+        """Return whether that resource exists with that asset, kept whole or in short."""
+        known = self._by_name.get(resource_name) or self.recorded.get(resource_name)
+        return known is not None and known.asset_id == asset_id
+
+    def has_name(self, resource_name: str) -> bool:
+        """Return whether a resource of that name exists, even if it is being deleted."""
+        return resource_name in self._by_name or self.recorded.get(resource_name) is not None
+
     def get(self, resource_name: str) -> Entry | None:
-        """Return the entry of that resource, None if it is deleted or being deleted."""
+        """Return the entry of that resource, None if it is deleted, being deleted or kept in short alone."""
         entry = self._by_name.get(resource_name)
         return None if entry is None or entry.deleted else entry
 
@@ -134,14 +192,17 @@ class Catalogue:
         """Return the entries of that user, or of all users for None, newest first."""
         return self._backwards(user_id)
 
-    def told(self, user_id: str) -> Iterator[Entry]:
-        """Return the entries of that user of which somebody was to be told, also those that are being deleted."""
-        entries = (self._by_name[name] for _, _, name in self._orders.get(user_id, ()))
-        return (each for each in entries if each.told is not None)
+    def told(self, user_id: str) -> Iterator[Entry | RecordedImport]:
+        """Yield the imports of that user of which somebody was to be told, also those that are being deleted."""
+        for _, _, name in self._orders.get(user_id, ()):
+            if self._by_name[name].told is not None:
+                yield self._by_name[name]
+        yield from (each for each in self.recorded.of_user(user_id) if each.told is not None)
 
-    def changed_since(self, version: int, user_id: str | None) -> list[Entry]:
-        """Return the entries of that user, or of all for None, that are newer than that version."""
-        return [each for each in self._backwards(user_id) if each.version > version]
+    def changed_since(self, version: int, user_id: str | None) -> list[str]:
+        """Return the names of the resources of that user, or of all for None, that are newer than that version."""
+        known: tuple[Iterable[Entry | RecordedImport], ...] = self._backwards(user_id), self.recorded.of_user(user_id)
+        return [each.resource_name for each in chain(*known) if each.version > version]
 
     @contextmanager
     def subscribe(self, resource_name: str) -> Iterator[asyncio.Event]:
@@ -203,52 +264,51 @@ class Catalogue:
         return (each for each in entries if not each.deleted)
 
     def _put(self, entry: Entry) -> None:
-        known = self._by_name.get(entry.resource_name)
+        known, recorded = self._by_name.get(entry.resource_name), self.recorded.get(entry.resource_name)
+        newest = known or recorded
+        if newest is not None and newest.version >= entry.version:
+            return
         if known is not None:
-            if known.version >= entry.version:
-                return
             self._remove(known)
+        self.recorded.discard(entry.resource_name)
         self._by_name[entry.resource_name] = entry
-        self.recovered += entry.recovered
-        self.broken += entry.json["broken"] is not None
+        self._recovered += entry.recovered
+        self._broken += entry.json["broken"] is not None
         self._names_by_asset[entry.asset_id.lower()].add(entry.resource_name)
         for owner in (None, entry.user_id):
             insort(self._orders[owner], entry.order)
         if entry.deleted:
-            self._note_removed(entry)
+            self._removed.note(entry)
         self._on_changed(entry)
         self.changes.put(entry, known)
         self._notify(entry.resource_name)
+        self.release(entry.resource_name)
 
     def _notify(self, resource_name: str) -> None:
         for changed in self._subscribers.get(resource_name, ()):
             changed.set()
 
-    def _forget(self, entry: Entry, *, version: int) -> None:
-        self._remove(entry)
+    def _note_gone(self, entry: Entry, *, version: int) -> None:
+        """Tell all of the last version of a resource that is here no more."""
+        self._notify(entry.resource_name)
         self.changes.forgotten(entry, version=version)
         self._on_gone(entry)
-        self._note_removed(entry)
-
-    def _note_removed(self, entry: Entry) -> None:
-        """Note that a prediction lacks an asset, once: an import that its importer found deleted may come and go."""
-        if entry.job_id is None or entry.resource_name in self._removed_outputs.get(entry.job_id, ()):
-            return
-        self._on_removed(entry)
-        self._removed_outputs.setdefault(entry.job_id, set()).add(entry.resource_name)
-        self._removed_outputs.move_to_end(entry.job_id)
-        if len(self._removed_outputs) > _MAX_REMOVED:
-            self._removed_outputs.popitem(last=False)
+        self._removed.note(entry)
 
     def _remove(self, entry: Entry) -> None:
-        del self._by_name[entry.resource_name]
-        self.recovered -= entry.recovered
-        self.broken -= entry.json["broken"] is not None
+        self._drop(entry)
         self._notify(entry.resource_name)
+
+    def _drop(self, entry: Entry) -> None:
+        del self._by_name[entry.resource_name]
+        self._recovered -= entry.recovered
+        self._broken -= entry.json["broken"] is not None
         _discard(self._names_by_asset, entry.asset_id.lower(), entry.resource_name)
         for owner in (None, entry.user_id):
             orders = self._orders[owner]
             del orders[bisect_left(orders, entry.order)]
+            if not orders:
+                del self._orders[owner]
 
 
 def _discard(index: defaultdict[str, set[str]], key: str, name: str) -> None:

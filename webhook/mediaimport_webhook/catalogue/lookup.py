@@ -1,4 +1,7 @@
-"""Lookup of one asset: in the catalogue, then on the API server (another replica's write), then by its sidecar."""
+"""Lookup of one asset: in the cache, in the database if there is one, on the API server, then by its sidecar.
+
+The API server knows what another replica has written, and what is recorded while the database does not answer.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from mediaimport_webhook.catalogue.entry import Entry, entry_of_sidecar
 from mediaimport_webhook.http import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.catalogue.archive import Archive
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 _NEGATIVE_CACHE_S = 2.0
 _MAX_NEGATIVE = 10_000
 _MAX_CONCURRENCY = 8
+_MAX_RESOURCES = 10
+"""Of one asset."""
 
 
 class AssetLookup:
@@ -61,26 +66,30 @@ class AssetLookup:
         if user is not None and caller.sees not in {None, user}:
             raise problems.not_found("asset")
         visible = caller.sees if user is None else user
-        entry = self._catalogue.find(asset_id, user_id=visible) or await self._in_archive(asset_id, visible)
-        if entry is None:
-            stored = AssetKeys(caller.user_id if user is None else user, asset_id)
-            entry = await self._find_uncached(AssetKeys(visible or "", asset_id), stored)
+        stored = AssetKeys(caller.user_id if user is None else user, asset_id)
+        entry = self._catalogue.find(asset_id, user_id=visible)
+        if entry is None or self._catalogue.recorded.names_of(asset_id, user_id=visible):
+            found = await self._find_further(AssetKeys(visible or "", asset_id), stored, visible)
+            entry = min((each for each in (entry, found) if each is not None), key=_order, default=None)
         if entry is None:
             raise problems.not_found("asset")
         if entry.deleted:
             raise problems.deleted("asset")
         return entry
 
-    async def _in_archive(self, asset_id: str, user_id: str | None) -> Entry | None:
-        """Return the finished asset that the database knows; None without an answer: the store knows it, too."""
+    async def _find_further(self, keys: AssetKeys, stored: AssetKeys, visible: str | None) -> Entry | None:
+        """Return the asset that the cache has not whole; a 503 Problem if only the database knows, and is away."""
         if self._archive is None:
-            return None
+            return await self._find_uncached(keys, stored)
         try:
-            entry = await self._archive.find(asset_id, user_id=user_id)
+            entry = await self._archive.find(keys.asset_id, user_id=visible)
         except DatabaseUnavailableError as error:
             log.warning("the catalogue's database cannot be read", extra={"error": str(error)})
-            return None
-        return None if entry is None or entry.status == "uploading" else entry
+            entry = await self._find_uncached(keys, stored)
+            if entry is None:
+                raise problems.unavailable("The catalogue's database") from None
+            return entry
+        return entry if entry is not None and entry.status != "uploading" else await self._find_uncached(keys, stored)
 
     async def _find_uncached(self, keys: AssetKeys, stored: AssetKeys) -> Entry | None:
         if self._is_known_absent(keys):
@@ -102,10 +111,21 @@ class AssetLookup:
             return entry
 
     async def _in_cluster(self, keys: AssetKeys) -> Entry | None:
-        page = await self._cluster.list_imports(limit=10, labels={LABEL_ASSET: keys.asset_id})
+        user_id = keys.user_id or None
+        names = self._catalogue.recorded.names_of(keys.asset_id, user_id=user_id)
+        if names:
+            return await self._named(names, keys)
+        page = await self._cluster.list_imports(limit=_MAX_RESOURCES, labels={LABEL_ASSET: keys.asset_id})
         for resource in page.items:
             self._catalogue.insert(resource)
-        return self._catalogue.find(keys.asset_id, user_id=keys.user_id or None)
+        return self._catalogue.find(keys.asset_id, user_id=user_id)
+
+    async def _named(self, names: Sequence[str], keys: AssetKeys) -> Entry | None:
+        """Return the asset of recorded imports, the oldest of them, while the database does not answer."""
+        resources = [await self._cluster.get_import(each) for each in names[:_MAX_RESOURCES]]
+        entries = [self._catalogue.insert(each) for each in resources if each is not None]
+        visible = [each for each in entries if each.asset_id == keys.asset_id and keys.user_id in {"", each.user_id}]
+        return min(visible, key=_order, default=None)
 
     async def _in_store(self, keys: AssetKeys) -> Entry | None:
         record = await self._sidecars.read(keys)
@@ -122,6 +142,10 @@ class AssetLookup:
         self._absent_since.move_to_end(keys)
         if len(self._absent_since) > _MAX_NEGATIVE:
             self._absent_since.popitem(last=False)
+
+
+def _order(entry: Entry) -> tuple[str, str, str]:
+    return entry.order
 
 
 def _asset_id(text: str) -> str:

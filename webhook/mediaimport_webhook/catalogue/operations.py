@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from mediaimport_api.status import Phase
 
+from mediaimport_webhook.catalogue.recorded import UNKNOWN_REASON
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mediaimport_webhook.catalogue.entry import Entry
+    from mediaimport_webhook.catalogue.recorded import RecordedImport
 
 SHOWN = 10
 """Imports of each group that are shown."""
@@ -35,7 +38,7 @@ class ReasonGroup:
 
     reason: str
     count: int
-    newest: Entry
+    newest: Entry | RecordedImport
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +50,31 @@ class Summary:
     expiring: Sequence[Entry]
 
 
-def summary_of(entries: Iterable[Entry]) -> Summary:
-    """Return the summary of entries that come newest first."""
-    counts, reasons = Counter[Phase](), Counter[str]()
+def summary_of(entries: Iterable[Entry], recorded: Iterable[RecordedImport] = ()) -> Summary:
+    """Return the summary of entries that come newest first, and of recorded imports in any order."""
+    counts = Counter[Phase]()
     oldest: defaultdict[Phase, deque[Entry]] = defaultdict(partial(deque, maxlen=SHOWN))
-    newest: dict[str, Entry] = {}
+    failed: defaultdict[str, list[Entry | RecordedImport]] = defaultdict(list)
     expiring: list[Entry] = []
     for each in entries:
         phase = Phase(each.json["phase"])
         if phase is Phase.FAILED:
-            reason = each.json["reason"] or "Unknown"
-            reasons[reason] += 1
-            newest.setdefault(reason, each)
+            failed[each.json["reason"] or UNKNOWN_REASON].append(each)
         elif phase is not Phase.READY:
             counts[phase] += 1
             oldest[phase].appendleft(each)
             if each.source_expires_at is not None:
                 expiring.append(each)
+    for one in recorded:
+        if one.reason is not None:
+            failed[one.reason].append(one)
     return Summary(
         [PhaseGroup(each, counts[each], list(oldest[each])) for each in _UNDER_WAY],
-        [ReasonGroup(reason, count, newest[reason]) for reason, count in reasons.most_common()],
+        _groups(failed),
         heapq.nsmallest(SHOWN, expiring, key=lambda each: (each.source_expires_at, *each.order)),
     )
+
+
+def _groups(failed: Mapping[str, Sequence[Entry | RecordedImport]]) -> list[ReasonGroup]:
+    groups = [ReasonGroup(reason, len(each), max(each, key=lambda one: one.order)) for reason, each in failed.items()]
+    return sorted(groups, key=lambda group: -group.count)

@@ -1,6 +1,7 @@
 """Reflector: keeps the catalogue equal to the cluster by a paged list, then a watch with bookmarks.
 
-A broken watch goes on from its last version; an expired one lists again.
+A broken watch goes on from its last version; an expired one lists again. Between some resources of a list others have
+their turn, so a list of any length delays no request.
 """
 
 from __future__ import annotations
@@ -16,32 +17,44 @@ from mediaimport_runtime.kubernetes.errors import ExpiredError, KubernetesError,
 from mediaimport_webhook.catalogue.entry import entry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mediaimport_runtime.kubernetes.answers import Change
 
+    from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.catalogue.index import Catalogue
-    from mediaimport_webhook.cluster import Cluster
+    from mediaimport_webhook.cluster import Cluster, Resource
 
 log = logging.getLogger(__name__)
 _PAGE = 500
+_TURN = 50
+"""Resources of a page that are read in one turn of the event loop: some milliseconds."""
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 30.0
 
 
+async def _learn_nothing(_: Sequence[Entry]) -> bool:
+    return False
+
+
 class Reflector:
-    """Feeds the catalogue. `synced` is set once the first list is complete."""
+    """Feeds the catalogue. `synced` is set once the first list is complete.
+
+    `learn` gets the entries of each page of a list before the catalogue has them, until it returns False.
+    """
 
     def __init__(
         self,
         cluster: Cluster,
         catalogue: Catalogue,
         *,
+        learn: Callable[[Sequence[Entry]], Awaitable[bool]] = _learn_nothing,
         monotonic: Callable[[], float] = time.monotonic,
         first_backoff_s: float = _FIRST_BACKOFF_S,
     ) -> None:
         self._cluster = cluster
         self._catalogue = catalogue
+        self._learn = learn
         self._monotonic = monotonic
         self._first_backoff_s = first_backoff_s
         self._backoff_s = first_backoff_s
@@ -95,14 +108,22 @@ class Reflector:
             await self._back_off()
 
     async def _list(self) -> int:
-        """List all resources, page by page. Only their entries stay in memory."""
-        page = await self._cluster.list_imports(limit=_PAGE)
-        entries = [entry_of(each) for each in page.items]
-        while page.next:
-            page = await self._cluster.list_imports(limit=_PAGE, after=page.next)
-            entries.extend(entry_of(each) for each in page.items)
+        """List all resources, page by page. Only what the catalogue keeps of them stays in memory."""
+        listed: set[str] = set()
+        after, learns = "", True
+        while True:
+            page = await self._cluster.list_imports(limit=_PAGE, after=after)
+            entries = await _entries_of(page.items)
+            learns = learns and await self._learn(entries)
+            for number, each in enumerate(entries):
+                listed.add(each.resource_name)
+                self._catalogue.put_listed(each)
+                await _turn_after(number)
+            if not page.next:
+                break
+            after = page.next
         self._version = int(page.version)
-        self._catalogue.replace(entries, version=self._version)
+        self._catalogue.end_list(listed, version=self._version)
         self._succeeded()
         self.synced.set()
         return self._version
@@ -129,3 +150,17 @@ class Reflector:
         """Wait, twice as long each time, with jitter: replicas do not retry in step."""
         await asyncio.sleep(max(self._backoff_s * random.uniform(0.5, 1.0), at_least_s))  # noqa: S311 - no secret
         self._backoff_s = min(self._backoff_s * 2, _MAX_BACKOFF_S)
+
+
+async def _entries_of(resources: Sequence[Resource]) -> list[Entry]:
+    entries = []
+    for number, each in enumerate(resources):
+        entries.append(entry_of(each))
+        await _turn_after(number)
+    return entries
+
+
+async def _turn_after(number: int) -> None:
+    """Let others have their turn, after some resources."""
+    if number % _TURN == _TURN - 1:
+        await asyncio.sleep(0)

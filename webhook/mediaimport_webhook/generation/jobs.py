@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mediaimport_api.names import LABEL_PREDICTION
 from mediaimport_runtime.kubernetes.errors import UnavailableError
 
-from mediaimport_webhook.catalogue import Entry, Query
+from mediaimport_webhook.catalogue import Entry, Query, entry_of
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.generation.ends import OUTPUTS_WITHIN, End, Ends
 from mediaimport_webhook.generation.outputs import generated_tags
 from mediaimport_webhook.generation.providers import Prediction, PredictionOutcome
 from mediaimport_webhook.http import problems, schemas
+from mediaimport_webhook.imports.manifest import label_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mediaimport_webhook.catalogue.listing import Listing
+    from mediaimport_webhook.cluster import Cluster
     from mediaimport_webhook.generation.owner import Owner, OwnerTokens
     from mediaimport_webhook.generation.states import PredictionStates
 
@@ -56,6 +59,7 @@ class Jobs:
     tokens: OwnerTokens
     ends: Ends
     listing: Listing
+    cluster: Cluster
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def get(self, prediction_id: str, *, user_id: str | None) -> Job:
@@ -69,13 +73,24 @@ class Jobs:
     async def _entries(self, prediction_id: str, user_id: str | None) -> list[Entry]:
         """Return the assets, those without a resource, too: a database that does not answer holds up no job."""
         query = Query(job_id=prediction_id, limit=_MAX_ASSETS)
-        page = self.listing.catalogue.page(query, user_id=user_id)
-        if len(page.entries) < max((each.outputs_expected for each in page.entries), default=1):
+        entries = self.listing.catalogue.page(query, user_id=user_id).entries
+        expected = min((each.outputs_expected for each in entries), default=0)
+        if len(entries) < (expected or _MAX_ASSETS):
             try:
-                page = await self.listing.page(query, user_id=user_id)
+                entries = (await self.listing.page(query, user_id=user_id)).entries
             except DatabaseUnavailableError as error:
                 log.warning("the catalogue's database cannot be read", extra={"error": str(error)})
-        return [each for each in page.entries if each.job_id == prediction_id]
+                if self.listing.catalogue.recorded:
+                    entries = await self._with_recorded(entries, prediction_id, user_id)
+        return [each for each in entries if each.job_id == prediction_id]
+
+    async def _with_recorded(self, entries: list[Entry], prediction_id: str, user_id: str | None) -> list[Entry]:
+        """Return also the assets that the cluster has, and the cache has not whole; UnavailableError."""
+        labels = {LABEL_PREDICTION: label_value(prediction_id)}
+        page = await self.cluster.list_imports(limit=_MAX_ASSETS, labels=labels)
+        found = {each.resource_name: each for each in (*map(entry_of, page.items), *entries)}
+        shown = [each for each in found.values() if user_id in {None, each.user_id} and not each.deleted]
+        return sorted(shown, key=lambda each: each.order, reverse=True)
 
     async def _of_assets(self, prediction_id: str, entries: list[Entry]) -> Job:
         """Return a job with assets. Those that are missing may still come, unless the prediction's end is recorded."""

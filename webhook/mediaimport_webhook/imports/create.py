@@ -115,7 +115,7 @@ class Imports:
         overwrites no object.
         """
         name, spec = manifest["metadata"]["name"], manifest["spec"]
-        if self.catalogue.get(name) is not None:
+        if self.catalogue.has_name(name):
             return False
         keys = AssetKeys(spec.get("userId", "default"), spec["assetId"])
         try:

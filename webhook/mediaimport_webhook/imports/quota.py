@@ -62,7 +62,7 @@ class Quota:
         if self.bytes_per_user is None:
             return Allowance(0, 0, None)
         present = list(self.listing.catalogue.entries_of(user_id))
-        stored_bytes = _stored_bytes(totals_of(present))
+        stored_bytes = _stored_bytes(totals_of(present)) + self.listing.catalogue.recorded.stored_bytes(user_id)
         try:
             # What was stored a moment ago may be missing in the database's totals.
             stored_bytes = max(stored_bytes, _stored_bytes(await self.listing.totals(user_id=user_id)))

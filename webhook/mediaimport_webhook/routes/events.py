@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
+from mediaimport_webhook.catalogue import DatabaseUnavailableError
 from mediaimport_webhook.routes.waiting import WaitLimiter, changed_or_stopping
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.access import Caller
     from mediaimport_webhook.access.authenticator import Authenticator
-    from mediaimport_webhook.catalogue import AssetLookup, Catalogue, Entry, Presenter
-    from mediaimport_webhook.catalogue.changes import Follower, Gone
+    from mediaimport_webhook.catalogue import AssetLookup, Entry, Listing, Presenter
+    from mediaimport_webhook.catalogue.changes import Gone
     from mediaimport_webhook.metrics import Metrics
 
 _HEARTBEAT_S = 15.0
@@ -54,7 +55,7 @@ class EventRoutes:
     """The routes `media/{id}/events` and `events`."""
 
     authenticator: Authenticator
-    catalogue: Catalogue
+    listing: Listing
     lookup: AssetLookup
     presenter: Presenter
     stopping: asyncio.Event
@@ -79,9 +80,16 @@ class EventRoutes:
 
     async def _stream(self, entry: Entry, last_event_id: str | None) -> AsyncIterator[bytes]:
         yield _RETRY
-        with self.metrics.event_stream(), self.catalogue.subscribe(entry.resource_name) as changed:
-            current = self._current(entry)
+        catalogue = self.listing.catalogue
+        with self.metrics.event_stream(), catalogue.subscribe(entry.resource_name) as changed:
+            current: Entry | None = entry
             while current is not None:
+                try:
+                    current = await self._current(current)
+                except DatabaseUnavailableError:
+                    return  # The client comes again, and gets the asset from the cluster or the store.
+                if current is None:
+                    break
                 if str(current.version) != last_event_id:
                     yield await self._event(current)
                     last_event_id = str(current.version)
@@ -89,12 +97,16 @@ class EventRoutes:
                     return
                 if not await changed_or_stopping(changed, self.stopping, timeout_s=self.heartbeat_s):
                     yield b": still here\n\n"
-                current = self._current(current)
         yield b"event: gone\ndata: {}\n\n"
 
-    def _current(self, entry: Entry) -> Entry | None:
-        """Return the entry as it is now: it may have changed, ended or gone before the subscription."""
-        current = self.catalogue.get(entry.resource_name)
+    async def _current(self, entry: Entry) -> Entry | None:
+        """Return the entry as it is now, None if it is gone: it may have changed before the subscription.
+
+        DatabaseUnavailableError.
+        """
+        current = self.listing.catalogue.get(entry.resource_name)
+        if current is None and not _is_finished(entry):
+            current = next(iter(await self.listing.newest([entry.resource_name])), None)
         # The name may be that of another asset by now, even of another user.
         if current is not None and (current.user_id, current.asset_id) == (entry.user_id, entry.asset_id):
             return current
@@ -115,36 +127,39 @@ class EventRoutes:
 
     async def _stream_all(self, caller: Caller, last_event_id: str | None) -> AsyncIterator[bytes]:
         yield _RETRY
-        with self.metrics.event_stream(), self.catalogue.changes.follow(caller.sees) as follower:
-            seen = self.catalogue.seen_version
+        with self.metrics.event_stream(), self.listing.catalogue.changes.follow(caller.sees) as follower:
+            seen = self.listing.catalogue.seen_version
             missed = self._missed(last_event_id, caller.sees)
-            if missed is None:
-                yield _event("reset", {}, version=seen)
-            else:
-                async for each in self._batch(*missed, seen=seen):
-                    yield each
             while not self.stopping.is_set():
+                async for each in self._told(missed, seen=seen):
+                    yield each
                 if not await changed_or_stopping(follower.changed, self.stopping, timeout_s=self.heartbeat_s):
                     yield b": still here\n\n"
-                seen = self.catalogue.seen_version
-                async for each in self._batch(*self._taken(follower), seen=seen):
-                    yield each
+                seen = self.listing.catalogue.seen_version
+                missed = follower.take()
 
-    def _missed(self, last_event_id: str | None, user_id: str | None) -> tuple[list[Entry], list[Gone]] | None:
+    def _missed(self, last_event_id: str | None, user_id: str | None) -> tuple[list[str], list[Gone]] | None:
         """Return what has changed since the client's last event; None if it has to list all: it is new, or late."""
         if last_event_id is None or not last_event_id.isascii() or not last_event_id.isdigit():
             return None
         version = int(last_event_id[:20])
-        gone = self.catalogue.changes.gone_since(version, user_id)
-        changed = self.catalogue.changed_since(version, user_id)
-        if gone is None or version > self.catalogue.seen_version or len(changed) + len(gone) > _MAX_MISSED:
+        gone = self.listing.catalogue.changes.gone_since(version, user_id)
+        changed = self.listing.catalogue.changed_since(version, user_id)
+        if gone is None or version > self.listing.catalogue.seen_version or len(changed) + len(gone) > _MAX_MISSED:
             return None
         return changed, gone
 
-    def _taken(self, follower: Follower) -> tuple[list[Entry], list[Gone]]:
-        names, gone = follower.take()
-        entries = (self.catalogue.get(each) for each in names)
-        return [each for each in entries if each is not None], gone
+    async def _told(self, missed: tuple[list[str], list[Gone]] | None, *, seen: int) -> AsyncIterator[bytes]:
+        """Yield what has changed, and is gone; for None, and while the database is away, that all is to be listed."""
+        try:
+            changed = None if missed is None else (await self.listing.newest(missed[0]), missed[1])
+        except DatabaseUnavailableError:
+            changed = None
+        if changed is None:
+            yield _event("reset", {}, version=seen)
+            return
+        async for each in self._batch(*changed, seen=seen):
+            yield each
 
     async def _batch(self, entries: list[Entry], gone: list[Gone], *, seen: int) -> AsyncIterator[bytes]:
         """Yield what was there at one moment. Only the last event has an id: whoever has it has all before it."""

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from mediaimport_webhook.catalogue.operations import summary_of
 from mediaimport_webhook.http import bodies, schemas
-from mediaimport_webhook.routes.media import require_synced
+from mediaimport_webhook.routes.media import database_answers, require_synced
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from mediaimport_webhook.access.authenticator import Authenticator
-    from mediaimport_webhook.catalogue import Catalogue, Entry, Reflector
+    from mediaimport_webhook.catalogue import Entry, Listing, Reflector
     from mediaimport_webhook.catalogue.operations import Summary
 
 
@@ -23,7 +25,7 @@ class OperationsRoutes:
     """The route `operations`."""
 
     authenticator: Authenticator
-    catalogue: Catalogue
+    listing: Listing
     reflector: Reflector
     namespace: str
 
@@ -31,11 +33,15 @@ class OperationsRoutes:
         """Return the summary of the caller's imports; of an admin, everybody's, and the namespace that they are in."""
         caller = await self.authenticator.caller(request)
         require_synced(self.reflector)
-        summary = summary_of(self.catalogue.entries_of(caller.sees))
-        return bodies.JsonResponse(_operations(summary, self.namespace if caller.admin else None))
+        catalogue = self.listing.catalogue
+        summary = summary_of(catalogue.entries_of(caller.sees), catalogue.recorded.of_user(caller.sees))
+        with database_answers():
+            newest = await self.listing.newest(each.newest.resource_name for each in summary.failed)
+        shown = {each.resource_name: each for each in newest}
+        return bodies.JsonResponse(_operations(summary, shown, self.namespace if caller.admin else None))
 
 
-def _operations(summary: Summary, namespace: str | None) -> schemas.Operations:
+def _operations(summary: Summary, newest: Mapping[str, Entry], namespace: str | None) -> schemas.Operations:
     return {
         "namespace": namespace,
         "under_way": [
@@ -43,7 +49,9 @@ def _operations(summary: Summary, namespace: str | None) -> schemas.Operations:
             for each in summary.under_way
         ],
         "failed": [
-            {"reason": each.reason, "count": each.count, "newest": _shown(each.newest)} for each in summary.failed
+            {"reason": each.reason, "count": each.count, "newest": _shown(newest[each.newest.resource_name])}
+            for each in summary.failed
+            if each.newest.resource_name in newest
         ],
         "expiring": [_shown(each) for each in summary.expiring],
     }

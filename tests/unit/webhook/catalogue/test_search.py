@@ -342,6 +342,8 @@ def test_rows_of_the_first_version_are_searchable_after_the_migration(start: Sta
             "DROP INDEX media_assets_of_user_by_size",
             "DROP INDEX media_assets_with_resource",
             "ALTER TABLE media_assets DROP COLUMN resource_gone",
+            "ALTER TABLE media_assets DROP COLUMN outputs_expected",
+            "ALTER TABLE media_assets DROP COLUMN provider_status",
             "ALTER TABLE media_assets DROP COLUMN overlay_revision",
             "ALTER TABLE media_assets DROP COLUMN search_words",
             "UPDATE alembic_version SET version_num = '0001'",

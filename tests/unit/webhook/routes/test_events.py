@@ -8,6 +8,7 @@ import pytest
 from mediaimport_webhook.access.authenticator import AnonymousAuthenticator
 from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.catalogue.listing import Listing
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes.events import EventRoutes
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
 ID = "0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54"
+
+
+NO_ROWS = Listing(Catalogue(), None)
 
 
 class CatalogueLookup:
@@ -46,13 +50,13 @@ def resource(version: int, phase: str, *, user: str = "default", asset_id: str =
 
 
 class World:
-    def __init__(self, *, heartbeat_s: float = 10, streams_per_user: int = 0) -> None:
-        self.catalogue = Catalogue()
+    def __init__(self, *, heartbeat_s: float = 10, streams_per_user: int = 0, listing: Listing = NO_ROWS) -> None:
+        self.catalogue = Catalogue() if listing is NO_ROWS else listing.catalogue
         self.catalogue.insert(resource(10, "Importing"))
         self.stopping = asyncio.Event()
         self.routes = EventRoutes(
             authenticator=AnonymousAuthenticator("alice"),
-            catalogue=self.catalogue,
+            listing=Listing(self.catalogue, listing.archive),
             lookup=CatalogueLookup(self.catalogue),  # type: ignore[arg-type]
             presenter=Presenter(None),  # type: ignore[arg-type]
             stopping=self.stopping,

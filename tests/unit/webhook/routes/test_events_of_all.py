@@ -12,6 +12,7 @@ from mediaimport_webhook.access import Caller
 from mediaimport_webhook.catalogue import changes
 from mediaimport_webhook.catalogue.entry import Presenter, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
+from mediaimport_webhook.catalogue.listing import Listing
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes import events
@@ -41,6 +42,9 @@ def resource(
     }
 
 
+NO_ROWS = Listing(Catalogue(), None)
+
+
 class Alone:
     """Knows one caller."""
 
@@ -52,12 +56,19 @@ class Alone:
 
 
 class World:
-    def __init__(self, *, heartbeat_s: float = 30, streams_per_user: int = 0, admin: bool = False) -> None:
-        self.catalogue = Catalogue()
+    def __init__(
+        self,
+        *,
+        heartbeat_s: float = 30,
+        streams_per_user: int = 0,
+        admin: bool = False,
+        listing: Listing = NO_ROWS,
+    ) -> None:
+        self.catalogue = Catalogue() if listing is NO_ROWS else listing.catalogue
         self.stopping = asyncio.Event()
         self.routes = EventRoutes(
             authenticator=Alone(admin=admin),
-            catalogue=self.catalogue,
+            listing=Listing(self.catalogue, listing.archive),
             lookup=None,  # type: ignore[arg-type]
             presenter=Presenter(None),  # type: ignore[arg-type]
             stopping=self.stopping,

@@ -10,8 +10,9 @@ from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OF_RESOURCE = frozenset({"resource_version", "resource_gone", "completed_at"})
-"""Columns that only a resource has: its version, its own end, and when the operator noted the import's end."""
+OF_RESOURCE = frozenset({"resource_version", "resource_gone", "completed_at", "outputs_expected", "provider_status"})
+"""Columns that only a resource has: its version, its own end, when the operator noted the import's end, and what the
+webhook noted of its prediction."""
 _OF_OBJECTS = frozenset({"status", "file_type", "size_bytes", "sha256", "s3_key", "thumbnail_s3_key"})
 _OF_RECORD = frozenset(each.name for each in MEDIA_ASSETS.columns) - OF_RESOURCE
 

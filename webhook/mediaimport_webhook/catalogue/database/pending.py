@@ -65,6 +65,10 @@ class Pending:
             for each in self._views:
                 each[change.key] = change
 
+    def has(self, entry: Entry) -> bool:
+        """Return whether a change of that row waits."""
+        return key_of(entry) in self._changes
+
     def first(self, limit: int) -> list[Change]:
         """Return the oldest changes."""
         return list(islice(self._changes.values(), limit))

@@ -1,5 +1,7 @@
 """Recorder: writes each change of the cache to the catalogue's database.
 
+The cache keeps an import whole until it is recorded: it has ended, its row says so, and its resource has the mark.
+
 Each replica writes all that it sees. A row changes only for a later version of its resource, so the rows are the same
 whoever writes first, and a recorder that was killed writes the rest after its next list.
 """
@@ -17,12 +19,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import Change, Pending
+from mediaimport_webhook.catalogue.database.recordable import is_marked, recordable_of, same_rows
 from mediaimport_webhook.catalogue.database.rows import row_of
 from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS, is_row
 from mediaimport_webhook.catalogue.database.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -44,9 +47,13 @@ class Recorder:
         self._engine = engine
         self._sweep_s = sweep_s
         self.pending = Pending()
-        self._recorded: dict[str, Hashable] = {}
-        """By resource that exists, what was last noted of it: a change of progress alone is left out."""
+        self._noted: dict[str, int] = {}
+        """By resource that exists, a hash of what was last noted of it: a change of progress alone is left out."""
+        self._refused: set[str] = set()
+        """Resources of rows that the database refused."""
         self._changed = asyncio.Event()
+        self.on_written: Callable[[str], None] = _ignore
+        """Gets the name of each resource whose row was written."""
         self.is_failing = False
         self.written = 0
         """Number of rows that were sent to the database."""
@@ -60,18 +67,39 @@ class Recorder:
 
     def note(self, entry: Entry) -> None:
         """Take over a new version of a resource."""
-        recordable = _recordable(entry)
-        if self._recorded.get(entry.resource_name) == recordable:
+        recordable = hash(recordable_of(entry))
+        if self._noted.get(entry.resource_name) == recordable:
             return
-        self._recorded[entry.resource_name] = recordable
+        self._noted[entry.resource_name] = recordable
         self.pending.put(Change(entry, is_gone=False))
         self._changed.set()
 
     def note_gone(self, entry: Entry) -> None:
         """Take over that a resource is gone: its row stays if the import had ended."""
-        self._recorded.pop(entry.resource_name, None)
+        self._noted.pop(entry.resource_name, None)
+        self._refused.discard(entry.resource_name)
         self.pending.put(Change(entry, is_gone=True))
         self._changed.set()
+
+    def is_recorded(self, entry: Entry) -> bool:
+        """Return whether an import has ended, its row says so, and its resource is marked."""
+        is_noted = self._noted.get(entry.resource_name) == hash(recordable_of(entry))
+        is_refused = entry.resource_name in self._refused
+        return is_noted and not is_refused and is_marked(entry) and not self.pending.has(entry)
+
+    async def learn(self, entries: Sequence[Entry]) -> bool:
+        """Find out which imports of a list are recorded, many by one SELECT: those are not written once more.
+
+        Return False if the database does not answer: they are then written when it does.
+        """
+        try:
+            known = await same_rows(self._engine, [each for each in entries if is_marked(each)])
+        except DatabaseUnavailableError as error:
+            log.warning("the catalogue's database cannot be compared with the list", extra={"error": str(error)})
+            return False
+        for each in known:
+            self._noted[each.resource_name] = hash(recordable_of(each))
+        return True
 
     async def run(self) -> None:
         """Write for ever; back off while the database does not answer."""
@@ -98,6 +126,8 @@ class Recorder:
                     raise
                 self.is_failing = False
                 self.pending.written(batch)
+            for each in batch:
+                self.on_written(each.entry.resource_name)
         self._changed.clear()
 
     async def keep_swept(self, catalogue: Catalogue, synced: asyncio.Event) -> None:
@@ -113,13 +143,14 @@ class Recorder:
     async def sweep(self, catalogue: Catalogue) -> int:
         """Remove rows of unfinished imports that the cache lacks; return their number. DatabaseUnavailableError."""
         seen = catalogue.seen_version
+        self._noted = {name: each for name, each in self._noted.items() if catalogue.has_name(name)}
         statement = select(*KEY_COLUMNS, _COLUMNS.resource_version).where(
             _COLUMNS.status == "uploading", _COLUMNS.resource_version <= seen
         )
 
         async def work(connection: AsyncConnection) -> int:
             found = (await connection.execute(statement)).all()
-            lost = [each for each in found if not catalogue.holds(each.resource_name, asset_id=each.id)]
+            lost = [each for each in found if not catalogue.exists(each.resource_name, asset_id=each.id)]
             for each in lost:
                 key = is_row(user_id=each.user_id, asset_id=each.id, resource_name=each.resource_name)
                 version = _COLUMNS.resource_version == each.resource_version
@@ -141,6 +172,7 @@ class Recorder:
                 raise
             if len(changes) == 1:
                 self.refused += 1
+                self._refused.add(changes[0].entry.resource_name)
                 about = {"resource": changes[0].entry.resource_name, "error": type(error.__cause__ or error).__name__}
                 log.error("the catalogue's database refuses a row", extra=about)  # noqa: TRY400 - no data of users
                 return None
@@ -170,12 +202,8 @@ class Recorder:
         self.written += len(rows)
 
 
-def _recordable(entry: Entry) -> Hashable:
-    """Return what a row shows and a change of progress leaves as it is."""
-    asset = entry.json
-    edit = entry.overlay_revision
-    run = entry.status, asset["reason"], entry.completed_at
-    return entry.resource_uid, run, entry.original_key, entry.deleted, asset["broken"], edit
+def _ignore(_: str) -> None:
+    pass
 
 
 def _is_refusal(cause: BaseException | None) -> bool:

@@ -83,6 +83,10 @@ MEDIA_ASSETS = Table(
     Column("generation", JSON_DOCUMENT, comment="the recipe"),
     Column("thumbnail_s3_key", Text),
     Column("s3_key", Text),
+    Column(
+        "outputs_expected", Integer, nullable=False, server_default="0", comment="outputs of the prediction, 0: unknown"
+    ),
+    Column("provider_status", Text, comment="the generator's word for the prediction's state"),
     Column("broken", Text, comment="why the asset cannot be shown whole"),
     Column("search_words", Text, nullable=False, server_default="", comment="words of name, tags, prompt and metadata"),
     Column(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.names import AssetKeys
@@ -50,14 +51,16 @@ class UnseenEnds:
         self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def keep_swept(self, catalogue: Catalogue, synced: asyncio.Event) -> None:
-        """Sweep for ever; what store or database does not answer is left for the next time."""
+        """Sweep for ever, at once when a list lacks what was here; what does not answer is left for the next time."""
         while True:
             await synced.wait()
+            catalogue.lost.clear()
             try:
                 await self.sweep(catalogue)
             except (DatabaseUnavailableError, StoreUnavailableError) as error:
                 log.warning("ends of resources cannot be looked for", extra={"error": str(error)})
-            await asyncio.sleep(_SWEEP_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(catalogue.lost.wait(), _SWEEP_S)
 
     async def sweep(self, catalogue: Catalogue) -> int:
         """Take over the ends that nobody saw; return their number. DatabaseUnavailableError, StoreUnavailableError."""
@@ -65,7 +68,7 @@ class UnseenEnds:
         after: Sequence[Any] = ("", "", "")
         while True:
             rows = await self._rows(seen, after)
-            lost = [each for each in rows if not catalogue.holds(each.resource_name, asset_id=each.id)]
+            lost = [each for each in rows if not catalogue.exists(each.resource_name, asset_id=each.id)]
             await self._take_over(lost)
             ended += len(lost)
             if len(rows) < self._page:
