@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.catalogue import Catalogue
     from mediaimport_webhook.generation.records import Record, Records
-    from mediaimport_webhook.http.webhook_schemas import WebhookDelivery
+    from mediaimport_webhook.http.schemas.webhooks import WebhookDelivery
 
 MAX_DELIVERIES = 50
 _OUTCOMES: dict[DeliveryOutcome, Literal["delivered", "given_up"]] = {

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mediaimport_runtime.master_keys import MasterKeys
 
     from mediaimport_webhook.generation.records import Record, Records
-    from mediaimport_webhook.http.webhook_schemas import WebhookRequest
+    from mediaimport_webhook.http.schemas.webhooks import WebhookRequest
 
     Change = Callable[[list[UserEndpoint]], list[UserEndpoint]]
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from mediaimport_api.names import ANNOTATION_OVERLAY
 from mediaimport_webhook.access.oidc import user_of
-from mediaimport_webhook.http.openapi import OPERATIONS, Operation
+from mediaimport_webhook.http.api_operations import OPERATIONS, Operation
 
 from dev.generate.markdown import code, table
 from tests.support.installation.issuer import ADMINS

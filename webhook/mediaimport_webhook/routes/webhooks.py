@@ -10,7 +10,7 @@ from mediaimport_runtime.kubernetes import objects
 from starlette.responses import Response
 
 from mediaimport_webhook.http import bodies, problems
-from mediaimport_webhook.http.webhook_schemas import KeyedWebhook, Webhook, WebhookRequest
+from mediaimport_webhook.http.schemas.webhooks import KeyedWebhook, Webhook, WebhookRequest
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import jsonschema_rs
 import pytest
 import schemathesis
-from mediaimport_webhook.http.openapi import OPERATIONS, Operation, document
+from mediaimport_webhook.http.api_operations import OPERATIONS, Operation
+from mediaimport_webhook.http.openapi import document
 from mediaimport_webhook.http.routing import MethodRouter
 from schemathesis.core.result import Ok
 from starlette.routing import Route

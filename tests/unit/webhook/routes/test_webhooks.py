@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from mediaimport_api.event_records import EVENT_TYPES, USER_ENDPOINTS, UserEndpoints
 from mediaimport_runtime.master_keys import MasterKeys
-from mediaimport_webhook.http.webhook_schemas import EventType
+from mediaimport_webhook.http.schemas.webhooks import EventType
 
 from tests.support.webhook import ALICE, BOB, ROOT
 

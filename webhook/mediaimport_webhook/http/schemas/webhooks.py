@@ -8,7 +8,7 @@ from mediaimport_api.status import MAX_USER_ENDPOINTS
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from mediaimport_webhook.http.schemas import Moment  # noqa: TC001 - pydantic reads the annotations at run time
+from mediaimport_webhook.http.schemas.fields import Moment
 
 EventType = Literal["asset.ready", "asset.failed", "asset.deleted", "prediction.failed"]
 _CLOSED = ConfigDict(extra="forbid")
