@@ -214,7 +214,7 @@ def refuse_a_job(world: World) -> None:
     with world.quota("count/jobs.batch=0"):
         refused = world.create("no-job", {"source": {"url": world.file_url()}})
         world.wait_until(
-            lambda: "JobRefused" in json.dumps(world.get(refused)["status"].get("conditions", [])),
+            lambda: "JobRefused" in json.dumps(world.get(refused).get("status", {})),
             "a refused Job",
             timeout_s=120,
         )

@@ -146,7 +146,7 @@ def test_prober_out_of_memory_gets_more_the_next_time_and_then_no_description(
     with world.operator_setting("PROBER_RESOURCES", memory_limit(memory)):
         burst.fill(1)
         world.wait_until(
-            lambda: burst.resources()[0]["status"].get("phase") in {"Ready", "Failed"}, "the end", timeout_s=180
+            lambda: burst.resources()[0].get("status", {}).get("phase") in {"Ready", "Failed"}, "the end", timeout_s=180
         )
     (resource,) = burst.resources()
     assert reasons_of(resource) == ["OutOfMemory", "Imported"]

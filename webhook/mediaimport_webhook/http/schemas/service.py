@@ -1,4 +1,4 @@
-"""What operations people look at: imports under way and failed, health of the service."""
+"""Imports under way and failed, as operations people look at them, and the health of the service."""
 
 from __future__ import annotations
 
