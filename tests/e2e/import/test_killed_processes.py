@@ -11,12 +11,12 @@ from mediaimport_api import names
 if TYPE_CHECKING:
     from tests.support.installation.world import World
 
-SLOW = {"size_bytes": 20_000_000, "bytes_per_second": 2_500_000}
+SLOW = {"size_bytes": 20_000_000, "bytes_per_second": 1_250_000}
 
 
 @pytest.fixture
 def slow_import(world: World) -> str:
-    """Running import that takes some eight seconds more."""
+    """Running import that takes some sixteen seconds more."""
     name = world.create("slow", {"source": {"url": world.file_url(**SLOW)}})
     world.wait_until(lambda: world.importer_pod(name).get("status", {}).get("phase") == "Running", "a running importer")
     return name
@@ -36,7 +36,8 @@ def test_the_operator_killed_in_the_middle_loses_nothing(world: World, slow_impo
 
 
 def test_the_operator_killed_while_the_import_ends_reads_its_result_later(world: World) -> None:
-    name = world.create("unseen", {"source": {"url": world.file_url()}})
+    # It ends after the operator, which takes some seconds, too.
+    name = world.create("unseen", {"source": {"url": world.file_url(**SLOW)}})
     world.wait_until(lambda: world.jobs(name) != [], "a Job")
     world.scale("operator", 0)
     try:

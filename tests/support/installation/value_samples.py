@@ -111,6 +111,7 @@ _BY_PATH: dict[str, Callable[[str, int], tuple[object, str]]] = {
     "s3.identityAddress": lambda _, number: (f"10.0.{number // 256}.{number % 256}",) * 2,
     "s3.caBundle": _text("-----BEGIN CERTIFICATE----- {text}"),
     "catalogue.urlSecretRef.key": _text("{text}"),
+    "catalogue.rebuild.processes": lambda *_: (61, 'value: "61"'),
     "events.endpoints": _holding(
         lambda text: [{"name": text, "url": "https://a.example.com/", "secret": {"name": "keys", "key": "key"}}]
     ),
