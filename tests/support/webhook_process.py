@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TOKEN = "bench-token-0123456789"
 ADMIN_TOKEN = "admin-token-0123456789"
 READY_TIMEOUT_S = 60.0
+MODULE = "mediaimport_webhook"
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ class WebhookProcess:
 
 
 @contextmanager
-def running_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[WebhookProcess]:
+def running_webhook(folder: Path, variables: Mapping[str, str], *, module: str = MODULE) -> Iterator[WebhookProcess]:
     """Run the webhook with these variables and tokens; wait until it has read its cache."""
-    with listening_webhook(folder, variables) as webhook:
+    with listening_webhook(folder, variables, module=module) as webhook:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while httpx.get(f"{webhook.url}/readyz").status_code != httpx.codes.OK:
             if time.monotonic() > deadline:
@@ -75,12 +76,15 @@ def running_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[Webh
 
 
 @contextmanager
-def listening_webhook(folder: Path, variables: Mapping[str, str]) -> Iterator[WebhookProcess]:
-    """Run the webhook with these variables, a token of a user and one of an admin; wait until it listens."""
+def listening_webhook(folder: Path, variables: Mapping[str, str], *, module: str = MODULE) -> Iterator[WebhookProcess]:
+    """Run the webhook with these variables, a token of a user and one of an admin; wait until it listens.
+
+    `module`: what runs it.
+    """
     tokens, port = folder / "tokens.json", free_port()
     grants = [{"token": TOKEN, "user": "default"}, {"token": ADMIN_TOKEN, "user": "root", "role": "admin"}]
     tokens.write_text(json.dumps(grants))
     place = {"HOST": "127.0.0.1", "PORT": str(port), "AUTH_TOKENS_FILE": str(tokens)}
-    command, environment = [sys.executable, "-m", "mediaimport_webhook"], {**os.environ, **place, **variables}
+    command, environment = [sys.executable, "-m", module], {**os.environ, **place, **variables}
     with serving(command, port=port, log=folder / "webhook.log", environment=environment) as process:
         yield WebhookProcess(f"http://127.0.0.1:{port}", process.pid, folder)

@@ -1,7 +1,7 @@
 """`make bench-catalogue`: one worker of the webhook and PostgreSQL with 1,000,000 assets of 1,000 users, on loopback.
 
-Each list is asked for by users at random, one request after the other, and next to it the same SELECT without the
-webhook. CATALOGUE_ROWS and CATALOGUE_REQUESTS take other sizes.
+1,000 more imports are under way. Each list is asked for by users at random, one request after the other, and next to it
+the same SELECT without the webhook. CATALOGUE_ROWS and CATALOGUE_REQUESTS take other sizes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from mediaimport_webhook.settings import CatalogueUrl
 from psycopg.types.json import Jsonb
 from sqlalchemy import make_url
 
+from dev.bench import longest_turn
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.webhook.apiserver import running_apiserver
 from dev.bench.webhook.catalogue_rows import load
-from dev.bench.webhook.reads import wrk
+from dev.bench.webhook.reads import LONGEST_TURN, MODULE, resources, wrk
 from dev.cluster.cache import Cache
 from dev.cluster.programs import debian
 from tests.support.postgres import postgres
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 ROWS = int(os.environ.get("CATALOGUE_ROWS", "1000000"))
 REQUESTS = int(os.environ.get("CATALOGUE_REQUESTS", "200"))
 USERS = 1000
+UNFINISHED = 1000
+"""Imports under way, whose resources are in the cluster."""
 _LIST_MS, _SEARCH_MS, _FACTOR = 20.0, 100.0, 3.0
 _LISTS = {
     "no filter": "",
@@ -72,16 +75,16 @@ def main() -> Sheet:
         url = server.create_database()
         asyncio.run(_migrated(url))
         load(url, rows=ROWS, users=USERS)
-        kubeconfig = stack.enter_context(running_apiserver(folder, []))
+        kubeconfig = stack.enter_context(running_apiserver(folder, list(resources(UNFINISHED))))
         tokens = folder / "users.json"
         grants: list[dict[str, str]] = [{"token": _token(each), "user": each} for each in map(_user, range(USERS))]
         tokens.write_text(json.dumps([*grants, {"token": TOKEN, "user": "default"}, _ROOT]))
         variables = {
             "NAMESPACE": "bench", "S3_BUCKET_NAME": "media", "KUBECONFIG": str(kubeconfig), "CATALOGUE_URL": url,
             "S3_ACCESS_KEY_ID": "bench", "S3_SECRET_ACCESS_KEY": "bench-secret", "AUTH_TOKENS_FILE": str(tokens),
-            "RATE_LIMIT_PER_SECOND": "0",
+            "RATE_LIMIT_PER_SECOND": "0", longest_turn.VARIABLE: str(folder / LONGEST_TURN),
         }  # fmt: skip
-        webhook = stack.enter_context(running_webhook(folder, variables))
+        webhook = stack.enter_context(running_webhook(folder, variables, module=MODULE))
         figures = list(_measured(webhook, url, server.query(_IDS, url=url).splitlines()))
     return report("catalogue", figures, form={"rows": ROWS, "users": USERS, "requests": REQUESTS})
 
@@ -105,7 +108,7 @@ def _measured(webhook: WebhookProcess, url: str, ids: list[str]) -> Iterator[Fig
     yield Figure("GET media/{id} of removed imports", one.per_s, "/s", None, Bar(1500, at_most=False))
     yield Figure("the same, processor time of one", one.cpu_us, "us")
     yield Figure("errors of these", one.errors, "", 0, Bar(0))
-    yield Figure(f"memory with {ROWS} assets", webhook.memory_mb, "MB", None, Bar(150))
+    yield Figure(f"memory with {ROWS} assets, {UNFINISHED} of them unfinished", webhook.memory_mb, "MB", None, Bar(150))
 
 
 def _requests(webhook: WebhookProcess, query: str, user: str | None) -> Callable[[], float]:

@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from mediaimport_api.names import API_VERSION, KIND, AssetKeys
 
+from dev.bench import longest_turn
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.webhook import open_loop
 from dev.bench.webhook.apiserver import Resource, running_apiserver
@@ -38,6 +39,7 @@ STREAMS = RESOURCES // 10
 """Event streams, one for each asset that is not Ready."""
 RUN_S = int(os.environ.get("READS_SECONDS", "10"))
 CONNECTIONS = 32
+MODULE, LONGEST_TURN = "dev.bench.webhook.timed_webhook", "longest-turn"
 STEADY_PER_S = 500
 
 _WRK_SCRIPT = """
@@ -159,7 +161,8 @@ def start(stack: ExitStack, held: list[Resource]) -> WebhookProcess:
     kubeconfig = stack.enter_context(running_apiserver(folder, held))
     variables = {"NAMESPACE": "bench", "S3_BUCKET_NAME": "media", "EVENT_STREAMS_PER_USER": str(STREAMS)}
     keys = {"S3_ACCESS_KEY_ID": "bench", "S3_SECRET_ACCESS_KEY": "bench-secret"}
-    return stack.enter_context(running_webhook(folder, {"KUBECONFIG": str(kubeconfig), **variables, **keys}))
+    variables |= {"KUBECONFIG": str(kubeconfig), longest_turn.VARIABLE: str(folder / LONGEST_TURN)}
+    return stack.enter_context(running_webhook(folder, variables | keys, module=MODULE))
 
 
 def asset_paths(held: list[Resource]) -> list[str]:
@@ -194,14 +197,15 @@ def measure(webhook: WebhookProcess, held: list[Resource]) -> list[Figure]:
 
 def measure_many(webhook: WebhookProcess, held: list[Resource]) -> list[Figure]:
     """Return the figures with more assets than signatures are kept."""
-    assets = asset_paths(held)
+    assets, listed_ms = asset_paths(held), longest_turn.longest_ms(webhook.folder / LONGEST_TURN)
     first, again = asked(webhook, assets), wrk(webhook, assets)
     return [
+        Figure(f"longest turn of its event loop, a list of {MANY} resources", listed_ms, "ms", None, Bar(100)),
         Figure(f"GET media/{{id}} with {MANY} resources, first reads", first.per_s, "/s"),
         Figure(f"GET media/{{id}} with {MANY} resources, read before", again.per_s, "/s"),
         Figure("the same, processor time of one", again.cpu_us, "us"),
         Figure("errors of both", first.errors + again.errors, "", 0, Bar(0)),
-        Figure(f"memory with {MANY} resources", webhook.memory_mb, "MB"),
+        Figure(f"memory with {MANY} resources", webhook.memory_mb, "MB", None, Bar(200)),
     ]
 
 
