@@ -65,7 +65,8 @@ def test_change_is_shown_without_being_asked_for(local_page: Page, api: httpx.Cl
         begin(api, f"told {place}")
         local_page.locator(card(f"told {place}")).wait_for()
     local_page.clock.run_for(30_000)
-    assert lists(sent) == []
+    # The end of the grid comes closer with each card: then the next page is asked for, as in scrolling.
+    assert [each for each in lists(sent) if "cursor=" not in each] == []
     names = local_page.locator("#grid .card .name").all_inner_texts()
     assert sorted(names[:8]) == [f"told {place}" for place in range(8)]
     # Nothing tells of a change of what has no resource any more.
