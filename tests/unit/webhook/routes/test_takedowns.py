@@ -71,6 +71,18 @@ def test_owner_takes_down_all_of_the_prediction_and_nothing_of_others(
     assert take_down(webhook, ALICE) == []
 
 
+def test_takedown_of_more_than_a_page_says_so(
+    webhook: RunningWebhook, prediction: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = generated(webhook, prediction)
+    monkeypatch.setattr("mediaimport_webhook.routes.takedowns._MAX_ASSETS", 2)
+    first = webhook.call("DELETE", MEDIA, token=ALICE).json()
+    assert (len(first["assets"]), first["more"]) == (2, True)
+    second = webhook.call("DELETE", MEDIA, token=ALICE).json()
+    assert (len(second["assets"]), second["more"]) == (1, False)
+    assert sorted(each["id"] for each in (*first["assets"], *second["assets"])) == ids
+
+
 def test_admin_takes_down_everybodys(webhook: RunningWebhook, prediction: Make) -> None:
     ids = generated(webhook, prediction)
     bobs = of_bob(webhook, ids[0])
