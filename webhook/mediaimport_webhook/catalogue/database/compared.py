@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.names import AssetKeys
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from mediaimport_webhook.catalogue.database.comparison import differing
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import key_of
 from mediaimport_webhook.catalogue.database.rows import row_of
-from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS
+from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, are_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ class RecordComparison:
         done.wrong += len(batch.wrong)
 
     async def _rows_of(self, entries: Sequence[Entry]) -> dict[Key, Mapping[str, Any]]:
-        wanted = tuple_(*KEY_COLUMNS).in_([key_of(each) for each in entries])
+        wanted = are_rows(map(key_of, entries))
         rows = await self._rows.of(select(MEDIA_ASSETS).where(wanted))
         return {(each["user_id"], each["id"], each["resource_name"]): each for each in rows}
 

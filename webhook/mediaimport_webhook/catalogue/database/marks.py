@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from mediaimport_api.names import ANNOTATION_RECORDED
 from mediaimport_runtime.kubernetes.errors import KubernetesError, RefusedError
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import key_of
 from mediaimport_webhook.catalogue.database.rows import DELETED, row_of
-from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS
+from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS, are_rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -120,7 +120,7 @@ class RecordedMarks:
 
     async def _rows(self, entries: list[Entry]) -> dict[Key, Row[Any]]:
         columns = (*KEY_COLUMNS, _COLUMNS.status, _COLUMNS.resource_uid, _COLUMNS.completed_at)
-        wanted = tuple_(*KEY_COLUMNS).in_([key_of(each) for each in entries])
+        wanted = are_rows(map(key_of, entries))
 
         async def work(connection: AsyncConnection) -> list[Row[Any]]:
             return list((await connection.execute(select(*columns).where(wanted))).all())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.pending import key_of
-from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS
+from mediaimport_webhook.catalogue.database.schema import KEY_COLUMNS, MEDIA_ASSETS, are_rows
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -44,7 +44,7 @@ async def same_rows(engine: AsyncEngine, entries: Sequence[Entry]) -> list[Entry
     """Return the ended imports whose rows are as the recorder would write them; DatabaseUnavailableError."""
     if not entries:
         return []
-    wanted = tuple_(*KEY_COLUMNS).in_([key_of(each) for each in entries])
+    wanted = are_rows(map(key_of, entries))
     statement = select(*KEY_COLUMNS, *_SHOWN).where(wanted, _COLUMNS.resource_gone.is_(False))
 
     async def work(connection: AsyncConnection) -> list[Row[Any]]:

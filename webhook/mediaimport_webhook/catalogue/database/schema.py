@@ -22,10 +22,13 @@ from sqlalchemy import (
     false,
     literal_column,
     text,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import ColumnElement, Dialect
 
 
@@ -139,3 +142,8 @@ def is_row(*, user_id: str, asset_id: str, resource_name: str) -> ColumnElement[
     """Return the condition that a row has that primary key."""
     columns = MEDIA_ASSETS.c
     return and_(columns.user_id == user_id, columns.id == asset_id, columns.resource_name == resource_name)
+
+
+def are_rows(keys: Iterable[tuple[str, str, str]]) -> ColumnElement[bool]:
+    """Return the condition that a row has one of these primary keys: user, asset and resource."""
+    return tuple_(*KEY_COLUMNS).in_(list(keys))

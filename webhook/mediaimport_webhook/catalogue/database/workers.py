@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import multiprocessing
 import os
 import signal
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from mediaimport_webhook.store.listing import ListedAsset
 
-log = logging.getLogger(__name__)
 _CHUNK = 1000
 """Assets that a process is given at a time."""
 _END_S = 5.0
