@@ -65,7 +65,7 @@ class Stop:
     def _handle(self, request: Request) -> None:
         if str(request) != self.at or self.sent:
             return
-        self._started.wait(10)
+        self._started.wait(60)
         assert self.process is not None
         self.sent.append(str(request))
         if self.number is signal.SIGKILL:

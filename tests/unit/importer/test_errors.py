@@ -104,7 +104,7 @@ def test_spec_for_valid_media_ends_with_its_reason(
 def test_invalid_setting_ends_with_its_reason(
     imports: Imports, sources: Sources, studio: Studio, reason: Reason
 ) -> None:
-    task = imports.task(sources.file(studio.video()) + "?key=hidden", deadline_seconds=10)
+    task = imports.task(sources.file(studio.video()) + "?key=hidden", deadline_seconds=30)
 
     ended(imports, task, reason, **VARIABLES[reason])
 

@@ -159,7 +159,7 @@ def test_store_that_always_breaks_is_unavailable_and_left_clean(
     imports: Imports, sources: Sources, noisy: Callable[[int], bytes]
 ) -> None:
     body = noisy(4)
-    task = imports.task(sources.add(lambda conversation: conversation.answer(body)), deadline_seconds=10)
+    task = imports.task(sources.add(lambda conversation: conversation.answer(body)), deadline_seconds=30)
 
     with cutting(imports.store.port, cut_after=1_000_000, cuts=1000) as port:
         result = imports.run(task, S3_ENDPOINT_URL=f"https://127.0.0.1:{port}")

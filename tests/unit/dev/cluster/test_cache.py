@@ -49,5 +49,5 @@ def test_second_holder_waits_for_the_first(cache: Cache) -> None:
         assert b"waiting" in second.stderr.readline()
         assert second.poll() is None
     with second:
-        output, _ = second.communicate(timeout=10)
+        output, _ = second.communicate(timeout=60)
     assert output == b"held\n"

@@ -67,7 +67,7 @@ def test_request_is_sent_before_anything_else_is_begun(sources: Sources) -> None
     begun = threading.Event()
 
     def waiting(conversation: Conversation) -> None:
-        assert begun.wait(10)
+        assert begun.wait(60)
         conversation.answer(BODY)
 
     requested = source(sources.add(waiting), sources)

@@ -27,7 +27,7 @@ def test_missing_bucket_says_what_to_check(imports: Imports, sources: Sources, s
 
 
 def test_store_that_is_not_there_is_unavailable(imports: Imports, sources: Sources, studio: Studio) -> None:
-    task = imports.task(sources.file(studio.video()), deadline_seconds=10)
+    task = imports.task(sources.file(studio.video()), deadline_seconds=30)
     result = imports.run(task, S3_ENDPOINT_URL="https://127.0.0.1:1")
 
     assert result.reason is Reason.STORE_UNAVAILABLE

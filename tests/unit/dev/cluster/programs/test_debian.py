@@ -156,5 +156,5 @@ def test_policy_is_gone_after_a_signal_and_apt_has_ended_by_itself(
         until((tmp_path / "begun").exists, timeout_s=20, what="apt-get runs")
         assert machine.policy.exists()
         os.killpg(process.pid, sent)
-    until((tmp_path / "ended").exists, timeout_s=10, what="apt-get has ended")
-    until(lambda: not machine.policy.exists(), timeout_s=10, what="the policy is gone")
+    until((tmp_path / "ended").exists, timeout_s=60, what="apt-get has ended")
+    until(lambda: not machine.policy.exists(), timeout_s=60, what="the policy is gone")

@@ -18,7 +18,7 @@ def test_task_runs_after_those_it_depends_on() -> None:
     running = Tasks(io.StringIO())
 
     def wait_and_note() -> None:
-        go.wait(5)
+        go.wait(60)
         order.append("first")
 
     first = running.start("first", wait_and_note)
@@ -29,7 +29,7 @@ def test_task_runs_after_those_it_depends_on() -> None:
 
 
 def test_tasks_run_in_parallel() -> None:
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
     running = Tasks(io.StringIO())
     running.start("one", both.wait)
     running.start("other", both.wait)
@@ -40,7 +40,7 @@ def test_tasks_run_in_parallel() -> None:
 def test_first_failure_is_raised_while_others_are_running() -> None:
     done = threading.Event()
     running = Tasks(io.StringIO())
-    running.start("slow", lambda: done.wait(5))
+    running.start("slow", lambda: done.wait(60))
 
     def fail() -> None:
         raise ValueError("broken")
@@ -82,7 +82,7 @@ def test_short_task_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_interruption_ends_the_wait_and_starts_nothing_more() -> None:
     interrupted, go = threading.Event(), threading.Event()
     running = Tasks(io.StringIO())
-    apt = running.start("apt", lambda: go.wait(5))
+    apt = running.start("apt", lambda: go.wait(60))
     compiler = running.start("compile", lambda: go.wait(60))
     node = running.start("node", lambda: pytest.fail("started after the interruption"), after=(compiler,))
     interrupted.set()
