@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -79,6 +79,8 @@ class Objects:
     history: list[Event] = field(default_factory=list)
     oldest: int = 0
     """A watch from before this version is answered 410."""
+    listeners: set[Callable[[], object]] = field(default_factory=set)
+    """Called after each change, by whoever makes it."""
 
     def of(self, kind: str, namespace: str = "") -> list[Object]:
         return [
@@ -152,6 +154,7 @@ class Objects:
         self.oldest = self.version + 1
         self.version += 1
         self.history.clear()
+        self._tell()
 
     def _check_version(self, at: Target, before: Object, body: Object) -> None:
         version = body.get("metadata", {}).get("resourceVersion")
@@ -168,7 +171,12 @@ class Objects:
         else:
             kept[place] = item
         self.history.append(Event(change, self.version, kind, item, before))
+        self._tell()
         return copy.deepcopy(item)
+
+    def _tell(self) -> None:
+        for each in tuple(self.listeners):
+            each()
 
 
 def selects(selector: str, item: Object) -> bool:

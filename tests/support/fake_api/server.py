@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.clock import Clock
     from mediaimport_runtime.kubernetes.objects import Object
 
+_WATCH_DELAY_S = 0.01
+
 
 @dataclass
 class Log:
@@ -196,11 +198,26 @@ class FakeApi:
 
     async def _changed(self, version: int, wait_s: float) -> bool:
         """Wait for a version after that one; return whether there is one."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + wait_s
-        while self.objects.version <= version and loop.time() < until:  # noqa: ASYNC110 - writers are not async
-            await asyncio.sleep(0.01)
-        return self.objects.version > version
+        if self.objects.version > version:
+            return True
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            # A test may write from a thread of its own.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(changed.set)
+
+        self.objects.listeners.add(tell)
+        try:
+            async with asyncio.timeout(wait_s):
+                await changed.wait()
+        except TimeoutError:
+            return self.objects.version > version
+        finally:
+            self.objects.listeners.discard(tell)
+        # What is written in one go is sent in one go, and whoever wrote it has the answer first.
+        await asyncio.sleep(_WATCH_DELAY_S)
+        return True
 
     async def _send_changes(self, response: web.StreamResponse, request: web.Request, at: Target, version: int) -> int:
         selector = request.query.get("labelSelector", "")

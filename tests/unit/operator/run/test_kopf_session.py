@@ -94,10 +94,13 @@ class World:
         await self.until(lambda: self.context.cache.imports.get(uid) is not None, within_s=within_s)
 
     async def until(self, condition: Callable[[], bool], *, within_s: float = 90) -> None:
+        pause_s = 0.05
         async with asyncio.timeout(within_s):
             while not condition():
                 assert not self.running.done(), "kopf has ended"
-                await asyncio.sleep(0.05)
+                # Each look costs a round of the loop: in minutes without news, one a second is enough.
+                await asyncio.sleep(pause_s)
+                pause_s = min(1.1 * pause_s, 1.0)
 
     def count(self, name: str, **labels: str) -> float:
         value = self.context.metrics.registry.get_sample_value(f"mediaimport_operator_{name}", labels)
