@@ -1,4 +1,7 @@
-"""`python -m dev.bench report`: write docs/performance.md, the last figures of each benchmark, from the history."""
+"""`python -m dev.bench report`: write docs/performance.md, the last figures of each benchmark, from the history.
+
+A benchmark that this checkout's history does not have keeps its section.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,29 @@ The last figures of each benchmark (`make bench-NAME`), written by `python -m de
 *bar* is the value that the figure has to reach; *before* is the figure of the run before, of the same sizes.
 
 Figures depend on the machine and on what else runs on it: compare those of one machine. *Load* is that of
-the minute before the benchmark began.
+the minute before the benchmark began. What they mean for requests, limits and replicas is in [sizing](sizing.md).
 """
+HEADING = "## "
 
 
 def main() -> None:
     """Write the page."""
-    PAGE.write_text(page(history.read()))
+    PAGE.write_text(page(history.read(), PAGE.read_text()))
     print(f"wrote {PAGE.relative_to(CHECKOUT)}")
 
 
-def page(runs: Sequence[Run]) -> str:
-    """Return the page: a section for each benchmark, by name."""
-    sections = [_section([run for run in runs if run.name == name]) for name in sorted({run.name for run in runs})]
-    return "\n".join([INTRODUCTION, *sections]).rstrip() + "\n"
+def page(runs: Sequence[Run], former: str = "") -> str:
+    """Return the page: a section for each benchmark, by name; of those without a run that of the former page."""
+    sections = dict(_sections(former))
+    for name in {run.name for run in runs}:
+        sections[name] = _section([run for run in runs if run.name == name])
+    return "\n\n".join(part.strip() for part in [INTRODUCTION, *(text for _, text in sorted(sections.items()))]) + "\n"
+
+
+def _sections(page: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each section."""
+    for section in page.split(f"\n{HEADING}")[1:]:
+        yield section.partition("\n")[0], HEADING + section
 
 
 def _section(runs: Sequence[Run]) -> str:
@@ -45,7 +57,7 @@ def _section(runs: Sequence[Run]) -> str:
     before = dict(_keyed(former.figures)) if former else {}
     rows = [_cells(row, before.get(key, {}).get("value")) for key, row in _keyed(last.figures)]
     headings = ("figure", "value", "unit", "limit", "bar", "holds", "before")
-    return f"## {last.name}\n\n{_origin(last)}\n\n{table(headings, rows)}\n"
+    return f"{HEADING}{last.name}\n\n{_origin(last)}\n\n{table(headings, rows)}\n"
 
 
 def _keyed(figures: Sequence[Row]) -> Iterator[tuple[tuple[str, int], Row]]:

@@ -92,3 +92,12 @@ def test_rows_of_the_same_name_are_told_apart() -> None:
 def test_page_has_a_section_for_each_benchmark() -> None:
     page = performance.page([run("scale", row("a", 1)), run("burst", row("b", 1))])
     assert [line for line in page.splitlines() if line.startswith("## ")] == ["## burst", "## scale"]
+
+
+def test_benchmark_without_a_run_keeps_its_section() -> None:
+    former = performance.page([run("scale", row("a", 1)), run("burst", row("b", 1))])
+    page = performance.page([run("burst", row("b", 7)), run("pace", row("c", 3))], former)
+    assert [line for line in page.splitlines() if line.startswith("## ")] == ["## burst", "## pace", "## scale"]
+    assert former.endswith(page[page.index("## scale") :])
+    assert "| b | 7 |" in page
+    assert performance.page([], page) == page
