@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,15 +85,36 @@ class Postgres:
             self._server = None
 
     def kill(self) -> None:
-        """End all of the server's processes by SIGKILL: the next start recovers from its log."""
+        """End all of the server's processes by SIGKILL, and wait for them: the next start recovers from its log.
+
+        A process that outlives the server keeps the shared memory, and no other server starts on these files.
+        """
         if self._server is None:
             return
-        processes = [*_children(self._server.pid), self._server.pid]
-        for each in processes:
-            with suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
-        self._server.wait(_LIMIT_S)
+        server = self._server.pid
+        os.kill(server, signal.SIGSTOP)  # it starts no more of them
+        os.waitid(os.P_PID, server, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        with ExitStack() as stack:
+            sessions = {each: handle for each in _children(server) if (handle := _handle(each, stack)) is not None}
+            for handle in sessions.values():
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+            self._server.kill()
+            self._server.wait(_LIMIT_S)
+            for each, handle in sessions.items():
+                ended, *_ = select.select([handle], [], [], _LIMIT_S)
+                assert ended, f"PostgreSQL's process {each} outlives its kill"
         self._server = None
+
+
+def _handle(process: int, stack: ExitStack) -> int | None:
+    """Return a descriptor that is readable once the process has ended; None if it is gone."""
+    try:
+        handle = os.pidfd_open(process)
+    except ProcessLookupError:
+        return None
+    stack.callback(os.close, handle)
+    return handle
 
 
 def _children(parent: int) -> list[int]:
