@@ -273,7 +273,7 @@ class World:
             view = self.replicate.get(f"/v1/predictions/{prediction['id']}").json()
             return bool(view["status"] == "succeeded")
 
-        self.wait_until(finished, "a finished prediction", timeout_s=60)
+        self.wait_until(finished, "a finished prediction")
         return str(view["output"])
 
     # --- the webhook ---

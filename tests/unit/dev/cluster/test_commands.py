@@ -43,9 +43,9 @@ def test_enclosed_program_ends_when_we_are_killed(tmp_path: Path) -> None:
     program.symlink_to("/bin/sleep")
     parent = subprocess.Popen([sys.executable, "-c", ENCLOSE, str(program), str(tmp_path / "log")])
     with parent:
-        until(lambda: _running(program), timeout_s=60, what="the program runs")
+        until(lambda: _running(program), timeout_s=10, what="the program runs")
         parent.kill()
-    until(lambda: not _running(program), timeout_s=60, what="the program has ended")
+    until(lambda: not _running(program), timeout_s=10, what="the program has ended")
 
 
 def test_enclosed_program_runs_to_its_end(tmp_path: Path) -> None:

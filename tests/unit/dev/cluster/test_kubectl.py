@@ -49,7 +49,7 @@ def test_forward_that_ends_begins_again_at_the_same_port(tmp_path: Path) -> None
     started = tmp_path / "started"
     with kube.forward("service/a", 80, namespace="here"):
         os.kill(int(started.read_text().split()[0]), signal.SIGKILL)
-        until(lambda: len(started.read_text().splitlines()) > 1, timeout_s=60, what="another start")
+        until(lambda: len(started.read_text().splitlines()) > 1, timeout_s=10, what="another start")
     (_, first), (pid, second) = (line.split() for line in started.read_text().splitlines())
     assert (first, second) == (":80", "4711:80")
     with pytest.raises(ProcessLookupError):

@@ -105,7 +105,7 @@ async def versions_after(steps: list[tuple[str, str]]) -> tuple[dict[str, int], 
     catalogue = Catalogue()
     cluster = Script(list(steps), catalogue)
     reflecting = asyncio.create_task(Reflector(cluster, catalogue, first_backoff_s=0).run())  # type: ignore[arg-type] # it lists and watches
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(5):
         await cluster.done.wait()
     reflecting.cancel()
     entries = {each.resource_name: each.version for each in catalogue.entries_of(None)}

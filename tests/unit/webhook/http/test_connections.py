@@ -76,7 +76,7 @@ def slow_reader(port: int) -> socket.socket:
 
 
 async def until_none(app: Answers) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(3):
         while app.under_way:  # noqa: ASYNC110 - the application has no event
             await asyncio.sleep(0.02)
 
@@ -143,8 +143,8 @@ def test_new_connection_takes_the_place_of_the_one_that_is_idle_for_longest() ->
                 pairs.append(await asyncio.open_connection("127.0.0.1", port))
                 await asyncio.sleep(0.02)
             pairs[3][1].write(ASK)
-            oldest = await asyncio.wait_for(pairs[0][0].read(), 60)
-            newest = await asyncio.wait_for(pairs[3][0].readline(), 60)
+            oldest = await asyncio.wait_for(pairs[0][0].read(), 2)
+            newest = await asyncio.wait_for(pairs[3][0].readline(), 2)
             for _, writer in pairs:
                 writer.close()
             return oldest, newest
@@ -160,7 +160,7 @@ def test_connection_beyond_the_limit_is_503_while_all_others_have_requests() -> 
             busy.write(ASK)
             await asyncio.sleep(0.1)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            answer = await asyncio.wait_for(reader.read(), 60)
+            answer = await asyncio.wait_for(reader.read(), 2)
             for each in (busy, writer):
                 each.close()
             return answer
@@ -181,11 +181,11 @@ def test_address_has_few_unfinished_heads_at_a_time_and_any_number_one_after_the
             for reader, writer in pairs:
                 writer.write(ASK[-2:])
                 with suppress(OSError):
-                    answers.append(await asyncio.wait_for(reader.readline(), 60))
+                    answers.append(await asyncio.wait_for(reader.readline(), 2))
                 writer.close()
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(ASK)
-            answers.append(await asyncio.wait_for(reader.readline(), 60))
+            answers.append(await asyncio.wait_for(reader.readline(), 2))
             writer.close()
             return answers
 

@@ -141,7 +141,7 @@ def test_unsigned_callback_is_refused_before_its_body_comes(process: WebhookProc
     async def refused() -> tuple[int, dict[str, str]]:
         async with connected(process) as connection:
             await connection.send("POST /api/v1/replicate/webhook HTTP/1.1", {"Content-Length": str(BODY_BYTES)})
-            return await asyncio.wait_for(connection.answer(), 60)
+            return await asyncio.wait_for(connection.answer(), 5)
 
     status, headers = asyncio.run(refused())
     assert (status, headers["connection"]) == (401, "close")
@@ -223,7 +223,7 @@ def test_refusal_of_half_a_request_has_its_id_in_the_body_and_in_the_log(
     async def refused() -> bytes:
         async with connected(process) as connection:
             connection.writer.write(start)
-            return await asyncio.wait_for(connection.reader.read(), 60)
+            return await asyncio.wait_for(connection.reader.read(), 5)
 
     head, _, body = asyncio.run(refused()).partition(b"\r\n\r\n")
     problem = json.loads(body)
@@ -272,7 +272,7 @@ def test_sender_that_hangs_up_in_the_body_is_charged_and_makes_no_error(tmp_path
 def test_few_pipelined_requests_are_all_answered_and_of_too_many_the_first(process: WebhookProcess) -> None:
     async def pipelined(number: int) -> list[tuple[int, str]]:
         answers: list[tuple[int, str]] = []
-        async with connected(process) as connection, asyncio.timeout(60):
+        async with connected(process) as connection, asyncio.timeout(5):
             connection.writer.write(number * b"GET /healthz HTTP/1.1\r\nHost: webhook.test\r\n\r\n")
             with suppress(asyncio.IncompleteReadError):
                 while len(answers) < number:
@@ -286,7 +286,7 @@ def test_few_pipelined_requests_are_all_answered_and_of_too_many_the_first(proce
 
 def test_connection_with_a_bare_line_after_an_answer_is_closed_like_an_idle_one(tmp_path: Path) -> None:
     async def seconds_until_closed(webhook: WebhookProcess) -> float:
-        async with connected(webhook) as connection, asyncio.timeout(60):
+        async with connected(webhook) as connection, asyncio.timeout(5):
             await connection.send("GET /healthz HTTP/1.1", {})
             await connection.answer()
             began = time.monotonic()

@@ -157,7 +157,7 @@ def test_end_between_the_answer_and_the_subscription_is_told() -> None:
         world.catalogue.observe(resource(11, "Ready"))
         assert [phase_of(each) async for each in stream if each.startswith(b"id")] == ["Ready"]
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 5))
 
 
 def test_deletion_between_the_answer_and_the_subscription_is_told() -> None:
@@ -167,7 +167,7 @@ def test_deletion_between_the_answer_and_the_subscription_is_told() -> None:
         world.catalogue.forget(resource(11, "Importing"))
         assert [each async for each in stream][1:] == [b"event: gone\ndata: {}\n\n"]
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 5))
 
 
 @pytest.mark.parametrize("events_before", [0, 1])
@@ -187,7 +187,7 @@ def test_another_asset_under_the_name_is_not_sent(events_before: int, changes: d
         assert rest[-1] == b"event: gone\ndata: {}\n\n"
         assert [each for each in rest if each.startswith(b"id")] == []
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 5))
 
 
 def test_heartbeat_tells_an_end_that_was_not_announced() -> None:
@@ -199,7 +199,7 @@ def test_heartbeat_tells_an_end_that_was_not_announced() -> None:
         world.catalogue._by_name["a"] = entry_of(resource(11, "Ready"))
         assert "Ready" in [phase_of(each) async for each in stream if each.startswith(b"id")]
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 5))
 
 
 def test_client_that_has_seen_the_end_is_told_not_to_come_again() -> None:
@@ -217,13 +217,13 @@ def test_head_is_answered_without_a_stream() -> None:
         response = await World().follow(method="HEAD")
         assert (response.status_code, response.media_type, response.body) == (200, "text/event-stream", b"")
 
-    asyncio.run(asyncio.wait_for(scene(), 60))
+    asyncio.run(asyncio.wait_for(scene(), 5))
 
 
 def test_streams_of_one_user_are_bounded() -> None:
     async def scene() -> None:
         world = World(streams_per_user=2)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(5):
             running = [asyncio.create_task(served(await world.follow())) for _ in range(2)]
             await asyncio.sleep(0.01)
             with pytest.raises(Problem) as refused:
