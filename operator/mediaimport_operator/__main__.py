@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
 import uvloop
-from mediaimport_runtime import logs
+from mediaimport_runtime import logs, long_lived
 from mediaimport_runtime.environment import BadSettingError, Environment
 from mediaimport_runtime.kubernetes.client import allow_deep_json
 
@@ -25,8 +24,7 @@ def main() -> int:
     logs.configure(settings.log_level)
     allow_deep_json()
     # What is imported stays: each whole collection would look through it, which takes 20 ms.
-    gc.collect()
-    gc.freeze()
+    long_lived.freeze()
     try:
         # Its TLS and its sockets cost half of asyncio's own.
         uvloop.run(run(settings))

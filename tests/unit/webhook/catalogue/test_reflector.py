@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
+
+from mediaimport_webhook.catalogue.entry import Entry
 
 if TYPE_CHECKING:
     from tests.support.webhook import RunningWebhook
@@ -53,3 +56,18 @@ def test_readiness_tells_the_cache(webhook: RunningWebhook) -> None:
     answer = webhook.call("GET", "/readyz", token=None)
     assert (answer.status_code, answer.json()["synced"], answer.json()["imports"]) == (200, True, 0)
     assert webhook.call("GET", "/healthz", token=None).json() == {"status": "ok"}
+
+
+def test_listed_entries_are_not_looked_through_by_the_garbage_collector(webhook: RunningWebhook) -> None:
+    for index in range(5):
+        webhook.run(webhook.cluster.write(resource(f"r{index}")))
+    webhook.until(lambda: len(names(webhook)) == 5)
+    assert collected_entries() >= 5
+    webhook.run(webhook.cluster.cut())
+    webhook.until(lambda: collected_entries() == 0)
+    gc.unfreeze()
+    assert collected_entries() >= 5
+
+
+def collected_entries() -> int:
+    return sum(isinstance(each, Entry) for each in gc.get_objects())
