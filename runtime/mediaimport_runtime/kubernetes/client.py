@@ -1,7 +1,7 @@
 """The Kubernetes client of every program: JSON in, JSON out, a timeout on each request, errors by what to do next.
 
-It stands on `kubernetes.aio`'s plain calls, which bring authentication, TLS and the connection pool. Objects are
-dicts: models cost four times the memory and eight times the CPU of a list.
+Authentication and TLS are `kubernetes.aio`'s. Objects are dicts: models cost four times the memory and eight times the
+CPU of a list.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from mediaimport_api import __version__
@@ -30,15 +30,14 @@ from mediaimport_runtime.kubernetes.answers import (
     watch_event,
 )
 from mediaimport_runtime.kubernetes.clock import Clock
-from mediaimport_runtime.kubernetes.config import api_client, configuration
+from mediaimport_runtime.kubernetes.config import configuration
 from mediaimport_runtime.kubernetes.errors import UnavailableError, error_of
 from mediaimport_runtime.kubernetes.objects import strip_managed_fields
+from mediaimport_runtime.kubernetes.session import Session
 from mediaimport_runtime.time_slice import TimeSlice
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-
-    from kubernetes.aio.client import ApiClient
 
     from mediaimport_runtime.kubernetes.objects import Object
 
@@ -56,6 +55,7 @@ _MAX_ERROR_BYTES = 64 * 1024
 _PROMPT_S = 1.0
 """The Date of an answer that took longer does not tell the time."""
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
+_OK, _REDIRECT = 200, 300
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Client:
 
     def __init__(  # noqa: PLR0913 - its observers
         self,
-        client: ApiClient,
+        session: Session,
         *,
         field_manager: str = "mediaimport",
         on_request: OnRequest | None = None,
@@ -118,7 +118,7 @@ class Client:
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         """Take observers of all requests and answers; `clock` is synchronised by the Date of the answers."""
-        self._client = client
+        self._session = session
         self._field_manager = field_manager
         self._on_request = on_request or _Uncounted()
         self._on_left_out = on_left_out or _Uncounted()
@@ -279,23 +279,17 @@ class Client:
         query = dict(call.query)
         if call.method in _WRITES:
             query["fieldManager"] = self._field_manager
-        method, url, headers, _, parts = await self._client.param_serialize(
-            method=call.method,
-            resource_path=call.path,
-            query_params=list(query.items()),
-            header_params={"Accept": call.accept, "Content-Type": call.content_type},
-            auth_settings=["BearerToken"],
-        )
+        headers = await self._session.headers() | {"Accept": call.accept, "Content-Type": call.content_type}
         code, begun_s = 0, time.monotonic()
         try:
-            # The body is plain already; the client would copy it to make it so.
-            answer: Any = await self._client.call_api(method, url, headers, call.body, parts, _request_timeout=timeout)
-            code = answer.response.status
+            response = await self._session.request(
+                call.method, call.path, query=query, headers=headers, body=call.body, timeout=timeout
+            )
+            code = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _no_answer(call, error) from error
         finally:
             self._on_request(method=call.method, path=call.path, code=code, watch=watch)
-        response: aiohttp.ClientResponse = answer.response
         if time.monotonic() < begun_s + _PROMPT_S:
             self._clock.sync_from_date(response.headers.get("Date"))
         return response
@@ -323,9 +317,9 @@ async def connect(  # noqa: PLR0913 - as above
     """
     config = await configuration()
     config.connection_pool_maxsize = connections
-    async with api_client(config, user_agent=f"{component}/{__version__}") as client:
+    async with Session(config, user_agent=f"{component}/{__version__}") as session:
         yield Client(
-            client,
+            session,
             field_manager=component,
             on_request=on_request,
             on_left_out=on_left_out,
@@ -363,6 +357,6 @@ def _no_answer(call: Call, error: Exception) -> UnavailableError:
 
 
 async def _check(call: Call, response: aiohttp.ClientResponse) -> None:
-    if not response.ok:
+    if not _OK <= response.status < _REDIRECT:
         body = await response.content.read(_MAX_ERROR_BYTES)
         raise error_of(call.method, response.status, body, response.headers)

@@ -14,7 +14,8 @@ from mediaimport_runtime.environment import BadSettingError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from kubernetes.aio.client import ApiClient, Configuration
+    from kubernetes.aio.client import Configuration
+    from kubernetes.aio.client.rest import RESTClientObject
 
 
 async def configuration() -> Configuration:
@@ -24,8 +25,6 @@ async def configuration() -> Configuration:
     """
     client, config = _import_aio("client"), _import_aio("config")
     made: Configuration = client.Configuration()
-    # Proxies are for the way out of the cluster; looking for one costs each request two threads.
-    made.client_session_kwargs = {"trust_env": False}
     path = os.environ.get("KUBECONFIG") or None
     try:
         if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -42,10 +41,9 @@ def _default_file() -> str:
     return str(Path("~/.kube/config").expanduser())
 
 
-def api_client(config: Configuration, *, user_agent: str) -> ApiClient:
-    """Return kubernetes.aio's client for that way, which names itself so."""
-    made: ApiClient = _import_aio("client").ApiClient(config)
-    made.user_agent = user_agent
+def rest_client(config: Configuration) -> RESTClientObject:
+    """Return kubernetes.aio's own HTTP client, which has TLS as the configuration says, and opens no connection yet."""
+    made: RESTClientObject = _import_aio("client.rest").RESTClientObject(config)
     return made
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
 from mediaimport_runtime.kubernetes.client import TIMEOUT_S, Client
+from mediaimport_runtime.kubernetes.session import Session
 
 from tests.support.fake_api.discovery import document
 from tests.support.fake_api.faults import Act, Fault, Hang, answer
@@ -124,7 +125,7 @@ class FakeApi:
         config = Configuration()
         config.host = self.url
         config.connection_pool_maxsize = connections
-        async with ApiClient(config) as opened:
+        async with Session(config, user_agent="test") as opened:
             yield Client(opened, field_manager=field_manager, clock=clock, timeout_s=timeout_s)
 
     # --- requests ---

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
 from mediaimport_runtime.kubernetes.answers import MAX_ANSWER_BYTES, PAGE_BYTES
 from mediaimport_runtime.kubernetes.client import Call, Client
 from mediaimport_runtime.kubernetes.clock import Clock
@@ -21,6 +21,7 @@ from mediaimport_runtime.kubernetes.errors import (
     NotFoundError,
     UnavailableError,
 )
+from mediaimport_runtime.kubernetes.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -81,10 +82,9 @@ async def api(server: Server) -> AsyncIterator[Client]:
     async with TestServer(app) as running:
         config = Configuration()
         config.host = str(running.make_url("")).rstrip("/")
-        async with ApiClient(config) as client:
-            client.user_agent = "mediaimport-test/1"
+        async with Session(config, user_agent="mediaimport-test/1") as session:
             yield Client(
-                client,
+                session,
                 field_manager="mediaimport-test",
                 on_request=on_request,
                 on_left_out=on_left_out,
