@@ -29,6 +29,8 @@ PACKAGES = (
     "mediaimport_api", "mediaimport_checks", "mediaimport_importer", "mediaimport_operator", "mediaimport_prober",
     "mediaimport_runtime", "mediaimport_webhook",
 )  # fmt: skip
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+"""The file of public certificate authorities, which docs/catalogue.md names for the database's TLS."""
 DPKG_STATUS = Path("/var/lib/dpkg/status")
 # Run as programs of their own, in the prober's image.
 OF_THE_PROBER = {"mediaimport_prober.heic", "mediaimport_prober.vips"}
@@ -173,6 +175,7 @@ print(  # noqa: T201 - the pod's log carries the result
             "chains": chains(),
             "endpoints": endpoints(),
             "certificates": len(ssl.create_default_context().get_ca_certs()),
+            "certificates_in_file": len(ssl.create_default_context(cafile=AUTHORITIES).get_ca_certs()),
             "set_id": set_id(),
             "unlinked": unlinked(),
             "without_copyright": without_copyright(),

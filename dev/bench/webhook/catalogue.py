@@ -137,7 +137,7 @@ def _bare(connection: psycopg.Connection[Any], query: str, user: str | None) -> 
 
     def select() -> float:
         user_id = None if user else _user(random.randrange(USERS))  # noqa: S311 - a load
-        statement = _ARCHIVE.statement(parsed, user_id=user_id, limit=51, after=None)
+        statement = _ARCHIVE.statement(parsed, user_id=user_id, limit=51, after=None, few=not user)
         compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         given = compiled.construct_params()
         values = {name: Jsonb(each) if isinstance(each, list) else each for name, each in given.items()}

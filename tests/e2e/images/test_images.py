@@ -101,6 +101,10 @@ def test_public_certificate_authorities_are_known(image: Report) -> None:
     assert image["certificates"] > 100
 
 
+def test_file_of_authorities_that_the_docs_name_for_the_database_is_there(image: Report) -> None:
+    assert image["certificates_in_file"] > 100
+
+
 def test_control_image_is_small(reports: dict[str, Report]) -> None:
     assert reports["mediaimport"]["size_bytes"] <= 230 * MB
     assert len(reports["mediaimport"]["debian"]) <= 60

@@ -15,7 +15,7 @@ from mediaimport_webhook.catalogue.database.migration import migrate
 from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.query import Query
 from mediaimport_webhook.catalogue.words import searchable, searched
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tests.support.webhook import ALICE, BOB, ROOT
 from tests.unit.webhook.catalogue.test_database import (
@@ -359,10 +359,11 @@ def test_rows_of_the_first_version_are_searchable_after_the_migration(start: Sta
         assert found(webhook, f"q={query}") == ["Old.mp4"], query
 
 
+@pytest.mark.parametrize("few_rows", [0, 3000])
 @pytest.mark.parametrize("owner", ["it's", "back\\slash'", "a & b:*", "x" * 253, "", "@alice", "é😀"])
-def test_owner_of_any_name_finds_their_own_alone(catalogue_url: str, owner: str) -> None:
+def test_owner_of_any_name_finds_their_own_alone(catalogue_url: str, owner: str, few_rows: int) -> None:
     async def work(engine: AsyncEngine) -> list[list[str]]:
-        recorder, archive = Recorder(engine), DatabaseArchive(engine)
+        recorder, archive = Recorder(engine), DatabaseArchive(engine, few_rows=few_rows)
         for name, user in (("own", owner), ("other", owner + "2"), ("alices", "alice")):
             about = resource(name, version=10)
             recorder.note(entry_of(about | {"spec": about["spec"] | {"userId": user, "name": "film.mp4"}}))
@@ -372,3 +373,55 @@ def test_owner_of_any_name_finds_their_own_alone(catalogue_url: str, owner: str)
         return [[each.resource_name for each in page] for page in pages]
 
     assert run_in(catalogue_url, work) == [["own"], []]
+
+
+def test_index_of_words_finds_what_reading_the_words_finds(catalogue_url: str) -> None:
+    names = ["Red car", "redwood", "a-red", "日本の夜", "straße", "é😀", "100% \\ it's", "no_w\ufffdrd"]
+    queries = ["red", "re", "r", "red car", "日本", "strasse", "é", "😀", "100", "it s", "w", "\ufffd", "ed", *HOSTILE]
+    searches = [Query(words=words) for words in map(searched_or_none, queries) if words]
+
+    async def work(engine: AsyncEngine) -> list[list[list[str]]]:
+        recorder = Recorder(engine)
+        for number, name in enumerate(names):
+            about = resource(f"film-{number}", version=10)
+            recorder.note(entry_of(about | {"spec": about["spec"] | {"userId": "alice", "name": name}}))
+        await recorder.flush()
+        indexed, read = (DatabaseArchive(engine, few_rows=count) for count in (len(names) - 1, len(names)))
+        pages = [
+            [await archive.page(each, user_id="alice", limit=9, after=None) for each in searches]
+            for archive in (indexed, read)
+        ]
+        return [[[entry.resource_name for entry in page] for page in of_archive] for of_archive in pages]
+
+    indexed, read = run_in(catalogue_url, work)
+    assert indexed == read
+    assert [sorted(each) for each in read[:4]] == [
+        ["film-0", "film-1", "film-2"],
+        ["film-0", "film-1", "film-2"],
+        ["film-0", "film-1", "film-2"],
+        ["film-0"],
+    ]
+
+
+def searched_or_none(query: str) -> tuple[str, ...] | None:
+    try:
+        return searched(query)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize(("few_rows", "operator"), [(1, "@@"), (2, "LIKE")])
+@pytest.mark.parametrize("catalogue_url", ["postgresql"], indirect=True)
+def test_words_of_many_rows_are_found_by_their_index(catalogue_url: str, few_rows: int, operator: str) -> None:
+    async def work(engine: AsyncEngine) -> list[str]:
+        recorder, statements = Recorder(engine), []
+        for name in ("first", "second"):
+            recorder.note(entry_of(resource(name, version=10)))
+        await recorder.flush()
+        archive = DatabaseArchive(engine, few_rows=few_rows)
+        event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        await archive.page(Query(words=("film",)), user_id="alice", limit=9, after=None)
+        return statements
+
+    *_, search = run_in(catalogue_url, work)
+    assert operator in search
