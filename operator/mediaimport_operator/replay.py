@@ -24,7 +24,7 @@ from mediaimport_runtime.kubernetes.patch import merge_patch
 
 from mediaimport_operator.decide.observed import Observed, SlotState
 from mediaimport_operator.decide.plan import POLICIES, plan
-from mediaimport_operator.observe.job import read_jobs, read_pods
+from mediaimport_operator.observe.owned import read_jobs, read_pods
 from mediaimport_operator.observe.resource import read as read_resource
 from mediaimport_operator.pods import cleanup_job
 from mediaimport_operator.settings.operator import Settings

@@ -1,12 +1,8 @@
-"""An attempt's Job, its pod, and the result in the pod's termination message, parsed from the API's objects.
-
-Anybody may give an object our labels. A Job counts only if its controller is the import, a pod only if its controller
-is such a Job.
-"""
+"""An attempt's Job, its pod, and the result in the pod's termination message, parsed from the API's objects."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -73,11 +69,6 @@ def read_job(item: Object) -> Job:
         suspended=bool((item.get("spec") or {}).get("suspend") or objects.true_condition(item, "Suspended")),
         resumed_at=objects.moment(resumed.get("lastTransitionTime")),
     )
-
-
-def read_jobs(items: Iterable[Object], *, owner_uid: str) -> tuple[Job, ...]:
-    """Return the Jobs whose controller is the import."""
-    return tuple(read_job(each) for each in items if owned_by(each, owner_uid))
 
 
 def attempt_labels(uid: str, run: str, attempt: int) -> dict[str, str]:
@@ -174,13 +165,6 @@ def read_pod(item: Object, *, deleted: bool = False) -> Pod:
     )
 
 
-def read_pods(items: Iterable[Object], *, jobs: Iterable[Job], deleted: bool = False) -> tuple[Pod, ...]:
-    """Return the pods whose controller is one of these Jobs and whose labels name that Job's attempt."""
-    attempts = {job.uid: (job.run_hash, job.attempt) for job in jobs}
-    pods = (read_pod(each, deleted=deleted) for each in items if controller_uid(each) in attempts)
-    return tuple(pod for pod in pods if attempts[pod.job_uid or ""] == (pod.run_hash, pod.attempt))
-
-
 def _unschedulable(status: dict[str, Any]) -> str | None:
     for each in status.get("conditions") or []:
         if each.get("type") == "PodScheduled" and each.get("status") == "False":
@@ -207,29 +191,6 @@ def _terminated(state: dict[str, Any]) -> Terminated:
         started_at=objects.moment(state.get("startedAt")),
         finished_at=objects.moment(state.get("finishedAt")),
     )
-
-
-# --- news ---
-
-_USUAL_WAITS = frozenset({"ContainerCreating", "PodInitializing"})
-"""Reasons for which the containers of every pod wait."""
-
-
-def job_news(item: Object) -> object:
-    """Return all that a reconcile reads of a Job: while it stays the same, no reconcile is needed."""
-    return read_job(item), controller_uid(item)
-
-
-def pod_news(item: Object) -> object:
-    """Return all that a reconcile reads of a pod, of the prober only why it does not start."""
-    pod = read_pod(item)
-    importer = pod.importer if _waits_unusually(pod.importer) else replace(pod.importer, waiting_reason=None)
-    prober = pod.prober.waiting_reason if _waits_unusually(pod.prober) else None
-    return replace(pod, importer=importer, prober=Container(waiting_reason=prober)), str(controller(item))
-
-
-def _waits_unusually(container: Container) -> bool:
-    return container.waiting_reason not in {None, *_USUAL_WAITS}
 
 
 # --- result ---

@@ -12,30 +12,17 @@ from mediaimport_runtime.kubernetes.errors import NotFoundError, RefusedError
 
 from mediaimport_operator.decide.attempt import Ended
 from mediaimport_operator.decide.observed import Observed, SlotState
-from mediaimport_operator.observe.job import (
-    attempt_labels,
-    controller,
-    newest_message,
-    owned_by,
-    read_jobs,
-    read_pod,
-    read_pods,
-)
-from mediaimport_operator.observe.resource import Resource, read
+from mediaimport_operator.observe.job import attempt_labels, newest_message, owned_by
+from mediaimport_operator.observe.owned import jobs_of, orphans_of, pods_of, read_jobs, read_pods
 from mediaimport_operator.pods import cleanup_job, import_job
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
-
     from mediaimport_api.status import Attempt
     from mediaimport_runtime.kubernetes.objects import Object
 
-    from mediaimport_operator.observe.job import Pod
+    from mediaimport_operator.observe.resource import Resource
     from mediaimport_operator.reconcile.context import Context
     from mediaimport_operator.settings.operator import Settings
-
-READ_RESOURCES = 256
-"""Resources that are kept as they were read, of five kilobytes each."""
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +35,6 @@ class Gatherer:
         self._cluster = context.cluster
         self._cache = context.cache
         self._operator_namespace = context.settings.operator_namespace
-        self._read = ReadResources()
 
     async def gather(self, key: str) -> Observed | None:
         """Return the import as it is; None if it no longer exists."""
@@ -65,26 +51,27 @@ class Gatherer:
         return observed and await self._with_log_tail(await self._with_pod_refusal(observed))
 
     def _from_cache(self, key: str) -> Observed | None:
-        item = self._cache.imports.get(key)
-        if item is None:
+        resource = self._cache.imports.resource(key)
+        if resource is None:
             return None
-        resource = self._read.resource(item)
         slots = self._context.slots
         held = slots.holds(key)
-        jobs = read_jobs(self._cache.jobs.of_import(key), owner_uid=key)
+        cached_jobs, cached_pods = self._cache.jobs.owned_of_import(key), self._cache.pods.owned_of_import(key)
+        jobs = jobs_of(cached_jobs, owner_uid=key)
         known = (*jobs, *read_jobs(self._cache.jobs.deleted.get(key, {}).values(), owner_uid=key))
-        pods, deleted_pods = self._cache.pods.of_import(key), self._cache.deleted_pods.get(key, {}).values()
-        others = {each["metadata"]["uid"] for each in self._cache.jobs.of_import(key)}
+        deleted_pods = self._cache.deleted_pods.get(key, {}).values()
+        # With those of others.
+        job_uids = {each.uid for each in known} | {each.uid for each in cached_jobs}
         return Observed(
             now=self._context.clock(),
             settings=self._settings_for(resource.user_id),
             resource=resource,
             jobs=jobs,
             pods=(
-                *read_pods(pods, jobs=known),
+                *pods_of(cached_pods, jobs=known),
                 *read_pods(deleted_pods, jobs=known, deleted=True),
             ),
-            orphaned_pods=_orphaned(pods, jobs={each.uid for each in known} | others),
+            orphaned_pods=orphans_of(cached_pods, jobs=job_uids),
             slot=SlotState(held=held, wait_reason="" if held else slots.wait_reason(resource.claim)),
             progress=self._context.followers.progress(key),
             refusal=self._context.refusals.get(key),
@@ -164,37 +151,6 @@ class Gatherer:
         owner = observed.resource
         tail = await self._context.followers.tail(owner.uid, namespace=owner.namespace, pod=ended.pod_name)
         return replace(observed, log_tail=tail)
-
-
-class ReadResources:
-    """The resources read last, by uid: most reconciles of an import follow an event of its pod, and read it again."""
-
-    def __init__(self) -> None:
-        self._read: dict[str, Resource] = {}
-
-    def resource(self, item: Object) -> Resource:
-        """Return the resource in the API's object, read once for each version."""
-        uid, version = item["metadata"]["uid"], item["metadata"].get("resourceVersion", "")
-        known = self._read.pop(uid, None)
-        if known is None or known.version != version or not version:
-            known = read(item)
-        self._read[uid] = known
-        if len(self._read) > READ_RESOURCES:
-            del self._read[next(iter(self._read))]
-        return known
-
-
-def _orphaned(pods: Iterable[Object], *, jobs: Container[str]) -> tuple[Pod, ...]:
-    """Return the pods of Jobs that are gone: deleted while no operator ran, or with their pods left (`orphan`).
-
-    A pod of another Job, or of another controller, only has our labels.
-    """
-    owners = ((each, controller(each)) for each in pods)
-    return tuple(
-        read_pod(pod)
-        for pod, owner in owners
-        if owner is None or (owner.get("kind") == "Job" and owner.get("uid") not in jobs)
-    )
 
 
 def _may_be_stale(observed: Observed) -> bool:

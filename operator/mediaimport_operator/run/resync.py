@@ -24,7 +24,7 @@ from mediaimport_runtime.kubernetes.errors import KubernetesError, UnavailableEr
 from mediaimport_runtime.kubernetes.objects import moment
 from mediaimport_runtime.time_slice import TimeSlice
 
-from mediaimport_operator.observe.cache import Cache, check_identity, import_uid
+from mediaimport_operator.observe.cache import check_identity, import_uid
 from mediaimport_operator.observe.job import owned_by, read_job
 from mediaimport_operator.observe.resource import Due, read
 from mediaimport_operator.pods.import_job import selector
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mediaimport_runtime.kubernetes.objects import Object
 
     from mediaimport_operator.decide.limits import Order
+    from mediaimport_operator.observe.object_cache import Cache
     from mediaimport_operator.reconcile.context import Context
 
     Listing = Callable[[Callable[[Object], None]], Awaitable[str]]

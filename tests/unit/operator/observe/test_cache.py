@@ -4,8 +4,11 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mediaimport_api.names import LABEL_ATTEMPT
 from mediaimport_operator.observe import resource
-from mediaimport_operator.observe.cache import Cache, ClusterCache, ImportCache, OwnedCache
+from mediaimport_operator.observe.cache import ClusterCache, ImportCache, JobCache, PodCache
+from mediaimport_operator.observe.object_cache import Cache
+from mediaimport_operator.observe.owned import pods_of, read_jobs
 from mediaimport_operator.observe.resource import Due
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ def test_managed_fields_are_not_kept() -> None:
 
 
 def test_jobs_are_found_by_their_import(build: Build) -> None:
-    cache = OwnedCache()
+    cache = JobCache()
     cache.update(build.job(1))
     cache.update(build.job(2))
     assert len(cache.of_import(build.uid)) == 2
@@ -184,7 +187,7 @@ def test_metadata_that_are_too_long_are_not_kept(build: Build) -> None:
 
 
 def test_inactive_objects_are_packed_and_running_ones_are_not(build: Build) -> None:
-    imports, jobs, pods = ImportCache(), OwnedCache(), OwnedCache()
+    imports, jobs, pods = ImportCache(), JobCache(), PodCache()
     queued = build.mediaimport() | {"status": {"phase": "Queued"}}
     unseen = build.mediaimport(meta={"uid": "unseen"})
     done, over = build.complete_job(), build.ended_pod(phase="Succeeded")
@@ -203,6 +206,54 @@ def test_only_the_spec_fields_that_a_reconcile_reads_are_kept(build: Build) -> N
     cache.jobs.update(build.job() | {"spec": {"suspend": True, "template": {"large": True}}})
     cache.pods.update(build.pod() | {"spec": {"containers": []}})
     assert [each["spec"] for each in (*cache.jobs, *cache.pods)] == [{"suspend": True}, {}]
+
+
+# --- reads ---
+
+
+def test_import_is_read_once_for_each_version(build: Build) -> None:
+    cache = ImportCache()
+    cache.update(build.mediaimport(meta={"resourceVersion": "1"}))
+    first = cache.resource(build.uid)
+    assert cache.resource(build.uid) is first
+    cache.update(build.mediaimport(meta={"resourceVersion": "2"}))
+    second = cache.resource(build.uid)
+    assert second is not None
+    assert second.version == "2"
+    cache.remove(build.mediaimport())
+    assert cache.resource(build.uid) is None
+
+
+def test_jobs_and_pods_are_read_once_for_each_version(build: Build) -> None:
+    cache = ClusterCache()
+    cache.jobs.update(with_version(build.job(), 1))
+    cache.pods.update(with_version(build.pod(), 1))
+    (job,), (pod,) = cache.jobs.owned_of_import(build.uid), cache.pods.owned_of_import(build.uid)
+    assert cache.jobs.owned_of_import(build.uid)[0].value is job.value
+    assert cache.pods.owned_of_import(build.uid)[0].value is pod.value
+    cache.jobs.update(with_version(build.complete_job(), 2))
+    cache.pods.update(with_version(build.running_pod(), 2))
+    assert not job.value.complete
+    assert cache.jobs.owned_of_import(build.uid)[0].value.complete
+    assert cache.pods.owned_of_import(build.uid)[0].value.importer.running_since is not None
+
+
+def test_object_that_comes_back_with_the_version_it_had_is_read_again(build: Build) -> None:
+    cache = ClusterCache().jobs
+    cache.update(build.job())
+    assert cache.owned_of_import(build.uid)[0].value.attempt == 1
+    cache.remove(build.job())
+    assert cache.owned_of_import(build.uid) == []
+    relabelled = build.job()
+    relabelled["metadata"]["labels"] = relabelled["metadata"]["labels"] | {LABEL_ATTEMPT: "2"}
+    cache.restore(relabelled)
+    assert cache.owned_of_import(build.uid)[0].value.attempt == 2
+
+
+def test_foreign_object_that_cannot_be_read_is_never_read(build: Build) -> None:
+    cache = ClusterCache().pods
+    cache.update(with_version(build.pod(meta={"ownerReferences": []}), 1, containerStatuses=["odd"]))
+    assert pods_of(cache.owned_of_import(build.uid), jobs=read_jobs([build.job()], owner_uid=build.uid)) == ()
 
 
 # --- news ---

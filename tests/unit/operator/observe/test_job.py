@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mediaimport_api.reasons import Reason
-from mediaimport_operator.observe.job import ResultValidator, read_jobs, read_pods
+from mediaimport_operator.observe.job import ResultValidator
+from mediaimport_operator.observe.owned import read_jobs, read_pods
 
 if TYPE_CHECKING:
     from tests.support.operator_fakes import Build
