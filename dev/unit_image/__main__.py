@@ -24,9 +24,6 @@ from dev.cluster.images.root import unpacked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TESTS = ("tests/unit/importer", "tests/unit/prober")
-# They wait more than they compute.
-PROCESSES = ("--numprocesses=3", "--dist=loadfile")
 IMAGE = "mediaimport-ffmpeg"
 _PYTHON = "3.13"
 _DEPENDENCIES = "/opt/test-dependencies"
@@ -100,7 +97,7 @@ def main(arguments: list[str]) -> int:
         base.store_debian(cache, buildah)
         image = project.built(IMAGE, project.Context.copy(CHECKOUT, cache.scratch / "context"), buildah)
         root, outside = unpacked(cache, buildah, image), mounts(cache)
-    return run(root, outside, arguments or [*PROCESSES, *(str(CHECKOUT / each) for each in TESTS)])
+    return run(root, outside, arguments)
 
 
 if __name__ == "__main__":
