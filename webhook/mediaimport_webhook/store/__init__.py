@@ -6,7 +6,7 @@ It writes nothing but objects below `incoming/`, which wait there for their impo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -22,17 +22,36 @@ class StoreUnavailableError(Exception):
     """The store gave no answer that tells whether the object exists."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """URL that anybody may read until it expires."""
+    """URL that anybody may read until it expires, in parts: thousands that are kept have their query in common."""
 
-    url: str
+    address: str
     expires_at: datetime
+    query: str = ""
+    signature: bytes = b""
 
-    @cached_property
+    @classmethod
+    def of(cls, url: str, expires_at: datetime) -> SignedUrl:
+        """Take apart a URL that ends with the hexadecimal digits of its signature."""
+        address, mark, rest = url.partition("?")
+        query, equals, signature = rest.rpartition("=")
+        return cls(address, expires_at, f"{mark}{query}{equals}", bytes.fromhex(signature))
+
+    @property
+    def url(self) -> str:
+        """Return it whole."""
+        return f"{self.address}{self.query}{self.signature.hex()}"
+
+    @property
     def expires_at_text(self) -> str:
-        """Return the time as responses have it. A URL is shown many times, so the text is kept."""
-        return self.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """Return the time as responses have it."""
+        return _shown(self.expires_at)
+
+
+@lru_cache(maxsize=4096)
+def _shown(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class UrlSigner(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -42,24 +43,36 @@ class Presigner:
         self._signer = QuerySigner(self._client, bucket=settings.bucket, lifetime_s=lifetime_s)
         self._lifetime_s = lifetime_s
         self._clock = clock
-        self._signed: OrderedDict[tuple[str, str], tuple[SignedUrl, datetime]] = OrderedDict()
-        """With the time until which it is used again."""
+        self._signed: OrderedDict[tuple[str, str] | str, tuple[SignedUrl, datetime]] = OrderedDict()
+        """By key, with the download's name if there is one; with the time until which it is used again."""
+        self._last: tuple[SignedUrl, datetime] | None = None
 
     async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
         """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError.
 
         A browser shows nothing but pictures, videos and sound: what may hold a script it saves, whatever its type.
         """
-        cache_key, now = (key, download_name), self._clock()
+        cache_key, now = (key, download_name) if download_name else key, self._clock()
         cached = self._signed.get(cache_key)
         if cached is not None and now < cached[1]:
             self._signed.move_to_end(cache_key)
             return cached[0]
+        now = now.replace(microsecond=0)
         signed = await self._sign(key, download_name, now)
-        self._signed[cache_key] = signed, now + self._reuse(signed.expires_at - now)
+        kept = self._shared(signed, now + self._reuse(signed.expires_at - now))
+        self._signed[cache_key] = kept
         if len(self._signed) > _MAX_SIGNED:
             self._signed.popitem(last=False)
-        return signed
+        return kept[0]
+
+    def _shared(self, signed: SignedUrl, until: datetime) -> tuple[SignedUrl, datetime]:
+        """Return both, with the parts of the URL before where they are equal: each would be in memory once more."""
+        last, last_until = self._last or (signed, until)
+        query = last.query if signed.query == last.query else signed.query
+        expires_at = last.expires_at if signed.expires_at == last.expires_at else signed.expires_at
+        kept = replace(signed, query=query, expires_at=expires_at)
+        self._last = kept, last_until if until == last_until else until
+        return self._last
 
     def _reuse(self, life: timedelta) -> timedelta:
         """Return how long a new URL of that life is used again."""
@@ -70,7 +83,7 @@ class Presigner:
 
     async def _sign(self, key: str, download_name: str, now: datetime) -> SignedUrl:
         url = await self._signer.url(key, _answered_with(key, download_name))
-        return SignedUrl(url, expiry(self._client, now + timedelta(seconds=self._lifetime_s)))
+        return SignedUrl.of(url, expiry(self._client, now + timedelta(seconds=self._lifetime_s)))
 
 
 def expiry(client: Any, end: datetime) -> datetime:  # noqa: ANN401 - boto3 makes its types at run time

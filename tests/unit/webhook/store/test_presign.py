@@ -18,7 +18,7 @@ KEY = "media/alice/0d5d4b1e-98a7-5f3c-8a57-1a1c7a2c9b54/video.mp4"
 
 class Clock:
     def __init__(self) -> None:
-        self.now = datetime.now(UTC)
+        self.now = datetime.now(UTC).replace(microsecond=0)
 
     def __call__(self) -> datetime:
         return self.now
@@ -140,3 +140,24 @@ def test_download_name_of_hostile_characters_stays_one_parameter() -> None:
     signed = sign(signer(Clock()), download_name='a"\r\nX: y;é.mp4')
     (disposition,) = parse_qs(urlsplit(signed.url).query)["response-content-disposition"]
     assert disposition == "attachment; filename*=UTF-8''a%22%0D%0AX%3A%20y%3B%C3%A9.mp4"
+
+
+def test_urls_of_one_second_keep_what_they_have_in_common_once() -> None:
+    presigner = signer(Clock())
+
+    async def work() -> list[SignedUrl]:
+        return [await presigner.url(f"{KEY}{number}") for number in range(50)]
+
+    signed = asyncio.run(work())
+    # The signer's own clock may go on meanwhile.
+    assert len({id(each.query) for each in signed}) == len({each.query for each in signed}) < 50
+    assert len({id(each.expires_at) for each in signed}) == 1
+    assert len({each.url for each in signed}) == 50
+
+
+def test_time_is_told_in_whole_seconds_of_which_the_store_counts_none_less() -> None:
+    clock = Clock()
+    clock.now += timedelta(microseconds=999_999)
+    signed = sign(signer(clock))
+    assert signed.expires_at == clock.now.replace(microsecond=0) + timedelta(hours=1)
+    assert signed.expires_at_text == signed.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
