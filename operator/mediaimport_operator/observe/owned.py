@@ -90,10 +90,11 @@ def job_news(owned: Owned[Job]) -> object:
 def pod_news(owned: Owned[Pod]) -> object:
     """Return all that a reconcile reads of a pod, of the prober only why it does not start."""
     pod = owned.value
-    importer = pod.importer if _waits_unusually(pod.importer) else replace(pod.importer, waiting_reason=None)
-    prober = pod.prober.waiting_reason if _waits_unusually(pod.prober) else None
-    return replace(pod, importer=importer, prober=Container(waiting_reason=prober)), owned.owner_kind
+    importer = replace(pod.importer, waiting_reason=None) if _waits_as_usual(pod.importer) else pod.importer
+    prober = None if _waits_as_usual(pod.prober) else pod.prober.waiting_reason
+    read = vars(pod) | {"importer": importer, "prober": prober}
+    return *read.values(), owned.owner_kind
 
 
-def _waits_unusually(container: Container) -> bool:
-    return container.waiting_reason not in {None, *_USUAL_WAITS}
+def _waits_as_usual(container: Container) -> bool:
+    return container.waiting_reason in _USUAL_WAITS

@@ -36,7 +36,8 @@ class WorkQueue:
         """Keys that were added while they were reconciled, or rested."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
-        self._arrival = asyncio.Event()
+        self._waiting = asyncio.Semaphore(0)
+        """The number of keys in `_ready`: each wakes one worker. An Event would wake all of them."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -57,7 +58,7 @@ class WorkQueue:
         elif key not in self._since:
             self._since[key] = time.monotonic()
             self._ready.append(key)
-            self._arrival.set()
+            self._waiting.release()
 
     def add_all(self, keys: Iterable[str]) -> None:
         """Queue a reconcile of each key, in that order."""
@@ -72,15 +73,16 @@ class WorkQueue:
         chosen = [key for key in asked if key not in busy]
         now, first = time.monotonic(), set(chosen)
         self._ready = deque([*chosen, *(key for key in self._ready if key not in first)])
-        self._since = {key: self._since.get(key, now) for key in self._ready}
-        self._arrival.set()
+        for key in first - self._since.keys():
+            self._since[key] = now
+            self._waiting.release()
 
     async def get(self) -> str | None:
         """Return the next key, waiting for one; None once the queue is closed."""
-        while not self._ready and not self._closed:
-            self._arrival.clear()
-            await self._arrival.wait()
+        await self._waiting.acquire()
         if self._closed:
+            # The next worker that waits hears of it, too.
+            self._waiting.release()
             return None
         key = self._ready.popleft()
         del self._since[key]
@@ -128,7 +130,7 @@ class WorkQueue:
             for timer in timers.values():
                 timer.cancel()
             timers.clear()
-        self._arrival.set()
+        self._waiting.release()
 
     def _finish(self, key: str) -> None:
         self._running.discard(key)

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from mediaimport_operator.reconcile.queue import WorkQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +78,50 @@ async def test_failed_reconciles_back_off_until_one_succeeds() -> None:
     await take(queue)
     assert queue.failed("a") == 0.5
     queue.close()
+
+
+class Steps:
+    """A coroutine whose steps are counted."""
+
+    def __init__(self, steps: Coroutine[object, None, str | None]) -> None:
+        self._steps = steps
+        self.count = 0
+
+    def __await__(self) -> Generator[object, None, str | None]:
+        while True:
+            self.count += 1
+            try:
+                waits_for = self._steps.send(None)
+            except StopIteration as end:
+                return cast("str | None", end.value)
+            yield waits_for
+
+
+async def test_key_wakes_one_worker() -> None:
+    queue = WorkQueue()
+    workers = [Steps(queue.get()) for _ in range(4)]
+    tasks = [asyncio.ensure_future(each) for each in workers]
+    await asyncio.sleep(0)
+    assert sum(each.count for each in workers) == 4
+    queue.add("a")
+    done, waiting = await asyncio.wait(tasks, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    assert [each.result() for each in done] == ["a"]
+    assert sum(each.count for each in workers) == 5
+    queue.add_all_first(["b", "c"])
+    queue.add_all_first(["c", "b"])
+    done, waiting = await asyncio.wait(waiting, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    assert sum(each.count for each in workers) <= 7
+    queue.close()
+    await asyncio.wait_for(asyncio.gather(*waiting), 60)
+
+
+async def test_key_of_a_worker_that_is_cancelled_before_it_has_it_goes_to_another() -> None:
+    queue = WorkQueue()
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+    assert await asyncio.wait_for(second, 60) == "a"
 
 
 async def test_closing_ends_all_waits_and_returns_no_key() -> None:
