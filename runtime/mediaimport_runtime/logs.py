@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _LINE = json.JSONEncoder(default=str)
 # What every record has; kopf adds the last two to its own.
@@ -45,12 +45,14 @@ class Lines:
     stream: TextIO
     logger: str
     message: str
+    encode: Callable[[dict[str, Any]], str] = _LINE.encode
+    """Writes a line's JSON, of ASCII characters alone."""
 
     def write(self, fields: dict[str, Any]) -> None:
         """Write one; a stream that takes none breaks nothing, as with logging."""
         line = _start(datetime.now(UTC), "info", self.logger, self.message) | fields
         with suppress(OSError, ValueError):
-            self.stream.write(_LINE.encode(line) + "\n")
+            self.stream.write(self.encode(line) + "\n")
 
 
 def _start(moment: datetime, level: str, logger: str, message: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import hashlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
 from starlette.responses import Response
+
+from mediaimport_webhook.http.bodies import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ _OF_CONTENT = frozenset({"content-length", "content-type"})
 
 def with_tag(content: object, headers: Mapping[str, str] | None = None, *, state: str | None = None) -> Response:
     """Return a response of any JSON value with its ETag."""
-    body = to_json(content)
+    body = encoded(content)
     tag = _digest(body) if state is None else f"{_digest(state.encode())}.{_digest(body)}"
     own = {**(headers or {}), "ETag": f'"{tag}"', "Cache-Control": _CACHE_CONTROL}
     return Response(body, headers=own, media_type="application/json")

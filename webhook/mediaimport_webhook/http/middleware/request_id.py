@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from mediaimport_runtime.logs import CONTEXT
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 
 from mediaimport_webhook.http import request_id
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_NAME = request_id.HEADER.lower().encode()
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 
 
@@ -44,5 +45,5 @@ class RequestId:
 
 
 def _chosen(scope: Scope) -> str:
-    given = Headers(scope=scope).get(request_id.HEADER, "")
-    return given if _SANE.fullmatch(given) else uuid4().hex
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _NAME), "")
+    return given if _SANE.fullmatch(given) else secrets.token_hex(16)
