@@ -32,11 +32,19 @@ def workload(name: str, namespace: str, pod: Object, *, app: str = "") -> list[O
     ]
 
 
+def readiness(check: Object) -> Object:
+    """Return a probe that is quick to see a start, and slow to see an end.
+
+    A Service refuses connections to a pod that is not ready, and on a busy machine an answer may take seconds.
+    """
+    return {**check, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 30}
+
+
 def serving(container: Object, *, volumes: Sequence[Object] = (), grace_s: int = 2) -> Object:
     """Return a pod's spec. `container`: name, image, command and more; it serves PORT and `/healthz`."""
     defaults = {
         "ports": [{"name": "http", "containerPort": PORT}],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
+        "readinessProbe": readiness({"httpGet": {"path": "/healthz", "port": "http"}}),
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

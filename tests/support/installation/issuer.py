@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import ECAlgorithm
 
-from tests.support.workload import PORT, serving, workload
+from tests.support.workload import PORT, readiness, serving, workload
 
 if TYPE_CHECKING:
     from dev.cluster.kubectl import Kube, Object
@@ -81,6 +81,6 @@ def _pod(image: str) -> Object:
         "image": image,
         "command": ["python", "-m", "http.server", str(PORT), "--directory", "/srv"],
         "volumeMounts": [{"name": "srv", "mountPath": "/srv"}],
-        "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
+        "readinessProbe": readiness({"tcpSocket": {"port": "http"}}),
     }
     return serving(container, volumes=[{"name": "srv", "emptyDir": {}}], grace_s=1)
