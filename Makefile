@@ -125,16 +125,17 @@ unit: unit-programs unit-importer  ## run the tests that need no cluster
 unit-programs: tools
 	$(VENV)/bin/pytest -q $(RERUNS) --numprocesses=2 --dist=loadfile tests/unit $(addprefix --ignore ,$(MEDIA_TESTS))
 
-# They wait for stores and sources more than they compute: several processes share the files.
 MEDIA_TESTS := tests/unit/importer tests/unit/prober
+# They wait for stores and sources more than they compute: several processes share the files.
+MEDIA := $(RERUNS) --numprocesses=3 --dist=loadfile $(MEDIA_TESTS)
 
 .PHONY: unit-importer
 unit-importer: tools  ## run the tests of importer and prober with this machine's Python and ffmpeg
-	$(VENV)/bin/pytest -q $(RERUNS) --numprocesses=3 --dist=loadfile $(MEDIA_TESTS)
+	$(VENV)/bin/pytest -q $(MEDIA)
 
 .PHONY: unit-image
 unit-image: up tools  ## run them in the prober image's root: its Python, its ffmpeg
-	@$(PY) -m dev.unit_image $(if $(TESTS),$(TESTS),$(RERUNS) --numprocesses=3 --dist=loadfile $(MEDIA_TESTS))
+	@$(PY) -m dev.unit_image $(if $(TESTS),$(TESTS),$(MEDIA))
 
 .PHONY: e2e
 e2e: machine $(VENV)/ready  ## run the tests on the real cluster

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
+import orjson
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 _LINE = json.JSONEncoder(default=str)
 # What every record has; kopf adds the last two to its own.
@@ -45,14 +47,20 @@ class Lines:
     stream: TextIO
     logger: str
     message: str
-    encode: Callable[[dict[str, Any]], str] = _LINE.encode
-    """Writes a line's JSON, of ASCII characters alone."""
 
     def write(self, fields: dict[str, Any]) -> None:
         """Write one; a stream that takes none breaks nothing, as with logging."""
         line = _start(datetime.now(UTC), "info", self.logger, self.message) | fields
         with suppress(OSError, ValueError):
-            self.stream.write(self.encode(line) + "\n")
+            self.stream.write(_fast_line(line) + "\n")
+
+
+def _fast_line(line: dict[str, Any]) -> str:
+    """Return a line's JSON; one that is not ASCII is escaped: a path may hold what a terminal obeys."""
+    try:
+        return orjson.dumps(line).decode("ascii")
+    except (TypeError, UnicodeDecodeError):
+        return _LINE.encode(line)
 
 
 def _start(moment: datetime, level: str, logger: str, message: str) -> dict[str, Any]:

@@ -351,13 +351,11 @@ def _middleware(settings: Settings, dependencies: Dependencies, authenticator: A
         return bucket_of(client_address(scope, settings.trusted_proxies))
 
     is_logged = settings.log_level in {"debug", "info"}
-    lines = (
-        Lines(dependencies.access_log, access_log.__name__, "request", access_log.encoded_line) if is_logged else None
-    )
+    lines = Lines(dependencies.access_log, access_log.__name__, "request") if is_logged else None
     middleware = [
         Middleware(RequestId),
         Middleware(CloseWhileDraining, stopping=dependencies.stopping),
-        Middleware(access_log.AccessLog, metrics=dependencies.metrics, lines=lines if is_logged else None),
+        Middleware(access_log.AccessLog, metrics=dependencies.metrics, lines=lines),
     ]
     if settings.cors_origins:
         middleware.append(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from mediaimport_webhook.metrics import UNROUTED, Metrics
 
@@ -23,14 +20,6 @@ _WAITED = "mediaimport.waited"
 def mark_waited(scope: Scope) -> None:
     """Note that a request took its time because it was to wait: that is no latency."""
     scope[_WAITED] = True
-
-
-def encoded_line(line: dict[str, Any]) -> str:
-    """Return a line's JSON; what is not ASCII is escaped: a path may hold what a terminal obeys."""
-    try:
-        return orjson.dumps(line).decode("ascii")
-    except (TypeError, UnicodeDecodeError):
-        return json.dumps(line)
 
 
 @dataclass(frozen=True)
