@@ -124,20 +124,19 @@ class AddressLimit:
         if scope["type"] != "http" or scope["path"] in _PROBES:
             await self.app(scope, receive, send)
             return
-        headers, key = Headers(scope=scope), self.address_of(scope)
-        if self.limiter.is_empty(key) and not _has_credentials(headers):
+        if not _has_credentials(Headers(scope=scope)) and self.limiter.is_empty(key := self.address_of(scope)):
             await self._refuse(self.limiter.retry_after_s(key), scope, receive, send)
         else:
-            await self._charged(key, scope, receive, send)
+            await self._charged(scope, receive, send)
 
-    async def _charged(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _charged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a token when the answer begins, unless somebody has authenticated the request by then."""
         is_refused = False
 
         async def send_or_refuse(message: Message) -> None:
             nonlocal is_refused
             if message["type"] == "http.response.start" and await self._is_strangers(scope, message):
-                retry_after_s = self.limiter.retry_after_s(key)
+                retry_after_s = self.limiter.retry_after_s(self.address_of(scope))
                 if retry_after_s > 0:
                     is_refused = True
                     await self._refuse(retry_after_s, scope, receive, send)

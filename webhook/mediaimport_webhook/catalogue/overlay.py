@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from mediaimport_api.names import ANNOTATION_OVERLAY
 from mediaimport_api.overlay import Overlay, read_overlay
 from pydantic import ValidationError
@@ -87,10 +88,14 @@ def is_unchanged(entry: Entry, overlay: Overlay) -> bool:
     return editable(entry) == editable(overlaid(entry, overlay))
 
 
-def editable(entry: Entry) -> str:
+def editable(entry: Entry) -> bytes:
     """Return name, tags and metadata as one text, whoever tells them and in whatever order."""
     asset = entry.json
-    return json.dumps([asset["name"], asset["tags"], asset["metadata"]], sort_keys=True)
+    parts = [asset["name"], asset["tags"], asset["metadata"]]
+    try:
+        return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # integers of more than 64 bits
+        return json.dumps(parts, sort_keys=True).encode()
 
 
 def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,13 +84,13 @@ class Query:
         A job is a prediction, or an import by its resource's name.
         """
         return (
-            self.status in {None, entry.status}
-            and self.type in {None, entry.json["type"]}
+            (self.status is None or self.status == entry.status)
+            and (self.type is None or self.type == entry.json["type"])
             and (self.tag is None or self.tag in entry.tags)
             and (self.job_id is None or self.job_id in {entry.job_id, entry.resource_name})
-            and self.provider in {None, entry.provider}
-            and self.model in {None, entry.model}
-            and self.sha256 in {None, entry.json["metadata"]["sha256"]}
+            and (self.provider is None or self.provider == entry.provider)
+            and (self.model is None or self.model == entry.model)
+            and (self.sha256 is None or self.sha256 == entry.json["metadata"]["sha256"])
             and (self.created_after is None or entry.created_at >= self.created_after)
             and (self.created_before is None or entry.created_at < self.created_before)
             and (not self.ids or entry.asset_id.lower() in self.ids)
@@ -129,10 +129,9 @@ def parse_query(parameters: Iterable[tuple[str, str]], *, caller: str) -> Query:
     if errors:
         raise problems.invalid(errors)
     values = dict(given)
-    query = Query(**filters)  # type: ignore[arg-type]  # each parser returns its field's type
-    if "limit" not in values:
-        query = replace(query, limit=max(_DEFAULT_LIMIT, len(query.ids)))
-    query = replace(query, bound_to=_binding(values, caller))
+    query = Query(**filters, bound_to=_binding(values, caller))  # type: ignore[arg-type]  # each parser returns its field's type
+    if len(query.ids) > query.limit and "limit" not in values:
+        query = replace(query, limit=len(query.ids))
     return replace(query, after=_decoded(values["cursor"], query)) if "cursor" in values else query
 
 

@@ -19,33 +19,34 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+_MEDIA_TYPE = "application/json"
 _CACHE_CONTROL = "private, no-cache"
 """A browser asks each time whether its copy is current; a shared cache keeps none."""
 
 
 def tagged(
-    request: Request, content: object, headers: Mapping[str, str] | None = None, *, state: str | None = None
+    request: Request, content: object, headers: Mapping[str, str] | None = None, *, state: bytes | None = None
 ) -> Response:
     """Return a response of any JSON value; 304 without it if If-None-Match names it.
 
     `state` is what If-Match looks at.
     """
-    response = with_tag(content, headers, state=state)
-    if _names(request.headers.getlist("if-none-match"), response.headers["ETag"]):
-        own = {name: each for name, each in response.headers.items() if name not in _OF_CONTENT}
+    body = encoded(content)
+    own = _tag_headers(body, headers, state)
+    if _names(request.headers.getlist("if-none-match"), own["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=own)
-    return response
+    return Response(body, headers=own, media_type=_MEDIA_TYPE)
 
 
-_OF_CONTENT = frozenset({"content-length", "content-type"})
-
-
-def with_tag(content: object, headers: Mapping[str, str] | None = None, *, state: str | None = None) -> Response:
+def with_tag(content: object, headers: Mapping[str, str] | None = None, *, state: bytes | None = None) -> Response:
     """Return a response of any JSON value with its ETag."""
     body = encoded(content)
-    tag = _digest(body) if state is None else f"{_digest(state.encode())}.{_digest(body)}"
-    own = {**(headers or {}), "ETag": f'"{tag}"', "Cache-Control": _CACHE_CONTROL}
-    return Response(body, headers=own, media_type="application/json")
+    return Response(body, headers=_tag_headers(body, headers, state), media_type=_MEDIA_TYPE)
+
+
+def _tag_headers(body: bytes, headers: Mapping[str, str] | None, state: bytes | None) -> dict[str, str]:
+    tag = _digest(body) if state is None else f"{_digest(state)}.{_digest(body)}"
+    return {**(headers or {}), "ETag": f'"{tag}"', "Cache-Control": _CACHE_CONTROL}
 
 
 def is_conditional(request: Request) -> bool:
@@ -53,11 +54,11 @@ def is_conditional(request: Request) -> bool:
     return "if-none-match" in request.headers
 
 
-def is_match(request: Request, state: str) -> bool:
+def is_match(request: Request, state: bytes) -> bool:
     """Return whether If-Match names that state, or is absent. A weak tag names none (RFC 9110, section 13.1.1)."""
     conditions = request.headers.getlist("if-match")
     tags = {each.strip() for line in conditions for each in line.split(",")}
-    return not conditions or "*" in tags or any(each.startswith(f'"{_digest(state.encode())}.') for each in tags)
+    return not conditions or "*" in tags or any(each.startswith(f'"{_digest(state)}.') for each in tags)
 
 
 def _digest(content: bytes) -> str:

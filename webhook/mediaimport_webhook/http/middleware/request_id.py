@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mediaimport_runtime.logs import CONTEXT
-from starlette.datastructures import MutableHeaders
 
 from mediaimport_webhook.http import request_id
 
@@ -34,7 +33,7 @@ class RequestId:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[request_id.HEADER] = chosen
+                message["headers"] = [*message["headers"], (_NAME, chosen.encode())]
             await send(message)
 
         token = CONTEXT.set({**CONTEXT.get(), request_id.FIELD: chosen})
