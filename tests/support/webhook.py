@@ -59,7 +59,10 @@ MODELS = {
 
 
 class FakeSigner:
-    """Signs legibly."""
+    """Signs legibly, each time anew."""
+
+    def signed_before(self, *_: object, **__: object) -> None:
+        pass
 
     async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
         return SignedUrl(f"https://cdn.test/{key}?signed={download_name}", datetime(2026, 1, 1, 1, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""Catalogue entry: one asset, made of its resource, or of its sidecar once the resource is gone; and its presenter."""
+"""Catalogue entry: one asset, made of its resource, or of its sidecar once the resource is gone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mediaimport_api.status import Asset, ConditionType, Kind, Media, Phase, Sta
 from pydantic import ValidationError
 
 from mediaimport_webhook.catalogue.overlay import annotated_entry, overlaid
-from mediaimport_webhook.catalogue.recipe import packed_recipe, unpacked_recipe
+from mediaimport_webhook.catalogue.recipe import packed_recipe
 from mediaimport_webhook.catalogue.told import told_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mediaimport_webhook.catalogue.told import Told
     from mediaimport_webhook.cluster import Resource
     from mediaimport_webhook.http import schemas
-    from mediaimport_webhook.store import SignedUrl, UrlSigner
 
 log = logging.getLogger(__name__)
 _COUNT = re.compile(r"[0-9]{1,6}")
@@ -324,36 +323,3 @@ def _original_key(status: Status, keys: AssetKeys) -> str | None:
 
 def _thumbnail_key(status: Status, keys: AssetKeys) -> str | None:
     return keys.thumbnail if status.thumbnail and status.thumbnail.key == keys.thumbnail else None
-
-
-@dataclass(frozen=True)
-class Presenter:
-    """Makes the JSON of responses: an entry with its presigned URLs."""
-
-    signer: UrlSigner
-
-    async def present(self, entry: Entry, *, download: bool = False) -> schemas.Asset:
-        """Return the asset's JSON; with `download` its URL saves the file under the asset's name."""
-        if entry.original_key is None:
-            return entry.json
-        name = entry.json["name"] if download else ""
-        first_to_expire = original = await self.signer.url(entry.original_key, download_name=name)
-        thumbnail_url = None
-        if entry.thumbnail_key is not None:
-            thumbnail = await self.signer.url(entry.thumbnail_key)
-            first_to_expire, thumbnail_url = min(original, thumbnail, key=_expiry), thumbnail.url
-        return {
-            **entry.json,
-            "url": original.url,
-            "thumbnail_url": thumbnail_url,
-            "expires_at": first_to_expire.expires_at_text,
-        }
-
-    async def present_whole(self, entry: Entry, *, download: bool = False) -> schemas.Asset:
-        """Return the asset's JSON with its recipe, which is too large for lists."""
-        asset, recipe = await self.present(entry, download=download), unpacked_recipe(entry.packed_recipe)
-        return asset if recipe is None else {**asset, "generation": recipe}
-
-
-def _expiry(signed: SignedUrl) -> datetime:
-    return signed.expires_at

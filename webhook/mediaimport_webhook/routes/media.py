@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import orjson
 from starlette.responses import Response
 
 from mediaimport_webhook.catalogue import (
@@ -73,7 +74,7 @@ class MediaRoutes:
         require_synced(self.reflector)
         with database_answers():
             page = await self.listing.page(query, user_id=user_id)
-        assets = [await self.presenter.present(each) for each in page.entries]
+        assets = [orjson.Fragment(await self.presenter.encode(each)) for each in page.entries]
         content = {"assets": assets, "next": query.cursor(page.last) if page.last else None}
         return tagged(request, content, self._age())
 

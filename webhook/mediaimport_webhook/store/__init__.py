@@ -6,16 +6,19 @@ It writes nothing but objects below `incoming/`, which wait there for their impo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
     from mediaimport_api.names import AssetKeys
     from mediaimport_api.overlay import Overlay
     from mediaimport_api.sidecar import Sidecar, Tombstone
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class StoreUnavailableError(Exception):
@@ -30,6 +33,8 @@ class SignedUrl:
     expires_at: datetime
     query: str = ""
     signature: bytes = b""
+    renewed_at: datetime = _LONG_AGO
+    """Time from which on another one is signed in its place; in the past of one that is not used again."""
 
     @classmethod
     def of(cls, url: str, expires_at: datetime) -> SignedUrl:
@@ -56,6 +61,9 @@ def _shown(moment: datetime) -> str:
 
 class UrlSigner(Protocol):
     """Signs URLs."""
+
+    def signed_before(self, key: str, *, download_name: str = "") -> SignedUrl | None:
+        """Return the URL that `url` would return, if it need not sign: most reads then await nothing."""
 
     async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
         """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError."""

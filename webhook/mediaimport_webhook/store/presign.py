@@ -43,35 +43,42 @@ class Presigner:
         self._signer = QuerySigner(self._client, bucket=settings.bucket, lifetime_s=lifetime_s)
         self._lifetime_s = lifetime_s
         self._clock = clock
-        self._signed: OrderedDict[tuple[str, str] | str, tuple[SignedUrl, datetime]] = OrderedDict()
-        """By key, with the download's name if there is one; with the time until which it is used again."""
-        self._last: tuple[SignedUrl, datetime] | None = None
+        self._signed: OrderedDict[tuple[str, str] | str, SignedUrl] = OrderedDict()
+        """By key, with the download's name if there is one."""
+        self._last: SignedUrl | None = None
 
     async def url(self, key: str, *, download_name: str = "") -> SignedUrl:
         """Return a presigned URL; with a name, one that a browser saves under it. StoreUnavailableError.
 
         A browser shows nothing but pictures, videos and sound: what may hold a script it saves, whatever its type.
         """
-        cache_key, now = (key, download_name) if download_name else key, self._clock()
-        cached = self._signed.get(cache_key)
-        if cached is not None and now < cached[1]:
-            self._signed.move_to_end(cache_key)
-            return cached[0]
-        now = now.replace(microsecond=0)
+        found = self.signed_before(key, download_name=download_name)
+        if found is not None:
+            return found
+        now = self._clock().replace(microsecond=0)
         signed = await self._sign(key, download_name, now)
-        kept = self._shared(signed, now + self._reuse(signed.expires_at - now))
-        self._signed[cache_key] = kept
+        kept = self._shared(signed, renewed_at=now + self._reuse(signed.expires_at - now))
+        self._signed[_cache_key(key, download_name)] = kept
         if len(self._signed) > _MAX_SIGNED:
             self._signed.popitem(last=False)
-        return kept[0]
+        return kept
 
-    def _shared(self, signed: SignedUrl, until: datetime) -> tuple[SignedUrl, datetime]:
-        """Return both, with the parts of the URL before where they are equal: each would be in memory once more."""
-        last, last_until = self._last or (signed, until)
+    def signed_before(self, key: str, *, download_name: str = "") -> SignedUrl | None:
+        """Return the URL of that call of `url` if it is kept and used again."""
+        cache_key = _cache_key(key, download_name)
+        kept = self._signed.get(cache_key)
+        if kept is None or self._clock() >= kept.renewed_at:
+            return None
+        self._signed.move_to_end(cache_key)
+        return kept
+
+    def _shared(self, signed: SignedUrl, *, renewed_at: datetime) -> SignedUrl:
+        """Return it with the parts of the URL before where they are equal: each would be in memory once more."""
+        last = self._last or signed
         query = last.query if signed.query == last.query else signed.query
         expires_at = last.expires_at if signed.expires_at == last.expires_at else signed.expires_at
-        kept = replace(signed, query=query, expires_at=expires_at)
-        self._last = kept, last_until if until == last_until else until
+        renewed_at = last.renewed_at if renewed_at == last.renewed_at else renewed_at
+        self._last = replace(signed, query=query, expires_at=expires_at, renewed_at=renewed_at)
         return self._last
 
     def _reuse(self, life: timedelta) -> timedelta:
@@ -84,6 +91,10 @@ class Presigner:
     async def _sign(self, key: str, download_name: str, now: datetime) -> SignedUrl:
         url = await self._signer.url(key, _answered_with(key, download_name))
         return SignedUrl.of(url, expiry(self._client, now + timedelta(seconds=self._lifetime_s)))
+
+
+def _cache_key(key: str, download_name: str) -> tuple[str, str] | str:
+    return (key, download_name) if download_name else key
 
 
 def expiry(client: Any, end: datetime) -> datetime:  # noqa: ANN401 - boto3 makes its types at run time

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mediaimport_webhook.access.authenticator import AnonymousAuthenticator
-from mediaimport_webhook.catalogue.entry import Entry, Presenter, entry_of
+from mediaimport_webhook.catalogue.entry import Entry, entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.listing import Listing
+from mediaimport_webhook.catalogue.presenter import Presenter
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes.events import EventRoutes

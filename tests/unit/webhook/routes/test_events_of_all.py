@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 from mediaimport_webhook.access import Caller
 from mediaimport_webhook.catalogue import changes
-from mediaimport_webhook.catalogue.entry import Presenter, entry_of
+from mediaimport_webhook.catalogue.entry import entry_of
 from mediaimport_webhook.catalogue.index import Catalogue
 from mediaimport_webhook.catalogue.listing import Listing
+from mediaimport_webhook.catalogue.presenter import Presenter
 from mediaimport_webhook.http.problems import Problem
 from mediaimport_webhook.metrics import Metrics
 from mediaimport_webhook.routes import events
