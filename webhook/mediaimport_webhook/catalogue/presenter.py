@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mediaimport_webhook.catalogue.recipe import unpacked_recipe
 from mediaimport_webhook.http.bodies import encoded
+from mediaimport_webhook.http.conditional import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mediaimport_webhook.catalogue.entry import Entry
     from mediaimport_webhook.http import schemas
@@ -22,10 +23,13 @@ _MAX_KEPT = 1000
 """Assets, most of which take 2 KB; metadata and URLs of the longest take 12 KB."""
 
 
-class _Encoded(NamedTuple):
+class Encoded(NamedTuple):
+    """An asset's JSON as text, and its digest."""
+
     entry: Entry
     until: datetime
     json: bytes
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Presenter:
     signer: UrlSigner
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     max_kept: int = _MAX_KEPT
-    _kept: OrderedDict[str, _Encoded] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[str, Encoded] = field(default_factory=OrderedDict)
 
     async def present(self, entry: Entry, *, download: bool = False) -> schemas.Asset:
         """Return the asset's JSON; with `download` its URL saves the file under the asset's name."""
@@ -47,19 +51,27 @@ class Presenter:
         asset, recipe = await self.present(entry, download=download), unpacked_recipe(entry.packed_recipe)
         return asset if recipe is None else {**asset, "generation": recipe}
 
-    async def encode(self, entry: Entry) -> bytes:
-        """Return the asset's JSON as text, that of the time before while the entry and its URLs are the same."""
+    async def encode(self, entries: Iterable[Entry]) -> list[Encoded]:
+        """Return the assets' JSON as text, each that of the time before while the entry and its URLs are the same."""
+        now = self.clock()
+        return [self._kept_of(each, now) or await self._encoded(each) for each in entries]
+
+    def _kept_of(self, entry: Entry, now: datetime) -> Encoded | None:
         kept = self._kept.get(entry.resource_name)
-        if kept is not None and kept.entry is entry and self.clock() < kept.until:
-            self._kept.move_to_end(entry.resource_name)
-            return kept.json
+        if kept is None or kept.entry is not entry or now >= kept.until:
+            return None
+        self._kept.move_to_end(entry.resource_name)
+        return kept
+
+    async def _encoded(self, entry: Entry) -> Encoded:
         asset, until = await self._presented(entry)
-        made = _Encoded(entry, until, encoded(asset))
+        json = encoded(asset)
+        made = Encoded(entry, until, json, digest_of(json))
         self._kept[entry.resource_name] = made
         self._kept.move_to_end(entry.resource_name)
         if len(self._kept) > self.max_kept:
             self._kept.popitem(last=False)
-        return made.json
+        return made
 
     async def _presented(self, entry: Entry, download_name: str = "") -> tuple[schemas.Asset, datetime]:
         """Return the asset's JSON, and until when its URLs are not renewed."""

@@ -20,7 +20,7 @@ from mediaimport_webhook.catalogue import words
 from mediaimport_webhook.http import problems, schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mediaimport_webhook.catalogue.entry import Entry
 
@@ -77,6 +77,15 @@ class Query:
     user: str | None = None
     bound_to: str = ""
     """Digest of caller, filters and order, for which alone a cursor holds."""
+
+    def filtered(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """Return those that pass all filters but `words`."""
+        return filter(self.matches, entries) if self._has_filters else entries
+
+    @property
+    def _has_filters(self) -> bool:
+        wanted = (self.status, self.type, self.tag, self.job_id, self.provider, self.model, self.sha256)
+        return bool(self.ids) or any(each is not None for each in (*wanted, self.created_after, self.created_before))
 
     def matches(self, entry: Entry) -> bool:
         """Return whether an entry passes all filters but `words`, for which the database is asked.

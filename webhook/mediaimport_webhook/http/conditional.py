@@ -32,20 +32,34 @@ def tagged(
     `state` is what If-Match looks at.
     """
     body = encoded(content)
-    own = _tag_headers(body, headers, state)
-    if _names(request.headers.getlist("if-none-match"), own["ETag"]):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=own)
-    return Response(body, headers=own, media_type=_MEDIA_TYPE)
+    return _unless_known(request, body, _tag_headers(_tag(body, state), headers))
+
+
+def tagged_text(request: Request, body: bytes, headers: Mapping[str, str] | None = None, *, told: bytes) -> Response:
+    """Return a response of JSON text, likewise.
+
+    `told` differs where the body does: it is shorter, and the tag is made of it.
+    """
+    return _unless_known(request, body, _tag_headers(_hex(told), headers))
 
 
 def with_tag(content: object, headers: Mapping[str, str] | None = None, *, state: bytes | None = None) -> Response:
     """Return a response of any JSON value with its ETag."""
     body = encoded(content)
-    return Response(body, headers=_tag_headers(body, headers, state), media_type=_MEDIA_TYPE)
+    return Response(body, headers=_tag_headers(_tag(body, state), headers), media_type=_MEDIA_TYPE)
 
 
-def _tag_headers(body: bytes, headers: Mapping[str, str] | None, state: bytes | None) -> dict[str, str]:
-    tag = _digest(body) if state is None else f"{_digest(state)}.{_digest(body)}"
+def _unless_known(request: Request, body: bytes, headers: Mapping[str, str]) -> Response:
+    if _names(request.headers.getlist("if-none-match"), headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, headers=headers, media_type=_MEDIA_TYPE)
+
+
+def _tag(body: bytes, state: bytes | None) -> str:
+    return _hex(body) if state is None else f"{_hex(state)}.{_hex(body)}"
+
+
+def _tag_headers(tag: str, headers: Mapping[str, str] | None) -> dict[str, str]:
     return {**(headers or {}), "ETag": f'"{tag}"', "Cache-Control": _CACHE_CONTROL}
 
 
@@ -58,11 +72,16 @@ def is_match(request: Request, state: bytes) -> bool:
     """Return whether If-Match names that state, or is absent. A weak tag names none (RFC 9110, section 13.1.1)."""
     conditions = request.headers.getlist("if-match")
     tags = {each.strip() for line in conditions for each in line.split(",")}
-    return not conditions or "*" in tags or any(each.startswith(f'"{_digest(state)}.') for each in tags)
+    return not conditions or "*" in tags or any(each.startswith(f'"{_hex(state)}.') for each in tags)
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=12).hexdigest()
+def digest_of(content: bytes) -> bytes:
+    """Return 12 bytes that no other content has."""
+    return hashlib.blake2b(content, digest_size=12).digest()
+
+
+def _hex(content: bytes) -> str:
+    return digest_of(content).hex()
 
 
 def _names(conditions: list[str], tag: str) -> bool:

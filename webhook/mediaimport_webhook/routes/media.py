@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import orjson
 from starlette.responses import Response
 
 from mediaimport_webhook.catalogue import (
@@ -26,7 +25,7 @@ from mediaimport_webhook.catalogue import (
 )
 from mediaimport_webhook.catalogue.overlay import editable
 from mediaimport_webhook.http import bodies, problems, schemas
-from mediaimport_webhook.http.conditional import is_conditional, tagged
+from mediaimport_webhook.http.conditional import is_conditional, tagged, tagged_text
 from mediaimport_webhook.http.middleware.access_log import mark_waited
 from mediaimport_webhook.routes.imports import accepted
 from mediaimport_webhook.routes.waiting import WaitLimiter, changed_or_stopping
@@ -74,9 +73,10 @@ class MediaRoutes:
         require_synced(self.reflector)
         with database_answers():
             page = await self.listing.page(query, user_id=user_id)
-        assets = [orjson.Fragment(await self.presenter.encode(each)) for each in page.entries]
-        content = {"assets": assets, "next": query.cursor(page.last) if page.last else None}
-        return tagged(request, content, self._age())
+        assets = await self.presenter.encode(page.entries)
+        following = bodies.encoded(query.cursor(page.last) if page.last else None)
+        body = b'{"assets":[%b],"next":%b}' % (b",".join([each.json for each in assets]), following)
+        return tagged_text(request, body, self._age(), told=b"".join([following, *(each.digest for each in assets)]))
 
     async def show(self, request: Request) -> Response:
         """Return one asset of the caller; with `wait`, once its import has ended or differs from If-None-Match."""

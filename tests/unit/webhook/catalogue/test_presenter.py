@@ -51,7 +51,8 @@ def ready(name: str = "a") -> Entry:
 
 
 def shown(presenter: Presenter, entry: Entry) -> dict[str, Any]:
-    asset: dict[str, Any] = json.loads(asyncio.run(presenter.encode(entry)))
+    (encoded,) = asyncio.run(presenter.encode([entry]))
+    asset: dict[str, Any] = json.loads(encoded.json)
     return asset
 
 
@@ -81,8 +82,19 @@ def test_another_version_is_shown_as_it_is(presenter: Presenter) -> None:
 
 def test_asset_without_urls_is_kept(presenter: Presenter) -> None:
     entry = entry_of(resource())
-    texts = [asyncio.run(presenter.encode(entry)) for _ in range(2)]
-    assert texts[0] is texts[1]
+    texts = [asyncio.run(presenter.encode([entry])) for _ in range(2)]
+    assert texts[0][0] is texts[1][0]
+
+
+def test_texts_that_differ_have_digests_that_differ(signer: Signer, presenter: Presenter) -> None:
+    entry = ready()
+    digests = []
+    for _ in range(3):
+        digests += [each.digest for each in asyncio.run(presenter.encode([entry, entry]))]
+        signer.now += timedelta(minutes=5)
+    # Its URLs are renewed after ten minutes.
+    assert len(set(digests[:4])) == 1
+    assert len(set(digests)) == 2
 
 
 def test_those_shown_last_are_kept(signer: Signer) -> None:

@@ -76,6 +76,18 @@ def test_tag_of_one_user_tells_another_nothing(webhook: RunningWebhook) -> None:
         assert webhook.call("GET", LIST + asset_id, token=ROOT, headers=headers).status_code == 304
 
 
+def test_tag_of_a_list_tells_order_and_whether_more_follow(webhook: RunningWebhook) -> None:
+    ids = {start_import(webhook) for _ in range(2)}
+    tags = [webhook.call("GET", f"{LIST}?sort={each}").headers["etag"] for each in ("newest", "oldest")]
+    assert tags[0] != tags[1]
+    first = webhook.call("GET", f"{LIST}?limit=1")
+    (shown,) = first.json()["assets"]
+    webhook.call("DELETE", LIST + (ids - {shown["id"]}).pop())
+    alone = webhook.call("GET", f"{LIST}?limit=1", headers={"If-None-Match": first.headers["etag"]})
+    assert alone.json() == {"assets": [shown], "next": None}
+    assert alone.headers["etag"] != first.headers["etag"]
+
+
 def test_wait_ends_with_the_import_and_many_waiters_cost_no_request(webhook: RunningWebhook) -> None:
     asset_id = start_import(webhook)
 
