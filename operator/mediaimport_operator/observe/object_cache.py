@@ -26,6 +26,10 @@ def uid_of(item: Object) -> str:
     return str(item["metadata"]["uid"])
 
 
+_KeptMeta = tuple[str, int, str, int]
+"""The fields of a `_Meta`. The garbage collector never looks through a bare tuple of strings and numbers again."""
+
+
 class _Meta(NamedTuple):
     """Metadata that is read without unpacking the object; `key` is the uid of its import, `due` its next reconcile."""
 
@@ -33,6 +37,12 @@ class _Meta(NamedTuple):
     version: int
     key: str
     due: Due
+
+    @classmethod
+    def of(cls, kept: _KeptMeta) -> _Meta:
+        """Return the metadata that a cache keeps."""
+        namespace, version, key, due = kept
+        return cls(namespace, version, key, Due(due))
 
 
 class Cache:
@@ -43,7 +53,7 @@ class Cache:
 
     def __init__(self) -> None:
         self._items: dict[str, Object | bytes] = {}
-        self._meta: dict[str, _Meta] = {}
+        self._meta: dict[str, _KeptMeta] = {}
         self._known_news: dict[str, int | None] = {}
         """The hash of what a reconcile reads of an object: it would have to be read of two versions at each event."""
         self._deleted: dict[str, str] = {}
@@ -63,7 +73,7 @@ class Cache:
     def is_known(self, item: Object) -> bool:
         """Return whether that version of an object, or a newer one, is cached, or the object was deleted."""
         uid = uid_of(item)
-        return uid in self._deleted or (uid in self._meta and _version(item) <= self._meta[uid].version)
+        return uid in self._deleted or (uid in self._meta and _version(item) <= _Meta.of(self._meta[uid]).version)
 
     def update(self, item: Object) -> bool:
         """Store an object; return whether it was newer than the cached one."""
@@ -72,7 +82,8 @@ class Cache:
         uid, version = uid_of(item), _version(item)
         self._known_news.pop(uid, None)
         item = self._trimmed(item)
-        self._meta[uid] = _Meta(sys.intern(item["metadata"]["namespace"]), version, self._key(item), self._due(item))
+        namespace = sys.intern(item["metadata"]["namespace"])
+        self._meta[uid] = (namespace, version, self._key(item), self._due(item).value)
         self._insert(item)
         return True
 
@@ -110,30 +121,32 @@ class Cache:
         """
         uid = uid_of(item)
         is_new = uid not in self._meta
-        if not self.update(item) or (is_new and self._meta[uid].due is Due.NEVER):
+        if not self.update(item):
             return None
-        return self._meta[uid].key
+        meta = _Meta.of(self._meta[uid])
+        return None if is_new and meta.due is Due.NEVER else meta.key
 
     def remove_missing(self, namespace: str, listed: Container[str], version: str) -> Iterator[str | None]:
         """Remove a namespace's objects that its list as of that version does not contain.
 
         Others may run after each step: it yields the import of an object that it has removed, else None.
         """
-        for uid, meta in list(self._meta.items()):
+        for uid, kept in list(self._meta.items()):
+            meta = _Meta.of(kept)
             # Meanwhile others may have removed it, or stored a newer version.
             missing = uid not in listed and meta.namespace == namespace and meta.version <= int(version)
-            yield meta.key if missing and self._meta.get(uid) is meta and self._drop(uid) else None
+            yield meta.key if missing and self._meta.get(uid) is kept and self._drop(uid) else None
 
     def forget_deletions(self, namespace: str) -> None:
         """Forget which objects of a namespace were deleted: before a list that can no longer contain them."""
         self._deleted = {uid: where for uid, where in self._deleted.items() if where != namespace}
 
     def _drop(self, uid: str) -> bool:
-        meta = self._meta.pop(uid, None)
+        kept = self._meta.pop(uid, None)
         self._known_news.pop(uid, None)
-        if meta is not None:
-            self._discard(uid, meta.key)
-        return meta is not None
+        if kept is not None:
+            self._discard(uid, _Meta.of(kept).key)
+        return kept is not None
 
     def _key(self, item: Object) -> str:
         """Return the uid of the object's import."""
@@ -159,7 +172,12 @@ class Cache:
 
         `item` is the object if it is at hand: it may be packed in the cache.
         """
-        return self._meta[uid].version
+        return _Meta.of(self._meta[uid]).version
+
+    def _due_of(self, uid: str) -> Due | None:
+        """Return when a cached object needs its next reconcile."""
+        kept = self._meta.get(uid)
+        return None if kept is None else _Meta.of(kept).due
 
 
 def unpacked(item: Object | bytes) -> Object:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from mediaimport_runtime.kubernetes.errors import MAX_NAMED_WAIT_S
 
+from mediaimport_operator.reconcile.schedule import Schedule
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -34,7 +36,7 @@ class WorkQueue:
         self._resting: dict[str, asyncio.TimerHandle] = {}
         self._added_meanwhile: set[str] = set()
         """Keys that were added while they were reconciled, or rested."""
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._requeues = Schedule(self.add)
         self._failures: dict[str, int] = {}
         self._waiting = asyncio.Semaphore(0)
         """The number of keys in `_ready`: each wakes one worker. An Event would wake all of them."""
@@ -123,13 +125,17 @@ class WorkQueue:
         """Return how many reconciles of that key have failed since the last success."""
         return self._failures.get(key, 0)
 
+    def requeue_s(self, key: str) -> float | None:
+        """Return the time of the event loop at which a key is requeued; None if it has no requeue."""
+        return self._requeues.due_s(key)
+
     def close(self) -> None:
         """Return no more keys."""
         self._closed = True
-        for timers in (self._timers, self._resting):
-            for timer in timers.values():
-                timer.cancel()
-            timers.clear()
+        self._requeues.clear()
+        for timer in self._resting.values():
+            timer.cancel()
+        self._resting.clear()
         self._waiting.release()
 
     def _finish(self, key: str) -> None:
@@ -146,11 +152,7 @@ class WorkQueue:
             self.add(key)
 
     def _schedule(self, key: str, wait_s: float | None) -> None:
-        if (timer := self._timers.pop(key, None)) is not None:
-            timer.cancel()
-        if wait_s is not None and not self._closed:
-            self._timers[key] = asyncio.get_running_loop().call_later(max(wait_s, 0), self._requeue, key)
-
-    def _requeue(self, key: str) -> None:
-        self._timers.pop(key, None)
-        self.add(key)
+        if wait_s is None or self._closed:
+            self._requeues.drop(key)
+        else:
+            self._requeues.set(key, asyncio.get_running_loop().time() + max(wait_s, 0))

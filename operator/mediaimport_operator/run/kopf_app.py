@@ -12,6 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import kopf
+
+# kopf takes an inventory of ours, and exports no name for it.
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from mediaimport_api import names
 from mediaimport_runtime.kubernetes.answers import PAGE
 from mediaimport_runtime.kubernetes.config import configuration
@@ -65,6 +68,24 @@ class NullDiffBaseStorage(kopf.DiffBaseStorage):
 
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
         """Store nothing."""
+
+
+class NoMemories(ResourceMemories):
+    """Keeps nothing of an object from one event to the next: handlers of raw events need no more.
+
+    By default kopf keeps a kilobyte of each object, in ten objects that the garbage collector looks through.
+    """
+
+    async def recall(
+        self,
+        raw_body: kopf.RawBody,
+        *,
+        memobase: Any = None,  # noqa: ANN401 - kopf's signature
+        noticed_by_listing: bool = False,
+        ephemeral: bool = False,  # noqa: ARG002 - kopf's signature
+    ) -> ResourceMemory:
+        """Return a new memory."""
+        return await super().recall(raw_body, memobase=memobase, noticed_by_listing=noticed_by_listing, ephemeral=True)
 
 
 def kopf_settings(settings: Settings) -> kopf.OperatorSettings:

@@ -244,6 +244,7 @@ async def _run_kopf(settings: Settings, operator: Operator) -> None:
             stop=operator.stop,
         ),
         settings=options,
+        memories=kopf_app.NoMemories(),
         # kopf would look up the user's name, which an arbitrary uid does not have.
         identity=cast("Any", settings.pod_name),
         standalone=True,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -339,3 +340,18 @@ def test_pod_that_cannot_be_read_is_news(build: Build) -> None:
     cache.update_with_news(with_version(build.pod(), 1))
     assert cache.update_with_news(with_version(build.pod(), 2, containerStatuses=["odd"]))
     assert cache.update_with_news(with_version(build.pod(), 3)), "also the version after it"
+
+
+def test_ended_imports_are_nothing_for_the_garbage_collector(build: Build) -> None:
+    caches = ClusterCache()
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(1_000):
+        uid = f"uid-{number}"
+        owner = {"labels": {"mediaimport.dev/uid": uid}}
+        caches.imports.update(finished(build) | {"metadata": build.mediaimport()["metadata"] | {"uid": uid}})
+        for cache, item in ((caches.jobs, build.complete_job()), (caches.pods, build.pod(phase="Succeeded"))):
+            cache.update(item | {"metadata": item["metadata"] | owner | {"uid": f"{uid}-{item['metadata']['name']}"}})
+    gc.collect()
+    assert (len(caches.imports), len(caches.jobs), len(caches.pods)) == (1_000, 1_000, 1_000)
+    assert len(gc.get_objects()) < before + 100

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import kopf
 import pytest
 from mediaimport_api import __version__
-from mediaimport_operator.run.kopf_app import NullDiffBaseStorage, kopf_settings
+from mediaimport_operator.run.kopf_app import NoMemories, NullDiffBaseStorage, kopf_settings
 from mediaimport_operator.run.kopf_session import AnswerGuard, open_session
 from mediaimport_operator.run.watch_silence import WatchSilence
 
@@ -44,3 +44,10 @@ async def test_watches_name_the_operator_as_their_user_agent() -> None:
         assert opened.headers["Authorization"] == "Bearer t"
         assert opened.connector is not None
         assert opened.connector.limit == 0, "a watch that waits for a connection counts as lost"
+
+
+@pytest.mark.anyio
+async def test_kopf_keeps_nothing_of_an_object_after_its_event() -> None:
+    memories = NoMemories()
+    await memories.recall({"metadata": {"uid": "one"}}, noticed_by_listing=True)
+    assert list(memories.iter_all_memories()) == []
