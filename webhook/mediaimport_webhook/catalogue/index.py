@@ -220,9 +220,9 @@ class Catalogue:
 
     def find(self, asset_id: str, *, user_id: str | None) -> Entry | None:
         """Return the asset, of that user or for None of any; of two resources with one asset id the older."""
-        entries = (self._by_name[name] for name in self._names_by_asset.get(asset_id.lower(), ()))
-        visible = [each for each in entries if user_id in {None, each.user_id}]
-        return min(visible, key=lambda each: each.order, default=None)
+        entries = [self._by_name[name] for name in self._names_by_asset.get(asset_id.lower(), ())]
+        visible = [each for each in entries if user_id is None or user_id == each.user_id]
+        return visible[0] if len(visible) == 1 else min(visible, key=lambda each: each.order, default=None)
 
     def page(self, query: Query, *, user_id: str | None) -> EntryPage:
         """Return one page of the entries that match; `words` are no filter here."""

@@ -50,7 +50,7 @@ def with_tag(content: object, headers: Mapping[str, str] | None = None, *, state
 
 
 def _unless_known(request: Request, body: bytes, headers: Mapping[str, str]) -> Response:
-    if _names(request.headers.getlist("if-none-match"), headers["ETag"]):
+    if is_conditional(request) and _names(request.headers.getlist("if-none-match"), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(body, headers=headers, media_type=_MEDIA_TYPE)
 

@@ -80,8 +80,7 @@ class RequestLimits:
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._requests += 1
         try:
-            headers = Headers(scope=scope)
-            if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+            if _has_body(scope):
                 await self._with_body(scope, _Body(scope, receive, self, self._address_of(scope)), send)
             else:
                 await self._app(scope, receive, send)
@@ -171,6 +170,13 @@ class _Body:
                 return await self._receive()
         except TimeoutError:
             raise _too_slow(timeout_s) from None
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
 
 
 def overloaded(what: str) -> problems.Problem:

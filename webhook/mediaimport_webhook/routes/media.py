@@ -81,28 +81,26 @@ class MediaRoutes:
     async def show(self, request: Request) -> Response:
         """Return one asset of the caller; with `wait`, once its import has ended or differs from If-None-Match."""
         caller = await self.authenticator.caller(request)
-        wait_s = _wait_parameter(request)
-        _boolean_parameter(request, "download")
+        wait_s, download = _show_parameters(request)
         entry = await self._find(request, caller)
         if wait_s == 0 or entry.status != "uploading":
-            return await self._shown(request, entry)
+            return await self._shown(request, entry, download=download)
         self.waits.admit(caller.user_id)
         mark_waited(request.scope)
         with self.waits.counted(caller.user_id), self.metrics.waiting_request():
-            return await self._awaited(request, caller, entry, end=time.monotonic() + wait_s)
+            return await self._awaited(request, caller, entry, download=download, end=time.monotonic() + wait_s)
 
-    async def _shown(self, request: Request, entry: Entry) -> Response:
-        download = _boolean_parameter(request, "download")
+    async def _shown(self, request: Request, entry: Entry, *, download: bool) -> Response:
         content = await self.presenter.present_whole(entry, download=download)
         return tagged(request, content, self._age(), state=editable(entry))
 
-    async def _awaited(self, request: Request, caller: Caller, entry: Entry, *, end: float) -> Response:
+    async def _awaited(self, request: Request, caller: Caller, entry: Entry, *, download: bool, end: float) -> Response:
         """Return the asset at its import's end, the caller's next version, that time or the server's end."""
         while True:
             with self.catalogue.subscribe(entry.resource_name) as changed:
                 # Found anew after the subscription, so that no change is missed.
                 entry = await self._find(request, caller)
-                response = await self._shown(request, entry)
+                response = await self._shown(request, entry, download=download)
                 is_new = is_conditional(request) and response.status_code != HTTPStatus.NOT_MODIFIED
                 left_s = end - time.monotonic()
                 if is_new or entry.status != "uploading" or left_s <= 0 or self.stopping.is_set():
@@ -167,6 +165,14 @@ def database_answers() -> Iterator[None]:
     except DatabaseUnavailableError as error:
         log.warning("the catalogue's database does not answer", extra={"error": str(error)})
         raise problems.unavailable("The catalogue's database") from None
+
+
+def _show_parameters(request: Request) -> tuple[int, bool]:
+    """Return the seconds to wait, 0 for none, and whether the URL is for a download."""
+    # Most reads have no query, and Starlette's parser takes a while to find none.
+    if not request.scope["query_string"]:
+        return 0, False
+    return _wait_parameter(request), _boolean_parameter(request, "download")
 
 
 def _wait_parameter(request: Request) -> int:

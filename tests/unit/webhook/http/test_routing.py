@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.routing import Match, Route
 
 if TYPE_CHECKING:
     from tests.support.webhook import RunningWebhook
@@ -51,3 +52,17 @@ def test_both_spellings_are_one_route_in_the_metrics(webhook: RunningWebhook) ->
         webhook.call("GET", path)
     labels = {"method": "GET", "route": "/api/v1/media/", "status": "200"}
     assert webhook.sample("mediaimport_webhook_http_requests_total", **labels) == 2
+
+
+@pytest.mark.parametrize("root_path", ["", "/base"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/healthz/", "/healthz/a", "/api/v1/users/a%20b/media/c", "/api/v1/media/é"]
+)
+def test_routes_match_as_those_of_starlette_do(webhook: RunningWebhook, path: str, root_path: str) -> None:
+    routes = [each for each in webhook.app.routes if isinstance(each, Route)]
+    for type_ in ("http", "websocket"):
+        scope = {"type": type_, "method": "GET", "path": root_path + path, "root_path": root_path}
+        matches = [each.matches(scope) for each in routes]
+        assert matches == [Route.matches(each, scope) for each in routes]
+        if type_ == "http" and path == "/healthz":
+            assert sum(match is Match.FULL for match, _ in matches) == 1
