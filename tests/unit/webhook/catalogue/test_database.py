@@ -323,6 +323,23 @@ def test_metadata_of_every_unicode_class_come_back(start: Start, catalogue_url: 
     assert {name: shown[name] for name in expected} == expected
 
 
+def test_integer_of_more_than_64_bits_is_written_with_all_its_digits(catalogue_url: str) -> None:
+    """Next to a row without one: both are written by one statement."""
+
+    async def work(engine: AsyncEngine) -> list[Any]:
+        recorder = Recorder(engine)
+        metadata = {"large": 2**70, "small": -(2**53)}
+        wide = resource("a")
+        recorder.note(entry_of(wide | {"spec": wide["spec"] | {"metadata": metadata}}))
+        recorder.note(entry_of(resource("b")))
+        await recorder.flush()
+        found = await DatabaseArchive(engine).page(Query(), user_id=None, limit=9, after=None)
+        kept: dict[str, Any] = {each.resource_name: each.json["metadata"] for each in found}
+        return [kept["a"]["large"], kept["a"]["small"], recorder.refused, len(kept)]
+
+    assert run_in(catalogue_url, work) == [2**70, -(2**53), 0, 2]
+
+
 def test_key_of_another_asset_in_a_row_is_never_signed(start: Start, catalogue_url: str) -> None:
     webhook = start(CATALOGUE_URL=catalogue_url)
     asset_id = start_import(webhook)

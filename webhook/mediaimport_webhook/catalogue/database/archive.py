@@ -25,13 +25,20 @@ from sqlalchemy.dialects.postgresql import JSONB, TSQUERY
 from mediaimport_webhook.catalogue.database.batch import BatchedReads, Wanted
 from mediaimport_webhook.catalogue.database.engine import answered
 from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE, entry_of_row, row_of
-from mediaimport_webhook.catalogue.database.schema import MEDIA_ASSETS, OWNER_LENGTH, OWNER_MARK, WORDS_VECTOR, is_row
+from mediaimport_webhook.catalogue.database.schema import (
+    KEY,
+    MEDIA_ASSETS,
+    OWNER_LENGTH,
+    OWNER_MARK,
+    WORDS_VECTOR,
+    is_row,
+)
 from mediaimport_webhook.catalogue.totals import Duplicates, Total
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import ColumnElement, Select, Update
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from mediaimport_webhook.catalogue.entry import Entry
@@ -47,6 +54,16 @@ _OF_ANY = (
 )
 _OF_USER = _OF_ANY.where(_COLUMNS.user_id == bindparam("owner"))
 """One asset. A statement takes longer to make than to send, so these are made once."""
+_EDITED = {name: bindparam(f"edited_{name}", type_=_COLUMNS[name].type) for name in (*KEY, *EDITABLE)}
+_EDIT = (
+    update(MEDIA_ASSETS)
+    .where(
+        *(_COLUMNS[name] == _EDITED[name] for name in KEY),
+        # A deleted asset has no edits.
+        and_(_COLUMNS.overlay_revision < _EDITED["overlay_revision"], _COLUMNS.status != DELETED),
+    )
+    .values({name: _EDITED[name] for name in EDITABLE})
+)
 _SIZE_ORDER = (_COLUMNS.size_bytes, *_ORDER)
 _FEW_ROWS = 3000
 """Rows of a user whose words are read one by one in 30 ms; the index reads all users' words of a short beginning."""
@@ -114,11 +131,10 @@ class DatabaseArchive:
 
     async def edit(self, *entries: Entry) -> None:
         """Take over name, tags and metadata of entries into their rows; not where the row has a later edit."""
-        statements = [_edit(each) for each in entries]
+        edits = [_edit(each) for each in entries]
 
         async def work(connection: AsyncConnection) -> None:
-            for each in statements:
-                await connection.execute(each)
+            await connection.execute(_EDIT, edits)
 
         await answered(self._engine, work)
 
@@ -210,12 +226,10 @@ class DatabaseArchive:
         return await answered(self._reads, work)
 
 
-def _edit(entry: Entry) -> Update:
-    """Return the statement of an edit. A deleted asset has none."""
+def _edit(entry: Entry) -> dict[str, Any]:
+    """Return the parameters of an edit."""
     values = row_of(entry)
-    of_entry = is_row(user_id=entry.user_id, asset_id=entry.asset_id, resource_name=entry.resource_name)
-    is_older = and_(_COLUMNS.overlay_revision < entry.overlay_revision, _COLUMNS.status != DELETED)
-    return update(MEDIA_ASSETS).where(of_entry, is_older).values({name: values[name] for name in EDITABLE})
+    return {f"edited_{name}": values[name] for name in (*KEY, *EDITABLE)}
 
 
 def _has_words(words: tuple[str, ...]) -> ColumnElement[bool]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, case, column, func, or_, select
+import orjson
+from sqlalchemy import Text, and_, bindparam, case, cast, column, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE
@@ -12,12 +14,12 @@ from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _COLUMNS = MEDIA_ASSETS.c
 _NAMES = [each.name for each in MEDIA_ASSETS.columns]
-_TIMES = ("created_at", "completed_at")
 
 
 async def upsert(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -29,14 +31,20 @@ async def upsert(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]])
     # Writers that lock rows in the same order do not wait for each other in a circle.
     ordered = sorted(rows, key=lambda each: [each[name] for name in KEY])
     if connection.dialect.name == "postgresql":
-        await connection.execute(_TOGETHER, {"rows": [_as_json(each) for each in ordered]})
+        await connection.execute(_TOGETHER, {"rows": _as_json(ordered)})
     else:
         await connection.execute(_EACH, ordered)
 
 
-def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    times = {name: None if row[name] is None else row[name].isoformat() for name in _TIMES}
-    return {**row, **times}
+def _as_json(rows: list[Mapping[str, Any]]) -> str:
+    try:
+        return orjson.dumps(rows).decode()
+    except TypeError:  # an integer of more than 64 bits
+        return json.dumps(rows, default=_iso)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()
 
 
 def _guarded(statement: Any) -> Any:  # noqa: ANN401 - one type for each dialect
@@ -64,7 +72,7 @@ def _replaced(new: Any) -> dict[str, Any]:  # noqa: ANN401 - the dialect's `excl
 
 
 def _together() -> Any:  # noqa: ANN401 - PostgreSQL's INSERT
-    values = func.jsonb_to_recordset(bindparam("rows", type_=postgresql.JSONB))
+    values = func.jsonb_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSONB))
     columns = (column(each.name, each.type) for each in MEDIA_ASSETS.columns)
     rows = values.table_valued(*columns, name="row").render_derived(with_types=True)
     return postgresql.insert(MEDIA_ASSETS).from_select(_NAMES, select(*(rows.c[name] for name in _NAMES)))
