@@ -10,13 +10,18 @@ SLICE_S = 0.005
 
 
 class TimeSlice:
-    """The time for which its owner has run without a pause."""
+    """The time for which its owners have run without a pause.
+
+    Several tasks may own one: of those that pause, one runs on in the next turn, and the others pause again.
+    """
 
     def __init__(self) -> None:
         self._until_s = time.monotonic() + SLICE_S
 
     async def pause_when_over(self) -> None:
         """Let other tasks run if the slice is over; call this after each piece of work."""
-        if time.monotonic() >= self._until_s:
+        while time.monotonic() >= (until_s := self._until_s):
             await asyncio.sleep(0)
-            self._until_s = time.monotonic() + SLICE_S
+            if self._until_s == until_s:
+                self._until_s = time.monotonic() + SLICE_S
+                return

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from mediaimport_runtime.kubernetes.errors import ConflictError, KubernetesError, RefusedError, named_wait_s
+from mediaimport_runtime.time_slice import TimeSlice
 
 from mediaimport_operator.decide.actions import Plan, SlotRequest
 from mediaimport_operator.decide.plan import plan
@@ -42,6 +43,8 @@ class Reconciler:
         self._gatherer = Gatherer(context)
         self._applier = Applier(context)
         self._errors: dict[str, int] = {}
+        self._time_slice = TimeSlice()
+        """Of all workers: reconciles that write nothing await nothing, and there are thousands of them at the start."""
 
     async def work(self, leading: asyncio.Event) -> None:
         """Reconcile keys until the queue is closed; pause while this operator is not the leader.
@@ -59,6 +62,7 @@ class Reconciler:
                 queue.failed(key)
             finally:
                 queue.requeue_if_running(key)
+            await self._time_slice.pause_when_over()
 
     async def _timed(self, key: str) -> None:
         begun_s = time.monotonic()
@@ -78,9 +82,9 @@ class Reconciler:
         except Exception as error:
             log.exception("reconcile raised an unexpected error", extra={"key": key})
             return await self._raised(key, error)
-        if self._context.slots.holds(key) or self._context.has_unfinished_job(key):
+        if key in self._errors and (self._context.slots.holds(key) or self._context.has_unfinished_job(key)):
             # A reconcile that only queues the import has not done what failed before.
-            self._errors.pop(key, None)
+            self._errors.pop(key)
         requeue_in_s = None if requeue_at is None else (requeue_at - self._context.clock()).total_seconds()
         self._context.queue.done(key, requeue_in_s=requeue_in_s)
         return "success"

@@ -17,6 +17,7 @@ from mediaimport_operator.decide.limits import Slots
 from mediaimport_operator.observe.cache import ImportCache
 from mediaimport_operator.observe.resource import read
 from mediaimport_operator.reconcile.context import Context
+from mediaimport_operator.reconcile.worker import WORKERS, Reconciler
 from mediaimport_operator.run.resync import Resync
 from mediaimport_operator.settings.operator import Caps
 from mediaimport_runtime.kubernetes.objects import pack, unpack
@@ -109,6 +110,21 @@ async def test_resync_without_a_change_lets_others_run(build: Build, many: FakeC
     await resync.first()
     async with watched() as turns:
         assert await resync.once() == 0
+    assert turns.long_s == []
+
+
+async def test_reconciles_that_write_nothing_let_others_run(build: Build, cluster: FakeCluster) -> None:
+    context = Context.create(build.settings(), as_cluster(cluster), clock=lambda: build.now)
+    leading = asyncio.Event()
+    leading.set()
+    context.queue.add_all(f"gone-{number}" for number in range(COUNT))
+    reconciler = Reconciler(context)
+    async with watched() as turns, asyncio.TaskGroup() as workers:
+        for _ in range(WORKERS):
+            workers.create_task(reconciler.work(leading))
+        while len(context.queue):  # noqa: ASYNC110 - as everywhere here, each turn is watched
+            await asyncio.sleep(0)
+        context.queue.close()
     assert turns.long_s == []
 
 
