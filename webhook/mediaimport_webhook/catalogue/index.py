@@ -11,8 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, filterfalse, islice
-from operator import attrgetter, itemgetter
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from mediaimport_webhook.catalogue.changes import Changes
@@ -21,13 +20,12 @@ from mediaimport_webhook.catalogue.recorded import RecordedImport, RecordedImpor
 from mediaimport_webhook.catalogue.removed import RemovedOutputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from mediaimport_webhook.catalogue.query import Place, Query
     from mediaimport_webhook.cluster import Resource
 
 Order = tuple[str, str, str]
-_NAME, _IS_DELETED = itemgetter(2), attrgetter("deleted")
 
 
 @dataclass(frozen=True)
@@ -222,7 +220,7 @@ class Catalogue:
         """Return the asset, of that user or for None of any; of two resources with one asset id the older."""
         entries = [self._by_name[name] for name in self._names_by_asset.get(asset_id.lower(), ())]
         visible = [each for each in entries if user_id is None or user_id == each.user_id]
-        return visible[0] if len(visible) == 1 else min(visible, key=lambda each: each.order, default=None)
+        return min(visible, key=lambda each: each.order, default=None)
 
     def page(self, query: Query, *, user_id: str | None) -> EntryPage:
         """Return one page of the entries that match; `words` are no filter here."""
@@ -253,16 +251,15 @@ class Catalogue:
         if query.sort.descending:
             return self._backwards(user_id, len(orders) if query.after is None else bisect_left(orders, query.after))
         start = 0 if query.after is None else bisect_right(orders, query.after)
-        return self._present(orders, range(start, len(orders)))
+        return self._present(orders[place] for place in range(start, len(orders)))
 
     def _backwards(self, user_id: str | None, end: int | None = None) -> Iterator[Entry]:
         orders = self._orders.get(user_id, [])
-        return self._present(orders, range((len(orders) if end is None else end) - 1, -1, -1))
+        return self._present(orders[place] for place in range((len(orders) if end is None else end) - 1, -1, -1))
 
-    def _present(self, orders: Sequence[Order], places: Iterable[int]) -> Iterator[Entry]:
-        """Return the entries at these places that are not being deleted; without a frame of Python for each."""
-        names = map(_NAME, map(orders.__getitem__, places))
-        return filterfalse(_IS_DELETED, map(self._by_name.__getitem__, names))
+    def _present(self, orders: Iterable[Order]) -> Iterator[Entry]:
+        entries = (self._by_name[name] for _, _, name in orders)
+        return (each for each in entries if not each.deleted)
 
     def _put(self, entry: Entry) -> None:
         known, recorded = self._by_name.get(entry.resource_name), self.recorded.get(entry.resource_name)

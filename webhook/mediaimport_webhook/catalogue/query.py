@@ -84,8 +84,9 @@ class Query:
 
     @property
     def _has_filters(self) -> bool:
-        wanted = (self.status, self.type, self.tag, self.job_id, self.provider, self.model, self.sha256)
-        return bool(self.ids) or any(each is not None for each in (*wanted, self.created_after, self.created_before))
+        """Whatever is neither order, page nor `words` counts as a filter, so that `filtered` passes over none."""
+        unfiltered = Query(self.limit, self.after, self.sort, words=self.words, user=self.user, bound_to=self.bound_to)
+        return self != unfiltered
 
     def matches(self, entry: Entry) -> bool:
         """Return whether an entry passes all filters but `words`, for which the database is asked.

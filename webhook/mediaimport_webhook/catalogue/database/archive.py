@@ -58,7 +58,7 @@ _EDITED = {name: bindparam(f"edited_{name}", type_=_COLUMNS[name].type) for name
 _EDIT = (
     update(MEDIA_ASSETS)
     .where(
-        *(_COLUMNS[name] == _EDITED[name] for name in KEY),
+        is_row(user_id=_EDITED["user_id"], asset_id=_EDITED["id"], resource_name=_EDITED["resource_name"]),
         # A deleted asset has no edits.
         and_(_COLUMNS.overlay_revision < _EDITED["overlay_revision"], _COLUMNS.status != DELETED),
     )

@@ -29,7 +29,9 @@ from sqlalchemy.dialects import postgresql
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import ColumnElement, Dialect
+    from sqlalchemy import BindParameter, ColumnElement, Dialect
+
+    _Value = str | BindParameter[str]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -138,8 +140,8 @@ KEY_COLUMNS = tuple(MEDIA_ASSETS.c[name] for name in KEY)
 """In the order of the key, for pages and for what finds many rows by theirs."""
 
 
-def is_row(*, user_id: str, asset_id: str, resource_name: str) -> ColumnElement[bool]:
-    """Return the condition that a row has that primary key."""
+def is_row(*, user_id: _Value, asset_id: _Value, resource_name: _Value) -> ColumnElement[bool]:
+    """Return the condition that a row has that primary key, of values or of parameters."""
     columns = MEDIA_ASSETS.c
     return and_(columns.user_id == user_id, columns.id == asset_id, columns.resource_name == resource_name)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from sqlalchemy import Text, and_, bindparam, case, cast, column, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mediaimport_webhook.catalogue.database.rows import DELETED, EDITABLE
 from mediaimport_webhook.catalogue.database.schema import KEY, MEDIA_ASSETS
+from mediaimport_webhook.http.bodies import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,20 +29,9 @@ async def upsert(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]])
     # Writers that lock rows in the same order do not wait for each other in a circle.
     ordered = sorted(rows, key=lambda each: [each[name] for name in KEY])
     if connection.dialect.name == "postgresql":
-        await connection.execute(_TOGETHER, {"rows": _as_json(ordered)})
+        await connection.execute(_TOGETHER, {"rows": encoded(ordered).decode()})
     else:
         await connection.execute(_EACH, ordered)
-
-
-def _as_json(rows: list[Mapping[str, Any]]) -> str:
-    try:
-        return orjson.dumps(rows).decode()
-    except TypeError:  # an integer of more than 64 bits
-        return json.dumps(rows, default=_iso)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat()
 
 
 def _guarded(statement: Any) -> Any:  # noqa: ANN401 - one type for each dialect
