@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +28,7 @@ class LeftOut:
 
 Outcome = str | LeftOut
 """Finding of a check that passes."""
+Found = TypeVar("Found", bound=Outcome)
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ class Check:
 
 
 def repeated(
-    run: Callable[[], Outcome],
+    run: Callable[[], Found],
     *,
     timeout_s: float,
     poll_s: float = 1,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Callable[[], Outcome]:
+) -> Callable[[], Found]:
     """Return the check that runs again until it passes, for that time at most: its pods may still be starting."""
 
-    def run_repeatedly() -> Outcome:
+    def run_repeatedly() -> Found:
         deadline = monotonic() + timeout_s
         while True:
             try:

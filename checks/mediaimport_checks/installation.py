@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _POLL_S = 0.25
 _START_S = 30
 """In which the pods of a release that is just installed become ready."""
+_SHOWN_S = 10
+"""In which the webhook shows what a status says: its watch may lag behind."""
 _DURATION_SLACK_MS = 100
 _OPERATOR_LOGS = "kubectl logs -l app.kubernetes.io/component=operator"
 
@@ -41,7 +43,6 @@ class Installation:
     caller: Caller
     asset_id: str
     status: dict[str, Any] = field(default_factory=dict)
-    _asset: dict[str, Any] | None = None
 
     @property
     def checks(self) -> list[Check]:
@@ -139,11 +140,8 @@ class Installation:
             return LeftOut("webhook.enabled is false")
         if self.caller.headers is None:
             return LeftOut("the webhook has no token in clear text to ask with")
-        url = self._shown_asset(self.webhook, self.caller.headers).get(which)
-        if not url:
-            raise CheckError(
-                f"the webhook's answer has no {which}", "kubectl logs -l app.kubernetes.io/component=webhook"
-            )
+        shown = partial(self._shown_url, self.webhook, self.caller.headers, which)
+        url = repeated(shown, timeout_s=_SHOWN_S, poll_s=_POLL_S)()
         size_bytes, sha256 = webhook.fetch(url, ssl.create_default_context(cafile=self.settings.store.ca_bundle))
         if which == "url" and sha256 != status["asset"]["sha256"]:
             raise CheckError("it answers other bytes than the imported ones", "see that no other store has that bucket")
@@ -186,10 +184,13 @@ class Installation:
             raise CheckError("not looked at, since the test import is not Ready", "see its line above")
         return self.status
 
-    def _shown_asset(self, shown_by: Webhook, headers: dict[str, str]) -> dict[str, Any]:
-        if self._asset is None:
-            self._asset = shown_by.asset(self.asset_id, headers)
-        return self._asset
+    def _shown_url(self, shown_by: Webhook, headers: dict[str, str], which: str) -> str:
+        url: str | None = shown_by.asset(self.asset_id, headers).get(which)
+        if not url:
+            raise CheckError(
+                f"the webhook's answer has no {which}", "kubectl logs -l app.kubernetes.io/component=webhook"
+            )
+        return url
 
     def _condition(self, kind: str) -> str:
         return _condition(self.status, kind)

@@ -68,8 +68,8 @@ _UNCONDITIONAL = "use a store that honours conditional writes, or set s3.conditi
 
 
 def connect(settings: StoreSettings) -> Store:
-    """Return the bucket without a request to it."""
-    retries = {"mode": "standard", "total_max_attempts": 2}
+    """Return the bucket without a request to it. The network of a pod that has just started may take seconds."""
+    retries = {"mode": "standard", "total_max_attempts": 4}
     arguments = settings.client_arguments(Config, connect_timeout=5, read_timeout=10, retries=retries)
     return Store(boto3.client("s3", **arguments), settings)
 

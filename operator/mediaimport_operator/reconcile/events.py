@@ -136,11 +136,13 @@ async def post(cluster: Cluster, namespace: str, event: Object) -> None:
 class StoreCheck:
     """The check whether the store honours conditional writes.
 
-    The operator has no keys of the store: importers check it until one succeeds.
+    The operator has no keys of the store: importers check it until one succeeds. A store that does not is reported
+    once for each namespace, not for each of its imports.
     """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._told: set[str] = set()
         self.needed = True
 
     async def read_result(self, observed: Observed) -> None:
@@ -151,7 +153,8 @@ class StoreCheck:
         if result is None or result.conditional_writes is None:
             return
         self.needed = not result.conditional_writes
-        if self.needed:
-            owner, facts = observed.resource, Reason.STORE_OVERWRITES.facts
+        owner, facts = observed.resource, Reason.STORE_OVERWRITES.facts
+        if self.needed and owner.namespace not in self._told:
+            self._told.add(owner.namespace)
             log.error(facts.sentence, extra={"import": owner.name, "remedy": facts.remedy})
             await post(self._cluster, owner.namespace, store_overwrites(owner, now=observed.now))

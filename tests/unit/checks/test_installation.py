@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import httpx
 import pytest
 from botocore.stub import ANY, Stubber
 from mediaimport_checks import film, webhook
@@ -147,6 +148,17 @@ def test_disabled_webhook_and_hidden_tokens_leave_checks_out(tmp_path: Path) -> 
     assert isinstance(checked.presigned_url_works("url"), LeftOut)
     checked.webhook = webhook.connect("http://webhook")
     assert isinstance(checked.presigned_url_works("url"), LeftOut)
+
+
+def test_webhook_whose_watch_lags_behind_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = installation(Api(READY), tmp_path)
+    checked.status = READY
+    answers = [httpx.Response(404), httpx.Response(200, json={}), httpx.Response(200, json={"url": "https://store/a"})]
+    transport = httpx.MockTransport(lambda _: answers.pop(0))
+    checked.webhook = webhook.Webhook(httpx.Client(base_url="http://webhook", transport=transport))
+    monkeypatch.setattr(webhook, "fetch", lambda *_: (4, READY["asset"]["sha256"]))
+    assert checked.presigned_url_works("url") == "4 bytes, byte for byte"
+    assert answers == []
 
 
 def test_cleaning_deletes_the_import_and_all_its_objects(tmp_path: Path) -> None:

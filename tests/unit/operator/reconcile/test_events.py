@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +95,15 @@ async def test_store_that_overwrites_is_reported_in_log_and_event(
     assert "does not honour conditional writes" in event["message"]
     assert "does not honour conditional writes" in caplog.text
     assert check.needed
+
+
+@pytest.mark.anyio
+async def test_store_that_overwrites_is_reported_once_for_each_namespace(build: Build, cluster: FakeCluster) -> None:
+    check = StoreCheck(as_cluster(cluster))
+    second = "8d0cfa6e-2f2f-4b60-9a2f-0a3b5a2f7d12"
+    for uid in (build.uid, second):
+        await check.read_result(ended(replace(build, uid=uid), found=False))
+    assert [each["involvedObject"]["uid"] for each in cluster.events] == [build.uid]
 
 
 @pytest.mark.anyio
