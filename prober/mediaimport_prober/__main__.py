@@ -24,10 +24,21 @@ _DATA = tuple(
 def confine(directory: Path, *, tools: Path | None = None) -> None:
     """Restrict a child by Landlock to the programs and to reading the scratch directory: no secret, no network."""
     landlock.confine(
-        readable=(directory, Path(sys.prefix), Path(__file__).parents[1], *_DATA),
-        executable=(*_PROGRAMS, Path(sys.base_prefix), *((tools,) if tools else ())),
+        readable=(directory, Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[1], *_DATA),
+        executable=(*_PROGRAMS, *((tools,) if tools else ())),
         writable=(Path("/dev/null"),),
     )
+
+
+def load_libvips() -> None:
+    """Load libvips, which each picture's process then has; without it, the processes try, and say why not."""
+    # It reads the environment: as empty as the other tools have it.
+    os.environ.clear()
+    os.environ.update(sandbox.ENVIRONMENT)
+    try:
+        import mediaimport_prober.vips  # noqa: F401, PLC0415 - connections wait in the socket's queue meanwhile
+    except (ImportError, OSError) as error:
+        print(json.dumps({"level": "warning", "msg": "libvips cannot be loaded", "error": str(error)}), flush=True)
 
 
 def main() -> int:
@@ -52,6 +63,7 @@ def main() -> int:
     )
     listening = {"level": "info", "msg": "prober is listening", "socket": str(path), "landlock": landlock_version}
     print(json.dumps(listening), flush=True)
+    load_libvips()
     server.serve()
     return 0
 

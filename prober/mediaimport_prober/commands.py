@@ -1,4 +1,4 @@
-"""Command lines of ffprobe, ffmpeg and libvips, each flag against an attack that a test repeats. Pure."""
+"""Command lines of ffprobe and ffmpeg, each flag against an attack that a test repeats. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from mediaimport_prober.protocol import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mediaimport_prober.loader import Loader
     from mediaimport_prober.protocol import PacketsRequest, ThumbnailRequest
 
 
@@ -74,20 +73,6 @@ ENTRIES = _entries(
     stream_side_data=(*SIDE_DATA_FIELDS, MATRIX),
 )
 FRAME_ENTRIES = _entries(frame=FRAME_FIELDS, frame_side_data=SIDE_DATA_FIELDS)
-
-
-def describe_picture(python: str, loader: Loader) -> list[str]:
-    """Return the command that describes the picture on standard input as JSON, by libvips."""
-    return [*_vips(python), "describe", loader]
-
-
-def render_picture(python: str, loader: Loader, request: ThumbnailRequest) -> list[str]:
-    """Return the command that writes a JPEG of the picture on standard input, and its brightness to stderr."""
-    return [*_vips(python), "render", loader, str(request.width_pixels), request.frame]
-
-
-def _vips(python: str) -> list[str]:
-    return [python, "-I", "-m", "mediaimport_prober.vips"]
 
 
 def _input(file: Path, *, decoder: str | None = None) -> list[str]:

@@ -19,7 +19,10 @@ MIB = 1024 * 1024
 DEFAULT_BYTES = 1024 * MIB
 """The chart's default of the container's memory limit."""
 PROGRAM_BYTES = 128 * MIB
-"""The memory of the prober itself: five Python processes and the responses that they hold."""
+"""The memory of the prober itself: the server with libvips, four forks of it and the responses that they hold.
+
+Tools that are forks, too, have the server's 22 MiB of data in their parts, although they share most of it.
+"""
 PART_BYTES = 192 * MIB
 """At least a part, where the budget has more than one: what ffmpeg 7.1 reserves for 4K HEVC or 60 megapixels."""
 MAX_PARTS = 4

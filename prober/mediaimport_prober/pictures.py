@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from typing import Any
-
-from mediaimport_prober.loader import Loader
 
 Document = dict[str, Any]
 
@@ -20,6 +19,20 @@ _AVIF, _AVIF_SEQUENCE = b"avif", b"avis"
 _GRID = b"\0\0grid\0"
 """An item's type, behind its protection and before its name."""
 _HEIC = frozenset({b"heic", b"heix", b"heim", b"heis"})
+
+
+class Loader(StrEnum):
+    """A loader of libvips; all others are blocked. The names are libvips' own, in `VipsForeignLoad…`."""
+
+    JPEG = "Jpeg"
+    PNG = "Png"
+    WEBP = "Webp"
+    GIF = "Nsgif"
+    TIFF = "Tiff"
+    AVIF = "Heif"
+    SVG = "Svg"
+    HEIC = "Heic"
+    """Not libvips' own: `heic` decodes it."""
 
 
 _BY_START = (

@@ -6,12 +6,12 @@ import errno
 import json
 import re
 import stat
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from mediaimport_api.spec import ThumbnailFrame
 
 from mediaimport_prober import commands, pictures, sandbox
 from mediaimport_prober.corrections import corrected
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mediaimport_prober.commands import ToneMap
-    from mediaimport_prober.loader import Loader
+    from mediaimport_prober.pictures import Loader
 
 _LUMA = re.compile(rb"(?:lavfi\.signalstats\.YAVG|^luma)=([0-9.]{1,12})", re.MULTILINE)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -115,15 +115,21 @@ class _Tool:
         command: Sequence[str],
         *,
         stdout_bytes: int | None = None,
-        stdin: int = subprocess.DEVNULL,
         on_stdout: Callable[[bytes], None] | None = None,
     ) -> Run:
-        limits = replace(
+        limits = self._limits(stdout_bytes)
+        return self._noted(sandbox.run(command, limits, on_stdout=on_stdout, search_path=self.search_path))
+
+    def _limits(self, stdout_bytes: int | None) -> Limits:
+        """Return the limits for one of several runs within the time that is left."""
+        left_s = max(0.0, self.deadline - time.monotonic())
+        return replace(
             self.limits,
             stdout_bytes=stdout_bytes or self.limits.stdout_bytes,
-            timeout_s=min(self.limits.timeout_s, max(0.0, self.deadline - time.monotonic())),
+            timeout_s=min(self.limits.timeout_s, left_s),
         )
-        ran = sandbox.run(command, limits, stdin=stdin, on_stdout=on_stdout, search_path=self.search_path)
+
+    def _noted(self, ran: Run) -> Run:
         self.crashed = self.crashed or (ran.ending is Ending.EXITED and ran.exit_code < 0)
         return ran
 
@@ -132,7 +138,7 @@ class _Tool:
         picture = pictures.detect(self._head())
         if picture is None:
             return self._ffprobe()
-        ran = self._vips(commands.describe_picture(sys.executable, picture.loader))
+        ran = self._vips(partial(_describe_picture, picture.loader))
         failure = _failure(ran, self.limits)
         if failure is not None:
             worth_another = failure.failure in _WORTH_ANOTHER_TOOL and not picture.tiled
@@ -150,9 +156,9 @@ class _Tool:
         with self.file.open("rb") as opened:
             return opened.read(pictures.HEAD_BYTES)
 
-    def _vips(self, command: Sequence[str], *, stdout_bytes: int | None = None) -> Run:
+    def _vips(self, read: Callable[[], int], *, stdout_bytes: int | None = None) -> Run:
         with self.file.open("rb") as opened:
-            return self._run(command, stdin=opened.fileno(), stdout_bytes=stdout_bytes)
+            return self._noted(sandbox.fork(read, self._limits(stdout_bytes), stdin=opened.fileno()))
 
     def _ffprobe(self) -> Response:
         ran = self._run(commands.probe(self.file))
@@ -195,7 +201,7 @@ class _Tool:
         return answer if answer[0].failure in _BELIEVED else first
 
     def _rendered_by_vips(self, request: ThumbnailRequest, loader: Loader) -> Run:
-        return self._vips(commands.render_picture(sys.executable, loader, request), stdout_bytes=MAX_PAYLOAD_BYTES)
+        return self._vips(partial(_render_picture, loader, request), stdout_bytes=MAX_PAYLOAD_BYTES)
 
     def _rendered_by_ffmpeg(self, request: ThumbnailRequest, tone_map: ToneMap | None) -> Run:
         command = commands.thumbnail(
@@ -213,6 +219,20 @@ class _Tool:
             return Response(failure=Failure.TOOL_FAILED, message="the tool rendered no picture"), b""
         luma = _LUMA.search(ran.stderr)
         return Response(luma=float(luma[1]) if luma else None, payload_bytes=len(ran.stdout)), ran.stdout
+
+
+# The server has loaded libvips. Where it could not, or in a process that is no server, the fork tries it.
+def _describe_picture(loader: Loader) -> int:
+    from mediaimport_prober import vips  # noqa: PLC0415 - see above
+
+    return vips.write_description(loader)
+
+
+def _render_picture(loader: Loader, request: ThumbnailRequest) -> int:
+    from mediaimport_prober import vips  # noqa: PLC0415 - see above
+
+    skip_black = request.frame is ThumbnailFrame.SKIP_BLACK
+    return vips.write_thumbnail(loader, request.width_pixels, skip_black=skip_black)
 
 
 def _out_of_memory(memory_bytes: int) -> Response:

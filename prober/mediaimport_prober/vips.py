@@ -1,25 +1,26 @@
-"""Program that reads one picture with libvips: `python -m mediaimport_prober.vips describe LOADER`, or `render …`.
+"""Reads one picture with libvips, in a fork of the prober that ends with it; libvips is loaded before.
 
-It runs in the sandbox. The picture is its standard input. All loaders but one are blocked, and every path is given up
-before the first byte is read: a file that takes libvips over finds nothing to open and nobody to talk to.
+The picture is standard input. All loaders but one are blocked, and every path is given up before the first byte is
+read: a file that takes libvips over finds nothing to open and nobody to talk to.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pyvips
 
 from mediaimport_prober import heic, landlock
-from mediaimport_prober.loader import Loader
+from mediaimport_prober.pictures import Loader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+"""Descriptors instead of Python's streams: these belong to the process that was forked."""
 UNREADABLE = 3
 """Exit code: libvips cannot read the picture, which another tool may."""
 MAX_PIXELS = 500_000_000
@@ -41,12 +42,13 @@ _SHRINKS = (8, 4, 2)
 _FASTEST_MS, _DEFAULT_MS = 10, 100
 
 
-def allow_only(loader: str) -> None:
-    """Block every loader but one, and what libvips itself calls untrusted."""
+def allow_only(loader: Loader) -> None:
+    """Block every loader but one, and what libvips itself calls untrusted; let it use one thread."""
+    pyvips.concurrency_set(1)
     pyvips.cache_set_max(0)
     pyvips.block_untrusted_set(True)
     pyvips.operation_block_set("VipsForeignLoad", True)
-    if loader == Loader.HEIC:
+    if loader is Loader.HEIC:
         heic.load()
     else:
         pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
@@ -85,7 +87,7 @@ def render(width: int, *, skip_black: bool) -> tuple[bytes, float]:
 
 def render_heic(width: int) -> tuple[bytes, float]:
     """Return the same of an HEIC."""
-    picture = heic.opened(sys.stdin.buffer)
+    picture = heic.opened(_file())
     _check_pixels(*picture.size)
     return _encoded(_opaque(_resized(heic.decoded(picture), width)))
 
@@ -121,7 +123,7 @@ def _is_known_opaque(image: pyvips.Image) -> bool:
 
 
 def _source() -> pyvips.Source:
-    return pyvips.Source.new_from_descriptor(sys.stdin.fileno())
+    return pyvips.Source.new_from_descriptor(_STDIN)
 
 
 def _header() -> pyvips.Image:
@@ -173,32 +175,43 @@ def _is_black(picture: pyvips.Image) -> bool:
     return float((_luma(picture) < _DARK).avg()) >= _MOSTLY * _WHITE
 
 
-def main(operation: str, loader: str, arguments: Sequence[str]) -> int:
-    """Write JSON, or a JPEG and its brightness on standard error; return UNREADABLE if the library says so."""
+def _file() -> IO[bytes]:
+    return os.fdopen(_STDIN, "rb", closefd=False)
+
+
+def write_description(loader: Loader) -> int:
+    """Write the facts of the picture to standard output as JSON; return UNREADABLE if the library cannot read it."""
+
+    def write() -> None:
+        facts = heic.facts(heic.opened(_file())) if loader is Loader.HEIC else describe()
+        _write(_STDOUT, json.dumps(facts).encode())
+
+    return _confined(loader, write)
+
+
+def write_thumbnail(loader: Loader, width: int, *, skip_black: bool) -> int:
+    """Write a JPEG to standard output and its brightness to standard error; return UNREADABLE as above."""
+
+    def write() -> None:
+        jpeg, luma = render_heic(width) if loader is Loader.HEIC else render(width, skip_black=skip_black)
+        _write(_STDERR, f"luma={luma:.2f}\n".encode())
+        _write(_STDOUT, jpeg)
+
+    return _confined(loader, write)
+
+
+def _confined(loader: Loader, read: Callable[[], None]) -> int:
     allow_only(loader)
     if landlock.version():
         landlock.confine(readable=_FONTS, executable=())
     try:
-        if operation == "describe":
-            described = heic.facts(heic.opened(sys.stdin.buffer)) if loader == Loader.HEIC else describe()
-            sys.stdout.write(json.dumps(described))
-        else:
-            _write(loader, *arguments)
+        read()
     except (pyvips.Error, *heic.ERRORS) as error:
-        sys.stderr.write(f"{error}\n")
+        _write(_STDERR, f"{error}\n".encode(errors="replace"))
         return UNREADABLE
     return 0
 
 
-def _write(loader: str, width: str, frame: str) -> None:
-    by_heic = loader == Loader.HEIC
-    jpeg, luma = render_heic(int(width)) if by_heic else render(int(width), skip_black=frame == "skipBlack")
-    sys.stderr.write(f"luma={luma:.2f}\n")
-    sys.stdout.buffer.write(jpeg)
-
-
-if __name__ == "__main__":
-    code = main(sys.argv[1], sys.argv[2], sys.argv[3:])
-    sys.stdout.flush()
-    # The interpreter and libvips would tidy up for some milliseconds.
-    os._exit(code)
+def _write(descriptor: int, data: bytes) -> None:
+    with os.fdopen(descriptor, "wb", closefd=False) as stream:
+        stream.write(data)

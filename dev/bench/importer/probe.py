@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyvips
+from mediaimport_prober.__main__ import load_libvips
 from mediaimport_prober.protocol import PacketsRequest, ProbeRequest, ThumbnailRequest
 from mediaimport_prober.tools import Tools
 
@@ -97,7 +98,8 @@ def measured(file: Path, operation: str, *, times: int) -> tuple[float, float]:
 
 
 def ask(file: Path, operation: str, times: int) -> dict[str, float]:
-    """Return what a request costs, made so many times."""
+    """Return what a request costs a prober that has loaded libvips, made so many times."""
+    load_libvips()
     requests: dict[str, Request] = {
         "probe": ProbeRequest(file=file.name),
         "packets": PacketsRequest(file=file.name),

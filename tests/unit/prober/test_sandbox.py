@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_prober.sandbox import MIB, Ending, Limits, run
+from mediaimport_prober.sandbox import MIB, Ending, Limits, Run, fork, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,3 +149,92 @@ def test_no_variable_of_ours_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert b"S3" not in variables
     assert b"PATH" in variables
+
+
+def forked(program: str, limits: Limits | None = None) -> Run:
+    def work() -> int:
+        exec(program)  # noqa: S102 - one of the tests' own
+        return 0
+
+    return fork(work, limits or Limits())
+
+
+def test_fork_has_both_streams_and_an_exit_code() -> None:
+    def work() -> int:
+        os.write(1, b"out")
+        os.write(2, b"err")
+        return 3
+
+    ran = fork(work, Limits())
+
+    assert (ran.ending, ran.exit_code, ran.stdout, ran.stderr) == (Ending.EXITED, 3, b"out", b"err")
+
+
+@pytest.mark.attack("a picture that has taken libvips over, and looks for the prober's connection", "it has none")
+def test_fork_has_no_descriptor_but_its_streams(tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(b"of the picture")
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "picture").open("rb") as opened:
+
+        def work() -> int:
+            found = [each for each in range(1024) if _is_open(each)]
+            os.write(1, f"{found} {os.read(0, 100)!r}".encode())
+            return 0
+
+        ran = fork(work, Limits(), stdin=opened.fileno())
+
+    assert ran.stdout == b"[0, 1, 2] b'of the picture'"
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_fork_has_a_session_of_its_own() -> None:
+    ran = forked("import os; os.write(1, str(os.getsid(0) == os.getpid()).encode())")
+
+    assert (ran.exit_code, ran.stdout) == (0, b"True")
+
+
+def test_error_in_a_fork_is_one_line_and_an_exit_code() -> None:
+    ran = forked("raise ValueError('of the test')")
+
+    assert (ran.ending, ran.exit_code, ran.stderr) == (Ending.EXITED, 1, b"ValueError: of the test\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "limits", "ending", "exit_code"),
+    [
+        ("import time; time.sleep(60)", Limits(timeout_s=0.5), Ending.STARVED, -9),
+        ("import os, time; os.fork(); time.sleep(60)", Limits(timeout_s=0.5), Ending.STARVED, -9),
+        ("while True: pass", Limits(cpu_s=1), Ending.TOO_LONG, -24),
+        ("import os\nwhile True: os.write(1, b'x' * 1000)", Limits(stdout_bytes=10_000), Ending.TOO_MUCH, -9),
+        ("import os; os.write(2, b'x' * 200_000)", Limits(stderr_bytes=1000), Ending.EXITED, 0),
+        ("import os; os.abort()", Limits(), Ending.EXITED, -6),
+    ],
+    ids=["hangs", "hangs with a child", "works", "writes", "writes errors", "crashes"],
+)
+def test_fork_meets_the_limits(program: str, limits: Limits, ending: Ending, exit_code: int) -> None:
+    begun = time.monotonic()
+
+    ran = forked(program, limits)
+
+    assert (ran.ending, ran.exit_code) == (ending, exit_code)
+    assert len(ran.stderr) <= limits.stderr_bytes
+    assert time.monotonic() - begun < 10
+
+
+def test_memory_of_a_fork_is_limited() -> None:
+    ran = forked("x = bytearray(1 << 30)")
+
+    assert (ran.exit_code, ran.out_of_memory) == (1, True)
+
+
+def test_fork_writes_no_file(tmp_path: Path) -> None:
+    forked(f"open({str(tmp_path / 'new')!r}, 'w').write('x')")
+
+    assert not (tmp_path / "new").exists() or (tmp_path / "new").read_text() == ""

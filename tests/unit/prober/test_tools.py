@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mediaimport_prober.memory import MIB, PROGRAM_BYTES, Budget
+from mediaimport_prober.memory import DEFAULT_BYTES, MIB, PROGRAM_BYTES, Budget
 from mediaimport_prober.packets import PacketSums
 from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, ThumbnailRequest
 from mediaimport_prober.sandbox import Limits
 from mediaimport_prober.tools import Tools, last_line
+
+from tests.support.running_prober import running_prober
 
 if TYPE_CHECKING:
     from mediaimport_prober.protocol import Request, Response
@@ -259,17 +261,19 @@ def test_tool_without_memory_is_no_tool_that_failed(scratch: Path, studio: Studi
     assert response.message == "the tool needs more memory than 20 MiB"
 
 
-def test_picture_too_large_for_a_part_of_the_memory_gets_the_whole(scratch: Path) -> None:
+def test_picture_too_large_for_a_part_of_the_memory_gets_the_whole(tmp_path: Path) -> None:
     """An interlaced PNG is in memory as a whole: 280 MB."""
-    (scratch / "large").write_bytes(png(7000, 5000, interlaced=True, pixels_mib=280))
-    request = ThumbnailRequest(file="large", width_pixels=64)
+    large = tmp_path / "large.png"
+    large.write_bytes(png(7000, 5000, interlaced=True, pixels_mib=280))
 
-    one_part, _ = Tools(scratch, budget=Budget(PROGRAM_BYTES + Budget().part_bytes)).answer(request)
-    response, jpeg = Tools(scratch).answer(request)
+    def shown(folder: str, memory_bytes: int) -> tuple[Failure | None, bool]:
+        (tmp_path / folder).mkdir()
+        with running_prober(tmp_path / folder, PROBER_MEMORY_BYTES=str(memory_bytes)) as prober:
+            _, response, jpeg = prober.ask(large, width_pixels=64)
+            return response.failure, bool(jpeg)
 
-    assert one_part.failure is Failure.OUT_OF_MEMORY
-    assert response.failure is None
-    assert jpeg
+    assert shown("one-part", PROGRAM_BYTES + Budget().part_bytes) == (Failure.OUT_OF_MEMORY, False)
+    assert shown("whole", DEFAULT_BYTES) == (None, True)
 
 
 def test_packets_are_summed_wherever_the_pieces_of_their_list_end() -> None:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mediaimport_prober import landlock
-from mediaimport_prober.loader import Loader
+from mediaimport_prober.pictures import Loader
 from mediaimport_prober.protocol import Failure
-from mediaimport_prober.vips import UNREADABLE
 
 from tests.support.heif_grid import Tile, grid_of
 from tests.support.picture_studio import RED, WHITE, colours, near, plain
@@ -320,44 +319,49 @@ def test_each_loader_reads_its_own_format_alone(prober: RunningProber, pictures:
     assert len(Loader) == 8
 
 
-@pytest.mark.parametrize("allowed", [each for each in Loader if each is not Loader.PNG])
-def test_program_reads_no_format_but_the_one_it_was_told(pictures: PictureStudio, allowed: Loader) -> None:
-    """Whatever the prober takes a file for, libvips has one loader to read it with."""
-    file = pictures.save("plain.png", plain(RED, 64, 64))
-    command = [sys.executable, "-I", "-m", "mediaimport_prober.vips", "describe"]
-
-    def exit_code(loader: Loader) -> int:
-        with file.open("rb") as opened:
-            return subprocess.run([*command, loader], stdin=opened, capture_output=True, check=False).returncode
-
-    assert exit_code(Loader.PNG) == 0
-    assert exit_code(allowed) == UNREADABLE
+def forked(program: str, file: Path, *arguments: str) -> None:
+    """Run a program that forks; this process has threads of libvips, which a fork must not."""
+    with file.open("rb") as opened:
+        command = [sys.executable, "-c", f"{FORKING}\n{program}", *arguments]
+        ran = subprocess.run(command, stdin=opened, capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
-GIVEN_UP = """
+FORKING = """
 import sys
+from pathlib import Path
 from mediaimport_prober import vips
-assert vips.main("render", "Png", ["64", "first"]) == 0
-for refused in (lambda: open("/etc/passwd"), lambda: open(sys.argv[1])):
-    try:
-        refused()
-    except PermissionError:
-        continue
-    raise SystemExit(5)
+from mediaimport_prober.pictures import Loader
+from mediaimport_prober.sandbox import Limits, fork
 """
+TOLD = """
+for loader in (Loader.PNG, Loader(sys.argv[1])):
+    ran = fork(lambda: vips.write_description(loader), Limits(), stdin=0)
+    assert ran.exit_code == (0 if loader is Loader.PNG else vips.UNREADABLE), (loader, ran)
+"""
+GIVEN_UP = """
+def read_and_open(path):
+    vips.write_thumbnail(Loader.PNG, 64, skip_black=False)
+    return len(path.read_bytes())
+
+for path in (Path("/etc/passwd"), Path(sys.argv[1])):
+    ran = fork(lambda: read_and_open(path), Limits(), stdin=0)
+    assert ran.stdout.startswith(b"\\xff\\xd8") and b"PermissionError" in ran.stderr, ran
+"""
+
+
+@pytest.mark.parametrize("allowed", [each for each in Loader if each is not Loader.PNG])
+def test_fork_reads_no_format_but_the_one_it_was_told(pictures: PictureStudio, allowed: Loader) -> None:
+    """Whatever the prober takes a file for, libvips has one loader to read it with."""
+    forked(TOLD, pictures.save("plain.png", plain(RED, 64, 64)), allowed)
 
 
 @pytest.mark.skipif(landlock.version() == 0, reason="the kernel has no Landlock")
 @pytest.mark.attack("a picture that has taken libvips over", "every path is given up before the first byte is read")
-def test_program_gives_up_every_path(pictures: PictureStudio) -> None:
+def test_fork_gives_up_every_path(pictures: PictureStudio) -> None:
     file = pictures.save("plain.png", plain(RED, 64, 64))
 
-    with file.open("rb") as opened:
-        ran = subprocess.run(
-            [sys.executable, "-c", GIVEN_UP, str(file)], stdin=opened, capture_output=True, check=False
-        )
-
-    assert ran.returncode == 0, ran.stderr
+    forked(GIVEN_UP, file, str(file))
 
 
 def test_half_a_picture_is_described_and_shown(prober: RunningProber, pictures: PictureStudio) -> None:
