@@ -81,7 +81,7 @@ def render(width: int, *, skip_black: bool) -> tuple[bytes, float]:
     for page in range(1, frames):
         if not _is_black(picture):
             break
-        picture = _opaque(_thumbnail(width, f"[page={page}]"))
+        picture = _opaque(_thumbnail(header, width, f"[page={page}]"))
     return _encoded(picture)
 
 
@@ -103,7 +103,17 @@ def _encoded(picture: pyvips.Image) -> tuple[bytes, float]:
 
 def _resized(image: pyvips.Image, width: int) -> pyvips.Image:
     """Return a picture that is in memory already, in sRGB, never enlarged."""
-    return image.thumbnail_image(width, height=width * MAX_HEIGHT_TO_WIDTH, size="down", output_profile="srgb")
+    return image.thumbnail_image(width, height=width * MAX_HEIGHT_TO_WIDTH, size="down", **_to_srgb(image))
+
+
+def _to_srgb(image: pyvips.Image) -> dict[str, str]:
+    """Return the option that converts a picture to sRGB; none for one that is sRGB, where it costs 0.1 µs a pixel."""
+    converted = image.interpretation == "srgb" and not _has_profile(image)
+    return {} if converted else {"output_profile": "srgb"}
+
+
+def _has_profile(image: pyvips.Image) -> bool:
+    return "icc-profile-data" in image.get_fields()
 
 
 def _is_known_opaque(image: pyvips.Image) -> bool:
@@ -141,14 +151,14 @@ def _frames(header: pyvips.Image) -> int:
 
 def _small(header: pyvips.Image, width: int) -> pyvips.Image:
     # Without a profile libvips takes a printer's; browsers take the inks for the complements of the screen's colours.
-    plain = header.interpretation == "cmyk" and "icc-profile-data" not in header.get_fields()
-    return _of_plain_inks(header, width) if plain else _thumbnail(width)
+    plain = header.interpretation == "cmyk" and not _has_profile(header)
+    return _of_plain_inks(header, width) if plain else _thumbnail(header, width)
 
 
-def _thumbnail(width: int, options: str = "") -> pyvips.Image:
+def _thumbnail(header: pyvips.Image, width: int, options: str = "") -> pyvips.Image:
     """Return the picture upright, in sRGB, never enlarged."""
     return pyvips.Image.thumbnail_source(
-        _source(), width, option_string=options, height=width * MAX_HEIGHT_TO_WIDTH, size="down", output_profile="srgb"
+        _source(), width, option_string=options, height=width * MAX_HEIGHT_TO_WIDTH, size="down", **_to_srgb(header)
     )
 
 
