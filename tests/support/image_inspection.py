@@ -32,7 +32,7 @@ PACKAGES = (
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 """The file of public certificate authorities, which docs/catalogue.md names for the database's TLS."""
 DPKG_STATUS = Path("/var/lib/dpkg/status")
-# Run as programs of their own, in the prober's image.
+# Their libraries are in the prober's image alone.
 OF_THE_PROBER = {"mediaimport_prober.heic", "mediaimport_prober.vips"}
 # Its libraries are in the other image alone.
 OF_THE_WEBHOOK = "mediaimport_webhook.catalogue.database"

@@ -28,7 +28,7 @@ H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none")
 SMALL = "small JPEG", "small PNG", "small WebP"
 PICTURES = ("20000 x 14000 JPEG", "gain-map JPEG, 12 MP", "AVIF grid, 16 MP", "SVG")
-SMALL_BAR, MEMORY_BAR = Bar(0.15), Bar(256)
+SMALL_BAR, MEMORY_BAR = Bar(0.06), Bar(256)
 """Seconds of probe and thumbnail, one after the other; megabytes of either."""
 _TIMES = 7
 """A prober that runs already, as it does when an import asks it, has paid for its own first request."""
