@@ -10,21 +10,27 @@ from mediaimport_api.sidecar import RecordedProvider
 from pydantic import ValidationError
 
 from mediaimport_webhook.http import problems
+from mediaimport_webhook.http.bodies import encoded
 
 if TYPE_CHECKING:
     from mediaimport_webhook.cluster import Resource
     from mediaimport_webhook.http import schemas
 
+_TIMES = {"created_at", "started_at", "completed_at"}
 
-def packed_recipe(provider: Resource | None) -> tuple[bytes | None, str | None]:
-    """Return the recipe as JSON, which takes a tenth of its objects in memory; None, and why, if it cannot be shown."""
+
+def packed_recipe(provider: Resource | RecordedProvider | None) -> tuple[bytes | None, str | None]:
+    """Return the recipe as JSON, which takes a tenth of its objects in memory; None, and why, if it cannot be shown.
+
+    A provider that was validated before, as that of a sidecar, is not validated again.
+    """
     if provider is None:
         return None, None
     try:
         recipe = _shown(RecordedProvider.model_validate(provider))
     except ValidationError as error:
         return None, f"spec.source.provider{problems.first_error(error).replace('Value error, ', '')}: it is left out"
-    return json.dumps(recipe, ensure_ascii=False, separators=(",", ":")).encode(), None
+    return encoded(recipe), None
 
 
 def unpacked_recipe(packed: bytes | None) -> schemas.Generation | None:
@@ -33,7 +39,7 @@ def unpacked_recipe(packed: bytes | None) -> schemas.Generation | None:
 
 
 def _shown(provider: RecordedProvider) -> schemas.Generation:
-    wire = provider.to_wire()
+    times = provider.model_dump(mode="json", include=_TIMES)
     return {
         "provider": provider.name,
         "id": provider.id,
@@ -43,9 +49,9 @@ def _shown(provider: RecordedProvider) -> schemas.Generation:
         "input": provider.input,
         "metrics": provider.metrics,
         "seed": _seed(provider.seed),
-        "created_at": wire.get("createdAt"),
-        "started_at": wire.get("startedAt"),
-        "completed_at": wire.get("completedAt"),
+        "created_at": times["created_at"],
+        "started_at": times["started_at"],
+        "completed_at": times["completed_at"],
         "truncated": bool(provider.truncated),
     }
 

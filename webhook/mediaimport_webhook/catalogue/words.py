@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 MAX_QUERY = 200
 _MAX_WORDS = 16
@@ -32,7 +32,10 @@ def _folded(text: str) -> str:
 
 def searchable(name: str, tags: list[str], metadata: Mapping[str, Any], prompt: object) -> str:
     """Return the words of an asset with a space between them."""
-    return " ".join(words_of(" ".join((name, *tags, *_texts(prompt), *_texts(metadata)))))
+    texts = [name, *tags]
+    _add_texts(texts, prompt)
+    _add_texts(texts, metadata)
+    return " ".join(words_of(" ".join(texts)))
 
 
 def searched(query: str) -> tuple[str, ...]:
@@ -45,16 +48,18 @@ def searched(query: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield the texts and numbers of a JSON value, names of fields left out."""
+def _add_texts(found: list[str], value: object) -> None:
+    """Add the texts and numbers of a JSON value, names of fields left out."""
     match value:
-        case dict():
-            for each in value.values():
-                yield from _texts(each)
-        case list():
-            for each in value:
-                yield from _texts(each)
+        case str():
+            found.append(value)
         case None | bool():
             pass
+        case dict():
+            for each in value.values():
+                _add_texts(found, each)
+        case list():
+            for each in value:
+                _add_texts(found, each)
         case _:
-            yield str(value)
+            found.append(str(value))
