@@ -1,4 +1,4 @@
-"""`make bench-pace`: small imports on the idle cluster, one after another: their stages to Ready, and what each costs.
+"""`make bench-pace`: pictures of 200 KB on the idle cluster, one after another: stages to Ready, and what each costs.
 
 PACE_IMPORTS (20) is how many. A bare pod of the importer's image is started as often in the same run.
 """
@@ -28,6 +28,7 @@ from tests.support.installation.helm import Installation, install
 from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.replicate.manifest import NAME, deploy
 from tests.support.replicate.prediction import new_id
+from tests.support.replicate.scenario import File
 from tests.support.replicate.settings import API_TOKEN
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Bench:
     def import_s(self) -> float:
         """Return the time from a callback to its Ready import."""
         _pause()
-        prediction, url = new_id(), latency.file_url(self.replicate, size_bytes=0)
+        prediction, url = new_id(), latency.picture_url(self.replicate)
         body = finished_prediction(url, prediction=prediction)
         begun_s = time.monotonic()
         self.webhook.post("/api/v1/replicate/webhook", content=body, headers=signed(body)).raise_for_status()
@@ -226,5 +227,5 @@ def main() -> Sheet:
             Figure("reconciles of an import", each.reconciles, ""),
             Figure("operator CPU when idle", idle_cpu * 60, "s/min"),
         ],
-        form={"imports": count},
+        form={"imports": count, "file": File.PICTURE},
     )

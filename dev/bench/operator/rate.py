@@ -1,4 +1,4 @@
-"""`make bench-rate`: many small real imports at once on one node: imports a minute, and the operator's CPU for each.
+"""`make bench-rate`: many pictures of 200 KB at once on one node: imports a minute, and the operator's CPU for each.
 
 RATE_IMPORTS (200) is how many, RATE_CAP (20) how many at a time. With RATE_LAST=1 an earlier release, built by
 `python -m dev.release.last REVISION`, imports as many in the same run.
@@ -25,6 +25,7 @@ from dev.cluster.kubectl import Kube
 from dev.release.last import LastRelease
 from tests.support.installation.helm import CHART, Installation, install
 from tests.support.replicate.manifest import NAME, StandIn, deploy
+from tests.support.replicate.scenario import File
 from tests.support.replicate.settings import API_TOKEN
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ class Version:
         return cls(old.chart, {**environment, **images})
 
 
-def film(number: int, url: str) -> dict[str, Any]:
+def picture(number: int, url: str) -> dict[str, Any]:
     """Return one of the imports."""
     return {**load.mediaimport(number), "spec": {"source": {"url": url}, "userId": f"user-{number % 7}"}}
 
 
 def measured(kube: Kube, version: Version, stand_in: StandIn, *, count: int, cap: int) -> Rate:
-    """Install a version, import so many films, and remove it."""
+    """Install a version, import so many pictures, and remove it."""
     installation = Installation(kube, namespace=NAMESPACE, release="rate")
     with ExitStack() as stack:
         stack.callback(load.remove_namespace, kube, NAMESPACE)
@@ -85,7 +86,7 @@ def measured(kube: Kube, version: Version, stand_in: StandIn, *, count: int, cap
         metrics = reached(stack, kube, "service/rate-operator-metrics", 9090, namespace=NAMESPACE)
         token = f"Bearer {API_TOKEN}"
         replicate = reached(stack, kube, stand_in.target, 80, namespace=stand_in.namespace, authorization=token)
-        url = latency.file_url(replicate, size_bytes=0)
+        url = latency.picture_url(replicate)
         ready = latency.ready_imports(NAMESPACE)
         _create(count, count + 1, url)  # the first pulls images and fills caches
         ready.await_name(load.film(count), timeout_s=_TIMEOUT_S)
@@ -100,7 +101,7 @@ def measured(kube: Kube, version: Version, stand_in: StandIn, *, count: int, cap
 
 
 def _create(first: int, end: int, url: str) -> None:
-    calls = [Call("POST", load.path(NAMESPACE), body=film(each, url)) for each in range(first, end)]
+    calls = [Call("POST", load.path(NAMESPACE), body=picture(each, url)) for each in range(first, end)]
     load.run(lambda api: load.send(api, calls))
 
 
@@ -130,4 +131,4 @@ def main() -> Sheet:
             Figure("its operator's CPU of an import", before.cpu_s / count * 1000, "ms"),
             Figure("imports a minute over the earlier release", over, "x", None, Bar(2.0, at_most=False)),
         ]
-    return report("rate", figures, form={"imports": count, "cap": cap})
+    return report("rate", figures, form={"imports": count, "cap": cap, "file": File.PICTURE})

@@ -20,6 +20,7 @@ from tests.support.installation.helm import Installation, install
 from tests.support.replicate.callbacks import finished_prediction, signed
 from tests.support.replicate.manifest import NAME, StandIn, deploy
 from tests.support.replicate.prediction import new_id
+from tests.support.replicate.scenario import File
 from tests.support.replicate.settings import API_TOKEN
 
 if TYPE_CHECKING:
@@ -50,10 +51,18 @@ class Round:
     ready_s: float
 
 
-def file_url(replicate: httpx.Client, *, size_bytes: int = SIZE_BYTES) -> str:
-    """Have the stand-in make a file of that size, or of its film's if it is smaller, and return its URL."""
-    scenario = {"seconds": 0, "size_bytes": size_bytes}
-    body = {"input": {"prompt": "a rabbit", "stand_in": scenario}}
+def film_url(replicate: httpx.Client) -> str:
+    """Have the stand-in make a film of SIZE_BYTES, and return its URL."""
+    return _file_url(replicate, {"size_bytes": SIZE_BYTES})
+
+
+def picture_url(replicate: httpx.Client) -> str:
+    """Have the stand-in make a picture of 200 KB, and return its URL."""
+    return _file_url(replicate, {"file": File.PICTURE})
+
+
+def _file_url(replicate: httpx.Client, scenario: dict[str, object]) -> str:
+    body = {"input": {"prompt": "a rabbit", "stand_in": {"seconds": 0, **scenario}}}
     prediction = replicate.post("/v1/models/stand-in/video/predictions", json=body).raise_for_status().json()
     deadline = time.monotonic() + TIMEOUT_S
     while prediction["status"] != "succeeded":
@@ -66,7 +75,7 @@ def file_url(replicate: httpx.Client, *, size_bytes: int = SIZE_BYTES) -> str:
 def once(bench: Bench) -> Round:
     """Send one webhook and wait until its import is Ready."""
     prediction = new_id()
-    body = finished_prediction(file_url(bench.replicate), prediction=prediction)
+    body = finished_prediction(film_url(bench.replicate), prediction=prediction)
     headers = signed(body)
     name = names.prediction_resource_name("replicate", prediction, "")
     start = time.monotonic()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
+import struct
+import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 64 * 1024
 PAUSES_PER_SECOND = 10
 _BOX_HEADER_BYTES = 16
+PICTURE_PIXELS = 1024
+"""Width and height of the picture, which has about 200 KB."""
+_GRAINY_ROW = 12
 HTML = b"<!DOCTYPE html><title>Not found</title><h1>This file is gone</h1>\n"
 
 
@@ -45,12 +52,35 @@ def lengthened(video: bytes, size_bytes: int) -> Content:
     return Content(video + box, size_bytes)
 
 
+@cache
+def picture() -> bytes:
+    """Return a PNG: colours that fade into each other, and a grain that makes it as long as a real picture."""
+    size, grain = PICTURE_PIXELS, random.Random(0)  # noqa: S311 - no secret
+    ramp, one_bit = bytes(x * 256 // size for x in range(size)), bytes(value & 1 for value in range(256))
+    rows = bytearray()
+    for y in range(size):
+        row = bytearray(3 * size)
+        row[0::3], row[1::3] = ramp, bytes([ramp[y]]) * size
+        if y % _GRAINY_ROW == 0:
+            row[2::3] = grain.randbytes(size).translate(one_bit)
+        rows += b"\0" + row
+    header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def content_of(scenario: Scenario, media_file: Path) -> Content:
     """Return what the scenario's file holds."""
     if scenario.file is File.EMPTY:
         return Content(b"", 0)
     if scenario.file is File.HTML:
         return Content(HTML, len(HTML))
+    if scenario.file is File.PICTURE:
+        return Content(picture(), len(picture()))
     video = media_file.read_bytes()
     if scenario.file is File.TRUNCATED:
         half = video[: len(video) // 2]
@@ -83,8 +113,14 @@ def download(
         _paced(content, start, sent_until, bytes_per_second=bytes_per_second),
         status_code=206 if range_header else 200,
         headers=headers,
-        media_type="text/html" if content.head == HTML else "video/mp4",
+        media_type=_media_type(content.head),
     )
+
+
+def _media_type(head: bytes) -> str:
+    if head == HTML:
+        return "text/html"
+    return "image/png" if head.startswith(b"\x89PNG") else "video/mp4"
 
 
 def _range(header: str | None, size_bytes: int) -> tuple[int | None, int]:

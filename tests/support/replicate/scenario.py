@@ -15,6 +15,8 @@ class File(StrEnum):
     """File behind the output's URL."""
 
     VIDEO = "video"
+    PICTURE = "picture"
+    """A PNG of 1024 by 1024 pixels and about 200 KB."""
     TRUNCATED = "truncated"
     """The video's first half, as a whole response."""
     EMPTY = "empty"

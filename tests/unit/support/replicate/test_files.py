@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import pyvips
 
 from tests.support.replicate.files import lengthened
 
@@ -79,6 +80,14 @@ async def test_failures_pass(start: StartWorld) -> None:
     world = await start()
     done = await world.settled((await world.create(input={"stand_in": {"failures": 2}}))["id"])
     assert [(await world.api.get(done["output"])).status_code for _ in range(3)] == [503, 503, 200]
+
+
+async def test_picture_is_one_of_200_kb(start: StartWorld) -> None:
+    response = await fetch(await start(), file="picture")
+    image = pyvips.Image.pngload_buffer(response.content)
+    assert (response.headers["content-type"], image.width, image.height) == ("image/png", 1024, 1024)
+    assert 150_000 < len(response.content) < 250_000
+    assert image.max() == 255
 
 
 async def test_cut_connection_brings_fewer_bytes_than_promised_and_only_once(start: StartWorld) -> None:
