@@ -15,9 +15,9 @@ from mediaimport_webhook.catalogue.archive import DatabaseUnavailableError
 from mediaimport_webhook.catalogue.database.archive import DatabaseArchive
 from mediaimport_webhook.catalogue.database.compared import RecordComparison
 from mediaimport_webhook.catalogue.database.engine import is_sqlite, opened
-from mediaimport_webhook.catalogue.database.fetch import open_record_fetch
 from mediaimport_webhook.catalogue.database.rebuild import Rebuild, Rebuilt
 from mediaimport_webhook.catalogue.database.recorder import Recorder
+from mediaimport_webhook.catalogue.database.together import Together
 from mediaimport_webhook.catalogue.database.verification import Verification
 from mediaimport_webhook.catalogue.database.walk import Walk
 from mediaimport_webhook.catalogue.database.workers import Processes, WorkerLostError
@@ -25,6 +25,7 @@ from mediaimport_webhook.settings import CatalogueUrl
 from mediaimport_webhook.store import StoreUnavailableError
 from mediaimport_webhook.store.listing import AssetListing
 from mediaimport_webhook.store.records import RecordReader
+from mediaimport_webhook.store.sidecars import open_fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -139,5 +140,5 @@ async def _verify(settings: WalkSettings, processes: Processes) -> int:
 
 @asynccontextmanager
 async def _parts(settings: WalkSettings) -> AsyncIterator[tuple[Walk, AsyncEngine]]:
-    async with open_record_fetch(settings.store) as fetch, opened(settings.catalogue_url) as engine:
-        yield Walk(RecordReader(settings.store, fetch)), engine
+    async with open_fetch(settings.store) as fetch, opened(settings.catalogue_url) as engine:
+        yield Walk(RecordReader(settings.store, Together(fetch).fetch)), engine
