@@ -85,17 +85,17 @@ RUN python3 unpack.py *.whl swagger-ui
 
 # Installed in place, with pip from the other stage: copying a hundred megabytes from stage to stage takes longer than
 # everything else that follows a changed line. Two packages are cut to what is used of them: botocore describes 430
-# services of AWS, of which S3 and those that hand out credentials stay; the Kubernetes client has a class for each kind
-# and verb, and our programs send plain JSON. tests/e2e/images/test_images.py has the images prove that nothing else is missed.
+# services of AWS (dev/image/keep-services.py); the Kubernetes client has a class for each kind and verb, and our programs
+# send plain JSON. tests/e2e/images/test_images.py has the images prove that nothing else is missed.
 FROM python AS base
-COPY requirements/runtime.txt ./
+COPY requirements/runtime.txt dev/image/keep-services.py ./
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
     python3 -m venv --without-pip . \
  && /opt/tools/bin/pip --python bin/python install --no-cache-dir --no-compile --only-binary :all: --require-hashes -r runtime.txt \
  && cd "$(bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
  && echo /opt/mediaimport/site > mediaimport.pth \
- && find botocore/data -mindepth 1 -maxdepth 1 -type d \
-      ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
+ && python /opt/mediaimport/keep-services.py botocore/data \
+ && rm /opt/mediaimport/keep-services.py \
  && find kubernetes/client/api kubernetes/client/models kubernetes/aio/client/api kubernetes/aio/client/models \
       -type f ! -name __init__.py -delete \
  && find kubernetes -name '*_test.py' -delete \
