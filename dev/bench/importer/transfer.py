@@ -29,7 +29,7 @@ from mediaimport_api.task import Task
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.importer import baselines
 from dev.bench.importer.handovers import flips
-from dev.bench.importer.runs import Bench, Run, median, timed
+from dev.bench.importer.runs import Bench, Run, keep_services, median, timed
 from tests.support.downloads import bigbuckbunny
 from tests.support.loopback.bandwidth import running_toxiproxy, toxiproxy
 from tests.support.loopback.certificate import Certificate
@@ -144,6 +144,7 @@ def main() -> Sheet:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-import-")))
         certificate = Certificate.make(folder)
         (folder / "files").mkdir()
+        keep_services(folder)
         media_file(folder / "files", size_bytes)
         files_port = stack.enter_context(running_files(folder / "files", certificate=certificate))
         program = versitygw()
