@@ -47,7 +47,7 @@ def repeated(
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Callable[[], Found]:
-    """Return the check that runs again until it passes, for that time at most: its pods may still be starting."""
+    """Return what runs again until it passes, for that time at most."""
 
     def run_repeatedly() -> Found:
         deadline = monotonic() + timeout_s

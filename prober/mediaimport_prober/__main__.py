@@ -32,13 +32,11 @@ def confine(directory: Path, *, tools: Path | None = None) -> None:
 
 def load_libvips() -> None:
     """Load libvips, which each picture's process then has; without it, the processes try, and say why not."""
-    # It reads the environment: as empty as the other tools have it.
-    os.environ.clear()
-    os.environ.update(sandbox.ENVIRONMENT)
     try:
         import mediaimport_prober.vips  # noqa: F401, PLC0415 - connections wait in the socket's queue meanwhile
-    except (ImportError, OSError) as error:
-        print(json.dumps({"level": "warning", "msg": "libvips cannot be loaded", "error": str(error)}), flush=True)
+    except Exception as error:  # noqa: BLE001 - pyvips raises a bare Exception; ffprobe and ffmpeg serve without it
+        cause = f"{type(error).__name__}: {error}"
+        print(json.dumps({"level": "warning", "msg": "libvips cannot be loaded", "error": cause}), flush=True)
 
 
 def main() -> int:
@@ -63,6 +61,9 @@ def main() -> int:
     )
     listening = {"level": "info", "msg": "prober is listening", "socket": str(path), "landlock": landlock_version}
     print(json.dumps(listening), flush=True)
+    # libvips reads the environment: it is to be as empty as the other tools have it.
+    os.environ.clear()
+    os.environ.update(sandbox.ENVIRONMENT)
     load_libvips()
     server.serve()
     return 0

@@ -29,6 +29,7 @@ ENVIRONMENT = {"LC_ALL": "C"}
 _ARENAS = 1
 _M_ARENA_MAX = -8
 _MAX_DESCRIPTORS = 65536
+"""Of a process that has no limit, a kernel without close_range would close millions one by one."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,6 @@ def run(
     command: Sequence[str],
     limits: Limits,
     *,
-    stdin: int = subprocess.DEVNULL,
     on_stdout: Callable[[bytes], None] | None = None,
     search_path: str = SEARCH_PATH,
 ) -> Run:
@@ -107,7 +107,7 @@ def run(
     """
     environment = ENVIRONMENT | {"PATH": search_path, "MALLOC_ARENA_MAX": str(_ARENAS)}
     before_s = _cpu_of_children_s()
-    process = _started(command, lambda: confine(limits), stdin=stdin, environment=environment)
+    process = _started(command, lambda: confine(limits), stdin=subprocess.DEVNULL, environment=environment)
     return _ended(process, limits, before_s, on_stdout)
 
 

@@ -210,12 +210,12 @@ def write_thumbnail(loader: Loader, width: int, *, skip_black: bool) -> int:
     return _confined(loader, write)
 
 
-def _confined(loader: Loader, read: Callable[[], None]) -> int:
+def _confined(loader: Loader, work: Callable[[], None]) -> int:
     allow_only(loader)
     if landlock.version():
         landlock.confine(readable=_FONTS, executable=())
     try:
-        read()
+        work()
     except (pyvips.Error, *heic.ERRORS) as error:
         _write(_STDERR, f"{error}\n".encode(errors="replace"))
         return UNREADABLE

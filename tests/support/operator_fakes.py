@@ -354,7 +354,7 @@ class FakeCluster:
         return [each for each in self.job_events if each["involvedObject"]["uid"] == job_uid]
 
     async def create_event(self, namespace: str, event: Object) -> None:
-        assert namespace == "media"
+        assert namespace == event["metadata"]["namespace"]
         self.events.append(event)
 
     async def log_tail(self, namespace: str, pod: str, **_: object) -> bytes:

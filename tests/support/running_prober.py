@@ -19,7 +19,7 @@ from mediaimport_importer.prober import Prober
 from mediaimport_prober.protocol import ProbeRequest, ThumbnailRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from mediaimport_importer.media.streams import Inspection
@@ -67,11 +67,13 @@ class RunningProber:
 
 
 @contextlib.contextmanager
-def running_prober(folder: Path, **variables: str) -> Iterator[RunningProber]:
-    """Run the prober on a directory below the folder."""
+def running_prober(
+    folder: Path, *, program: Sequence[str] = ("-m", "mediaimport_prober"), **variables: str
+) -> Iterator[RunningProber]:
+    """Run the prober on a directory below the folder; `program`: Python's arguments for another one in its place."""
     scratch, path = folder / "scratch", folder / "prober.sock"
     scratch.mkdir()
-    command = [sys.executable, "-m", "mediaimport_prober"]
+    command = [sys.executable, *program]
     environment = {"SCRATCH_DIRECTORY": str(scratch), "PROBER_SOCKET": str(path), "PATH": os.environ["PATH"]}
     environment |= variables
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -53,9 +53,7 @@ class Bench:
             **self.store.variables(port=self.store_port),
             "SSL_CERT_FILE": str(self.certificate.authority),
             "CURL_CA_BUNDLE": str(self.certificate.authority),
-            # As in the image.
-            "PYDANTIC_DISABLE_PLUGINS": "__all__",
-            "AWS_DATA_PATH": str(self.folder / SDK_DATA),
+            "PYDANTIC_DISABLE_PLUGINS": "__all__",  # as in the image
         }
 
     @property

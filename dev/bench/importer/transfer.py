@@ -29,7 +29,7 @@ from mediaimport_api.task import Task
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.importer import baselines
 from dev.bench.importer.handovers import flips
-from dev.bench.importer.runs import Bench, Run, keep_services, median, timed
+from dev.bench.importer.runs import SDK_DATA, Bench, Run, keep_services, median, timed
 from tests.support.downloads import bigbuckbunny
 from tests.support.loopback.bandwidth import running_toxiproxy, toxiproxy
 from tests.support.loopback.certificate import Certificate
@@ -107,6 +107,7 @@ def importer_environment(bench: Bench, scratch: Path, url: str) -> dict[str, str
     )
     return bench.environment() | {
         TASK_VARIABLE: task.model_dump_json(by_alias=True, exclude_none=True),
+        "AWS_DATA_PATH": str(bench.folder / SDK_DATA),
         "SCRATCH_DIRECTORY": str(scratch),
         "SCRATCH_SIZE_BYTES": str(2 * bench.size_bytes),
         "PROBER_SOCKET": str(scratch / "prober.sock"),

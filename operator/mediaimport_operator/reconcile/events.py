@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mediaimport_api.names import API_VERSION, KIND, AssetKeys
@@ -35,6 +36,8 @@ _NO_EVENT = frozenset({Reason.QUEUED, Reason.IMPORTING})
 """Reasons that every import has: only the status shows them."""
 _NORMAL_REASONS = frozenset({Reason.STARTING, Reason.DELETING})
 _NORMAL_PHASES = frozenset({Phase.READY, Phase.IMPORTING, Phase.SUSPENDED})
+_EVENT_LIVES = timedelta(hours=1)
+"""The API server's default."""
 
 log = logging.getLogger(__name__)
 
@@ -137,12 +140,12 @@ class StoreCheck:
     """The check whether the store honours conditional writes.
 
     The operator has no keys of the store: importers check it until one succeeds. A store that does not is reported
-    once for each namespace, not for each of its imports.
+    once an hour for each namespace, as long as an Event lives, and not for each of its imports.
     """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._told: set[str] = set()
+        self._told: dict[str, datetime] = {}
         self.needed = True
 
     async def read_result(self, observed: Observed) -> None:
@@ -153,8 +156,9 @@ class StoreCheck:
         if result is None or result.conditional_writes is None:
             return
         self.needed = not result.conditional_writes
-        owner, facts = observed.resource, Reason.STORE_OVERWRITES.facts
-        if self.needed and owner.namespace not in self._told:
-            self._told.add(owner.namespace)
+        owner, facts, now = observed.resource, Reason.STORE_OVERWRITES.facts, observed.now
+        last = self._told.get(owner.namespace)
+        if self.needed and (last is None or now - last >= _EVENT_LIVES):
+            self._told[owner.namespace] = now
             log.error(facts.sentence, extra={"import": owner.name, "remedy": facts.remedy})
-            await post(self._cluster, owner.namespace, store_overwrites(owner, now=observed.now))
+            await post(self._cluster, owner.namespace, store_overwrites(owner, now=now))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from tests.support.png import SIGNATURE, chunk
 from tests.support.replicate.scenario import File, Scenario
 
 if TYPE_CHECKING:
@@ -65,12 +66,7 @@ def picture() -> bytes:
             row[2::3] = grain.randbytes(size).translate(one_bit)
         rows += b"\0" + row
     header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def content_of(scenario: Scenario, media_file: Path) -> Content:
@@ -120,7 +116,7 @@ def download(
 def _media_type(head: bytes) -> str:
     if head == HTML:
         return "text/html"
-    return "image/png" if head.startswith(b"\x89PNG") else "video/mp4"
+    return "image/png" if head.startswith(SIGNATURE) else "video/mp4"
 
 
 def _range(header: str | None, size_bytes: int) -> tuple[int | None, int]:
@@ -134,7 +130,7 @@ def _range(header: str | None, size_bytes: int) -> tuple[int | None, int]:
 
 async def _paced(content: Content, start: int, stop: int, *, bytes_per_second: int) -> AsyncIterator[bytes]:
     chunk_bytes = max(1, min(CHUNK_BYTES, bytes_per_second // PAUSES_PER_SECOND)) if bytes_per_second else CHUNK_BYTES
-    for chunk in content.chunks(start, stop, chunk_bytes=chunk_bytes):
-        yield chunk
+    for piece in content.chunks(start, stop, chunk_bytes=chunk_bytes):
+        yield piece
         if bytes_per_second:
-            await asyncio.sleep(len(chunk) / bytes_per_second)
+            await asyncio.sleep(len(piece) / bytes_per_second)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from mediaimport_prober.protocol import Failure
 
 from tests.support.picture_studio import RED, plain
-from tests.support.running_prober import RunningProber
+from tests.support.running_prober import running_prober
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.media_studio import Studio
     from tests.support.picture_studio import PictureStudio
+    from tests.support.running_prober import RunningProber
 
 
 def of_server(prober: RunningProber, name: str) -> Path:
@@ -39,37 +35,30 @@ def test_server_has_libvips_and_one_thread(prober: RunningProber, pictures: Pict
 WITHOUT_LIBVIPS = """
 import sys
 from mediaimport_prober.__main__ import main
-sys.modules["pyvips"] = None
+
+class Broken:
+    def find_spec(self, name, *_):
+        if name == "pyvips":
+            raise {error}("no libvips")
+
+sys.meta_path.insert(0, Broken())
 sys.exit(main())
 """
 
 
-@contextlib.contextmanager
-def prober_without_libvips(folder: Path) -> Iterator[RunningProber]:
-    scratch, path = folder / "scratch", folder / "prober.sock"
-    scratch.mkdir()
-    environment = {"SCRATCH_DIRECTORY": str(scratch), "PROBER_SOCKET": str(path), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-c", WITHOUT_LIBVIPS]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield RunningProber(process, path, scratch)
-        finally:
-            process.terminate()
-
-
-def test_server_without_libvips_serves_by_ffmpeg(tmp_path: Path, studio: Studio) -> None:
+@pytest.mark.parametrize("error", ["ImportError", "Exception"])
+def test_server_without_libvips_serves_by_ffmpeg(tmp_path: Path, studio: Studio, error: str) -> None:
     photograph = studio.make("photograph.jpg", "-f", "lavfi", "-i", "testsrc2=s=640x480", "-frames:v", "1")
     drawing = tmp_path / "drawing.svg"
     drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>')
 
-    with prober_without_libvips(tmp_path) as prober:
+    with running_prober(tmp_path, program=("-c", WITHOUT_LIBVIPS.format(error=error))) as prober:
         described, shown, jpeg = prober.ask(photograph)
         drawn, _, _ = prober.ask(drawing)
 
         assert prober.process.stdout is not None
-        listening, warning = (json.loads(prober.process.stdout.readline()) for _ in range(2))
-    assert listening["msg"] == "prober is listening"
+        warning = json.loads(prober.process.stdout.readline())
     assert (warning["level"], warning["msg"]) == ("warning", "libvips cannot be loaded")
     assert (described.failure, shown.failure, bool(jpeg)) == (None, None, True)
     assert drawn.failure is Failure.TOOL_FAILED
-    assert "ModuleNotFoundError" in drawn.message
+    assert f"{error}: no libvips" in drawn.message

@@ -18,6 +18,7 @@ from mediaimport_prober.protocol import Failure, PacketsRequest, ProbeRequest, T
 from mediaimport_prober.sandbox import Limits
 from mediaimport_prober.tools import Tools, last_line
 
+from tests.support.png import SIGNATURE, chunk
 from tests.support.running_prober import running_prober
 
 if TYPE_CHECKING:
@@ -98,14 +99,10 @@ def test_symbolic_link_is_no_file(scratch: Path) -> None:
 
 def png(width: int, height: int, *, interlaced: bool = False, pixels_mib: int = 1) -> bytes:
     """Return a PNG of 64 bits a pixel, all zero: a megabyte holds gigabytes of them."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
     compressor = zlib.compressobj(9)
     data = b"".join(compressor.compress(bytes(MIB)) for _ in range(pixels_mib)) + compressor.flush()
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, 6, 0, 0, int(interlaced)])
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def bmp(width: int, height: int) -> bytes:

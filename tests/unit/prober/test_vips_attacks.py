@@ -19,6 +19,7 @@ from mediaimport_prober.protocol import Failure
 
 from tests.support.heif_grid import Tile, grid_of
 from tests.support.picture_studio import RED, WHITE, colours, near, plain
+from tests.support.png import SIGNATURE, chunk
 from tests.support.running_prober import running_prober
 
 if TYPE_CHECKING:
@@ -167,10 +168,6 @@ def test_bomb_of_a_drawing_ends_within_the_limits(small: RunningProber, name: st
     asked(small, DRAWINGS[name]())
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-
 def zeros(mib: int) -> bytes:
     """Return so many MiB of zeros, compressed: a block that stands alone, again and again, and its checksum."""
     compressor = zlib.compressobj(9, wbits=-15)
@@ -181,7 +178,7 @@ def zeros(mib: int) -> bytes:
 def png(width: int, height: int, *, data: bytes = b"", more: bytes = b"", interlaced: bool = False) -> bytes:
     """Return a PNG of 64 bits a pixel with these compressed rows."""
     header = struct.pack(">IIBBBBB", width, height, 16, 6, 0, 0, int(interlaced))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return SIGNATURE + chunk(b"IHDR", header) + more + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def tiff(width: int, height: int, *, compression: int = 1, strip: bytes = b"", next_directory: int = 0) -> bytes:
@@ -328,6 +325,7 @@ def forked(program: str, file: Path, *arguments: str) -> None:
 
 
 FORKING = """
+import os
 import sys
 from pathlib import Path
 from mediaimport_prober import vips
@@ -336,6 +334,7 @@ from mediaimport_prober.sandbox import Limits, fork
 """
 TOLD = """
 for loader in (Loader.PNG, Loader(sys.argv[1])):
+    os.lseek(0, 0, os.SEEK_SET)  # forks share the position
     ran = fork(lambda: vips.write_description(loader), Limits(), stdin=0)
     assert ran.exit_code == (0 if loader is Loader.PNG else vips.UNREADABLE), (loader, ran)
 """
@@ -345,6 +344,7 @@ def read_and_open(path):
     return len(path.read_bytes())
 
 for path in (Path("/etc/passwd"), Path(sys.argv[1])):
+    os.lseek(0, 0, os.SEEK_SET)
     ran = fork(lambda: read_and_open(path), Limits(), stdin=0)
     assert ran.stdout.startswith(b"\\xff\\xd8") and b"PermissionError" in ran.stderr, ran
 """

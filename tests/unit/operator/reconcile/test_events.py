@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from mediaimport_api.names import LABEL_QUEUE
@@ -98,12 +100,15 @@ async def test_store_that_overwrites_is_reported_in_log_and_event(
 
 
 @pytest.mark.anyio
-async def test_store_that_overwrites_is_reported_once_for_each_namespace(build: Build, cluster: FakeCluster) -> None:
+async def test_store_that_overwrites_is_reported_once_an_hour_for_each_namespace(
+    build: Build, cluster: FakeCluster
+) -> None:
     check = StoreCheck(as_cluster(cluster))
-    second = "8d0cfa6e-2f2f-4b60-9a2f-0a3b5a2f7d12"
-    for uid in (build.uid, second):
-        await check.read_result(ended(replace(build, uid=uid), found=False))
-    assert [each["involvedObject"]["uid"] for each in cluster.events] == [build.uid]
+    for number, (minutes, namespace) in enumerate([(0, "media"), (59, "media"), (59, "other"), (61, "media")]):
+        another = replace(build, uid=str(UUID(int=number)), now=build.now + timedelta(minutes=minutes))
+        observed = ended(another, found=False)
+        await check.read_result(replace(observed, resource=replace(observed.resource, namespace=namespace)))
+    assert [each["involvedObject"]["namespace"] for each in cluster.events] == ["media", "other", "media"]
 
 
 @pytest.mark.anyio
