@@ -140,7 +140,7 @@ class Installation:
             return LeftOut("webhook.enabled is false")
         if self.caller.headers is None:
             return LeftOut("the webhook has no token in clear text to ask with")
-        shown = partial(self._shown_url, self.webhook, self.caller.headers, which)
+        shown = partial(self.webhook.presigned_url, self.asset_id, which, self.caller.headers)
         url = repeated(shown, timeout_s=_SHOWN_S, poll_s=_POLL_S)()
         size_bytes, sha256 = webhook.fetch(url, ssl.create_default_context(cafile=self.settings.store.ca_bundle))
         if which == "url" and sha256 != status["asset"]["sha256"]:
@@ -183,14 +183,6 @@ class Installation:
         if not self.status:
             raise CheckError("not looked at, since the test import is not Ready", "see its line above")
         return self.status
-
-    def _shown_url(self, shown_by: Webhook, headers: dict[str, str], which: str) -> str:
-        url: str | None = shown_by.asset(self.asset_id, headers).get(which)
-        if not url:
-            raise CheckError(
-                f"the webhook's answer has no {which}", "kubectl logs -l app.kubernetes.io/component=webhook"
-            )
-        return url
 
     def _condition(self, kind: str) -> str:
         return _condition(self.status, kind)

@@ -60,6 +60,13 @@ class Webhook:
         content: dict[str, Any] = answer.json()
         return content
 
+    def presigned_url(self, asset_id: str, which: str, headers: dict[str, str]) -> str:
+        """Return the asset's `url` or `thumbnail_url`; CheckError."""
+        url: str | None = self.asset(asset_id, headers).get(which)
+        if not url:
+            raise CheckError(f"the webhook's answer has no {which}", _LOGS)
+        return url
+
     def _get(self, path: str, headers: dict[str, str]) -> httpx.Response:
         try:
             return self.http.get(path, headers=headers)

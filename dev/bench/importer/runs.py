@@ -12,25 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import botocore
-
-from dev.cluster.cache import CHECKOUT
 from tests.support.loopback.store import BUCKET
 
 if TYPE_CHECKING:
     from tests.support.loopback.certificate import Certificate
     from tests.support.loopback.store import Store
-
-
-SDK_DATA = "sdk-data"
-
-
-def keep_services(folder: Path) -> None:
-    """Write what botocore reads first into the folder of a run: the endpoints that the image keeps."""
-    kept = folder / SDK_DATA
-    kept.mkdir()
-    shutil.copy(Path(botocore.__file__).parent / "data/endpoints.json", kept)
-    subprocess.run([sys.executable, CHECKOUT / "dev/image/keep-services.py", kept], check=True)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import botocore
 from mediaimport_api.names import TASK_VARIABLE
 from mediaimport_api.sidecar import Owner
 from mediaimport_api.spec import Source, Spec
@@ -29,7 +30,8 @@ from mediaimport_api.task import Task
 from dev.bench.figures import Bar, Figure, Sheet, report
 from dev.bench.importer import baselines
 from dev.bench.importer.handovers import flips
-from dev.bench.importer.runs import SDK_DATA, Bench, Run, keep_services, median, timed
+from dev.bench.importer.runs import Bench, Run, median, timed
+from dev.cluster.cache import CHECKOUT
 from tests.support.downloads import bigbuckbunny
 from tests.support.loopback.bandwidth import running_toxiproxy, toxiproxy
 from tests.support.loopback.certificate import Certificate
@@ -44,6 +46,7 @@ MEGABYTE = 1_000_000
 USUAL_MB = 200
 RATE_KB_PER_S = 20_000
 START_ROUNDS = 7
+_SDK_DATA = "sdk-data"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,14 @@ class Plan:
     def limit_s(self) -> float:
         """Return how long one leg takes at the very least."""
         return self.size_mb * 1000 / RATE_KB_PER_S
+
+
+def keep_services(folder: Path) -> None:
+    """Write what botocore reads first into the folder of a run: the endpoints that the image keeps."""
+    kept = folder / _SDK_DATA
+    kept.mkdir()
+    shutil.copy(Path(botocore.__file__).parent / "data/endpoints.json", kept)
+    subprocess.run([sys.executable, CHECKOUT / "dev/image/keep-services.py", kept], check=True)
 
 
 def media_file(folder: Path, size_bytes: int) -> None:
@@ -107,7 +118,7 @@ def importer_environment(bench: Bench, scratch: Path, url: str) -> dict[str, str
     )
     return bench.environment() | {
         TASK_VARIABLE: task.model_dump_json(by_alias=True, exclude_none=True),
-        "AWS_DATA_PATH": str(bench.folder / SDK_DATA),
+        "AWS_DATA_PATH": str(bench.folder / _SDK_DATA),
         "SCRATCH_DIRECTORY": str(scratch),
         "SCRATCH_SIZE_BYTES": str(2 * bench.size_bytes),
         "PROBER_SOCKET": str(scratch / "prober.sock"),
